@@ -1,4 +1,4 @@
-"""Looks up the names of users and integrations by id, with one query per `QUERY_MAX_IDS` ids."""
+"""Looks up the names of users and integrations by id, with few queries."""
 
 from __future__ import annotations
 
@@ -14,10 +14,7 @@ QUERY_MAX_IDS = 1000
 
 @dataclass(frozen=True, slots=True)
 class DisplayName:
-    """The name and email address to display.
-
-    `name` is `""` for a user without a name. `email` is `""` for an integration.
-    """
+    """The name and email address to display. A user may have no name, and an integration has no address."""
 
     name: str
     email: str

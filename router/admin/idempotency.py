@@ -1,9 +1,8 @@
 """Idempotent requests (the `Idempotency-Key` header): a retry with the same key does not run the request again.
 
-`claim` reserves the key before the request runs; `store_response` stores the response afterwards. For a day, a retry of
-the same request gets the stored response, and a different request with the same key is rejected. If the process dies
-between the two calls, it is unknown whether the request took effect. Retries are then rejected until the claim times
-out; after that, the key can be claimed again.
+`claim` reserves the key before the request runs, and `store_response` stores the response for a day. If the
+process dies between the two, it is unknown whether the request took effect. Retries are then rejected until the
+claim times out.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from router.model import Micros
 from router.store.database import Database
 
 RESPONSE_RETENTION: Micros = 24 * 3600 * SECOND
-# The time after which a key without a response can be claimed again; longer than the longest request.
+# Longer than the longest request.
 CLAIM_TIMEOUT: Micros = 300 * SECOND
 CLEANUP_SECONDS = 3600.0
 MAX_KEY_LENGTH = 255
@@ -24,7 +23,7 @@ MAX_KEY_LENGTH = 255
 
 @dataclass(frozen=True, slots=True)
 class StoredResponse:
-    """The stored HTTP status and JSON body of the first response."""
+    """The HTTP status and JSON body of the first response."""
 
     status: int
     body: str
@@ -54,8 +53,7 @@ class IdempotencyService:
             request: A digest of the request.
 
         Raises:
-            Refused: `invalid_request` for a malformed key, `idempotency_mismatch` for a different request, `conflict`
-                if the key is in use without a stored response.
+            Refused: The key is malformed, belongs to another request, or is in use without a stored response.
         """
         if not 1 <= len(key) <= MAX_KEY_LENGTH or not (key.isascii() and key.isprintable()):
             raise Refused(
@@ -88,7 +86,7 @@ class IdempotencyService:
         return StoredResponse(row["status"], row["answer"])
 
     async def store_response(self, claim: IdempotencyClaim, status: int, body: str | None) -> None:
-        """Stores the response for retries. `body` is None if the response contains a secret."""
+        """Stores the response for retries. `body` is None if it contains a secret."""
         await self._database.execute(
             "idempotency_store", scope=claim.scope, key=claim.key, at=claim.claimed_at, status=status, answer=body
         )

@@ -1,6 +1,6 @@
 """Finds objects by the names that people use: domain names, addresses, names of integrations, ticket numbers.
 
-A text in the form of an id is returned unchanged; only `find_workspace` checks that the object exists.
+A text in the form of an id is returned unchanged, except by `find_workspace`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ class LookupService:
         self._database = database
 
     async def list_workspaces(self) -> list[Workspace]:
-        """Lists all workspaces, oldest first."""
         workspaces: list[Workspace] = []
         while True:
             after = workspaces[-1].id if workspaces else ""
@@ -51,7 +50,7 @@ class LookupService:
         return _require_id(row, "Domain", text)
 
     async def find_alias_id(self, actor: Actor, text: str) -> str:
-        """Finds an alias by address; `*@domain` is the catch-all."""
+        """Finds an alias by address. `*@domain` is the catch-all."""
         if ids.is_well_formed(text, "alias"):
             return text
         local, at, domain = text.strip().rpartition("@")

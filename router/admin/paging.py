@@ -1,7 +1,6 @@
-"""Pagination: newest first, and stable while rows are added or removed.
+"""Pagination: newest first, and stable while rows are added or removed. Pure.
 
-Ids sort by time. A page consists of the newest rows before an id, and its cursor encodes that id. Cursors are opaque to
-clients and never expire. Pure.
+A page consists of the newest rows before an id, which its cursor encodes. Cursors never expire.
 """
 
 from __future__ import annotations
@@ -31,26 +30,26 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """The rows to query: at most `row_limit` rows before the id `before`."""
+    """A request for up to `limit` rows before the id `before`."""
 
     before: str
     limit: int
 
     @property
     def row_limit(self) -> int:
-        """The page size plus one: an extra row shows that there is a next page."""
+        """The page size plus one, because an extra row shows that there is a next page."""
         return self.limit + 1
 
     def to_page(self, rows: Sequence[T], key: Callable[[T], str]) -> Page[T]:
-        """Builds the page from the queried rows. `key` returns the position of a row in the list, usually its id."""
+        """Builds the page from the queried rows. `key` returns the position of a row, usually its id."""
         items = tuple(rows[: self.limit])
         return Page(items, encode_cursor(key(items[-1])) if len(rows) > self.limit else None)
 
 
 def page_request(prefix: ids.Prefix, limit: int, cursor: str | None) -> PageRequest:
-    """Validates a limit and a cursor. Raises `Refused` for a limit out of range or an invalid cursor."""
+    """Validates a limit and a cursor. Raises `Refused`."""
     if cursor is None:
-        # Greater than any id: the first character after the prefix of an id is at most 7.
+        # Greater than any id, because the first character after the prefix is at most 7.
         return PageRequest(f"{prefix}_{'z' * 26}", _validate_limit(limit))
     before = decode_cursor(cursor)
     if not ids.is_well_formed(before, prefix):
@@ -63,7 +62,7 @@ def encode_cursor(position: str) -> str:
 
 
 def decode_cursor(cursor: str) -> str:
-    """Decodes a cursor. Raises `Refused` if it is malformed."""
+    """Raises `Refused` for a malformed cursor."""
     try:
         if len(cursor) > 500:
             raise _invalid_cursor()

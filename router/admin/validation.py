@@ -1,8 +1,7 @@
-"""Validation of texts from users and programs: bounded length, no deceptive characters.
+"""Validation of texts from users and programs: bounded length, no deceptive characters. Pure.
 
-The `validate` functions return the normalised value or raise `Refused`. Lines and texts with control characters,
-directional overrides or lone surrogates are rejected: they can corrupt logs, terminals and the database, or mislead
-readers. A text may contain tabs and line breaks. Pure.
+The `validate` functions return the normalised value or raise `Refused`. Control characters, directional
+overrides and lone surrogates can corrupt logs, terminals and the database, or mislead readers.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ from router.unicode_text import MAX_MARKS, has_long_marks, is_visible, normalize
 
 C = TypeVar("C", bound=str)
 
-# C0 controls except tab, LF and CR; DEL and C1 controls; line and paragraph separators; embeddings, overrides and
-# isolates (UAX 9); lone surrogates, interlinear annotations, the byte order mark, U+FFFE and U+FFFF.
+# Controls except tab, LF and CR; line and paragraph separators; embeddings, overrides and isolates (UAX 9); lone
+# surrogates, interlinear annotations, the byte order mark, noncharacters.
 _FORBIDDEN = (
     "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"
     "\ufff9-\ufffb\ufeff\ufffe\uffff"
@@ -35,15 +34,15 @@ MAX_NUMBER_DIGITS = 12
 def validate_line(
     value: str, field: str, *, max_length: int = MAX_NAME_LENGTH, code: ErrorCode = "invalid_request"
 ) -> str:
-    """Validates a line, which must not be empty; returns it in NFC and without surrounding white space.
+    """Returns a line, which must not be empty, in NFC and without surrounding white space.
 
-    Zero-width characters, except joiners in words and emoji, are rejected: they make different names look the same.
+    Zero-width characters make different names look the same, so only joiners in words and emoji are accepted.
     """
     if len(value) > max_length * 4:
         raise Refused(code, f"{field} must not be longer than {max_length} characters", field)
     if _FORBIDDEN_IN_LINE.search(value):
         raise Refused(code, f"{field} must not contain control or directional formatting characters", field)
-    if has_long_marks(value):  # rejected, not truncated, so that no name is stored in a changed form
+    if has_long_marks(value):  # rejected, so that no name is stored in a changed form
         raise Refused(code, f"{field} must not contain more than {MAX_MARKS} combining marks in a row", field)
     line = normalize("NFC", value).strip()
     if safe_line(line) != line:
@@ -56,7 +55,7 @@ def validate_line(
 
 
 def validate_text(value: str, field: str) -> str:
-    r"""Validates a text, which must not be blank; returns it with `\n` as the line terminator."""
+    r"""Returns a text, which must not be blank, with `\n` as the line terminator."""
     if len(value) > MAX_NOTE_LENGTH:
         raise Refused("invalid_request", f"{field} must not be longer than {MAX_NOTE_LENGTH} characters", field)
     text = value.replace("\r\n", "\n").replace("\r", "\n")

@@ -1,8 +1,7 @@
 """Authentication by API key or session cookie.
 
-The hash of the key or token is looked up in the database for every request, so a revocation takes effect with the next
-request. The time of last use is written in the background, at most once a minute for each key or session. A failure of
-that write never affects the request.
+Every request queries the database, so a revocation takes effect with the next request. The time of last use is
+written in the background, and a failure of that write never affects the request.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ class Caller:
 
     @property
     def session_id(self) -> str:
-        """`SessionInfo.id` of the session; `""` for an API key."""
+        """`SessionInfo.id`, or `""` for an API key."""
         return self.scope.removeprefix("session:") if self.is_session else ""
 
 
@@ -46,7 +45,7 @@ class AuthenticationService:
         self._pending_writes: set[asyncio.Task[None]] = set()
 
     async def authenticate_key(self, key: str, *, address: str = "") -> Caller:
-        """Authenticates an API key. Raises `Refused("unauthorized")`."""
+        """Raises `Refused("unauthorized")`."""
         row = await self._database.fetch_one("key_by_hash", hash=secrets.hash_api_key(key))
         now = self._clock.now()
         if row is None or row["revoked_at"] is not None or row["disabled_at"] is not None:

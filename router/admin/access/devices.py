@@ -1,8 +1,7 @@
 """Known devices: a cookie proves that its user signed in on the device before (OWASP, "Device Cookies").
 
-Failures on a known device are counted separately, so its user can sign in while others guess the password. The cookie
-is encrypted with the secret key and bound to the user and the password hash: a new password invalidates the user's
-cookies on all devices. A cookie never authenticates a user.
+Failures on a known device are counted separately, so its user can sign in while others guess the password. The
+cookie is encrypted and bound to the user and the password. A cookie never authenticates a user.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ _MAX_COOKIE_LENGTH = 1000  # characters; a valid cookie has about 250
 
 @dataclass(frozen=True, slots=True)
 class KnownDevice:
-    """The contents of a cookie. `id` is random and is the key of the failure counter."""
+    """The contents of a cookie. `id` is the key of the failure counter."""
 
     id: str
     user_id: str
@@ -40,24 +39,23 @@ class DeviceCookies:
         self._clock = clock
 
     def issue(self, user: User) -> str:
-        """Returns a cookie for a device on which the user has just signed in."""
         expires_at = self._clock.now() + COOKIE_LIFETIME
         payload = json.dumps([random.token_hex(16), user.id, _password_fingerprint(user), expires_at])
         return self._box.encrypt(payload, _PURPOSE).rstrip("=")  # `=` would have to be quoted in a cookie
 
     def read(self, cookie: str) -> KnownDevice | None:
-        """Returns the device, or None if the cookie is invalid or expired."""
+        """Returns None if the cookie is invalid or expired."""
         if len(cookie) > _MAX_COOKIE_LENGTH:
             return None
         try:
             device_id, user_id, fingerprint, expires_at = json.loads(
                 self._box.decrypt(cookie + "=" * (-len(cookie) % 4), _PURPOSE)
             )
-        except (DecryptionError, ValueError):  # forged, or issued with another key or by another version
+        except (DecryptionError, ValueError):  # forged, or from another key or version
             return None
         return KnownDevice(device_id, user_id, fingerprint) if expires_at > self._clock.now() else None
 
 
 def _password_fingerprint(user: User) -> str:
-    """Identifies the password hash. The hash is salted, so the fingerprint reveals nothing about the password."""
+    """Identifies the password hash. The hash is salted, so the fingerprint reveals nothing."""
     return secrets.hash_api_key(user.password_hash or "")[:32]

@@ -1,6 +1,6 @@
-"""API keys: creation, listing, revocation. Only a hash and a short hint are stored; the key itself is returned once.
+"""API keys: creation, listing, revocation. Only a hash and a short hint are stored.
 
-A key belongs to a user. Its permissions are limited by its own role and by the current role of the user.
+A key's permissions are limited by its own role and by the current role of its user.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from router.store.database import Database, QueryExecutor, fetch_model, fetch_mo
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A created key. `plaintext` is the key itself, which is returned only here."""
+    """A created key. `plaintext` is returned only here."""
 
     key: ApiKey
     plaintext: str
@@ -37,7 +37,7 @@ class KeyService:
         self._clock = clock
 
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[ApiKey]:
-        """Lists keys, newest first, including revoked and expired ones."""
+        """Lists keys, including revoked and expired ones."""
         request = paging.page_request("key", limit, cursor)
         rows = await fetch_models(
             self._database,
@@ -59,10 +59,7 @@ class KeyService:
         user_id: str | None = None,
         expires_at: Micros | None = None,
     ) -> NewKey:
-        """Creates a key for the actor's user or the given user.
-
-        `role` must not exceed the user's role, which is the default.
-        """
+        """Creates a key. `role` must not exceed the user's role, which is the default."""
         now = self._clock.now()
         if expires_at is not None and expires_at <= now:
             raise Refused("invalid_request", "expiresAt must be in the future", "expiresAt")
@@ -100,7 +97,7 @@ class KeyService:
         return await _fetch_key(self._database, actor, key_id)
 
     async def revoke(self, actor: Actor, key_id: str) -> None:
-        """Revokes a key. It stays in the list. Revoking a revoked key has no effect."""
+        """Revokes a key, which stays in the list."""
         async with self._database.transaction() as transaction:
             key = await _fetch_key(transaction, actor, key_id)
             now = self._clock.now()

@@ -1,7 +1,6 @@
 """The password policy: rejects the passwords that an attacker tries first.
 
-The policy applies when a password is set, never at sign-in, so existing passwords remain valid. The list of common
-passwords is read from disk each time instead of being kept in memory.
+The policy applies when a password is set, never at sign-in, so existing passwords remain valid.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from router.unicode_security import safe_identifier
 from router.unicode_text import is_visible, normalize
 
 MIN_PASSWORD_LENGTH = 8
-# One password per line, in lower case, after the licence.
+# In lower case, after the licence.
 _COMMON_PASSWORDS_FILE = Path(__file__).with_name("common_passwords.txt")
 _PRODUCT_NAMES = frozenset({"emailrouter", "email-router"})
 _TRAILING_PUNCTUATION = "./>)]}\"'!?,;:"
@@ -25,16 +24,14 @@ _ADVICE = f"choose a different password of at least {MIN_PASSWORD_LENGTH} charac
 def check_password(password: str, email: str) -> None:
     """Raises `Refused` for a rejected password. Reads a file, so do not call it on the event loop.
 
-    Args:
-        password: The new password.
-        email: The user's address, normalised by `normalize_email`.
+    `email` is the user's address, normalised by `normalize_email`.
     """
     if len(password) > secrets.MAX_PASSWORD_LENGTH or len(safe_identifier(password).strip()) < MIN_PASSWORD_LENGTH:
         raise _rejection(
             f"must have between {MIN_PASSWORD_LENGTH} and {secrets.MAX_PASSWORD_LENGTH} characters, "
             "not counting invisible characters and leading or trailing spaces"
         )
-    # Case, compatibility forms (full-width letters), spaces and invisible characters do not make guessing harder.
+    # Case, full-width letters, spaces and invisible characters do not make guessing harder.
     text = "".join(safe_identifier(normalize("NFKC", password)).split())
     plain = text.casefold()
     if not is_visible(plain):
@@ -49,23 +46,17 @@ def check_password(password: str, email: str) -> None:
 
 
 def _period(text: str) -> int:
-    """Returns the length of the shortest sequence that gives the text when it is repeated."""
+    """Returns the length of the shortest sequence whose repetition gives the text."""
     return (text + text).find(text, 1)
 
 
 def _is_derived_from_address(plain: str, text: str, email: str) -> bool:
-    """Whether the password consists of the user's address, a part of the address, or its domain.
+    """Whether the password is a part of the user's address, or an address or URL at its domain.
 
-    A part counts if it has at least `MIN_PASSWORD_LENGTH` letters and digits. Subdomains of the domain count too, as
-    does any address or URL with the domain or a subdomain as its host.
-
-    Args:
-        plain: The password without spaces, in lower case; a repeated text is reduced to one repetition.
-        text: The password without spaces.
-        email: The user's address.
+    `plain` is `text` in lower case and without repetitions. Both have no spaces.
     """
     domain = email.rpartition("@")[2]
-    letters = _alphanumerics(plain)  # punctuation does not make a password harder to guess
+    letters = _alphanumerics(plain)  # punctuation does not make guessing harder
     if letters in (_alphanumerics(email), _alphanumerics(domain)) or (
         len(letters) >= MIN_PASSWORD_LENGTH and letters in _alphanumerics(email)
     ):
@@ -82,7 +73,7 @@ def _alphanumerics(text: str) -> str:
 
 
 def _trailing_domain(text: str) -> str:
-    """Returns the domain at the end of an address or of a URL without a path; `""` if there is none."""
+    """Returns the domain at the end of an address or URL, or `""`."""
     try:
         return domain_key(text.rstrip(_TRAILING_PUNCTUATION).rpartition("@")[2].rpartition("/")[2])
     except AddressError:

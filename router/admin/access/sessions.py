@@ -1,9 +1,7 @@
 """Sessions: signing in and out with email address and password.
 
-A session ends on sign-out, on expiry, and when its user is disabled, deleted or gets a new password. Users who change
-their own password keep the current session. The token of the cookie has 256 random bits; only its hash is stored.
-The response does not reveal whether an account exists; its timing hardly does. `sign_in_limits` limits failed
-attempts.
+A session ends on sign-out, on expiry, and when its user is disabled, deleted or gets a new password. Only the
+hash of its token is stored. Responses do not reveal whether an account exists, and their timing hardly does.
 """
 
 from __future__ import annotations
@@ -28,11 +26,10 @@ from router.secrets import SecretBox
 from router.store.database import Database, fetch_model, fetch_models
 
 SESSION_LIFETIME: Micros = 14 * 86400 * SECOND
-# Maximum number of concurrent password verifications for known devices, and the same number for unknown devices. A
-# verification takes 19 MiB of memory and about 20 ms of CPU time.
+# For known devices, and the same number for unknown devices. A verification takes 19 MiB and about 20 ms.
 MAX_CONCURRENT_VERIFICATIONS = 2
 MAX_SESSIONS = 100
-# Further failures of an account within this time are logged, but not recorded in the audit log.
+# Between two failures of an account in the audit log.
 AUDIT_INTERVAL_SECONDS = 3600
 _SESSION_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -41,7 +38,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class NewSession:
-    """A session of a user who has just signed in. `token` and `device_cookie` are the secrets for the two cookies."""
+    """A session of a user who has just signed in. `token` and `device_cookie` are secrets for cookies."""
 
     token: str
     user: User
@@ -51,10 +48,7 @@ class NewSession:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The user and workspace of an actor, each None if it was removed.
-
-    `user` is also None for the operator at the command line.
-    """
+    """The user and workspace of an actor, each None if it was removed. The command line has no user."""
 
     actor: Actor
     user: User | None
@@ -63,7 +57,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class SessionInfo:
-    """One session of a user. `id` is not a secret; it identifies the session in `SessionService.end`."""
+    """One session of a user. `id` is not a secret."""
 
     id: str
     address: str
@@ -73,7 +67,7 @@ class SessionInfo:
 
 
 class SessionService:
-    """Manages sessions. Counts some failures in memory (`SignInLimits`), so use one instance per process."""
+    """Manages sessions. Counts some failures in memory, so use one instance per process."""
 
     def __init__(self, database: Database, clock: Clock, box: SecretBox) -> None:
         self._database = database
@@ -81,20 +75,14 @@ class SessionService:
         self._devices = DeviceCookies(box, clock)
         self._limits = SignInLimits(database, clock)
         self._verification_slots = asyncio.Semaphore(MAX_CONCURRENT_VERIFICATIONS)
-        # A separate semaphore, so that attempts from known devices never wait behind a flood of other attempts.
+        # Attempts from known devices must not wait behind a flood of other attempts.
         self._known_device_slots = asyncio.Semaphore(MAX_CONCURRENT_VERIFICATIONS)
 
     async def sign_in(self, email: str, password: str, *, address: str, device: str = "") -> NewSession:
-        """Signs a user in.
-
-        Args:
-            email: The email address; case does not matter.
-            password: The password.
-            address: The IP address of the client.
-            device: The device cookie of the client; `""` if there is none.
+        """Signs a user in. `device` is the device cookie of the client, or `""`.
 
         Raises:
-            Refused: `unauthorized` if the email address or the password is wrong, or the user is disabled.
+            Refused: `unauthorized` for wrong credentials or a disabled user.
             RateLimited: There were too many failures.
         """
         client = SignInClient.from_unknown_device(address, email)
@@ -123,10 +111,10 @@ class SessionService:
         Args:
             user: The user as read at authentication.
             address: The IP address of the client.
-            attempt: The successful attempt, which is removed from the database; None if no password was checked.
+            attempt: The successful attempt to release; None if no password was checked.
 
         Raises:
-            Refused: `unauthorized` if the user was deleted, disabled or given a new password since authentication.
+            Refused: `unauthorized` if the user was deleted, disabled or given a new password meanwhile.
         """
         now = self._clock.now()
         async with self._database.transaction() as transaction:
@@ -156,7 +144,7 @@ class SessionService:
         await self._database.execute("session_delete", hash=secrets.hash_api_key(token))
 
     async def list(self, actor: Actor) -> tuple[SessionInfo, ...]:
-        """Lists up to `MAX_SESSIONS` sessions of the actor's user, most recently used first."""
+        """Lists sessions of the actor's user, most recently used first."""
         rows = await fetch_models(
             self._database,
             SessionInfo,
@@ -169,7 +157,7 @@ class SessionService:
         return tuple(rows)
 
     async def end(self, actor: Actor, session_id: str) -> None:
-        """Ends a session of the actor's user. Raises `not_found` if it has ended or belongs to another user."""
+        """Ends a session of the actor's user. Raises `not_found`."""
         ended = _SESSION_ID.fullmatch(session_id) and await self._database.execute(
             "session_delete_one", user_id=actor.user_id or "", workspace_id=actor.workspace_id, id=session_id
         )
@@ -179,14 +167,10 @@ class SessionService:
     async def change_password(self, actor: Actor, *, current: str, new: str, keep_session_id: str = "") -> str:
         """Changes the password of the actor's user, ends their other sessions, and returns a new device cookie.
 
-        Args:
-            actor: Determines the user.
-            current: The current password.
-            new: The new password.
-            keep_session_id: The id of the session that does not end; `""` ends all sessions.
+        Without `keep_session_id`, all sessions end.
 
         Raises:
-            Refused: `invalid_request` for the field `currentPassword` or `password`, `forbidden` without a password.
+            Refused: `invalid_request` for either password, or `forbidden` without a password.
             RateLimited: There were too many wrong passwords.
         """
         user = None
@@ -230,10 +214,9 @@ class SessionService:
     async def _record_failure(
         self, account: str, counter_key: str, user: User | None, attempt: CountedAttempt, address: str
     ) -> None:
-        """Logs a failure. The first failure of an account in each hour is also recorded in the audit log.
+        """Logs a failure. The audit log records only the first of each hour, so that guessing cannot fill it.
 
-        This limit prevents guessing from filling the audit log. Failures of nonexistent users are counted too, so that
-        the timing reveals less about which users exist.
+        Failures of nonexistent users are counted too, so that the timing reveals less.
         """
         actions = ["user.sign_in_failed"] if attempt.remaining else ["user.sign_in_failed", "user.sign_in_limited"]
         async with self._database.transaction() as transaction:

@@ -1,11 +1,8 @@
 """The setup link: lets the first admin of an installation choose an email address and a password.
 
-The link contains a 256-bit token; only the hash of the token is stored, in the table `installation`. The link works
-once and expires after `LINK_LIFETIME`. It also becomes invalid when the admin's initial password changes. Opening the
-page does not invalidate the link, because programs that preview links open it too.
-
-If the first login was written to a file, completing the setup revokes the API key in the file. It also deletes the
-file if the file is on this host. Otherwise an unneeded copy of the secrets would remain.
+Only the hash of its 256-bit token is stored. The link works once, expires, and becomes invalid when the admin's
+initial password changes. Opening the page does not invalidate the link, because previews of links open it too.
+Completing the setup also revokes the API key in the first-login file and deletes the file on this host.
 """
 
 from __future__ import annotations
@@ -28,7 +25,7 @@ from router.ratelimit.failure_throttle import FailureThrottle
 from router.ratelimit.sliding_window import RateLimit
 from router.store.database import Database, QueryExecutor, fetch_model
 
-# Names in the table `installation`. The values are the `link_record` and the id of the API key in the first-login file.
+# Names in the table `installation`, for the `link_record` and the id of the API key in the first-login file.
 LINK_FACT = "first_link"
 FILE_KEY_FACT = "first_login_file_key"
 FIRST_LOGIN_FILE = "first-login"  # file name in data_dir
@@ -44,7 +41,6 @@ def new_token() -> str:
 
 
 def link_record(token: str, user_id: str, password_hash: str, now: Micros) -> str:
-    """Returns the record of a link for the database, as JSON."""
     record = {
         "hash": secrets.hash_api_key(token),
         "userId": user_id,
@@ -58,7 +54,7 @@ class SetupLinkService:
     """Validates setup links and completes the setup. Counts failures in memory, so use one instance per process.
 
     Args:
-        file: The path of the first-login file. The file exists only if it was written on this host.
+        file: The path of the first-login file, which exists only if it was written on this host.
     """
 
     def __init__(self, database: Database, clock: Clock, file: Path) -> None:
@@ -68,12 +64,7 @@ class SetupLinkService:
         self._failures = FailureThrottle(clock, FAILURE_LIMIT)
 
     async def find_user(self, token: str, *, address: str) -> User:
-        """Returns the user of a link.
-
-        Raises:
-            Refused: `not_found` if the link is unknown, used, expired or invalid for another reason.
-            RateLimited: The address has too many failures.
-        """
+        """Returns the user of a link. Raises `Refused` for an invalid link, and `RateLimited`."""
         origin = address_key(address)
         self._failures.check(origin)
         link = await _find_link(self._database, token, self._clock.now())
@@ -84,9 +75,7 @@ class SetupLinkService:
         return link[0]
 
     async def complete(self, token: str, *, email: str, name: str, password: str, address: str) -> User:
-        """Sets email address, name and password of the first admin.
-
-        Also invalidates the link, ends the admin's sessions, revokes the API key in the file and deletes the file.
+        """Sets email address, name and password of the first admin, and ends the admin's sessions.
 
         Raises:
             Refused: The link or a value is invalid, or another user has the email address.
@@ -119,7 +108,7 @@ class SetupLinkService:
     def _delete_file(self) -> None:
         try:
             self._file.unlink(missing_ok=True)
-        except OSError as error:  # the setup is complete anyway; `emailrouter check` warns about the file
+        except OSError as error:  # `emailrouter check` warns about the file
             log.warning("first_login.not_deleted", path=str(self._file), error=error.strerror or str(error))
 
 
@@ -134,7 +123,7 @@ async def _revoke_file_key(transaction: QueryExecutor, actor: Actor, now: Micros
 
 
 async def _find_link(transaction: QueryExecutor, token: str, now: Micros) -> tuple[User, str] | None:
-    """Returns the user and the stored record of a link; None if the link is invalid."""
+    """Returns the user and the stored record of a valid link."""
     row = await transaction.fetch_one("installation_value", name=LINK_FACT)
     if row is None:
         return None

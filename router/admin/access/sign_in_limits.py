@@ -1,8 +1,8 @@
-"""Limits on failed sign-in attempts. Beyond a limit, an attempt is rejected before the password is verified.
+"""Limits on failed sign-in attempts, which apply before the password is verified.
 
-Failures from unknown devices are counted by address, by address and account, and by account across all addresses. A
-known device (`devices`) has its own counter instead, so that an attack does not lock out the owner. Nonexistent
-accounts are counted in the same way, so that a rejection does not reveal which accounts exist.
+Failures from unknown devices are counted by address, by address and account, and by account. A known device has
+its own counter, so that an attack does not lock out the owner. Nonexistent accounts are counted too, so that a
+rejection does not reveal which accounts exist.
 """
 
 from __future__ import annotations
@@ -19,16 +19,15 @@ from router.ratelimit.failure_throttle import FailureThrottle
 from router.ratelimit.sliding_window import RateLimit
 from router.store.database import Database
 
-# Each process applies these two limits with counts in memory. The limit by address is higher, because all users in an
-# office can have the same address.
+# Counted in memory. The limit by address is higher, because an office can have one address for all users.
 ADDRESS_LIMIT = RateLimit(requests=100, seconds=900)
 ADDRESS_ACCOUNT_LIMIT = RateLimit(requests=10, seconds=900)
-# These two limits apply to all processes together, with counts in the database. A sliding window of one hour allows
-# less than twice its limit in any hour, so an account has fewer than 100 failures (OWASP ASVS 2.2.1).
+# Counted in the database. A sliding window allows less than twice its limit in any hour, so an account has fewer
+# than 100 failures (OWASP ASVS 2.2.1).
 ACCOUNT_LIMIT = RateLimit(requests=50, seconds=3600)
 DEVICE_LIMIT = RateLimit(requests=10, seconds=900)
-# Accounts are hashed to this many counters, because the number of invented names is unlimited. This bounds the table to
-# 400,000 rows. With 100 users, the probability that two of them share a counter is 5 %. The entered name is not stored.
+# Accounts are hashed to this many counters, because the number of invented names is unlimited. With 100 users, the
+# probability that two of them share a counter is 5 %.
 MAX_ACCOUNT_COUNTERS = 100_000
 
 
@@ -37,7 +36,6 @@ class SignInClient:
     """The origin and the account of an attempt.
 
     Attributes:
-        address: The IP address or network under which failures are counted.
         account: The normalised email address; `""` if the text is not an address.
         counter_key: The counter of the account, also for nonexistent accounts.
         device_id: The known device; `""` for an unknown device.
@@ -67,10 +65,7 @@ class SignInLimits:
         self._by_address_and_account = FailureThrottle(clock, ADDRESS_ACCOUNT_LIMIT)
 
     def check(self, client: SignInClient) -> None:
-        """Raises `RateLimited` if the address has too many failures, in total or for this account.
-
-        Does not query the database. Never rejects a known device.
-        """
+        """Raises `RateLimited` if an unknown device has too many failures. Does not query the database."""
         if not client.device_id:
             self._by_address.check(client.address)
             self._by_address_and_account.check(_address_account_key(client))
@@ -79,7 +74,7 @@ class SignInLimits:
         """Counts the attempt as a failure before its outcome is known. Raises `RateLimited`."""
         if client.device_id:
             return await self._counts.reserve(f"device:{client.device_id}", DEVICE_LIMIT)
-        # There is no await between check and count, so concurrent attempts cannot exceed a limit in memory.
+        # No await between check and count, so concurrent attempts cannot exceed a limit.
         self.check(client)
         self._by_address.record_failure(client.address)
         self._by_address_and_account.record_failure(_address_account_key(client))
@@ -90,11 +85,11 @@ class SignInLimits:
             raise
 
     async def reserve_password_check(self, user_id: str) -> CountedAttempt:
-        """Counts a check of the current password of a signed-in user, with the limit of a known device."""
+        """Counts a check of the current password of a signed-in user. Raises `RateLimited`."""
         return await self._counts.reserve(f"password:{user_id}", DEVICE_LIMIT)
 
     def release(self, client: SignInClient) -> None:
-        """Removes the attempt from the counters in memory. `CountedAttempt.release` removes it from the database."""
+        """Removes the attempt from the counters in memory."""
         if not client.device_id:
             self._by_address.remove_failure(client.address)
             self._by_address_and_account.remove_failure(_address_account_key(client))

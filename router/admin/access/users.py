@@ -1,7 +1,4 @@
-"""The users of a workspace and their roles.
-
-A workspace always has an active admin: the last one cannot be deleted, demoted or disabled.
-"""
+"""The users of a workspace and their roles. The last active admin cannot be deleted, demoted or disabled."""
 
 from __future__ import annotations
 
@@ -26,7 +23,7 @@ def parse_role(value: str) -> Role:
 
 
 def normalize_email(email: str) -> str:
-    """Normalises an email address for comparison: in lower case, domain in A-labels. Raises `Refused`."""
+    """Normalises an email address for comparison. Raises `Refused`."""
     try:
         mailbox = parse_mailbox(validation.validate_line(email, "email", max_length=254))
         if not mailbox.domain or mailbox.domain.startswith("["):
@@ -102,8 +99,8 @@ class UserService:
     ) -> User:
         """Changes the given fields.
 
-        A new password ends the user's sessions. Disabling ends the sessions and revokes the user's keys; enabling
-        restores neither. With `clear_timezone`, the user gets the time zone of the workspace.
+        A new password ends the user's sessions. Disabling also revokes the user's keys, and enabling restores nothing.
+        With `clear_timezone`, the user gets the time zone of the workspace.
         """
         new_role = None if role is None else parse_role(role)
         new_timezone = None if timezone is None else validation.validate_timezone(timezone)
@@ -164,7 +161,7 @@ class UserService:
 
 
 async def insert_user(transaction: QueryExecutor, user: User) -> None:
-    """Inserts a user. Raises `Refused("conflict")` if a user of any workspace has the email address."""
+    """Raises `Refused("conflict")` if a user of any workspace has the email address."""
     added = await transaction.execute(
         "user_insert",
         id=user.id,
@@ -224,7 +221,7 @@ async def _require_another_admin(transaction: QueryExecutor, actor: Actor, user:
 
 
 async def hash_valid_password(password: str, email: str) -> str:
-    """Checks a password and returns its hash. Raises `Refused` for a password that the policy rejects."""
+    """Returns the hash of a password that the policy accepts. Raises `Refused`."""
 
     def check_and_hash() -> str:
         check_password(password, email)

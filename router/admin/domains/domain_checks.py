@@ -1,10 +1,8 @@
 """Checks of domains: verification, rechecks, takeover by another workspace.
 
-Guarantees that a name is active in at most one workspace. A workspace takes a name over only if a user requests the
-check, its own TXT record is published and the TXT record of the other workspace is gone. The other workspace's domain
-then becomes pending and gets a new token, so that its old record no longer verifies it. `router.dns.verification_state`
-decides what a check changes. Changes are logged. The audit entry of a status change and the alert to the domain's
-integrations (`router.dispatch.domain_alerts`) are written in the transaction of the change.
+A name is active in at most one workspace. Only a check by a user takes a name over, if the TXT record of that
+workspace is published and that of the other is gone. The other domain then gets a new token, so that its old
+record no longer verifies it. Audit entries and alerts are written in the transaction of the change.
 """
 
 from __future__ import annotations
@@ -30,10 +28,10 @@ from router.dns.verification_state import Change, VerificationState
 from router.model import Actor, Domain, Micros
 from router.store.database import Database, QueryExecutor, fetch_models
 
-TOKEN_BYTES = 20  # 160 bits: the token of another workspace cannot be guessed
-MAX_CONCURRENT_CHECKS = 8  # checks of one batch that run at the same time
+TOKEN_BYTES = 20  # the token of another workspace cannot be guessed
+MAX_CONCURRENT_CHECKS = 8  # of one batch
 BATCH_SIZE = 200
-# After this time, another process can check a domain if the process that claimed the check was killed.
+# Another process can then check the domain, if the one that claimed it was killed.
 CLAIM_DURATION: Micros = 600 * SECOND
 
 log = structlog.get_logger()
@@ -45,10 +43,7 @@ def new_token() -> str:
 
 @dataclass(frozen=True, slots=True)
 class DnsPolicy:
-    """The settings of domain checks.
-
-    `mx_hosts` are the (host, priority) pairs of `[server] mx_hosts`; the other settings are in `[dns]`.
-    """
+    """The settings of domain checks. `mx_hosts` are pairs of host and priority."""
 
     mx_hosts: tuple[tuple[str, int], ...]
     verification: Literal["auto", "mx", "txt", "mx+txt"]
@@ -60,7 +55,7 @@ class DomainCheckResult:
     """The result of a check.
 
     Attributes:
-        domain: The domain after the check; None if it was deleted during the check.
+        domain: The domain after the check; None if it was deleted meanwhile.
         is_taken: The records are correct, but the name stays active in another workspace.
     """
 
@@ -89,15 +84,14 @@ class DomainCheckService:
         self._jitter = jitter
 
     async def recheck_due(self) -> int:
-        """Checks all domains that are due for a check, in all workspaces, and returns their number.
+        """Checks all due domains of all workspaces and returns their number.
 
-        Processes share the work: each due domain is checked by one of them. The number includes domains that another
-        process checks.
+        Each due domain is checked by one process, but counted by all.
         """
         checked = 0
         while True:
             now = self._clock.now()
-            # A due time after `latest_due` was written with a wrong clock; such a check is due now.
+            # A later due time was written with a wrong clock, so the check is due now.
             latest_due = now + 2 * max(self._policy.recheck_interval, verification_state.DAY)
             due = await fetch_models(
                 self._database, Domain, "domain_due_checks", now=now, latest_plausible=latest_due, limit=BATCH_SIZE
@@ -130,7 +124,7 @@ class DomainCheckService:
             if current is None:
                 return DomainCheckResult(None)
             if current.token != domain.token or current.mx_managed != domain.mx_managed:
-                return DomainCheckResult(current)  # changed during the query: the result does not apply
+                return DomainCheckResult(current)  # the result no longer applies
             other = next((row for row in rows if row.status == "active" and row.id != domain.id), None)
             is_taken = other is not None and result.is_verified and not _can_take_over(result, other, actor)
             if is_taken:
@@ -234,8 +228,7 @@ class DomainCheckService:
     async def verification_mode(self, transaction: QueryExecutor, domain: Domain) -> VerificationMode:
         """Returns which records verify the domain.
 
-        `auto` requires the TXT record if the installation has several workspaces: the MX record does not show which of
-        them owns the domain.
+        With several workspaces, `auto` requires the TXT record, because an MX record does not show who owns the domain.
         """
         if domain.mx_managed == "upstream":
             return "txt"
@@ -248,7 +241,7 @@ class DomainCheckService:
 def _can_take_over(result: VerificationResult, other: Domain, actor: Actor | None) -> bool:
     """Whether the workspace of the checked domain can take the name over from `other`.
 
-    A recheck (`actor` is None) never can: only a check by a user may move mail between workspaces.
+    A recheck never can, because only a user may move mail between workspaces.
     """
     return actor is not None and result.has_correct_txt and txt_value(other.token) not in result.txt_values
 
@@ -278,7 +271,6 @@ async def _update_domain(transaction: QueryExecutor, domain: Domain) -> None:
 
 
 def _alert_text(domain: Domain, result: VerificationResult, change: Change) -> str:
-    """Returns the text of the alert for a change; `""` for a change without an alert."""
     since = "" if domain.missing_since is None else f" since {_format_date(domain.missing_since)}"
     fixes = " ".join(record.fix for record in result.records if record.status in ("missing", "wrong"))
     days = verification_state.MIN_MISSING_TIME // verification_state.DAY

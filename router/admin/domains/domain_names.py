@@ -1,7 +1,6 @@
 """Validation and normalisation of mail domain names.
 
-Pure except for the list of public suffixes, a file of the package `publicsuffixlist`. The list is loaded on first use
-(about 30 ms, 1 MB) and kept in memory.
+The list of public suffixes is loaded on first use (about 30 ms, 1 MB) and kept in memory.
 """
 
 from __future__ import annotations
@@ -17,18 +16,14 @@ from router.admin import validation
 from router.errors import Refused
 from router.mail.address import AddressError, domain_key
 
-# A name in DNS has at most 253 characters, and the name of the TXT record adds `_emailrouter.`.
+# A DNS name has at most 253 characters, and the TXT record adds `_emailrouter.`.
 MAX_DOMAIN_LENGTH = 240
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 def normalize_domain_name(text: str) -> str:
-    """Returns the domain in A-labels (IDNA 2008), in lower case, without a trailing dot.
-
-    Raises:
-        Refused: `invalid_domain`.
-    """
+    """Returns the domain in A-labels (IDNA 2008), in lower case, without a trailing dot. Raises `Refused`."""
     line = validation.validate_line(text, "domain", max_length=255, code="invalid_domain")
     if _is_ip_address(line):
         raise _rejection("an IP address cannot be a mail domain")
@@ -56,8 +51,7 @@ def normalize_domain_name(text: str) -> str:
 def _public_suffixes() -> PublicSuffixList:
     """Returns the suffixes under which registries register names for anyone, such as `co.uk` and `*.ck`.
 
-    The private section of the list (`github.io`) is excluded: these domains have an owner and can receive mail. A
-    top-level domain that is not on the list (`test`) is a public suffix, but the names below it are not.
+    Suffixes such as `github.io` are excluded, because they have an owner and can receive mail.
     """
     return PublicSuffixList(only_icann=True)
 

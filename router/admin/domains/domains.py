@@ -1,9 +1,8 @@
 """The mail domains of a workspace: creation, verification, deletion.
 
-A domain is `pending_verification` until a check finds its required records, and then `active`. It stays active until
-rechecks over several days have found none of its records (`router.dns.verification_state`), or another workspace takes
-the name over. A single failed check is shown in `records` but does not stop mail. A name is active in at most one
-workspace. Other workspaces can add the same name and take it over with their TXT record (`domain_checks`).
+A domain is `pending_verification` until a check finds its required records, and then `active`. A single failed
+check does not stop mail (`router.dns.verification_state`). Several workspaces can have the same name, but it is
+active in at most one of them.
 """
 
 from __future__ import annotations
@@ -28,9 +27,7 @@ class DomainView:
     """A domain with its expected and found records.
 
     Attributes:
-        domain: The domain.
-        alias_count: The number of its aliases.
-        records: The records as found by the last check; before the first check, the records to publish.
+        records: The records of the last check; before the first check, the records to publish.
         proof: Which records are required.
     """
 
@@ -43,10 +40,8 @@ class DomainView:
 class DomainService:
     """Manages the domains of the actor's workspace.
 
-    Args:
-        checks: Queries the DNS.
-        mx_hosts: The (host, priority) pairs of `[server] mx_hosts`.
-        on_routing_change: Called after the commit of a change that affects routing.
+    `mx_hosts` are pairs of host and priority. `on_routing_change` is called after the commit of a change that
+    affects routing.
     """
 
     def __init__(
@@ -80,9 +75,9 @@ class DomainService:
         return await self._build_view(self._database, await _fetch_domain(self._database, actor, domain_id))
 
     async def create(self, actor: Actor, name: str) -> DomainView:
-        """Adds an unverified domain. Raises `domain_taken` if the workspace already has this domain.
+        """Adds an unverified domain, which may be active in another workspace.
 
-        A domain that is active in another workspace can be added; taking it over requires this workspace's TXT record.
+        Raises `domain_taken` if the workspace already has the domain.
         """
         domain = Domain(
             id=ids.new_id("dom"),
@@ -113,11 +108,7 @@ class DomainService:
         return view
 
     async def verify(self, actor: Actor, domain_id: str) -> DomainView:
-        """Checks a domain now.
-
-        Raises:
-            Refused: `domain_taken` if the records are correct, but the name stays active in another workspace.
-        """
+        """Checks a domain now. Raises `domain_taken` if the name stays active in another workspace."""
         domain = await _fetch_domain(self._database, actor, domain_id)
         checked = await self._checks.check(domain, actor)
         if checked.is_taken:
@@ -127,7 +118,7 @@ class DomainService:
         return await self._build_view(self._database, checked.domain)
 
     async def set_mx_upstream(self, actor: Actor, domain_id: str, upstream: bool) -> DomainView:
-        """Sets whether the MX records point to an upstream relay, in which case only the TXT record is required."""
+        """Sets whether the MX records point to an upstream relay, so that only the TXT record is required."""
         validation.validate_id(domain_id, "dom", "Domain")
         async with self._database.transaction() as transaction:
             domain = await fetch_model(
@@ -151,11 +142,7 @@ class DomainService:
             return await self._build_view(transaction, domain)
 
     async def delete(self, actor: Actor, domain_id: str, *, force: bool = False) -> None:
-        """Deletes a domain, with its aliases if forced. Its tickets stay.
-
-        Raises:
-            Refused: `in_use` if it has aliases and `force` is false.
-        """
+        """Deletes a domain, with its aliases if forced. Its tickets stay. Raises `in_use`."""
         validation.validate_id(domain_id, "dom", "Domain")
         async with self._database.transaction() as transaction:
             domain = await fetch_model(

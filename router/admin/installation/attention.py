@@ -1,7 +1,7 @@
 """The problems of a workspace that need attention: failed and parked deliveries, failing integrations, domains.
 
-Every dashboard page of a signed-in user shows these counts, so they are capped and cached for `CACHE_SECONDS`.
-Deliveries of deleted integrations are not included, because they cannot be replayed. Reads only.
+Every dashboard page shows these counts, so they are capped and cached. Deliveries of deleted integrations
+cannot be replayed and are not included. Reads only.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from router.clock import Clock
 from router.model import Actor, Delivery
 from router.store.database import Database, fetch_models
 
-# Each count stops at this number, which bounds its cost.
+# Bounds the cost of each count.
 MAX_COUNTED = 1000
 CACHE_SECONDS = 5.0
-# Maximum number of failed deliveries that are examined to list those that can be replayed.
+# Failed deliveries that are searched for those that can be replayed.
 MAX_SCANNED_DELIVERIES = 1000
 MAX_CACHED_WORKSPACES = 1000
-# Maximum number of failing integrations whose parked deliveries are counted.
+# Failing integrations whose parked deliveries are counted.
 MAX_INTEGRATIONS = 50
 
 
@@ -31,8 +31,6 @@ class AttentionCounts:
     Attributes:
         failed: Permanently failed deliveries.
         parked: Deliveries that wait until their failing integration works again.
-        failing: Failing integrations.
-        unverified: Unverified domains.
         missing: Verified domains whose DNS records are missing.
     """
 
@@ -48,7 +46,7 @@ class AttentionCounts:
 
     @property
     def fingerprint(self) -> str:
-        """Identifies the counts, so that a page can detect that they changed."""
+        """Lets a page detect that the counts changed."""
         return f"{self.failed}-{self.parked}-{self.failing}-{self.unverified}-{self.missing}"
 
 
@@ -61,7 +59,7 @@ class AttentionService:
         self._cache: OrderedDict[str, tuple[float, AttentionCounts]] = OrderedDict()
 
     async def get_counts(self, actor: Actor) -> AttentionCounts:
-        """Returns the counts of the actor's workspace, at most `CACHE_SECONDS` old."""
+        """Returns counts that are at most `CACHE_SECONDS` old."""
         workspace_id = actor.workspace_id
         cached = self._cache.get(workspace_id)
         if cached is not None and self._clock.monotonic() < cached[0]:
@@ -75,7 +73,6 @@ class AttentionService:
         return counts
 
     def invalidate(self, actor: Actor) -> None:
-        """Discards the cached counts of the actor's workspace after a change."""
         self._cache.pop(actor.workspace_id, None)
 
     async def list_failed(self, actor: Actor, *, limit: int) -> Sequence[Delivery]:
@@ -90,7 +87,6 @@ class AttentionService:
         )
 
     async def count_parked(self, actor: Actor) -> Mapping[str, int]:
-        """Counts the parked deliveries of the newest `MAX_INTEGRATIONS` failing integrations, by integration id."""
         rows = await self._database.fetch_all(
             "attention_parked", workspace_id=actor.workspace_id, limit=MAX_COUNTED, integrations=MAX_INTEGRATIONS
         )

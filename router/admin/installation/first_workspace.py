@@ -1,7 +1,4 @@
-"""Creates workspaces with a first admin and an API key.
-
-The first workspace of an installation is created only if there is no other workspace.
-"""
+"""Creates workspaces with a first admin and an API key."""
 
 from __future__ import annotations
 
@@ -45,7 +42,7 @@ class NewWorkspace:
     created_at: Micros
 
     async def insert(self, transaction: QueryExecutor) -> None:
-        """Inserts workspace, user and key. Raises `Refused("conflict")` if the email address is in use."""
+        """Raises `Refused("conflict")` if the email address is in use."""
         login = self.login
         await transaction.execute("workspace_insert", id=login.workspace_id, name=self.name, created_at=self.created_at)
         await insert_user(
@@ -90,10 +87,7 @@ async def generate_workspace(name: str, email: str, now: Micros, *, link: str = 
 
 
 class SetupService:
-    """Creates the first workspace of an installation, its admin and an API key.
-
-    `FirstLogin.link` is the token of the setup link (`router.admin.access.setup_link`).
-    """
+    """Creates the first workspace of an installation, its admin and an API key."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -104,12 +98,12 @@ class SetupService:
         return row is None or row["workspaces"] == 0
 
     async def create_first_workspace(self, email: str) -> FirstLogin:
-        """Creates the workspace. Raises `conflict` if a workspace exists or is created concurrently."""
+        """Raises `conflict` if a workspace exists or is created concurrently."""
         now = self._clock.now()
         link = setup_link.new_token()
         workspace = await generate_workspace(FIRST_WORKSPACE_NAME, email, now, link=link)
         async with self._database.transaction() as transaction:
-            # Updates a row that always exists, so a concurrent setup waits here and then finds the workspace.
+            # A concurrent setup waits for this row and then finds the workspace.
             await transaction.execute("routing_increment_version")
             row = await transaction.fetch_one("workspace_count")
             if row is not None and row["workspaces"]:

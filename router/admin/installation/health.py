@@ -1,7 +1,6 @@
 """The health of mail processing for one workspace: queue, failing integrations, domains, deliverer.
 
-Problems of the host (clock, disk, certificate, ports) are reported by `emailrouter check`. Reads the database only;
-never queries the DNS or a webhook.
+Never queries the DNS or a webhook. `emailrouter check` reports problems of the host.
 """
 
 from __future__ import annotations
@@ -14,8 +13,7 @@ from router.model import Actor, Domain, Integration, Micros
 from router.store.database import Database, fetch_models
 
 MAX_LISTED = 50
-# If no maintenance task ran within this time, the deliverer counts as stopped. A deliverer runs such a task every
-# minute; long tasks and busy hosts can delay it.
+# A deliverer runs a maintenance task every minute, but long tasks and busy hosts can delay it.
 DELIVERER_TIMEOUT: Micros = 600 * SECOND
 OLD_DELIVERY_AGE: Micros = 600 * SECOND
 
@@ -27,11 +25,8 @@ class Health:
     Attributes:
         waiting: Queued deliveries that are not parked.
         parked: Deliveries that wait until their failing integration works again.
-        dead: Permanently failed deliveries.
-        oldest_at: When the oldest message with a queued or parked delivery was received; None without such deliveries.
-        deliverer_seen_at: None if there never was a deliverer.
-        deliverer_alive: A deliverer was seen within `DELIVERER_TIMEOUT`.
-        integrations: Failing integrations, and active integrations whose last delivery or test failed.
+        oldest_at: When the oldest message with a queued or parked delivery was received.
+        integrations: Failing integrations, and active ones whose last delivery or test failed.
         domains: Domains with missing records (`misses`) and unverified domains.
     """
 

@@ -1,9 +1,8 @@
 """Rotation of the secret key: all secrets are encrypted again with a new key, in one transaction.
 
-The key is in a file and the secrets are in the database, so one transaction cannot cover both. The new key is first
-written to `secret_key.next`. The transaction then encrypts the secrets again and stores the fingerprint of the new key.
-Finally the new file replaces the old one. If the process is killed at any point, one of the two files contains the key
-with the stored fingerprint; `complete_rotation` finds it at the next start. Keys are never logged.
+The key is in a file and the secrets are in the database. The new key is therefore first written to
+`secret_key.next`, and the transaction stores its fingerprint. If the process is killed at any point, one of the two
+files contains the key with that fingerprint, and the next start completes the rotation. Keys are never logged.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ class KeyRotationService:
         """Encrypts all secrets with `new`, makes it the key of the installation, and returns the number of secrets.
 
         Raises:
-            Refused: `conflict` if `old` is no longer the current key or cannot decrypt a secret. Nothing is changed.
+            Refused: `conflict` if `old` is not the current key or cannot decrypt a secret. Nothing is changed.
         """
         box = SecretBox([new, old])
         now = self._clock.now()
@@ -62,7 +61,7 @@ class KeyRotationService:
 
 
 def write_next_key(data_dir: Path) -> str:
-    """Writes a new key to `secret_key.next`, replacing the file of an unfinished rotation, and returns the key."""
+    """Writes a new key to `secret_key.next`, replacing that of an unfinished rotation, and returns the key."""
     path = data_dir / NEXT_KEY_FILE
     path.unlink(missing_ok=True)
     key = new_key()
@@ -71,7 +70,7 @@ def write_next_key(data_dir: Path) -> str:
 
 
 def write_key(path: Path, key: str) -> None:
-    """Writes a key to a new file with mode 0600 and syncs it to disk. Raises `FileExistsError` if the file exists."""
+    """Writes a key to a new file with mode 0600 and syncs it to disk. Raises `FileExistsError`."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w", encoding="ascii") as file:
         file.write(key + "\n")
@@ -85,7 +84,7 @@ def discard_next_key(data_dir: Path) -> None:
 
 
 def complete_rotation(data_dir: Path, expected_fingerprint: str) -> str | None:
-    """Completes an interrupted rotation. Returns the key with the expected fingerprint; None if no file contains it."""
+    """Completes an interrupted rotation. Returns the key with the expected fingerprint, or None."""
     key_file, next_file = data_dir / KEY_FILE, data_dir / NEXT_KEY_FILE
     key = _read_key(next_file)
     if key is not None and fingerprint(key) == expected_fingerprint:

@@ -1,13 +1,10 @@
-"""The loss audit: checks that no accepted message was lost.
+"""The loss audit: checks that no accepted message was lost. Reads only.
 
     accepted = ticketed + repeated             for each message, in numbers of aliases
     expected = delivered + pending + dead      for each ticket event with an integration
 
-The row of a message contains the number of aliases that it was accepted for, and the number of these aliases that had
-already received the same message. The rows of its recipients (`ticket_messages`) refer to its tickets and to the
-integrations that expect a delivery. All rows are written in one transaction, so a difference between the two sides of
-an equation indicates a bug, a database fault or a manual change. Reads only. Checks the newest `MAX_MESSAGES` messages,
-the same number of tickets, and all pending deliveries.
+All rows of a message are written in one transaction, so a difference indicates a bug, a database fault or a
+manual change. Checks the newest `MAX_MESSAGES` messages, the same number of tickets, and all pending deliveries.
 """
 
 from __future__ import annotations
@@ -17,29 +14,24 @@ from dataclasses import dataclass
 from router.store.database import QueryExecutor
 
 MAX_LISTED_IDS = 5
-# Maximum number of newest messages to check. The check takes one or two seconds on a large database.
+# The audit takes one or two seconds on a large database.
 MAX_MESSAGES = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class LossAuditReport:
-    """Counts over the newest messages, and up to `MAX_LISTED_IDS` ids for each kind of fault.
+    """Counts over the newest messages, and some ids for each kind of fault.
 
     Attributes:
-        messages: Messages checked.
         accepted: Aliases that messages were accepted for.
         repeated: Accepted aliases that had already received the same message.
-        events: Ticket events.
         expected: Ticket events with an integration, which expect a delivery.
-        delivered: Delivered deliveries.
-        pending: Pending deliveries.
         dead: Permanently failed deliveries.
         duplicated: Deliveries beyond the first of a ticket event.
         repeats: Recent duplicates; each counts once for each of its aliases.
         incomplete_messages: Messages with missing tickets or deliveries.
         damaged_messages: Messages with incomplete raw data.
         stuck_deliveries: Pending deliveries that no worker will send.
-        empty_tickets: Tickets without a message.
     """
 
     messages: int
@@ -59,7 +51,7 @@ class LossAuditReport:
 
     @property
     def summary(self) -> str:
-        """Returns the two equations with their numbers."""
+        """The two equations with their numbers."""
         unposted = self.events - self.expected
         return (
             f"accepted {self.accepted} = ticketed {self.events} + repeated {self.repeated}; ticketed {self.events} = "
@@ -89,7 +81,7 @@ class LossAuditReport:
 
 
 async def audit_losses(transaction: QueryExecutor) -> LossAuditReport:
-    """Runs the audit. Mail can arrive meanwhile, but the totals are read by one statement, so they are consistent."""
+    """Runs the audit. One statement reads the totals, so they are consistent while mail arrives."""
     totals = await transaction.fetch_one("loss_audit_totals", max_examined=MAX_MESSAGES)
     repeats = await transaction.fetch_one("loss_audit_repeats")
     assert totals is not None and repeats is not None  # noqa: S101, PT018 - aggregates without GROUP BY: always a row

@@ -1,9 +1,7 @@
 """The overview of a workspace: messages, tickets and failures of the last thirty days, open tickets, durations.
 
-Contains numbers and the addresses of aliases, but no data of senders. A day begins at midnight in the given time zone,
-UTC by default. The cost is bounded: a count stops at `MAX_COUNTED` (see `capped`), and durations are taken from a
-sample of about `SAMPLE_SIZE` rows. The numbers of open tickets are always current; the other numbers are cached for
-`CACHE_SECONDS`. Reads only.
+Contains no data of senders. To bound the cost, counts are capped, durations are sampled, and all numbers but
+those of open tickets are cached. Reads only.
 """
 
 from __future__ import annotations
@@ -24,19 +22,18 @@ from router.model import Actor, Micros
 from router.store.database import Database, Row
 
 DAYS = 30
-# The limit at which each count stops, for a day, a status or an alias. For messages, it limits the scanned rows,
-# which belong to all workspaces.
+# Limits the count for a day, a status or an alias. For messages, it limits the scanned rows of all workspaces.
 MAX_COUNTED = 10_000
 MAX_ALIASES = 1000
 SAMPLE_SIZE = 1000
-# Each process caches the statistics of the last thirty days, for each pair of workspace and time zone.
+# For each pair of workspace and time zone.
 CACHE_SECONDS = 60.0
 MAX_CACHED_WORKSPACES = 200
 
 
 @dataclass(frozen=True, slots=True)
 class DayCounts:
-    """The counts of one day. `dead`: deliveries of the day's messages that failed and were not replayed."""
+    """The counts of one day. `dead` counts deliveries that failed and were not replayed."""
 
     date: date
     messages: int
@@ -72,10 +69,7 @@ class AliasOpenTickets:
 
 @dataclass(frozen=True, slots=True)
 class DurationStatistics:
-    """Statistics of a duration over `count` samples.
-
-    `percentile` is the 90th or 95th percentile. `median` and `percentile` are None without samples.
-    """
+    """Statistics of a duration. `median` and `percentile` are None without samples."""
 
     count: int
     median: Micros | None
@@ -90,11 +84,11 @@ class Overview:
         days: Oldest first; the last one is today.
         now: Unresolved tickets.
         unassigned: Unresolved tickets without an assignee.
-        by_alias: Aliases with unresolved tickets, most tickets first. Tickets of deleted aliases are not included.
+        by_alias: Existing aliases with unresolved tickets, most tickets first.
         claim: From receipt to the first assignment (median, 90th percentile).
         resolve: From receipt to resolution (median, 90th percentile).
         delivery: From receipt to the response of the integration (median, 95th percentile).
-        capped: At least one count or the list of aliases reached its limit, so the real number may be higher.
+        capped: Whether a number may be higher, because a limit was reached.
     """
 
     days: tuple[DayCounts, ...]
@@ -119,7 +113,7 @@ class _MonthStatistics:
 
 
 class OverviewService:
-    """Reads overviews. The clock that generates ids determines the current day, because rows are selected by id."""
+    """Reads overviews. Rows are selected by id, so the clock that generates ids determines the current day."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -128,7 +122,7 @@ class OverviewService:
         self._cache: OrderedDict[tuple[str, str], tuple[float, _MonthStatistics]] = OrderedDict()
 
     async def get(self, actor: Actor, *, timezone: str = DEFAULT_TIMEZONE) -> Overview:
-        """Returns the overview of the actor's workspace. `timezone` determines when a day begins and ends."""
+        """Returns the overview of the actor's workspace. `timezone` determines when a day begins."""
         month = await self._get_month(actor.workspace_id, timezone)
         values = {"workspace_id": actor.workspace_id, "limit": MAX_COUNTED}
         status, aliases = await asyncio.gather(
@@ -200,7 +194,7 @@ class OverviewService:
         )
         claims, resolutions = [], []
         for row in rows:
-            # Setting the status to `in_progress` claims a ticket without a `claimed` event.
+            # The status `in_progress` claims a ticket without a `claimed` event.
             claim_times = [at for at in (row["first_claimed_at"], row["claimed_at"]) if at is not None]
             if claim_times:
                 claims.append(max(0, min(claim_times) - row["received_at"]))
@@ -231,12 +225,11 @@ def duration_statistics(values: Sequence[Micros], quantile: float) -> DurationSt
 
 
 def sample_step(count: int) -> int:
-    """Returns the n for which every n-th of `count` rows gives a sample of about `SAMPLE_SIZE`."""
+    """Returns the n for which every n-th of `count` rows gives about `SAMPLE_SIZE`."""
     return max(1, round(count / SAMPLE_SIZE))
 
 
 def _first_id_suffix(day: date, timezone: tzinfo) -> str:
-    """Returns the smallest id of a day, without its prefix."""
     midnight = datetime(day.year, day.month, day.day, tzinfo=timezone)
     return ids.first_id_at("msg", int(midnight.timestamp()) * 1000).partition("_")[2]
 

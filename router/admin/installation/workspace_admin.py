@@ -14,7 +14,7 @@ from router.errors import not_found_error
 from router.model import Actor, Workspace
 from router.store.database import Database, fetch_model
 
-# Tickets or messages erased per transaction: short transactions do not block mail for other workspaces.
+# Short transactions do not block mail for other workspaces.
 BATCH_SIZE = 200
 
 
@@ -34,7 +34,7 @@ class WorkspaceAdminService:
         self._clock = clock
 
     async def create(self, name: str, email: str) -> FirstLogin:
-        """Creates a workspace with a first admin and an API key. Raises `conflict` if the email address is in use."""
+        """Raises `conflict` if the email address is in use."""
         now = self._clock.now()
         workspace = await generate_workspace(validation.validate_line(name, "name"), email, now)
         workspace_id = workspace.login.workspace_id

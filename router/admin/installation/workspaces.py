@@ -32,13 +32,12 @@ class WorkspaceService:
     ) -> Workspace:
         """Changes the given fields.
 
-        With `clear_default_integration`, mail to a postmaster address without an active alias is posted to no
-        integration.
+        With `clear_default_integration`, mail to a postmaster without an active alias is posted to no integration.
         """
         if timezone is not None:
             validation.validate_timezone(timezone)
         async with self._database.transaction() as transaction:
-            # Locks the integration first, like the deletion of an integration, to prevent deadlocks.
+            # In the same order as the deletion of an integration, to prevent deadlocks.
             if default_integration_id is not None:
                 await _lock_integration(transaction, actor, default_integration_id)
             workspace = await _fetch_workspace(transaction, actor, "workspace_lock")

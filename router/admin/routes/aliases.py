@@ -1,7 +1,6 @@
 """The aliases of a workspace. An alias connects an address with the integration that its messages are posted to.
 
-The local part `*` is the catch-all of a domain. Local parts are compared case-insensitively. Deleting an alias keeps
-its tickets.
+The local part `*` is the catch-all of a domain. Deleting an alias keeps its tickets.
 """
 
 from __future__ import annotations
@@ -23,8 +22,7 @@ from router.routing.route import CATCH_ALL
 from router.store.database import Database, QueryExecutor, fetch_model, fetch_models
 
 ALIAS_STATUSES: tuple[AliasStatus, ...] = ("active", "disabled")
-# Unicode categories of invisible characters: separators, control and format characters, surrogates, private use and
-# unassigned code points.
+# Separators, control and format characters, surrogates, private use and unassigned code points.
 _INVISIBLE_CATEGORIES = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co", "Cn"})
 _QUOTED = re.compile(r'"([^"\\]*)"')
 
@@ -76,10 +74,7 @@ class AliasService:
         return await _fetch_alias(self._database, actor, alias_id)
 
     async def create(self, actor: Actor, *, domain_id: str, local_part: str, integration_id: str) -> Alias:
-        """Creates an active alias, which accepts mail once its domain is verified.
-
-        Raises `alias_taken` if the address already exists.
-        """
+        """Creates an alias, which accepts mail once its domain is verified. Raises `alias_taken`."""
         now = self._clock.now()
         alias_id = ids.new_id("alias")
         async with self._database.transaction() as transaction:
@@ -145,7 +140,7 @@ class AliasService:
         return changed
 
     async def delete(self, actor: Actor, alias_id: str) -> None:
-        """Deletes an alias. Its mail is rejected or goes to the catch-all; its tickets stay."""
+        """Deletes an alias. Its mail is rejected or goes to the catch-all."""
         validation.validate_id(alias_id, "alias", "Alias")
         async with self._database.transaction() as transaction:
             alias = await _fetch_alias(transaction, actor, alias_id)
@@ -155,7 +150,7 @@ class AliasService:
         self._on_routing_change()
 
     async def test(self, actor: Actor, alias_id: str) -> TestMail:
-        """Accepts and delivers a test message to the alias. Raises `conflict` if the alias does not accept mail."""
+        """Accepts and delivers a test message. Raises `conflict` if the alias does not accept mail."""
         alias = await _fetch_alias(self._database, actor, alias_id)
         result = await self._tester.send(alias)
         async with self._database.transaction() as transaction:

@@ -1,7 +1,4 @@
-"""The blocked senders of a workspace: addresses, domains (`@spam.example`) and networks.
-
-A blocked sender is identified by its normalised text.
-"""
+"""The blocked senders of a workspace: addresses, domains (`@spam.example`) and networks."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from router.model import Actor, BlockedSender
 from router.routing.senders import normalize_entry
 from router.store.database import Database, fetch_models
 
-MAX_BLOCKED_SENDERS = 1000  # for each workspace; servers keep all entries in memory
+MAX_BLOCKED_SENDERS = 1000  # of a workspace; servers keep all entries in memory
 
 
 class BlockedSenderService:
@@ -42,7 +39,7 @@ class BlockedSenderService:
         )
 
     async def create(self, actor: Actor, sender: str) -> BlockedSender:
-        """Blocks a sender. Raises `conflict` if it is already blocked or the limit is reached."""
+        """Raises `conflict` if the sender is already blocked or the limit is reached."""
         blocked = BlockedSender(_normalize(sender), self._clock.now())
         async with self._database.transaction() as transaction:
             row = await transaction.fetch_one("blocked_sender_count", workspace_id=actor.workspace_id)
@@ -65,7 +62,6 @@ class BlockedSenderService:
         return blocked
 
     async def delete(self, actor: Actor, sender: str) -> None:
-        """Unblocks a sender. Raises `not_found` if it is not blocked."""
         normalized = _normalize(sender)
         async with self._database.transaction() as transaction:
             if not await transaction.execute(

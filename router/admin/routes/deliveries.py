@@ -1,7 +1,7 @@
 """Deliveries to integrations, their attempts, and replay.
 
-A replay makes a dead or pending delivery due now and restarts its `max_age`. A delivery that is being sent is left
-unchanged. A replay to a failing integration acts as a probe.
+A replay makes a dead or pending delivery due now and restarts its `max_age`. A replay to a failing integration
+acts as a probe.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from router.ports import Waker
 from router.store.database import Database, QueryExecutor, Row, fetch_model, fetch_models, retry_on_conflict
 
 MAX_ATTEMPTS = 200
-# Maximum number of deliveries that one call replays, in one transaction; a further call replays more.
+# In one transaction; a further call replays more.
 MAX_REPLAYED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryView:
-    """A delivery with its newest `MAX_ATTEMPTS` attempts, oldest first."""
+    """A delivery with its newest attempts, oldest first."""
 
     delivery: Delivery
     attempts: tuple[Attempt, ...]
@@ -82,11 +82,7 @@ class DeliveryService:
 
     @retry_on_conflict
     async def replay(self, actor: Actor, delivery_id: str) -> Delivery:
-        """Makes a delivery due now.
-
-        Raises:
-            Refused: `conflict` if the delivery was delivered or is being sent, or if its integration was deleted.
-        """
+        """Makes a delivery due now. Raises `conflict` if it was delivered, is being sent, or has no integration."""
         validation.validate_id(delivery_id, "dlv", "Delivery")
         now = self._clock.now()
         async with self._database.transaction() as transaction:
@@ -107,12 +103,9 @@ class DeliveryService:
 
     @retry_on_conflict
     async def replay_many(self, actor: Actor, *, integration_id: str | None = None, state: str | None = None) -> int:
-        """Makes up to `MAX_REPLAYED` dead or pending deliveries due now, and returns their number.
+        """Makes up to `MAX_REPLAYED` deliveries due now, and returns their number.
 
-        Args:
-            actor: Determines the workspace.
-            integration_id: None for all integrations.
-            state: `dead` or `pending`; None stands for `dead`.
+        `state` is `dead` (the default) or `pending`. Without `integration_id`, all integrations are included.
         """
         replayed_state = _parse_state("dead" if state is None else state)
         if replayed_state == "delivered":

@@ -1,7 +1,7 @@
 """Explains step by step how a message would be routed. Nothing is sent or stored.
 
-The decision is made by the same function as in the SMTP server (`router.routing.route.route_recipient`), with current
-data. Domains of other workspaces are treated as unknown.
+The SMTP server uses the same decision function (`router.routing.route.route_recipient`). Domains of other
+workspaces are treated as unknown.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class ExplanationStep:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The result and its steps. `reply` is the SMTP reply to RCPT; `preview` is the payload for the integration."""
+    """The result. `reply` is the SMTP reply to RCPT, and `preview` the payload for the integration."""
 
     recipient: str
     accepted: bool
@@ -49,10 +49,7 @@ class Explanation:
 
 
 class ExplanationService:
-    """Explains routing decisions.
-
-    `format_reply` formats the SMTP reply for a refusal, or for an acceptance (None).
-    """
+    """Explains routing decisions. `format_reply` formats the SMTP reply for a refusal or an acceptance (None)."""
 
     def __init__(
         self,
@@ -69,14 +66,7 @@ class ExplanationService:
     async def explain(
         self, actor: Actor, recipient: str, *, sender: str | None = None, subject: str | None = None
     ) -> Explanation:
-        """Explains how a message to a recipient would be handled.
-
-        Args:
-            actor: Determines the workspace.
-            recipient: The recipient address.
-            sender: The sender address; None for an example.
-            subject: The subject; None for an example.
-        """
+        """Explains how a message would be handled. Without sender or subject, an example is used."""
         mailbox = _parse_address(recipient, "recipient")
         from_ = _parse_address("sender@example.com" if sender is None else sender, "from")
         title = validation.validate_line(subject, "subject", max_length=1000) if subject else "Example subject"

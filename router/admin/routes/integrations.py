@@ -1,7 +1,7 @@
 """The integrations of a workspace: the endpoints that tickets are posted to.
 
-Settings such as the webhook URL are stored encrypted and never returned; only the hint of the channel is displayed. New
-settings and a successful test reactivate a failing integration, and its parked deliveries become due.
+Settings such as the webhook URL are stored encrypted and never returned. New settings and a successful test
+reactivate a failing integration, and its parked deliveries become due.
 """
 
 from __future__ import annotations
@@ -28,10 +28,7 @@ DELETED_REASON = "the integration was deleted"
 
 @dataclass(frozen=True, slots=True)
 class TestResult:
-    """The response of the endpoint to a test message.
-
-    `status` is the HTTP status, or None if there was no HTTP response.
-    """
+    """The response of the endpoint to a test message. `status` is the HTTP status, if any."""
 
     __test__ = False  # not a test class of pytest
 
@@ -67,7 +64,7 @@ class IntegrationService:
         return await _fetch_integration(self._database, actor, integration_id)
 
     async def create(self, actor: Actor, *, type: str, name: str, settings: Mapping[str, Any]) -> Integration:  # noqa: A002 - named as in the API and the table
-        """Creates an integration. `settings` are the fields of the channel (`webhookUrl`). Sends nothing."""
+        """Creates an integration. `settings` are the fields of the channel (`webhookUrl`)."""
         channel = find_channel(self._poster.channels, type)
         valid_name = validation.validate_line(name, "name")
         encrypted, hint = self._poster.encrypt_settings(channel, settings)
@@ -98,7 +95,7 @@ class IntegrationService:
         name: str | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> Integration:
-        """Changes the given fields. New settings reactivate a failing integration."""
+        """Changes the given fields."""
         validation.validate_id(integration_id, "int", "Integration")
         async with self._database.transaction() as transaction:
             integration = await _fetch_integration(transaction, actor, integration_id)
@@ -134,7 +131,7 @@ class IntegrationService:
 
     @retry_on_conflict
     async def delete(self, actor: Actor, integration_id: str) -> None:
-        """Deletes an integration; its pending deliveries fail permanently. Raises `in_use` if aliases use it."""
+        """Deletes an integration. Its pending deliveries fail permanently. Raises `in_use` if aliases use it."""
         validation.validate_id(integration_id, "int", "Integration")
         async with self._database.transaction() as transaction:
             integration = await fetch_model(
@@ -161,7 +158,7 @@ class IntegrationService:
     async def test(self, actor: Actor, integration_id: str) -> TestResult:
         """Sends a test message immediately, without queueing.
 
-        A success reactivates a failing integration. A failure is saved as the last error of the integration.
+        A success reactivates a failing integration. A failure is saved as its last error.
         """
         integration = await _fetch_integration(self._database, actor, integration_id)
         workspace = await fetch_model(self._database, Workspace, "workspace_by_id", id=actor.workspace_id)

@@ -40,10 +40,7 @@ class TestMail:
 
 
 class TestMailService:
-    """Sends test messages through the acceptor of the SMTP server.
-
-    `hostname` is the domain of the Message-ID and the sender.
-    """
+    """Sends test messages through the acceptor of the SMTP server, from `hostname`."""
 
     __test__ = False
 
@@ -57,11 +54,7 @@ class TestMailService:
         self._hostname = hostname
 
     async def send(self, alias: Alias) -> TestMail:
-        """Sends a test message.
-
-        Raises:
-            Refused: `conflict` if mail to the alias is not accepted or is routed to another alias.
-        """
+        """Raises `conflict` if mail to the alias is not accepted or is routed to another alias."""
         mailbox = Mailbox(_CATCH_ALL_LOCAL_PART if alias.local_part == CATCH_ALL else alias.local_part, alias.domain)
         target = await self._recipients.resolve(mailbox)
         if isinstance(target, Refusal):

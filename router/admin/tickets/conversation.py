@@ -1,7 +1,7 @@
 """Reads a ticket with its messages, deliveries and events, or the messages of a ticket in pages.
 
-The constants below limit the counts. `MAX_CONTENT_BYTES` limits the contents, because the contents of one message can
-have 6 MB. The events `opened` and `replied` are not stored; they are derived from the messages.
+`MAX_CONTENT_BYTES` limits the contents, because the contents of one message can have 6 MB. The events `opened`
+and `replied` are not stored but derived from the messages.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from router.model import Delivery, Message, Micros, Ticket, TicketEvent, TicketM
 from router.store.database import Database, fetch_model, fetch_models
 
 MAX_MESSAGES = 50
-# The maximum total size of text, quoted text and HTML in one result. Five such results fit into the spare memory of a
-# process. The contents of two messages never exceed this size (`router.mail.contents.ParseLimits`).
+# Text, quoted text and HTML in one result. The contents of two messages always fit
+# (`router.mail.contents.ParseLimits`), and five results fit into the spare memory of a process.
 MAX_CONTENT_BYTES = 16_000_000
-# Maximum number of concurrent reads, which bounds the memory for contents; further reads wait.
+# Bounds the memory for contents.
 MAX_CONCURRENT_READS = 2
 MAX_DELIVERIES = 200
 MAX_EVENTS = 500
@@ -32,7 +32,7 @@ MAX_EVENTS = 500
 
 @dataclass(frozen=True, slots=True)
 class MessageView:
-    """A message of a ticket with its contents. `links` are the recipients that link the message to the ticket."""
+    """A message of a ticket with its contents, and the recipients that link it to the ticket."""
 
     message: Message
     links: tuple[TicketMessage, ...]
@@ -44,12 +44,10 @@ class TicketView:
     """A ticket. All lists are ordered oldest first.
 
     Attributes:
-        ticket: The ticket.
         messages: The first and the newest messages.
-        message_count: The number of all messages.
-        next_cursor: The cursor of the messages that are not included; None if all are included.
-        deliveries: The newest deliveries, at most `MAX_DELIVERIES`.
-        events: The newest stored events, at most `MAX_EVENTS`, and one event for each of `messages`.
+        next_cursor: The cursor of the messages that are not included, if any.
+        deliveries: The newest deliveries.
+        events: The newest stored events, and one event for each of `messages`.
     """
 
     ticket: Ticket
@@ -61,7 +59,7 @@ class TicketView:
 
 
 class ConversationReader:
-    """Reads tickets with their messages. Messages that are not parsed yet are parsed first."""
+    """Reads tickets with their messages, which are parsed first if necessary."""
 
     def __init__(self, database: Database, contents: ContentStore) -> None:
         self._database = database
@@ -73,7 +71,6 @@ class ConversationReader:
         await self._contents.parse_missing(timeout)
 
     async def read_ticket(self, ticket: Ticket) -> TicketView:
-        """Reads a ticket with its first and newest messages, up to `MAX_MESSAGES` and `MAX_CONTENT_BYTES`."""
         bounds = await timeline.fetch_message_bounds(self._database, ticket)
         newest = await self._fetch_page(ticket, f"msg_{timeline.MAX_ID_SUFFIX}", MAX_MESSAGES)
         if (
@@ -105,13 +102,13 @@ class ConversationReader:
         )
 
     async def read_messages(self, ticket: Ticket, request: PageRequest) -> Page[MessageView]:
-        """Reads a page of messages, newest first. The page is shorter if the contents exceed `MAX_CONTENT_BYTES`."""
+        """Reads a page of messages, newest first, which is shorter if the contents are too large."""
         messages = await self._fetch_page(ticket, request.before, request.row_limit)
         views = await self._read_contents(ticket, messages[: request.limit])
         return Page(tuple(views), paging.encode_cursor(views[-1].message.id) if len(views) < len(messages) else None)
 
     async def read_message(self, ticket: Ticket, message_id: str) -> MessageView:
-        """Reads a message of the ticket. Raises `not_found`."""
+        """Raises `not_found` for a message of another ticket."""
         validation.validate_id(message_id, "msg", "Message")
         message = await self._fetch_message(ticket, message_id)
         links = await timeline.fetch_links(self._database, ticket, [message_id])
@@ -139,7 +136,7 @@ class ConversationReader:
         """
         message_ids = [message.id for message in messages]
         links = await timeline.fetch_links(self._database, ticket, message_ids)
-        # Parsing is slow, so it happens before a read slot is taken.
+        # Parsing is slow, so it takes no read slot.
         for message_id in await self._contents.list_unparsed(message_ids):
             await self._contents.get(message_id)
         views: list[MessageView] = []
@@ -169,5 +166,5 @@ class ConversationReader:
 
 
 def _event_order(event: TicketEvent) -> tuple[Micros, str]:
-    """Sorts by time, then by the id without its prefix, which also sorts by time."""
+    """Ids without their prefix also sort by time."""
     return event.at, event.id.partition("_")[2]

@@ -19,7 +19,7 @@ MAX_LINKS = 1000
 MAX_DELIVERIES = 1000
 MAX_ATTEMPTS = 1000
 MAX_RESULTS = 50
-_MAX_MESSAGE_ID_BYTES = 998  # equal to the limit of the header parser
+_MAX_MESSAGE_ID_BYTES = 998  # the limit of the header parser
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class RawMessage:
 
     @property
     def size(self) -> int:
-        """The size of trace headers and content, in bytes."""
+        """In bytes, with the trace headers."""
         return len(self.trace_headers) + self.message.size
 
 
@@ -63,12 +63,9 @@ class MessageService:
         self._contents = contents
 
     async def find(self, actor: Actor, text: str) -> tuple[Message, ...]:
-        """Finds up to `MAX_RESULTS` messages, newest first.
+        """Finds messages, newest first.
 
-        Args:
-            actor: Determines the workspace.
-            text: A message id (as in `250 ... queued as`), a Message-ID with or without brackets, or the id or number
-                (`#12`) of a ticket, which finds the messages of the ticket.
+        `text` is a message id (as in `250 ... queued as`), a Message-ID, or the id or number of a ticket.
         """
         line = validation.validate_line(text, "q", max_length=_MAX_MESSAGE_ID_BYTES + 40).strip()
         number = validation.parse_ticket_number(line)
@@ -93,7 +90,6 @@ class MessageService:
         return tuple(await fetch_models(self._database, Message, query, **values))
 
     async def _find_ticket_id(self, actor: Actor, ticket_id: str, number: int | None) -> str | None:
-        """Returns the id of a ticket of the workspace, found by `number`, or by `ticket_id` if `number` is None."""
         if number is None:
             row = await self._database.fetch_one("ticket_by_id", id=ticket_id, workspace_id=actor.workspace_id)
         else:
@@ -101,7 +97,7 @@ class MessageService:
         return None if row is None else row["id"]
 
     async def get_raw(self, actor: Actor, message_id: str) -> RawMessage:
-        """Returns the original message, with trace headers prepended. Raises `not_found` if its content was erased."""
+        """Returns the original message with trace headers. Raises `not_found` if its content was erased."""
         message = await _fetch_message(self._database, actor, message_id)
         links = await self._fetch_links(message)
         chunks = self._contents.raw_chunks(message.id)
@@ -112,7 +108,7 @@ class MessageService:
         return RawMessage(message, headers, first_chunk, chunks)
 
     async def get_attachment(self, actor: Actor, message_id: str, n: int) -> AttachmentData:
-        """Returns an attachment. `n` is its number in the list of attachments."""
+        """Returns an attachment by its number in the list of attachments."""
         message = await _fetch_message(self._database, actor, message_id)
         data = await self._contents.get_attachment(message.id, n)
         if data is None:

@@ -1,7 +1,7 @@
 """Parses stored messages again, for example after an upgrade. Changes no ticket status and sends nothing.
 
-Messages are read in batches, oldest first; each message is stored in its own transaction. After an interruption, the
-work can be resumed from the time of the last message. A message whose raw content was erased keeps its text.
+Each message is stored in its own transaction, oldest first, so an interrupted run can be resumed. A message
+whose raw content was erased keeps its text.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from router.model import Micros
 from router.store.database import Database
 
 BATCH_SIZE = 100
-# The content store parses this many messages at the same time; further messages would wait.
+# As many as the content store parses at the same time.
 MAX_CONCURRENT_MESSAGES = 4
 
 
 @dataclass(frozen=True, slots=True)
 class ReparseProgress:
-    """The progress of a run. `message_count` is the number of messages parsed so far."""
+    """The progress of a run."""
 
     message_count: int
     last_message_id: str
@@ -37,12 +37,9 @@ class ReparseService:
     async def run(
         self, since: Micros, *, workspace_id: str | None, on_progress: Callable[[ReparseProgress], None]
     ) -> int:
-        """Parses messages again and returns their number.
+        """Parses the messages received since a time and returns their number.
 
-        Args:
-            since: The earliest time of receipt.
-            workspace_id: None for all workspaces.
-            on_progress: Called after each batch.
+        Without `workspace_id`, the messages of all workspaces are parsed. `on_progress` is called after each batch.
         """
         count, after = 0, ""
         while True:

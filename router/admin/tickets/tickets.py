@@ -1,9 +1,7 @@
 """Tickets: lists, search, assignment, status changes, notes and erasure.
 
-Statuses are `open`, `in_progress` (claimed), `waiting` (for the customer) and `resolved`; a ticket can change from any
-status to any other. A claim is a single conditional update: if several users claim a ticket concurrently, exactly one
-succeeds. All other methods that change a ticket lock its row. Each change except erasure is recorded as an event of the
-ticket.
+A ticket can change from any status to any other. If several users claim a ticket concurrently, exactly one
+succeeds. All other changes lock its row. Each change except erasure is recorded as an event of the ticket.
 """
 
 from __future__ import annotations
@@ -25,17 +23,16 @@ from router.search.ticket_search import TicketSearch
 from router.store.database import Database, QueryExecutor, fetch_model, fetch_models, model_from_row, retry_on_conflict
 from router.store.erasure import erase_ticket
 
-# Maximum time for which a search waits for the parsing of new messages.
+# How long a search waits for the parsing of new messages.
 SEARCH_PARSE_SECONDS = 1.0
 MAX_NEWEST = 200
 
 
 @dataclass(frozen=True, slots=True)
 class TicketFilter:
-    """The filters of a list; None does not filter.
+    """The filters of a list. None does not filter.
 
-    `q` is a ticket number, or words of sender, subject and text. All words must match; the last word matches as
-    a prefix.
+    `q` is a ticket number or words, all of which must match. The last word matches as a prefix.
     """
 
     status: str | None = None
@@ -60,7 +57,7 @@ class TicketService:
         limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
     ) -> Page[Ticket]:
-        """Lists tickets, newest first. A blank `q` does not filter; punctuation alone matches nothing."""
+        """Lists tickets, newest first. A blank `q` does not filter, but punctuation alone matches nothing."""
         ticket_filter = ticket_filter or TicketFilter()
         status = None if ticket_filter.status is None else parse_status(ticket_filter.status)
         request = paging.page_request("ticket", limit, cursor)
@@ -75,7 +72,6 @@ class TicketService:
     async def list_assigned(
         self, actor: Actor, *, status: str | None = None, limit: int = DEFAULT_LIMIT, cursor: str | None = None
     ) -> Page[Ticket]:
-        """Lists the tickets assigned to the actor's user. An actor without a user has none."""
         own = TicketFilter(status=status, assigned_to=actor.user_id or "")
         return await self.list(actor, own, limit=limit, cursor=cursor)
 
@@ -91,8 +87,7 @@ class TicketService:
     async def list_newest_ids(self, actor: Actor) -> frozenset[str]:
         """Returns the id suffixes of the newest messages and events. A different result shows that the lists changed.
 
-        Only the newest `MAX_NEWEST` messages and events of all workspaces are searched, to bound the cost. If other
-        workspaces add more than that between two calls, a change is detected with the next message or event.
+        To bound the cost, only the newest of all workspaces are searched. A change may thus be detected late.
         """
         rows = await self._database.fetch_all("ticket_latest_ids", workspace_id=actor.workspace_id, limit=MAX_NEWEST)
         return frozenset(row["id"].partition("_")[2] for row in rows)
@@ -111,7 +106,6 @@ class TicketService:
         return await self._conversation.read_message(await _fetch_ticket(self._database, actor, ticket_id), message_id)
 
     async def get_timeline(self, actor: Actor, ticket_id: str, before: str | None = None) -> Timeline:
-        """Returns a section of a ticket's timeline; see `TimelineReader.read`."""
         return await self._conversation.read_timeline(await _fetch_ticket(self._database, actor, ticket_id), before)
 
     async def get_many(self, actor: Actor, ticket_ids: Iterable[str]) -> Mapping[str, Ticket]:
@@ -152,7 +146,7 @@ class TicketService:
         return ticket
 
     async def unclaim(self, actor: Actor, ticket_id: str) -> Ticket:
-        """Unassigns a ticket and sets it to `open`. Raises `forbidden` unless the actor is its assignee or an admin."""
+        """Unassigns and reopens a ticket. Raises `forbidden` unless the actor is its assignee or an admin."""
         async with self._database.transaction() as transaction:
             ticket = await _lock_unresolved(transaction, actor, ticket_id)
             if ticket.assigned_to is None and ticket.status == "open":
@@ -162,7 +156,7 @@ class TicketService:
             return await self._update(transaction, actor, unassigned, "unclaimed", {"from": ticket.assigned_to})
 
     async def assign(self, actor: Actor, ticket_id: str, user_id: str) -> Ticket:
-        """Assigns a ticket to a user. Raises `forbidden` unless the actor is its assignee or an admin."""
+        """Raises `forbidden` unless the actor is the assignee or an admin."""
         async with self._database.transaction() as transaction:
             user = await fetch_model(transaction, User, "user_lock", id=user_id, workspace_id=actor.workspace_id)
             ticket = await _lock_unresolved(transaction, actor, ticket_id)

@@ -1,8 +1,7 @@
 """The timeline of a ticket, read in sections: its messages and events in chronological order.
 
-The newest section always contains the first and the newest message with their full text; every section contains the
-first message. Messages are read one at a time and reduced to excerpts, so the memory for a section is bounded by
-`MAX_ENTRIES` and `MAX_EXCERPT_LENGTH`.
+Every section contains the first message, and the newest section also the newest one. Messages are read one at a
+time and reduced to excerpts, so memory is bounded.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ from router.model import Message, Ticket, TicketEvent, TicketMessage
 from router.store.database import Database, fetch_model, fetch_models
 
 MAX_ENTRIES = 30
-MAX_EXCERPT_LENGTH = 40_000  # characters of a message that is neither the first nor the newest
-MAX_LINKS = 5000  # recipients of the messages of one page or section
-# Maximum number of newest messages that are examined to find a message from the ticket's sender.
+MAX_EXCERPT_LENGTH = 40_000  # characters, unless the message is the first or the newest
+MAX_LINKS = 5000  # recipients in one page or section
+# Newest messages that are searched for one from the ticket's sender.
 MAX_REPLY_SEARCH = 200
-# Greater than the suffix of any id, because the first character of a suffix is at most 7.
+# Greater than any suffix, because the first character of a suffix is at most 7.
 MAX_ID_SUFFIX = "z" * 26
 
 
@@ -34,15 +33,8 @@ class MessageExcerpt:
     """A message without its quoted text and HTML.
 
     Attributes:
-        message: The message.
         links: The recipients by which the message belongs to the ticket.
-        text: The new text, perhaps truncated.
-        is_full: The message is the first or the newest of the ticket; its text is not truncated.
-        is_truncated: `text` is not the complete new text.
-        quoted_lines: The number of lines of quoted text.
-        has_html: The message has an HTML part.
-        attachments: The attachments, without content.
-        warnings: Warnings of the parser.
+        is_full: The message is the first or the newest of the ticket, so `text` is not truncated.
         failed_recipients: The recipients named in a bounce.
         reply_to: Empty if equal to From.
         original_from: None if equal to From.
@@ -64,10 +56,7 @@ class MessageExcerpt:
 
 @dataclass(frozen=True, slots=True)
 class TimelineEntry:
-    """A message or an event.
-
-    `omitted_before` is the number of entries directly before this entry that are not in the section.
-    """
+    """A message or an event, after `omitted_before` entries that are not in the section."""
 
     event: TicketEvent
     excerpt: MessageExcerpt | None
@@ -75,7 +64,7 @@ class TimelineEntry:
 
     @property
     def position(self) -> str:
-        """Identifies the entry within its ticket (`before` of `TimelineReader.read`)."""
+        """The value of `before` for `TimelineReader.read`."""
         return _id_suffix(self.event.id)
 
 
@@ -83,7 +72,7 @@ class TimelineEntry:
 class Timeline:
     """A section of a timeline, oldest entry first.
 
-    `reply_addresses` are the recipients of a reply to the ticket's sender; there may be none.
+    `reply_addresses` are the recipients of a reply to the ticket's sender, if any.
     """
 
     ticket: Ticket
@@ -108,7 +97,6 @@ async def fetch_message_bounds(database: Database, ticket: Ticket) -> MessageBou
 async def fetch_links(
     database: Database, ticket: Ticket, message_ids: Sequence[str]
 ) -> dict[str, tuple[TicketMessage, ...]]:
-    """Returns the recipients through which each message belongs to the ticket, by message id."""
     links_by_message: dict[str, list[TicketMessage]] = {}
     id_list = json.dumps(list(message_ids))
     for link in await fetch_models(
@@ -137,15 +125,11 @@ class TimelineReader:
         self._contents = contents
 
     async def read(self, ticket: Ticket, before: str | None = None) -> Timeline:
-        """Reads the newest section, or the section before the position `before`.
-
-        Raises:
-            Refused: `before` is not a valid position.
-        """
+        """Reads the newest section, or the one before the position `before`. Raises `Refused`."""
         if before is not None and not ids.is_well_formed(f"msg_{before}", "msg"):
             raise Refused("invalid_request", "before is not a position in this timeline", "before")
         items = await self._fetch_section(ticket, before or MAX_ID_SUFFIX)
-        # Entries can be omitted only directly before the first item and before the messages added below.
+        # Entries can be omitted only before the first item and the messages added below.
         after_gap = {item.id for item in items[:1]}
         bounds = await fetch_message_bounds(self._database, ticket)
         for message_id in (bounds.first,) if before else (bounds.first, bounds.newest):
@@ -170,7 +154,6 @@ class TimelineReader:
         return Timeline(ticket, tuple(entries), await self._find_reply_addresses(ticket, bounds, entries))
 
     async def _fetch_section(self, ticket: Ticket, end: str) -> list[Message | TicketEvent]:
-        """Fetches the newest messages and events before a position, oldest first."""
         values = {"ticket_id": ticket.id, "limit": MAX_ENTRIES}
         messages = await fetch_models(self._database, Message, "message_page_by_ticket", before=f"msg_{end}", **values)
         events = await fetch_models(self._database, TicketEvent, "ticket_event_page", before=f"evt_{end}", **values)
@@ -214,9 +197,7 @@ class TimelineReader:
     ) -> tuple[str, ...]:
         """Returns the addresses for a reply to the newest message from the ticket's sender, else to the first message.
 
-        These are the addresses of Reply-To, else of From, else of the original author. The ticket's own address is
-        excluded, with or without a tag: mail to it would open another ticket. The result is empty if the message is a
-        bounce.
+        The ticket's own address is excluded, because mail to it would open another ticket. Bounces get no reply.
         """
         message = await fetch_model(
             self._database,
