@@ -45,7 +45,6 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
 
 
 def _read_first_file(path: Path | None) -> tuple[Path | None, dict[str, SourceValue]]:
-    """Returns the first existing file and its settings."""
     for candidate in (path,) if path else _accessible_default_paths():
         try:
             return candidate, read_file(candidate)

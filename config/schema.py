@@ -318,7 +318,6 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _set_data_dir(self) -> Self:
-        """Defaults the data directory to that of the SQLite file."""
         if "data_dir" not in self.server.model_fields_set and self.database.url.path is not None:
             update: dict[str, Any] = {"data_dir": self.database.url.path.parent}
             # A frozen model rejects an assignment.

@@ -99,7 +99,6 @@ class DatabaseUrl:
 
     @property
     def has_password(self) -> bool:
-        """Whether `str` masks a part of the URL."""
         return self.dialect == "postgresql" and MASK in str(self)
 
     def reveal_dsn(self) -> str:

@@ -207,7 +207,6 @@ def parse_blocked_sender(value: object) -> str:
 
 
 def parse_path(value: object) -> Path:
-    """Parses a path, which need not exist."""
     if isinstance(value, Path):
         return value
     if not isinstance(value, str) or not value or re.search(r"[\0\r\n]", value):

@@ -38,7 +38,6 @@ async def resolve_client_address(transport: Transport, context: ServerContext, p
 
 
 def admit(context: ServerContext, peer: str) -> Reply | None:
-    """Counts the connection for its networks, or returns the rejection."""
     limits = context.limits
     if limits.connections_exceeded:
         refusal, network = replies.TOO_MANY_CONNECTIONS, ""

@@ -117,7 +117,6 @@ class Connection(upstream.SMTP):
         self._io.close(b"" if reply is None else reply.encoded)
 
     def check_deadlines(self, now: float, command_timeout: float) -> None:
-        """Enforces the time limits of the session, of waiting for memory, and of the phase."""
         if self.stop_point is not None or now - self._opened_at >= self._context.bounds.max_session:
             self.stop_after_mail(replies.SESSION_TIMEOUT)
         received_bytes = 0

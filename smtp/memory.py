@@ -134,7 +134,6 @@ class MemoryQuota(Generic[_User]):
         return resumed
 
     def _find_resumable(self, key: str | None) -> list[_User]:
-        """Returns the messages that may continue because they are the oldest."""
         oldest = (self._find_oldest(), self._find_oldest_of_address(key) if self.available_bytes > 0 else None)
         return [mail for mail in dict.fromkeys(oldest) if mail is not None and mail in self._waiting]
 

@@ -93,7 +93,6 @@ class BlockedSenders:
         self._blocked = BlockedSenderSet(_normalised_entries(entries))
 
     def check(self, peer: str, sender: Mailbox | None) -> Reply | None:
-        """Returns the reply to MAIL from a blocked peer or reverse-path, else None."""
         return None if self._blocked.matching_entry(sender, peer) is None else replies.SENDER_BLOCKED
 
 

@@ -66,7 +66,6 @@ class NetworkRefusals:
             _log.info("smtp.refused", peer=peer, network=network, reason=reply.text, count=1)
 
     def add_handshake(self, peer: str, reason: str) -> None:
-        """Counts a failed TLS handshake, and logs the first of its network and reason."""
         network = address_key(peer)
         if self._handshakes.needs_line(network, reason):
             _log.info("smtp.tls_failed", peer=peer, network=network, reason=reason, count=1)
@@ -102,7 +101,6 @@ class _NetworkCounts:
         counts[reason] = counts.get(reason, 0) + number
 
     def take(self) -> list[tuple[str, str, int]]:
-        """Returns network, reason and count of each count above zero, then resets."""
         networks, self._networks = self._networks, {}
         return [(network, *each) for network, counts in networks.items() for each in counts.items() if each[1]]
 

@@ -22,7 +22,6 @@ class Wakeup:
             future.set_result(None)
 
     async def wait(self) -> None:
-        """Waits until the flag is set, then clears it."""
         if not self._set:
             self._future = self._loop.create_future()
             await self._future

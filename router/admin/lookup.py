@@ -30,7 +30,6 @@ class LookupService:
                 return workspaces
 
     async def find_workspace(self, text: str) -> Workspace:
-        """Finds a workspace by id or by unique name."""
         matches = [each for each in await self.list_workspaces() if text in (each.id, each.name)]
         if len(matches) > 1:
             raise Refused("conflict", f"Workspace name {text!r} is ambiguous: use the id ({_format_ids(matches)})")

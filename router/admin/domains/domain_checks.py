@@ -176,7 +176,6 @@ class DomainCheckService:
         )
 
     async def _revoke(self, transaction: QueryExecutor, domain: Domain, now: Micros) -> None:
-        """Makes a domain pending, because another workspace has verified the name."""
         alert = (
             f"{domain.name} is no longer verified in this workspace: another workspace has verified it by its TXT "
             "record and now receives its mail. Existing tickets stay in this workspace."

@@ -95,7 +95,6 @@ class IntegrationService:
         name: str | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> Integration:
-        """Changes the given fields."""
         validation.validate_id(integration_id, "int", "Integration")
         async with self._database.transaction() as transaction:
             integration = await _fetch_integration(transaction, actor, integration_id)
