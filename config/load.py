@@ -24,9 +24,7 @@ DEFAULT_PATHS = (Path("emailrouter.toml"), Path("/etc/emailrouter/emailrouter.to
 def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     """Reads and validates the configuration. Raises ConfigError.
 
-    Args:
-        path: The file, which must exist. None reads the first existing default path, if any.
-        environ: The environment variables.
+    `path` must exist. None reads the first existing default path, if any.
     """
     file, sources = _read_first_file(path)
     sources |= read_credentials(environ)

@@ -16,7 +16,7 @@ Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 
 def _to_text(value: object) -> object:
-    """Converts a value for a JSON dump, in which a secret becomes `***`."""
+    """A secret becomes `***`."""
     if isinstance(value, tuple):
         return [str(entry) for entry in value]
     return value if value is None else str(value)

@@ -27,7 +27,6 @@ def setting(
     Args:
         default: The default in its TOML form.
         description: One sentence for the sample file and the documentation.
-        ge: The minimum of a number.
         gt: The exclusive minimum of a number.
         literals: Strings that are allowed instead of a list.
     """
@@ -47,7 +46,6 @@ def computed_setting(
     """Declares a key whose default is computed, or that has no default.
 
     Args:
-        factory: Computes the default.
         description: One sentence for the sample file and the documentation.
         default_text: The default in words.
         example: An example in its TOML form.

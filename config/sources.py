@@ -119,7 +119,7 @@ def _read_secret_file(setting: Setting, file: Path, origin: str) -> SourceValue:
 
 
 def _decode(setting: Setting, source: SourceValue) -> SourceValue:
-    """Converts text to the type of the setting, or leaves invalid text for the validation to report."""
+    """Converts text to the type of the setting. Leaves most invalid text for the validation to report."""
     text = str(source.value)
     if isinstance(setting.sample, str) or text in setting.literals:
         return source

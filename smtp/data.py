@@ -128,7 +128,7 @@ def _find_partial_end(block: bytes) -> int:
 
 
 class ChunkReader:
-    """Reads a BDAT chunk: exactly `size` bytes of any value (RFC 3030 section 2)."""
+    """Reads a BDAT chunk of exactly `size` bytes (RFC 3030 section 2)."""
 
     __slots__ = ("content", "max_feed_bytes")
 

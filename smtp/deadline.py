@@ -69,7 +69,7 @@ class Deadline:
         self._content_time = 0.0
 
     def suspend(self, now: float) -> None:
-        """Stops the clock of `CONTENT` while the server pauses reading. Other phases continue to run."""
+        """Stops the clock of `CONTENT` while the server pauses reading."""
         if self._suspended_at is None:
             self._suspended_at = now
 

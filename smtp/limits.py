@@ -33,7 +33,7 @@ class AddressSet:
 
 
 class PeerLimits:
-    """Counts all open connections, and the connections, messages and log events of each network.
+    """Counts connections, and the messages and log events of each network.
 
     The limits by network do not apply to `trusted` addresses.
     """

@@ -98,7 +98,7 @@ class MemoryQuota(Generic[_User]):
         return paused
 
     def mark_complete(self, mail: _User) -> None:
-        """Marks a message as no longer growing, so that it does not wait. Its bytes stay reserved."""
+        """A complete message does not wait. Its bytes stay reserved."""
         if mail in self._large:
             del self._large[mail]
             self._waiting.discard(mail)

@@ -40,7 +40,7 @@ def recipient_count_reply(accepted: int, limit: int) -> Reply | None:
 
 
 def refused_recipient_reply(reply: Reply, count: int, bounds: Bounds) -> Reply:
-    """Returns the reply to the last of `count` recipients rejected in a session: `reply`, or 421 past a limit.
+    """Returns `reply` to a recipient rejected in a session, or 421 after too many.
 
     The limit is higher for recipients past `max_recipients` (RFC 5321 section 4.5.3.1.8), so that the message
     continues for the recipients accepted before.

@@ -40,7 +40,6 @@ class Server:
     Args:
         resolver: Queries the block lists. Without a resolver, no list is queried.
         environ: The variables in which systemd passes sockets.
-        reuse_port: Whether other processes of this host may listen on the same port.
         side_tasks: Runs work whose failure must not change a reply.
         bounds: Replaces the bounds that follow from `settings`.
     """

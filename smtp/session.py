@@ -95,11 +95,7 @@ class Session:
         return self._count_idle_command(replies.helo_reply(self._context.hostname))
 
     def handle_STARTTLS(self, tls: str) -> None:
-        """Discards the state from before TLS (RFC 3207 section 4.2).
-
-        Args:
-            tls: Protocol version and cipher.
-        """
+        """Discards the state from before TLS (RFC 3207 section 4.2). `tls` is protocol version and cipher."""
         self.end_transaction()
         self.helo, self.is_esmtp = "", False
         self.tls = tls

@@ -78,7 +78,7 @@ class TlsFiles:
 
 
 def _read_expiry(chain: Path) -> float | None:
-    """Returns the expiry of the host's certificate, the first of the chain, in Unix seconds."""
+    """Returns the expiry of the first certificate, the host's own, in Unix seconds."""
     try:
         return x509.load_pem_x509_certificates(chain.read_bytes())[0].not_valid_after_utc.timestamp()
     except ValueError:  # the date is only a metric

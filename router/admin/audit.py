@@ -18,16 +18,7 @@ from router.store.database import Database, QueryExecutor, fetch_models
 async def record(
     transaction: QueryExecutor, actor: Actor, now: Micros, action: str, target: str, **details: object
 ) -> None:
-    """Adds an entry.
-
-    Args:
-        transaction: The transaction of the change.
-        actor: Who made the change.
-        now: The time of the change.
-        action: `noun.verb`.
-        target: The id of the changed object.
-        details: JSON values; None is omitted.
-    """
+    """Adds an entry. `action` is `noun.verb`, `target` the id of the changed object, and `details` are JSON values."""
     await transaction.execute(
         "audit_insert",
         id=ids.new_id("evt"),

@@ -53,7 +53,7 @@ class IdempotencyService:
             request: A digest of the request.
 
         Raises:
-            Refused: The key is malformed, belongs to another request, or is in use without a stored response.
+            Refused: The key is malformed, belongs to another request, or is in use.
         """
         if not 1 <= len(key) <= MAX_KEY_LENGTH or not (key.isascii() and key.isprintable()):
             raise Refused(

@@ -37,11 +37,11 @@ class PageRequest:
 
     @property
     def row_limit(self) -> int:
-        """The page size plus one, because an extra row shows that there is a next page."""
+        """One more than the page size, to detect a next page."""
         return self.limit + 1
 
     def to_page(self, rows: Sequence[T], key: Callable[[T], str]) -> Page[T]:
-        """Builds the page from the queried rows. `key` returns the position of a row, usually its id."""
+        """`key` returns the position of a row in the list, usually its id."""
         items = tuple(rows[: self.limit])
         return Page(items, encode_cursor(key(items[-1])) if len(rows) > self.limit else None)
 

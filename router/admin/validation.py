@@ -18,7 +18,7 @@ from router.unicode_text import MAX_MARKS, has_long_marks, is_visible, normalize
 C = TypeVar("C", bound=str)
 
 # Controls except tab, LF and CR; line and paragraph separators; embeddings, overrides and isolates (UAX 9); lone
-# surrogates, interlinear annotations, the byte order mark, noncharacters.
+# surrogates, interlinear annotations, the byte order mark, U+FFFE and U+FFFF.
 _FORBIDDEN = (
     "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"
     "\ufff9-\ufffb\ufeff\ufffe\uffff"

@@ -64,7 +64,7 @@ class AuthenticationService:
         return Caller(actor, f"key:{row['id']}")
 
     async def authenticate_session(self, token: str, *, address: str = "") -> Caller:
-        """Authenticates the token of a session cookie. Raises `Refused("unauthorized")`."""
+        """Raises `Refused("unauthorized")`."""
         row = await self._database.fetch_one("session_by_hash", hash=secrets.hash_api_key(token))
         now = self._clock.now()
         if row is None or row["expires_at"] <= now or row["disabled_at"] is not None:

@@ -57,5 +57,5 @@ class DeviceCookies:
 
 
 def _password_fingerprint(user: User) -> str:
-    """Identifies the password hash. The hash is salted, so the fingerprint reveals nothing."""
+    """The hash is salted, so the fingerprint reveals nothing about the password."""
     return secrets.hash_api_key(user.password_hash or "")[:32]

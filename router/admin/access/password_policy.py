@@ -24,7 +24,7 @@ _ADVICE = f"choose a different password of at least {MIN_PASSWORD_LENGTH} charac
 def check_password(password: str, email: str) -> None:
     """Raises `Refused` for a rejected password. Reads a file, so do not call it on the event loop.
 
-    `email` is the user's address, normalised by `normalize_email`.
+    `email` is normalised by `normalize_email`.
     """
     if len(password) > secrets.MAX_PASSWORD_LENGTH or len(safe_identifier(password).strip()) < MIN_PASSWORD_LENGTH:
         raise _rejection(

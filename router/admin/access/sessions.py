@@ -81,9 +81,7 @@ class SessionService:
     async def sign_in(self, email: str, password: str, *, address: str, device: str = "") -> NewSession:
         """Signs a user in. `device` is the device cookie of the client, or `""`.
 
-        Raises:
-            Refused: `unauthorized` for wrong credentials or a disabled user.
-            RateLimited: There were too many failures.
+        Raises `unauthorized` for wrong credentials or a disabled user, and `RateLimited`.
         """
         client = SignInClient.from_unknown_device(address, email)
         known_device = self._devices.read(device)
@@ -110,7 +108,6 @@ class SessionService:
 
         Args:
             user: The user as read at authentication.
-            address: The IP address of the client.
             attempt: The successful attempt to release; None if no password was checked.
 
         Raises:
@@ -167,11 +164,7 @@ class SessionService:
     async def change_password(self, actor: Actor, *, current: str, new: str, keep_session_id: str = "") -> str:
         """Changes the password of the actor's user, ends their other sessions, and returns a new device cookie.
 
-        Without `keep_session_id`, all sessions end.
-
-        Raises:
-            Refused: `invalid_request` for either password, or `forbidden` without a password.
-            RateLimited: There were too many wrong passwords.
+        Without `keep_session_id`, all sessions end. Raises `Refused` for either password, and `RateLimited`.
         """
         user = None
         if actor.user_id is not None:

@@ -28,7 +28,7 @@ from router.store.database import Database, QueryExecutor, fetch_model
 # Names in the table `installation`, for the `link_record` and the id of the API key in the first-login file.
 LINK_FACT = "first_link"
 FILE_KEY_FACT = "first_login_file_key"
-FIRST_LOGIN_FILE = "first-login"  # file name in data_dir
+FIRST_LOGIN_FILE = "first-login"  # in data_dir
 FIRST_KEY_NAME = "first key"
 LINK_LIFETIME: Micros = 7 * 86400 * SECOND
 FAILURE_LIMIT = RateLimit(requests=100, seconds=900)
@@ -53,8 +53,7 @@ def link_record(token: str, user_id: str, password_hash: str, now: Micros) -> st
 class SetupLinkService:
     """Validates setup links and completes the setup. Counts failures in memory, so use one instance per process.
 
-    Args:
-        file: The path of the first-login file, which exists only if it was written on this host.
+    `file` is the path of the first-login file, which may be on another host.
     """
 
     def __init__(self, database: Database, clock: Clock, file: Path) -> None:
@@ -77,9 +76,7 @@ class SetupLinkService:
     async def complete(self, token: str, *, email: str, name: str, password: str, address: str) -> User:
         """Sets email address, name and password of the first admin, and ends the admin's sessions.
 
-        Raises:
-            Refused: The link or a value is invalid, or another user has the email address.
-            RateLimited: The address has too many failures.
+        Raises `Refused` for an invalid link or value, and `RateLimited`.
         """
         await self.find_user(token, address=address)
         new_email = normalize_email(email)

@@ -36,9 +36,9 @@ class SignInClient:
     """The origin and the account of an attempt.
 
     Attributes:
-        account: The normalised email address; `""` if the text is not an address.
+        account: The normalised email address; `""` if invalid.
         counter_key: The counter of the account, also for nonexistent accounts.
-        device_id: The known device; `""` for an unknown device.
+        device_id: `""` for an unknown device.
     """
 
     address: str

@@ -221,7 +221,7 @@ async def _require_another_admin(transaction: QueryExecutor, actor: Actor, user:
 
 
 async def hash_valid_password(password: str, email: str) -> str:
-    """Returns the hash of a password that the policy accepts. Raises `Refused`."""
+    """Raises `Refused` for a password that the policy rejects."""
 
     def check_and_hash() -> str:
         check_password(password, email)

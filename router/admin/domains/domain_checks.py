@@ -238,7 +238,7 @@ class DomainCheckService:
 
 
 def _can_take_over(result: VerificationResult, other: Domain, actor: Actor | None) -> bool:
-    """Whether the workspace of the checked domain can take the name over from `other`.
+    """Whether a check can take the name over from `other`.
 
     A recheck never can, because only a user may move mail between workspaces.
     """

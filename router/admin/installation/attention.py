@@ -29,7 +29,6 @@ class AttentionCounts:
     """Counts, each at most `MAX_COUNTED`.
 
     Attributes:
-        failed: Permanently failed deliveries.
         parked: Deliveries that wait until their failing integration works again.
         missing: Verified domains whose DNS records are missing.
     """

@@ -77,7 +77,7 @@ class NewWorkspace:
 
 
 async def generate_workspace(name: str, email: str, now: Micros, *, link: str = "") -> NewWorkspace:
-    """Generates ids, password and API key. `link` is the token of the setup link."""
+    """`link` is the token of the setup link."""
     address = normalize_email(email)
     password = secrets.new_password()
     password_hash = await asyncio.to_thread(secrets.hash_password, password)

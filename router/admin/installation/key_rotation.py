@@ -30,8 +30,7 @@ class KeyRotationService:
     async def reencrypt_all(self, old: str, new: str) -> int:
         """Encrypts all secrets with `new`, makes it the key of the installation, and returns the number of secrets.
 
-        Raises:
-            Refused: `conflict` if `old` is not the current key or cannot decrypt a secret. Nothing is changed.
+        Raises `conflict`, without any change, if `old` is not the current key or cannot decrypt a secret.
         """
         box = SecretBox([new, old])
         now = self._clock.now()

@@ -30,7 +30,6 @@ class LossAuditReport:
         duplicated: Deliveries beyond the first of a ticket event.
         repeats: Recent duplicates; each counts once for each of its aliases.
         incomplete_messages: Messages with missing tickets or deliveries.
-        damaged_messages: Messages with incomplete raw data.
         stuck_deliveries: Pending deliveries that no worker will send.
     """
 

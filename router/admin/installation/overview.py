@@ -83,7 +83,6 @@ class Overview:
     Attributes:
         days: Oldest first; the last one is today.
         now: Unresolved tickets.
-        unassigned: Unresolved tickets without an assignee.
         by_alias: Existing aliases with unresolved tickets, most tickets first.
         claim: From receipt to the first assignment (median, 90th percentile).
         resolve: From receipt to resolution (median, 90th percentile).
@@ -122,7 +121,7 @@ class OverviewService:
         self._cache: OrderedDict[tuple[str, str], tuple[float, _MonthStatistics]] = OrderedDict()
 
     async def get(self, actor: Actor, *, timezone: str = DEFAULT_TIMEZONE) -> Overview:
-        """Returns the overview of the actor's workspace. `timezone` determines when a day begins."""
+        """`timezone` determines when a day begins and ends."""
         month = await self._get_month(actor.workspace_id, timezone)
         values = {"workspace_id": actor.workspace_id, "limit": MAX_COUNTED}
         status, aliases = await asyncio.gather(
@@ -148,7 +147,7 @@ class OverviewService:
         )
 
     async def _get_month(self, workspace_id: str, timezone: str) -> _MonthStatistics:
-        """Returns the cached statistics, or reads them. Only one call at a time reads."""
+        """Only one call at a time reads from the database."""
         async with self._read_lock:
             cached = self._cache.get((workspace_id, timezone))
             if cached is not None and self._clock.monotonic() < cached[0]:

@@ -140,7 +140,7 @@ class AliasService:
         return changed
 
     async def delete(self, actor: Actor, alias_id: str) -> None:
-        """Deletes an alias. Its mail is rejected or goes to the catch-all."""
+        """Mail to the address is then rejected or goes to the catch-all."""
         validation.validate_id(alias_id, "alias", "Alias")
         async with self._database.transaction() as transaction:
             alias = await _fetch_alias(transaction, actor, alias_id)

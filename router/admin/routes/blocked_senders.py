@@ -21,7 +21,7 @@ class BlockedSenderService:
         self._clock = clock
 
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[BlockedSender]:
-        """Lists blocked senders, sorted by their text."""
+        """Sorts the blocked senders by their text."""
         request = paging.page_request("evt", limit, None)
         rows = await fetch_models(
             self._database,

@@ -17,7 +17,7 @@ from router.ports import Waker
 from router.store.database import Database, QueryExecutor, Row, fetch_model, fetch_models, retry_on_conflict
 
 MAX_ATTEMPTS = 200
-# In one transaction; a further call replays more.
+# In one transaction. A further call replays more.
 MAX_REPLAYED = 10_000
 
 

@@ -46,7 +46,6 @@ class TicketView:
     Attributes:
         messages: The first and the newest messages.
         next_cursor: The cursor of the messages that are not included, if any.
-        deliveries: The newest deliveries.
         events: The newest stored events, and one event for each of `messages`.
     """
 
@@ -102,7 +101,7 @@ class ConversationReader:
         )
 
     async def read_messages(self, ticket: Ticket, request: PageRequest) -> Page[MessageView]:
-        """Reads a page of messages, newest first, which is shorter if the contents are too large."""
+        """Reads a page of messages, which is shorter if the contents are too large."""
         messages = await self._fetch_page(ticket, request.before, request.row_limit)
         views = await self._read_contents(ticket, messages[: request.limit])
         return Page(tuple(views), paging.encode_cursor(views[-1].message.id) if len(views) < len(messages) else None)
@@ -130,10 +129,7 @@ class ConversationReader:
         )
 
     async def _read_contents(self, ticket: Ticket, messages: Sequence[Message]) -> list[MessageView]:
-        """Reads the contents of messages in order: the first two, then up to `MAX_CONTENT_BYTES` in total.
-
-        Messages are read one at a time, so memory exceeds the bound by at most one message.
-        """
+        """Reads the contents of messages in order: the first two, then up to `MAX_CONTENT_BYTES` in total."""
         message_ids = [message.id for message in messages]
         links = await timeline.fetch_links(self._database, ticket, message_ids)
         # Parsing is slow, so it takes no read slot.

@@ -108,7 +108,7 @@ class MessageService:
         return RawMessage(message, headers, first_chunk, chunks)
 
     async def get_attachment(self, actor: Actor, message_id: str, n: int) -> AttachmentData:
-        """Returns an attachment by its number in the list of attachments."""
+        """`n` is the number in the list of attachments."""
         message = await _fetch_message(self._database, actor, message_id)
         data = await self._contents.get_attachment(message.id, n)
         if data is None:

@@ -87,7 +87,7 @@ class TicketService:
     async def list_newest_ids(self, actor: Actor) -> frozenset[str]:
         """Returns the id suffixes of the newest messages and events. A different result shows that the lists changed.
 
-        To bound the cost, only the newest of all workspaces are searched. A change may thus be detected late.
+        To bound the cost, only the newest of all workspaces are searched.
         """
         rows = await self._database.fetch_all("ticket_latest_ids", workspace_id=actor.workspace_id, limit=MAX_NEWEST)
         return frozenset(row["id"].partition("_")[2] for row in rows)

@@ -107,7 +107,7 @@ async def fetch_links(
 
 
 def arrival_event(ticket: Ticket, message: Message, links: Sequence[TicketMessage]) -> TicketEvent:
-    """Returns the event `opened` or `replied` for a message. These events are not stored."""
+    """Returns the event `opened` or `replied` for a message, which is not stored."""
     return TicketEvent(
         id=message.id,
         ticket_id=ticket.id,
@@ -197,7 +197,7 @@ class TimelineReader:
     ) -> tuple[str, ...]:
         """Returns the addresses for a reply to the newest message from the ticket's sender, else to the first message.
 
-        The ticket's own address is excluded, because mail to it would open another ticket. Bounces get no reply.
+        The ticket's own address is excluded, because mail to it would open another ticket.
         """
         message = await fetch_model(
             self._database,
