@@ -1,8 +1,8 @@
 """Splits arriving bytes into command lines, in bounded memory. Pure.
 
 Only CR LF ends a line (RFC 5321 section 2.3.8), and each line gets one reply. A rejected line is discarded up
-to its CR LF, so that no part of it is parsed as a command. If the line may be BDAT, the session ends instead,
-because content could follow.
+to its CR LF, so that no part of it is parsed as a command. After a rejected BDAT line, the session ends, because
+content could follow.
 """
 
 from __future__ import annotations

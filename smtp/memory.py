@@ -27,12 +27,11 @@ class MemoryQuota(Generic[_User]):
     """Bytes of messages in memory, in total and by address.
 
     Small messages never wait. When memory is used up, all large messages but the oldest wait. When an address has
-    used up its fraction, all its large messages but its oldest wait. As memory is released, messages resume
-    in the order in which they became large.
+    used up its fraction, all its large messages but its oldest wait. Messages resume in the order in which they
+    became large.
 
     The oldest large message continues, because otherwise all messages could wait, each partly received, and none
-    would become complete. It waits only while a complete message will release memory. The memory that it may
-    still need is set aside if possible.
+    would become complete. The memory that it may still need is set aside if possible.
     """
 
     def __init__(self, bounds: Bounds) -> None:

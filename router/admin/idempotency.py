@@ -1,8 +1,7 @@
 """Idempotent requests (the `Idempotency-Key` header): a retry with the same key does not run the request again.
 
 `claim` reserves the key before the request runs, and `store_response` stores the response for a day. If the
-process dies between the two, it is unknown whether the request took effect. Retries are then rejected until the
-claim times out.
+process dies between the two, retries are rejected until the claim times out, because the outcome is unknown.
 """
 
 from __future__ import annotations
@@ -45,15 +44,9 @@ class IdempotencyService:
         self._cleaned_at = float("-inf")
 
     async def claim(self, scope: str, key: str, request: str) -> StoredResponse | IdempotencyClaim:
-        """Reserves the key, or returns the stored response of the same request.
+        """Reserves the key, or returns the stored response of the same request. Raises `Refused`.
 
-        Args:
-            scope: The caller and the operation, such as `key:... POST /domains`.
-            key: The value of the header.
-            request: A digest of the request.
-
-        Raises:
-            Refused: The key is malformed, belongs to another request, or is in use.
+        `scope` is the caller and the operation, such as `key:... POST /domains`. `request` is a digest.
         """
         if not 1 <= len(key) <= MAX_KEY_LENGTH or not (key.isascii() and key.isprintable()):
             raise Refused(
@@ -86,7 +79,7 @@ class IdempotencyService:
         return StoredResponse(row["status"], row["answer"])
 
     async def store_response(self, claim: IdempotencyClaim, status: int, body: str | None) -> None:
-        """Stores the response for retries. `body` is None if it contains a secret."""
+        """`body` is None if the response contains a secret."""
         await self._database.execute(
             "idempotency_store", scope=claim.scope, key=claim.key, at=claim.claimed_at, status=status, answer=body
         )

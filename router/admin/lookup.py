@@ -38,7 +38,7 @@ class LookupService:
         return matches[0]
 
     async def find_domain_id(self, actor: Actor, text: str) -> str:
-        """Finds a domain by name, in A-labels or U-labels."""
+        """`text` is a name in A-labels or U-labels, or an id."""
         if ids.is_well_formed(text, "dom"):
             return text
         try:
@@ -49,7 +49,7 @@ class LookupService:
         return _require_id(row, "Domain", text)
 
     async def find_alias_id(self, actor: Actor, text: str) -> str:
-        """Finds an alias by address. `*@domain` is the catch-all."""
+        """`*@domain` finds the catch-all."""
         if ids.is_well_formed(text, "alias"):
             return text
         local, at, domain = text.strip().rpartition("@")

@@ -47,7 +47,6 @@ class PageRequest:
 
 
 def page_request(prefix: ids.Prefix, limit: int, cursor: str | None) -> PageRequest:
-    """Validates a limit and a cursor. Raises `Refused`."""
     if cursor is None:
         # Greater than any id, because the first character after the prefix is at most 7.
         return PageRequest(f"{prefix}_{'z' * 26}", _validate_limit(limit))

@@ -82,14 +82,14 @@ def validate_timezone(value: str, field: str = "timezone") -> str:
 
 
 def validate_id(value: str, prefix: ids.Prefix, resource: str) -> str:
-    """Validates the form of an id. A malformed id is reported as `not_found`, without a query."""
+    """Reports a malformed id as `not_found`, without a query."""
     if not ids.is_well_formed(value, prefix):
         raise not_found_error(resource)
     return value
 
 
 def parse_ticket_number(text: str) -> int | None:
-    """Parses `42` or `#42`. Returns None for any other text."""
+    """Parses `42` or `#42`."""
     digits = text.strip().removeprefix("#")
     if digits.isascii() and digits.isdigit() and len(digits) <= MAX_NUMBER_DIGITS:
         return int(digits)

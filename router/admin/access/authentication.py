@@ -1,7 +1,7 @@
 """Authentication by API key or session cookie.
 
-Every request queries the database, so a revocation takes effect with the next request. The time of last use is
-written in the background, and a failure of that write never affects the request.
+Every request queries the database, so a revocation takes effect at once. The time of last use is written in the
+background, and a failure of that write never affects the request.
 """
 
 from __future__ import annotations

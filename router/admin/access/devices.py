@@ -1,7 +1,7 @@
 """Known devices: a cookie proves that its user signed in on the device before (OWASP, "Device Cookies").
 
-Failures on a known device are counted separately, so its user can sign in while others guess the password. The
-cookie is encrypted and bound to the user and the password. A cookie never authenticates a user.
+Failures on a known device are counted separately, so its user can sign in during an attack. The cookie is
+encrypted and bound to the user and the password. A cookie never authenticates a user.
 """
 
 from __future__ import annotations

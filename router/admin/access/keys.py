@@ -1,4 +1,4 @@
-"""API keys: creation, listing, revocation. Only a hash and a short hint are stored.
+"""API keys, of which only a hash and a short hint are stored.
 
 A key's permissions are limited by its own role and by the current role of its user.
 """
@@ -30,7 +30,7 @@ def lower_role(one: Role, other: Role) -> Role:
 
 
 class KeyService:
-    """Manages API keys. Admins have access to all keys of the workspace, other users only to their own."""
+    """Manages API keys. Users who are not admins have access only to their own keys."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database

@@ -1,8 +1,8 @@
 """The setup link: lets the first admin of an installation choose an email address and a password.
 
-Only the hash of its 256-bit token is stored. The link works once, expires, and becomes invalid when the admin's
-initial password changes. Opening the page does not invalidate the link, because previews of links open it too.
-Completing the setup also revokes the API key in the first-login file and deletes the file on this host.
+Only the hash of its token is stored. The link works once, expires, and becomes invalid when the initial password
+changes. Opening the page does not invalidate the link, because previews open it too. Completing the setup also
+revokes the API key in the first-login file and deletes the file on this host.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Limits on failed sign-in attempts, which apply before the password is verified.
 
-Failures from unknown devices are counted by address, by address and account, and by account. A known device has
-its own counter, so that an attack does not lock out the owner. Nonexistent accounts are counted too, so that a
-rejection does not reveal which accounts exist.
+Failures are counted by address, by address and account, and by account. A known device has its own counter, so
+that an attack does not lock out the owner. Nonexistent accounts are counted too, so that a rejection does not
+reveal which accounts exist.
 """
 
 from __future__ import annotations

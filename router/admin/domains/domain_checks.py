@@ -2,7 +2,7 @@
 
 A name is active in at most one workspace. Only a check by a user takes a name over, if the TXT record of that
 workspace is published and that of the other is gone. The other domain then gets a new token, so that its old
-record no longer verifies it. Audit entries and alerts are written in the transaction of the change.
+record is useless. Audit entries and alerts are written in the transaction of the change.
 """
 
 from __future__ import annotations
@@ -225,10 +225,7 @@ class DomainCheckService:
         )
 
     async def verification_mode(self, transaction: QueryExecutor, domain: Domain) -> VerificationMode:
-        """Returns which records verify the domain.
-
-        With several workspaces, `auto` requires the TXT record, because an MX record does not show who owns the domain.
-        """
+        """With several workspaces, `auto` requires the TXT record, because MX records do not show the owner."""
         if domain.mx_managed == "upstream":
             return "txt"
         if self._policy.verification != "auto":

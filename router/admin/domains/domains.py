@@ -1,8 +1,7 @@
 """The mail domains of a workspace: creation, verification, deletion.
 
-A domain is `pending_verification` until a check finds its required records, and then `active`. A single failed
-check does not stop mail (`router.dns.verification_state`). Several workspaces can have the same name, but it is
-active in at most one of them.
+A domain is active once a check has found its required records. A single failed check does not stop mail
+(`router.dns.verification_state`). Several workspaces can add the same name, but only one can activate it.
 """
 
 from __future__ import annotations
@@ -24,11 +23,9 @@ from router.store.database import Database, QueryExecutor, fetch_model, fetch_mo
 
 @dataclass(frozen=True, slots=True)
 class DomainView:
-    """A domain with its expected and found records.
+    """A domain with the records of its last check. Before the first check, these are the records to publish.
 
-    Attributes:
-        records: The records of the last check; before the first check, the records to publish.
-        proof: Which records are required.
+    `proof` says which records are required.
     """
 
     domain: Domain
@@ -38,11 +35,7 @@ class DomainView:
 
 
 class DomainService:
-    """Manages the domains of the actor's workspace.
-
-    `mx_hosts` are pairs of host and priority. `on_routing_change` is called after the commit of a change that
-    affects routing.
-    """
+    """Manages domains. `on_routing_change` is called after the commit of a change that affects routing."""
 
     def __init__(
         self,

@@ -58,7 +58,6 @@ class AttentionService:
         self._cache: OrderedDict[str, tuple[float, AttentionCounts]] = OrderedDict()
 
     async def get_counts(self, actor: Actor) -> AttentionCounts:
-        """Returns counts that are at most `CACHE_SECONDS` old."""
         workspace_id = actor.workspace_id
         cached = self._cache.get(workspace_id)
         if cached is not None and self._clock.monotonic() < cached[0]:

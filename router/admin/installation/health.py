@@ -25,9 +25,9 @@ class Health:
     Attributes:
         waiting: Queued deliveries that are not parked.
         parked: Deliveries that wait until their failing integration works again.
-        oldest_at: When the oldest message with a queued or parked delivery was received.
+        oldest_at: When the oldest message with a pending delivery was received.
         integrations: Failing integrations, and active ones whose last delivery or test failed.
-        domains: Domains with missing records (`misses`) and unverified domains.
+        domains: Domains with missing records, and unverified domains.
     """
 
     waiting: int

@@ -1,8 +1,8 @@
 """Rotation of the secret key: all secrets are encrypted again with a new key, in one transaction.
 
-The key is in a file and the secrets are in the database. The new key is therefore first written to
-`secret_key.next`, and the transaction stores its fingerprint. If the process is killed at any point, one of the two
-files contains the key with that fingerprint, and the next start completes the rotation. Keys are never logged.
+The new key is first written to `secret_key.next`, and the transaction stores its fingerprint. If the process is
+killed at any point, one of the two files contains the key with that fingerprint. The next start then completes
+the rotation. Keys are never logged.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class KeyRotationService:
 
 
 def write_next_key(data_dir: Path) -> str:
-    """Writes a new key to `secret_key.next`, replacing that of an unfinished rotation, and returns the key."""
+    """Writes a new key to `secret_key.next`, replacing that of an unfinished rotation."""
     path = data_dir / NEXT_KEY_FILE
     path.unlink(missing_ok=True)
     key = new_key()
@@ -83,7 +83,7 @@ def discard_next_key(data_dir: Path) -> None:
 
 
 def complete_rotation(data_dir: Path, expected_fingerprint: str) -> str | None:
-    """Completes an interrupted rotation. Returns the key with the expected fingerprint, or None."""
+    """Completes an interrupted rotation. Returns the key with the expected fingerprint, if any."""
     key_file, next_file = data_dir / KEY_FILE, data_dir / NEXT_KEY_FILE
     key = _read_key(next_file)
     if key is not None and fingerprint(key) == expected_fingerprint:

@@ -26,7 +26,6 @@ class LossAuditReport:
         accepted: Aliases that messages were accepted for.
         repeated: Accepted aliases that had already received the same message.
         expected: Ticket events with an integration, which expect a delivery.
-        dead: Permanently failed deliveries.
         duplicated: Deliveries beyond the first of a ticket event.
         repeats: Recent duplicates; each counts once for each of its aliases.
         incomplete_messages: Messages with missing tickets or deliveries.

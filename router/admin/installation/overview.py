@@ -112,7 +112,7 @@ class _MonthStatistics:
 
 
 class OverviewService:
-    """Reads overviews. Rows are selected by id, so the clock that generates ids determines the current day."""
+    """Reads overviews. The clock that generates ids determines the current day."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database

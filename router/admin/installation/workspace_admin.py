@@ -53,10 +53,9 @@ class WorkspaceAdminService:
         )
 
     async def erase(self, workspace_id: str) -> None:
-        """Erases a workspace except its audit log.
+        """Erases a workspace except its audit log. An interrupted erasure can be repeated.
 
-        Its domains are deleted first, so that no more mail is accepted. After an interruption, the next call completes
-        the work.
+        Its domains are deleted first, so that no more mail is accepted.
         """
         actor = Actor(workspace_id, "admin")
         async with self._database.transaction() as transaction:

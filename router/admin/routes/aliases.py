@@ -1,4 +1,4 @@
-"""The aliases of a workspace. An alias connects an address with the integration that its messages are posted to.
+"""The aliases of a workspace, each of which posts the messages of an address to an integration.
 
 The local part `*` is the catch-all of a domain. Deleting an alias keeps its tickets.
 """
@@ -150,7 +150,7 @@ class AliasService:
         self._on_routing_change()
 
     async def test(self, actor: Actor, alias_id: str) -> TestMail:
-        """Accepts and delivers a test message. Raises `conflict` if the alias does not accept mail."""
+        """Raises `conflict` if the alias does not accept mail."""
         alias = await _fetch_alias(self._database, actor, alias_id)
         result = await self._tester.send(alias)
         async with self._database.transaction() as transaction:

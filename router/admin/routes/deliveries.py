@@ -1,7 +1,6 @@
 """Deliveries to integrations, their attempts, and replay.
 
-A replay makes a dead or pending delivery due now and restarts its `max_age`. A replay to a failing integration
-acts as a probe.
+A replay makes a delivery due now and restarts its `max_age`. A replay to a failing integration acts as a probe.
 """
 
 from __future__ import annotations

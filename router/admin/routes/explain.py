@@ -66,7 +66,7 @@ class ExplanationService:
     async def explain(
         self, actor: Actor, recipient: str, *, sender: str | None = None, subject: str | None = None
     ) -> Explanation:
-        """Explains how a message would be handled. Without sender or subject, an example is used."""
+        """Without sender or subject, an example is used."""
         mailbox = _parse_address(recipient, "recipient")
         from_ = _parse_address("sender@example.com" if sender is None else sender, "from")
         title = validation.validate_line(subject, "subject", max_length=1000) if subject else "Example subject"

@@ -1,7 +1,7 @@
 """Reads a ticket with its messages, deliveries and events, or the messages of a ticket in pages.
 
-`MAX_CONTENT_BYTES` limits the contents, because the contents of one message can have 6 MB. The events `opened`
-and `replied` are not stored but derived from the messages.
+The contents are limited, because those of one message can have 6 MB. The events `opened` and `replied` are
+derived from the messages.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Parses stored messages again, for example after an upgrade. Changes no ticket status and sends nothing.
 
-Each message is stored in its own transaction, oldest first, so an interrupted run can be resumed. A message
-whose raw content was erased keeps its text.
+Each message is stored in its own transaction, oldest first, so an interrupted run can be resumed. Messages
+without raw content keep their text.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class ReparseService:
     async def run(
         self, since: Micros, *, workspace_id: str | None, on_progress: Callable[[ReparseProgress], None]
     ) -> int:
-        """Parses the messages received since a time and returns their number.
+        """Returns the number of parsed messages.
 
         Without `workspace_id`, the messages of all workspaces are parsed. `on_progress` is called after each batch.
         """

@@ -34,7 +34,7 @@ class MessageExcerpt:
 
     Attributes:
         links: The recipients by which the message belongs to the ticket.
-        is_full: The message is the first or the newest of the ticket, so `text` is not truncated.
+        is_full: The message is the first or the newest, so `text` is not truncated.
         failed_recipients: The recipients named in a bounce.
         reply_to: Empty if equal to From.
         original_from: None if equal to From.
