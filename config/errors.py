@@ -20,7 +20,7 @@ _MAX_DISPLAY_LENGTH = 80
 
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 
-# By error type of pydantic, formatted with the context of the error.
+# Messages by error type of pydantic, formatted with the context of the error.
 _ALLOWED_BY_TYPE = {
     "bool_type": "must be true or false",
     "finite_number": "must be a finite number",

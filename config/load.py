@@ -17,7 +17,7 @@ from config.sources import read_credentials, read_environment, read_file
 
 __all__ = ["ConfigError", "load"]
 
-# Searched in this order without --config.
+# The order of the search without --config.
 DEFAULT_PATHS = (Path("emailrouter.toml"), Path("/etc/emailrouter/emailrouter.toml"))
 
 

@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, parse_qsl, quote, urlencode
 _TLS_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 _UTF8 = ("utf8", "utf-8", "UTF8", "UTF-8", "unicode", "auto")
 
-# Forwarded to asyncpg, each with its allowed values; () means no fixed list.
+# Parameters for asyncpg with their allowed values; () means no fixed list.
 _FORWARDED: dict[str, tuple[str, ...]] = {
     "host": (),
     "port": (),
@@ -38,7 +38,7 @@ _FORWARDED: dict[str, tuple[str, ...]] = {
     "options": (),
     "search_path": (),
 }
-# Accepted but not forwarded. Listed values request what the program always does, and () allows any value.
+# Parameters that are not forwarded. Listed values request what the program always does. () allows any value.
 _IGNORED: dict[str, tuple[str, ...]] = {
     "connect_timeout": (),  # returned as `PostgresUrl.connect_timeout`
     "keepalives": (),
@@ -77,7 +77,7 @@ def parse(parts: SplitResult) -> PostgresUrl:
     """Validates the parameters of a URL whose other parts are valid. Raises ValueError with what is allowed."""
     try:
         parameters = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=True) if parts.query else []
-    except ValueError:  # quotes the parameter, which may be part of a password
+    except ValueError:  # the error quotes the parameter, which may be part of a password
         raise ValueError("parameters after ? must have the form name=value, joined by &") from None
     parameters = [(name, value) for name, value in parameters if value]
     for name, value in parameters:

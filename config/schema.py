@@ -336,7 +336,7 @@ SECTIONS: dict[str, type[Section]] = {
     "metrics": MetricsSettings,
 }
 
-# In the order of the sample file.
+# All settings, in the order of the sample file.
 SETTINGS: tuple[Setting, ...] = tuple(
     Setting.from_field(section, key, field)
     for section, model in SECTIONS.items()

@@ -181,7 +181,7 @@ def parse_public_url(value: object) -> str:
     try:
         parts = urlsplit(value)
         port = parts.port
-    except ValueError:  # quotes the value
+    except ValueError:  # the error quotes the value
         raise ValueError(allowed) from None
     host = parts.hostname or ""
     if parts.scheme not in ("http", "https") or port == 0 or not _parse_host(f"[{host}]" if ":" in host else host):

@@ -42,7 +42,7 @@ def admit(context: ServerContext, peer: str) -> Reply | None:
     if limits.connections_exceeded:
         refusal, network = replies.TOO_MANY_CONNECTIONS, ""
     else:
-        _log.debug("smtp.client_connected", peer=peer)  # first, because logging may fail
+        _log.debug("smtp.client_connected", peer=peer)  # not counted yet, because logging may fail
         exhausted_network = limits.admit(peer)
         if exhausted_network is None:
             return None

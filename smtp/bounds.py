@@ -19,12 +19,12 @@ class Bounds:
     max_message_bytes: int
     max_received_fields: int
     max_recipients: int
-    max_errors: int  # of one session
+    max_errors: int  # errors in one session
     max_connections: int
     max_connections_per_address: int
-    max_mails_per_minute: int  # from one address; 0 means no limit
+    max_mails_per_minute: int  # messages from one address; 0 means no limit
     max_session: float  # an open mail transaction is completed first
-    max_memory_bytes: int  # for all messages that are being received
+    max_memory_bytes: int  # content of all messages that are being received
     command_timeout: float
     data_timeout: float  # the longest pause between two bytes of content
     min_data_rate: int  # bytes of content a second, on average
@@ -37,29 +37,29 @@ class Bounds:
     max_unfinished_mails: int = 300
     max_skipped_line_bytes: int = 1048576  # bytes of a rejected line; a longer line gets 421
     max_discarded_bytes: int = 67108864  # content read past max_message_bytes before the connection is closed
-    max_searched_header_bytes: int = 262144  # for Received fields; more would delay others
+    max_searched_header_bytes: int = 262144  # bytes searched for Received fields
     proxy_header_timeout: float = 10.0  # a proxy sends its header with the first packet
     handshake_timeout: float = 30.0  # some round trips of a slow network
-    closing_timeout: float = 10.0  # for reading the last replies
+    closing_timeout: float = 10.0  # time for the peer to read the last replies
     block_list_timeout: float = 5.0  # clients wait minutes for the reply to RCPT (RFC 5321 4.5.3.2.3)
-    command_timeouts_per_mail: int = 3  # for all commands of a message, in multiples of command_timeout
+    command_timeouts_per_mail: int = 3  # the limit for all commands of a message
     # At least this many recipients past max_recipients get 452 rather than 421 (RFC 5321 4.5.3.1.8).
     guaranteed_recipients: int = 100
     logged_recipients: int = 10  # rejected recipients named in a log event
-    undelayed_guesses: int = 3  # of a session; legitimate senders rarely have more
-    guess_delay: float = 0.5  # added for each further guess
+    undelayed_guesses: int = 3  # legitimate senders rarely guess more recipients in a session
+    guess_delay: float = 0.5  # the delay added for each further guess
     max_guess_delay: float = 5.0  # clients wait 5 minutes (RFC 5321 4.5.3.2.3)
 
     # Limits by network. One customer often has several addresses, and a network may contain several customers.
     network_multiples: tuple[int, ...] = (1, 3, 9)  # for networks /32, /26, /21 in IPv4 and /64, /48, /32 in IPv6
-    counted_networks: int = 30_000  # with messages in the current minute; about 8 MB
-    logged_networks: int = 1000  # with rejections or log events in the current minute
-    max_log_lines: int = 300  # of one address in a minute; others are only counted
+    counted_networks: int = 30_000  # networks in the current minute; they take about 8 MB
+    logged_networks: int = 1000  # networks in the current minute
+    max_log_lines: int = 300  # log events of one address in a minute; others are only counted
 
     # Memory for messages that are being received.
-    small_mail_bytes: int = 65536  # never waits for memory
+    small_mail_bytes: int = 65536  # a message up to this size never waits for memory
     read_bytes: int = 262144
-    memory_per_address: float = 0.5  # fraction that one address may use
+    memory_per_address: float = 0.5  # the fraction that one address may use
     memory_timeout: float = 20.0  # clients wait 3 minutes for a data block (RFC 5321 4.5.3.2.5)
 
     # Without limits, discarded bytes, such as the end of too large messages, would starve other connections.
@@ -69,13 +69,13 @@ class Bounds:
     max_discard_pause: float = 5.0  # half of short_command_timeout, which pauses do not extend
 
     # Limits of the server.
-    scarce_connections: float = 0.8  # fraction of max_connections that shortens the command timeout
-    short_command_timeout: float = 10.0  # while connections are scarce
+    scarce_connections: float = 0.8  # the fraction of max_connections that shortens the command timeout
+    short_command_timeout: float = 10.0  # the command timeout while connections are scarce
     listen_backlog: int = 1024  # connections in the kernel's queue, for bursts
     accepts_per_iteration: int = 64  # about 10 ms, because each connection is only greeted
     deadline_interval: float = 1.0
     eviction_interval: float = 60.0
-    commit_timeout: float = 10.0  # after the shutdown grace period
+    commit_timeout: float = 10.0  # time for commits after the shutdown grace period
 
     @classmethod
     def from_settings(cls, settings: SmtpSettings) -> Self:

@@ -126,7 +126,7 @@ def parse_mail(argument: str | None) -> MailCommand:
             raise CommandError(replies.UNKNOWN_PARAMETER)
     # Rewritten reverse-paths (SRS, VERP) have longer local parts; rejecting them would lose mail.
     mailbox = _parse_mailbox(path, smtputf8=smtputf8, local_part_limit=MAX_MAILBOX_BYTES) if path else None
-    if mailbox is not None and not mailbox.domain:  # only valid as the recipient `postmaster`
+    if mailbox is not None and not mailbox.domain:  # `postmaster` is only valid as a recipient
         raise CommandError(replies.BAD_ADDRESS)
     return MailCommand(mailbox, size, smtputf8)
 

@@ -19,7 +19,7 @@ from smtp.bounds import Bounds
 
 _log = structlog.get_logger()
 
-_LISTED = ipaddress.ip_network("127.0.0.0/8")  # means listed (RFC 5782 section 2.1)
+_LISTED = ipaddress.ip_network("127.0.0.0/8")  # addresses that mean listed (RFC 5782 section 2.1)
 # Large lists return these addresses to resolvers that they do not serve.
 _QUERY_REFUSED = ipaddress.ip_network("127.255.255.0/24")
 

@@ -41,7 +41,7 @@ class PeerLimits:
     def __init__(self, bounds: Bounds, trusted: AddressSet) -> None:
         self._bounds = bounds
         self.trusted = trusted
-        self._connections: dict[str, int] = {}  # at most three for each open connection
+        self._connections: dict[str, int] = {}  # at most three entries for each open connection
         self._connection_limits = [bounds.max_connections_per_address * n for n in bounds.network_multiples]
         self._mails = MinuteCounts(bounds.counted_networks)
         self._mail_limits = [bounds.max_mails_per_minute * n for n in bounds.network_multiples]

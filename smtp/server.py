@@ -100,7 +100,7 @@ class Server:
 
     @property
     def certificate_expires_at(self) -> float | None:
-        """In Unix seconds, or None if there is no certificate or its expiry is not known."""
+        """The expiry in Unix seconds, or None if it is not known."""
         return None if self._tls is None else self._tls.expires_at
 
     async def start(self) -> None:

@@ -127,7 +127,7 @@ class Session:
                 self._idle_commands += 1
                 self._count_refusal(refusal, reverse_path=_format_mailbox(mail.mailbox))
             return refusal
-        self._log_refusals()  # of earlier MAIL commands
+        self._log_refusals()  # the rejections of earlier MAIL commands
         self.transaction = Transaction(mail.mailbox, mail.smtputf8)
         self._idle_commands = 0
         self._unfinished_mails += 1

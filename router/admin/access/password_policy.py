@@ -14,7 +14,7 @@ from router.unicode_security import safe_identifier
 from router.unicode_text import is_visible, normalize
 
 MIN_PASSWORD_LENGTH = 8
-# In lower case, after the licence.
+# One password per line, in lower case, after the licence.
 _COMMON_PASSWORDS_FILE = Path(__file__).with_name("common_passwords.txt")
 _PRODUCT_NAMES = frozenset({"emailrouter", "email-router"})
 _TRAILING_PUNCTUATION = "./>)]}\"'!?,;:"

@@ -26,10 +26,10 @@ from router.secrets import SecretBox
 from router.store.database import Database, fetch_model, fetch_models
 
 SESSION_LIFETIME: Micros = 14 * 86400 * SECOND
-# For known devices, and the same number for unknown devices. A verification takes 19 MiB and about 20 ms.
+# One limit for known devices and one for unknown devices. A verification takes 19 MiB and about 20 ms.
 MAX_CONCURRENT_VERIFICATIONS = 2
 MAX_SESSIONS = 100
-# Between two failures of an account in the audit log.
+# The audit log records at most one failure of an account in this time.
 AUDIT_INTERVAL_SECONDS = 3600
 _SESSION_ID = re.compile(r"[0-9a-f]{32}")
 

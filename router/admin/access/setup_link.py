@@ -28,7 +28,7 @@ from router.store.database import Database, QueryExecutor, fetch_model
 # Names in the table `installation`, for the `link_record` and the id of the API key in the first-login file.
 LINK_FACT = "first_link"
 FILE_KEY_FACT = "first_login_file_key"
-FIRST_LOGIN_FILE = "first-login"  # in data_dir
+FIRST_LOGIN_FILE = "first-login"  # file name in data_dir
 FIRST_KEY_NAME = "first key"
 LINK_LIFETIME: Micros = 7 * 86400 * SECOND
 FAILURE_LIMIT = RateLimit(requests=100, seconds=900)

@@ -19,10 +19,10 @@ from router.ratelimit.failure_throttle import FailureThrottle
 from router.ratelimit.sliding_window import RateLimit
 from router.store.database import Database
 
-# Counted in memory. The limit by address is higher, because an office can have one address for all users.
+# Limits in memory. The limit by address is higher, because an office can have one address for all users.
 ADDRESS_LIMIT = RateLimit(requests=100, seconds=900)
 ADDRESS_ACCOUNT_LIMIT = RateLimit(requests=10, seconds=900)
-# Counted in the database. A sliding window allows less than twice its limit in any hour, so an account has fewer
+# Limits in the database. A sliding window allows less than twice its limit in any hour, so an account has fewer
 # than 100 failures (OWASP ASVS 2.2.1).
 ACCOUNT_LIMIT = RateLimit(requests=50, seconds=3600)
 DEVICE_LIMIT = RateLimit(requests=10, seconds=900)

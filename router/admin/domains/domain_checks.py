@@ -29,7 +29,7 @@ from router.model import Actor, Domain, Micros
 from router.store.database import Database, QueryExecutor, fetch_models
 
 TOKEN_BYTES = 20  # the token of another workspace cannot be guessed
-MAX_CONCURRENT_CHECKS = 8  # of one batch
+MAX_CONCURRENT_CHECKS = 8  # checks of one batch
 BATCH_SIZE = 200
 # Another process can then check the domain, if the one that claimed it was killed.
 CLAIM_DURATION: Micros = 600 * SECOND

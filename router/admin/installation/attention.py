@@ -14,7 +14,7 @@ from router.clock import Clock
 from router.model import Actor, Delivery
 from router.store.database import Database, fetch_models
 
-# Bounds the cost of each count.
+# The limit bounds the cost of each count.
 MAX_COUNTED = 1000
 CACHE_SECONDS = 5.0
 # Failed deliveries that are searched for those that can be replayed.

@@ -26,7 +26,7 @@ DAYS = 30
 MAX_COUNTED = 10_000
 MAX_ALIASES = 1000
 SAMPLE_SIZE = 1000
-# For each pair of workspace and time zone.
+# One entry is cached for each pair of workspace and time zone.
 CACHE_SECONDS = 60.0
 MAX_CACHED_WORKSPACES = 200
 

@@ -22,7 +22,7 @@ from router.routing.route import CATCH_ALL
 from router.store.database import Database, QueryExecutor, fetch_model, fetch_models
 
 ALIAS_STATUSES: tuple[AliasStatus, ...] = ("active", "disabled")
-# Separators, control and format characters, surrogates, private use and unassigned code points.
+# Unicode separators, control and format characters, surrogates, private use and unassigned code points.
 _INVISIBLE_CATEGORIES = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co", "Cn"})
 _QUOTED = re.compile(r'"([^"\\]*)"')
 

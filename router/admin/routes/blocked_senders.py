@@ -10,7 +10,7 @@ from router.model import Actor, BlockedSender
 from router.routing.senders import normalize_entry
 from router.store.database import Database, fetch_models
 
-MAX_BLOCKED_SENDERS = 1000  # of a workspace; servers keep all entries in memory
+MAX_BLOCKED_SENDERS = 1000  # for each workspace; servers keep all entries in memory
 
 
 class BlockedSenderService:

@@ -16,7 +16,7 @@ from router.ports import Waker
 from router.store.database import Database, QueryExecutor, Row, fetch_model, fetch_models, retry_on_conflict
 
 MAX_ATTEMPTS = 200
-# In one transaction. A further call replays more.
+# One transaction replays at most this many deliveries.
 MAX_REPLAYED = 10_000
 
 

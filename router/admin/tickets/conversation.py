@@ -24,7 +24,7 @@ MAX_MESSAGES = 50
 # Text, quoted text and HTML in one result. The contents of two messages always fit
 # (`router.mail.contents.ParseLimits`), and five results fit into the spare memory of a process.
 MAX_CONTENT_BYTES = 16_000_000
-# Bounds the memory for contents.
+# The limit bounds the memory for contents.
 MAX_CONCURRENT_READS = 2
 MAX_DELIVERIES = 200
 MAX_EVENTS = 500
@@ -162,5 +162,5 @@ class ConversationReader:
 
 
 def _event_order(event: TicketEvent) -> tuple[Micros, str]:
-    """Ids without their prefix also sort by time."""
+    """Sorts by time, then by id without prefix, which also sorts by time."""
     return event.at, event.id.partition("_")[2]

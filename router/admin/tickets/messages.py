@@ -33,7 +33,7 @@ class RawMessage:
 
     @property
     def size(self) -> int:
-        """In bytes, with the trace headers."""
+        """The size with trace headers, in bytes."""
         return len(self.trace_headers) + self.message.size
 
 
