@@ -64,7 +64,6 @@ def unknown_setting_error(origin: str, name: str, nearest: str) -> ConfigError:
 
 
 def nearest_setting(name: str) -> str:
-    """Returns the most similar `section.key`, preferably of the same section."""
     section, _, key = name.rpartition(".")
     own = {setting.key: setting.name for setting in SETTINGS if setting.section == section}
     if close := difflib.get_close_matches(key, own, 1, 0.6):

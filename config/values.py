@@ -226,7 +226,6 @@ def system_hostname() -> str:
 
 
 def _parse_host(text: str) -> str | None:
-    """Returns a host without brackets, or None if it is invalid."""
     try:
         if match := _BRACKETED.fullmatch(text):
             address = ip_address(match[1])

@@ -27,7 +27,6 @@ class DisplayNameService:
         self._database = database
 
     async def resolve(self, actor: Actor, user_and_integration_ids: Iterable[str | None]) -> Mapping[str, DisplayName]:
-        """Returns the names by id, without unknown ids."""
         ids = sorted({each for each in user_and_integration_ids if each is not None})
         names: dict[str, DisplayName] = {}
         for start in range(0, len(ids), QUERY_MAX_IDS):

@@ -82,7 +82,6 @@ class LookupService:
         return _require_id({"id": user.id} if user is not None and is_member else None, "User", text)
 
     async def find_ticket_id(self, actor: Actor, text: str) -> str:
-        """Finds a ticket by number, with or without `#`."""
         if ids.is_well_formed(text, "ticket"):
             return text
         number = validation.parse_ticket_number(text)

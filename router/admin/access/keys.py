@@ -37,7 +37,6 @@ class KeyService:
         self._clock = clock
 
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[ApiKey]:
-        """Lists keys, including revoked and expired ones."""
         request = paging.page_request("key", limit, cursor)
         rows = await fetch_models(
             self._database,

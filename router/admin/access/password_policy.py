@@ -73,7 +73,6 @@ def _alphanumerics(text: str) -> str:
 
 
 def _trailing_domain(text: str) -> str:
-    """Returns the domain at the end of an address or URL, or `""`."""
     try:
         return domain_key(text.rstrip(_TRAILING_PUNCTUATION).rpartition("@")[2].rpartition("/")[2])
     except AddressError:

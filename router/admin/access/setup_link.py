@@ -120,7 +120,6 @@ async def _revoke_file_key(transaction: QueryExecutor, actor: Actor, now: Micros
 
 
 async def _find_link(transaction: QueryExecutor, token: str, now: Micros) -> tuple[User, str] | None:
-    """Returns the user and the stored record of a valid link."""
     row = await transaction.fetch_one("installation_value", name=LINK_FACT)
     if row is None:
         return None

@@ -85,7 +85,7 @@ class SignInLimits:
             raise
 
     async def reserve_password_check(self, user_id: str) -> CountedAttempt:
-        """Counts a check of the current password of a signed-in user. Raises `RateLimited`."""
+        """Raises `RateLimited`."""
         return await self._counts.reserve(f"password:{user_id}", DEVICE_LIMIT)
 
     def release(self, client: SignInClient) -> None:

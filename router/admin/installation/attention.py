@@ -74,7 +74,6 @@ class AttentionService:
         self._cache.pop(actor.workspace_id, None)
 
     async def list_failed(self, actor: Actor, *, limit: int) -> Sequence[Delivery]:
-        """Lists the newest failed deliveries that can be replayed."""
         return await fetch_models(
             self._database,
             Delivery,

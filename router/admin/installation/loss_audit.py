@@ -49,7 +49,6 @@ class LossAuditReport:
 
     @property
     def summary(self) -> str:
-        """The two equations with their numbers."""
         unposted = self.events - self.expected
         return (
             f"accepted {self.accepted} = ticketed {self.events} + repeated {self.repeated}; ticketed {self.events} = "

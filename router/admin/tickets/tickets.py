@@ -78,7 +78,6 @@ class TicketService:
     async def list_unassigned(
         self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
     ) -> Page[Ticket]:
-        """Lists unresolved tickets without an assignee."""
         request = paging.page_request("ticket", limit, cursor)
         return await self._fetch_page(
             actor, "ticket_page_unassigned", request, before=request.before, limit=request.row_limit
