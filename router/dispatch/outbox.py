@@ -126,7 +126,7 @@ class Outbox:
         """Corrects deliveries that no worker would find, after a wrong clock or the deletion of an integration."""
         now = self._clock.now()
         await self._database.execute("dispatch_repair_times", now=now, latest_plausible=now + schedule.MAX_WAIT)
-        await self._database.execute("dispatch_fail_orphans", reason="the integration was deleted")
+        await self._database.execute("dispatch_fail_orphans", reason="the integration was removed")
 
     async def release_owner(self, owner: str) -> None:
         """Releases the leases of a dead process. Deliveries that it was sending become due at once."""

@@ -23,7 +23,7 @@ from router.model import Actor, Integration, Micros, Workspace
 from router.ports import Waker
 from router.store.database import Database, QueryExecutor, fetch_model, fetch_models, retry_on_conflict
 
-DELETED_REASON = "the integration was deleted"
+REMOVED_REASON = "the integration was removed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ class IntegrationService:
                     "in_use", f"This integration is used by aliases ({row['aliases']}): change their integration first"
                 )
             await transaction.execute("workspace_clear_default", id=actor.workspace_id, integration_id=integration.id)
-            await transaction.execute("integration_fail_pending", id=integration.id, reason=DELETED_REASON)
+            await transaction.execute("integration_fail_pending", id=integration.id, reason=REMOVED_REASON)
             await transaction.execute("integration_delete", id=integration.id, workspace_id=actor.workspace_id)
             await audit.record(
                 transaction, actor, self._clock.now(), "integration.delete", integration.id, name=integration.name

@@ -240,7 +240,7 @@ async def test_deliveries_without_an_integration_fail_permanently(outboxes: Outb
     await outboxes.installation.execute("DELETE FROM integrations")
     await outboxes.first.repair()
     row = await outboxes.delivery_row()
-    assert (row["state"], row["last_error"]) == ("dead", "the integration was deleted")
+    assert (row["state"], row["last_error"]) == ("dead", "the integration was removed")
 
 
 async def test_a_response_of_the_old_url_does_not_affect_the_new_one(outboxes: Outboxes) -> None:
