@@ -159,7 +159,7 @@ class SmtpSettings(Section):
         False, "Allow several smtp processes of this host to share a port; the kernel distributes the connections."
     )
     shutdown_grace: NonNegativeDuration = setting(
-        "30s", "How long running transactions may continue during shutdown; then they get 421."
+        "30s", "Time limit for open transactions during shutdown; when exceeded, they get 421."
     )
     tls_cert: PathField | None = computed_setting(
         no_default,
