@@ -165,7 +165,7 @@ def new_api_key() -> tuple[str, str, str]:
 
 
 def hash_api_key(key: str) -> str:
-    """Returns the SHA-256 of any text in hexadecimal."""
+    """Returns the SHA-256 of the UTF-8 encoding, in hexadecimal. Accepts lone surrogates."""
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 

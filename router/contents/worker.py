@@ -1,7 +1,7 @@
 """The worker process that parses large messages and all HTML. It serves requests on standard input.
 
-It has no database, settings or environment, and limits its CPU time and memory. All that a crafted message can do is
-end the process. It ends when standard input is closed, therefore also when its parent ends in any way.
+The process has no database, settings or environment, and limits its CPU time and memory. All that a crafted message
+can do is end the process. The process ends when standard input is closed, so also when its parent exits or is killed.
 
 Protocol: the worker first writes `READY_SIGNAL`. A request is `REQUEST_HEADER` (operation, attachment number, size of
 the message) and the message. A response is `RESPONSE_HEADER` (size of the JSON, size of the data) and both. The data

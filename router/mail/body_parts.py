@@ -12,7 +12,7 @@ from router.mail.decode import decode_encoded_words
 from router.mail.structure import Part, decode_body, read_structure
 from router.mail.text_parts import TextDecoder, TextPiece
 
-# Text types that are files. Unknown text types are displayed as plain text (RFC 2046 section 4.1.4).
+# Text parts of these types are files. Unknown text types are displayed as plain text (RFC 2046 section 4.1.4).
 _TEXT_FILES = frozenset(
     {
         *("text/calendar", "text/vcard", "text/x-vcard", "text/directory", "text/rfc822-headers", "text/rtf"),

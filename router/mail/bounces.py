@@ -169,7 +169,7 @@ def _lines_above_copy(text: str) -> Iterator[str]:
 
 
 def _find_address_lines(text: str, sender: str) -> dict[str, str]:
-    """Maps each failed address on a line of its own to the original recipient."""
+    """Finds the failed addresses that have a line of their own. Maps each to the original recipient."""
     found: dict[str, str] = {}
     last = ""
     for line in _lines_above_copy(text):

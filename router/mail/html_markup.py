@@ -32,7 +32,7 @@ _DATA_URI = re.compile(rb"""["']data:[a-z]{1,20}/[^"'<>]{0,50000000}(?:["']|\Z)"
 
 
 def visible_markup(html: str, limit: int) -> str:
-    """Removes comments, style sheets, scripts, drawings and invisible attributes from long HTML.
+    """Removes comments, style sheets, scripts, SVG drawings and invisible attributes from long HTML.
 
     The style of the body is copied to an element inside, because the sanitiser drops the body tag.
     """
@@ -55,7 +55,7 @@ def strip_data_uris(html: bytes) -> bytes:
 
 
 def strip_invisible(html: str) -> str:
-    """Removes comments, style sheets, scripts and drawings, up to `MAX_TAGS` tags."""
+    """Removes comments, style sheets, scripts and SVG drawings, up to `MAX_TAGS` tags."""
     return _reduce(html, len(html), attributes=False)
 
 

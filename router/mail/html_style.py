@@ -13,7 +13,7 @@ INVISIBLE, VISIBLE = "visibility:hidden", "visibility:visible"
 STRUCK = "text-decoration:line-through"
 INDENTED = "border:none"
 """The style of a `blockquote` that editors insert to indent text, not to quote."""
-# Word writes about 400 characters.
+# Microsoft Word writes styles of about 400 characters.
 MAX_STYLE_LENGTH = 16384
 
 _COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)

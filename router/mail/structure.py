@@ -300,7 +300,7 @@ def decode_body(part: Part, limit: int | None = None, *, keep_text: bool = False
     """Decodes a body; also returns whether the input could be decoded completely.
 
     Args:
-        limit: In encoded bytes.
+        limit: Maximum number of encoded bytes to decode.
         keep_text: See `transfer_encoding.decode`.
     """
     end = part.end if limit is None else min(part.end, part.start + limit)

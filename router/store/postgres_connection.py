@@ -65,7 +65,7 @@ _NETWORK_ERRORS = (ConnectionError, TimeoutError, socket.gaierror)
 class PostgresConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg has no types
     """A connection that records its age and its last use, in seconds of the event loop's clock.
 
-    `is_busy` means that the connection was taken out of the pool, so that it must not be closed as idle.
+    `is_busy` means that the connection was taken out of the pool and must not be closed as idle.
     """
 
     __slots__ = ("created_at", "is_busy", "used_at")

@@ -48,7 +48,10 @@ async def chromium(path: str) -> AsyncIterator[Browser]:
 
 @dataclass
 class Window:
-    """A browser context with its own cookies. errors: errors of its pages and forbidden requests."""
+    """A browser context with its own cookies.
+
+    `errors` contains console errors, uncaught exceptions and requests to hosts that are not in `hosts`.
+    """
 
     context: BrowserContext
     errors: list[str] = field(default_factory=list)

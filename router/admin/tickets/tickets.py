@@ -145,7 +145,10 @@ class TicketService:
         return ticket
 
     async def unclaim(self, actor: Actor, ticket_id: str) -> Ticket:
-        """Unassigns and reopens a ticket. Raises `forbidden` unless the actor is its assignee or an admin."""
+        """Unassigns and reopens a ticket.
+
+        Raises `forbidden` unless the actor is its assignee or an admin. An open unassigned ticket is not changed.
+        """
         async with self._database.transaction() as transaction:
             ticket = await _lock_unresolved(transaction, actor, ticket_id)
             if ticket.assigned_to is None and ticket.status == "open":

@@ -14,7 +14,7 @@ from config.values import Address
 
 @pytest.fixture(autouse=True)
 def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty working directory, which replaces /etc too."""
+    """An empty working directory. Its `etc.toml` replaces the configuration file in /etc."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("config.load.DEFAULT_PATHS", (Path("emailrouter.toml"), tmp_path / "etc.toml"))
     return tmp_path
