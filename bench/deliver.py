@@ -1,7 +1,7 @@
-"""Measures the delivery from `250` to Slack: `python -m bench.deliver [--quick]`.
+"""Measures the delivery from the 250 reply to Slack: `python -m bench.deliver [--quick]`.
 
-The latency is the time from the client's 250 to the complete request at the Slack stand-in, on an idle system. The rate
-is the deliveries a second of one `deliver` process with a full outbox. The stand-in runs on the same machine.
+The latency is the time from the client's 250 reply to the complete request at the Slack stand-in, on an idle system.
+The rate is the deliveries a second of one `deliver` process with a full outbox. The stand-in runs on the same machine.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.support.smtp import dot_stuff
 _WEBHOOKS = 20
 _WARM_UP = 5
 _MARK = re.compile(rb"latency-(\d+)-")
-_TARGET = 0.050  # seconds from 250 to Slack, median
+_TARGET = 0.050  # seconds, for the median time from the 250 reply to the Slack request
 
 _LAYOUTS: dict[str, tuple[str, ...]] = {"serve": ("serve",), "smtp + deliver": ("smtp", "deliver")}
 

@@ -147,7 +147,7 @@ class MemoryQuota(Generic[_User]):
         return oldest
 
     def _find_oldest_of_address(self, key: str | None) -> _User | None:
-        """Returns the oldest large message of an address, or None if a complete one will release memory."""
+        """Returns the oldest large message of an address, or None if a complete message must first release memory."""
         if key is None or self._has_complete(key):
             return None
         return next((mail for mail in self._large if mail.quota_key == key), None)

@@ -1,6 +1,7 @@
 """Base classes and field types of all models, and validation of requests.
 
-Request bodies have strict types, and no request has unknown fields. Use cases enforce length limits, not the models.
+Request bodies have strict types. Unknown fields and parameters are rejected. Use cases enforce length limits, not the
+models.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from router.meter import ParseResult
 COMMIT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30)
 # Webhooks usually respond in 0.1 to 1 s. `[delivery] timeout` is 10 s by default.
 ANSWER_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-# From 250 to Slack: normally a second, hours while a webhook is unavailable.
+# From the 250 reply to Slack: normally a second, hours while a webhook is unavailable.
 DELIVERY_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 21600, 86400, 259200)
 
 # Most requests take some milliseconds. `[api] request_timeout` is 30 s by default.

@@ -32,7 +32,7 @@ log = structlog.get_logger()
 
 
 class DeliverySender(Protocol):
-    """Makes the request of a delivery batch."""
+    """Sends a delivery batch to its integration."""
 
     async def send(self, batch: DeliveryBatch) -> SendOutcome:
         """Returns the outcome, whatever the endpoint does. Raises `Unavailable`."""

@@ -79,7 +79,7 @@ class Retention:
         self._pause = pause
 
     async def sweep(self) -> ErasedCounts:
-        """Erases in many transactions; `Unavailable` leaves the earlier ones committed."""
+        """Erases all expired rows in many transactions. After `Unavailable`, the earlier ones stay committed."""
         now = self._clock.now()
         erased = ErasedCounts()
         try:

@@ -1,4 +1,4 @@
-"""Makes the request of a delivery batch: reads the ticket event, has the channel render it, and sends it.
+"""Sends a delivery batch: reads the ticket events, has the channel render them, and makes the HTTP request.
 
 Errors of the endpoint or the network are outcomes. An unavailable database or parser raises `Unavailable`.
 """

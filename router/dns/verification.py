@@ -228,6 +228,6 @@ async def _find_misplaced_txt(
 
 
 def _candidate_zones(domain: str) -> list[str]:
-    """Returns the zone names that a DNS provider may append."""
+    """Returns the zone names that a DNS provider may append to the name of a record."""
     labels = domain.split(".")
     return [".".join(labels[start:]) for start in range(max(len(labels) - 1, 1))]

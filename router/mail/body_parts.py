@@ -35,7 +35,7 @@ _MAX_BLOCKS = 100
 class BodyParts:
     """The leaves of a tree of parts, as text pieces and files (RFC 2046 section 5.1).
 
-    S/MIME signed-data is a file, and is also read like the message inside it. uuencoded blocks in plain text are files.
+    S/MIME signed-data is a file, and the message inside it is read too. uuencoded blocks in plain text are files.
 
     Raises:
         HtmlNotAllowed: A part is HTML, and the decoder does not allow that.

@@ -17,7 +17,7 @@ from router.mail.decode import clean_line, clean_text
 MAX_BYTES = 1 << 20  # a larger calendar usually contains an embedded file
 _MAX_EVENTS = 20
 _MAX_ATTENDEES = 50
-_MAX_VALUE_LENGTH = 998  # of a one-line value
+_MAX_VALUE_LENGTH = 998  # characters of a one-line value
 _FOLD = re.compile(rb"(?<!\r)\r*+\n[ \t]")
 # A property up to its value, which follows the first colon outside quotes.
 _PROPERTY = re.compile(r'([A-Za-z0-9-]{1,64})((?:[^":]*+(?:"[^"]*+"[^":]*+)*+)):', re.DOTALL)

@@ -40,7 +40,7 @@ class DepthEstimate:
         self._open: list[str] = []  # names, "" for a removed element
         self._removed = 0
         self._positions = defaultdict[str, list[int]](list)
-        # Position and name. Uncounted elements have positions between the others.
+        # Positions in `_open`, and names. An uncounted element is not in `_open`; it gets the next position minus 0.5.
         self._scopes: list[tuple[float, str]] = []
         self._special: list[tuple[float, str]] = []
         self._html: list[tuple[float, str]] = []  # HTML elements that can keep `svg` and `math` open

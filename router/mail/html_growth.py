@@ -133,7 +133,7 @@ class _GrowthEstimate:
         self.levels = [_Level()]
         self.names = Counter[str]()  # number of `levels` by name
         self.blocks = 0
-        self.size = 0  # of all open formatting elements
+        self.size = 0  # total size of the open formatting elements
         self.cost = 0
         self.merged = 0  # characters of the attributes of `html` and `body`
 

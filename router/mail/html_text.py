@@ -85,7 +85,7 @@ class _TextBuilder:
         self.size = 0
         self.list_counters: list[int] = []  # number of the next item, -1 in an unordered list
         self.quote_depth = 0
-        self._last_quote_depth = 0  # of the last line
+        self._last_quote_depth = 0
         self._lines: list[str] = []
         self._line: list[str] = []
         self._pending_blank_lines = 0
@@ -186,7 +186,7 @@ class _TextExtractor(HTMLParser):
         self.builder = _TextBuilder()
         self.styles = [_Style()]  # the default style, then the style of each open element
         self.hidden_depth = 0  # including elements inside a hidden element
-        self.href = ""  # of the open link
+        self.href = ""  # the URL of the open link
         self.link_text: list[str] = []
         self.link_has_image = False  # an image without a description
 

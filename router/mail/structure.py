@@ -200,7 +200,7 @@ class _TreeBuilder:
         self.leaf = part
 
     def close_parts(self, position: int, level: int) -> None:
-        """Ends the leaf and the multiparts from `level` up at the line break at `position`."""
+        """Ends the open leaf, and the open multiparts at `level` and deeper, at the line break at `position`."""
         if self.leaf is not None:
             end = position - 1 if self.content[position - 1 : position] == b"\r" else position
             self.leaf.end = max(self.leaf.start, end)

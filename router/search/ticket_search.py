@@ -54,7 +54,7 @@ class TicketSearch:
         self._rows: list[Row] = []
         self._before = ""  # tickets since this id have been searched
         self._list_density = 0.0  # milliseconds per ticket in the last list scan
-        self._range_ms = 0  # of the next index scan
+        self._range_ms = 0  # milliseconds that the next index scan covers
         self._target_matches = TARGET_PAGES * limit
         self._dense_since = 0  # the range since then had too many matches
 
