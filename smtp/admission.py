@@ -20,10 +20,9 @@ def canonical_address(host: str) -> str:
 
 
 async def resolve_client_address(transport: Transport, context: ServerContext, peer: str) -> str | None:
-    """Returns the address of the client, which a trusted proxy reports in a PROXY header.
+    """Returns `peer`, or the client address that a trusted proxy reports in a PROXY header.
 
-    None means that the header is missing or invalid. The connection then gets no reply, because its receiver
-    would be unknown.
+    Returns None if the header is missing or invalid. The connection then gets no reply, because the client is unknown.
     """
     if not context.expects_proxy or peer not in context.limits.trusted:
         return peer

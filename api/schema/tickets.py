@@ -164,7 +164,7 @@ class EventAnswer(Answer):
 
 
 class TicketDetail(TicketAnswer):
-    """A ticket with its first and newest messages, its deliveries and its events.
+    """A ticket with its first message, its newest messages, its deliveries and its events.
 
     Each list is oldest first. `messages` has at most 50 messages, fewer if their contents exceed 16 MB
     together. `messageCount` is the number of all messages. `nextCursor` is the cursor of the messages that

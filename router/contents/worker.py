@@ -48,7 +48,7 @@ ExtractFunction = Callable[[bytes, int], AttachmentData | None]
 
 
 def main() -> None:
-    """Runs the worker without the standard error of the parent, whose reader may have stopped."""
+    """Runs the worker. Discards its standard error, because the reader of the inherited stream may have stopped."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
     os.close(null)

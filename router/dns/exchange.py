@@ -23,8 +23,8 @@ import dns.nameserver
 import dns.rcode
 
 EDNS_RETRY_SECONDS = 600.0  # EDNS is tried again, in case the server was replaced
-MAX_RECORDS = 200  # records and questions of a response; a large zone apex has 100 TXT records
-MAX_READS = 6_000  # slices of a response; 200 MX records with long names need 5,000
+MAX_RECORDS = 200  # including questions; a large zone apex has 100 TXT records
+MAX_READS = 6_000  # slices; 200 MX records with long names need 5,000
 _MAX_DATAGRAMS = 16  # more indicate a flood of forged responses
 _CONCLUSIVE_RCODES = (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)  # the rcodes that state whether records exist
 

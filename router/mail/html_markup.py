@@ -55,7 +55,7 @@ def strip_data_uris(html: bytes) -> bytes:
 
 
 def strip_invisible(html: str) -> str:
-    """Removes comments, style sheets, scripts and SVG drawings, up to `MAX_TAGS` tags."""
+    """Removes comments, style sheets, scripts and drawings. Keeps all HTML after the first `MAX_TAGS` tags."""
     return _reduce(html, len(html), attributes=False)
 
 

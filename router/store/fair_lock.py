@@ -32,7 +32,7 @@ class FairLock:
         return entered
 
     async def acquire(self) -> None:
-        """A waiter that is cancelled when it gets the lock passes the lock on."""
+        """Waits for the lock. A cancelled waiter that is granted the lock releases it for the next one."""
         loop = asyncio.get_running_loop()
         granted: asyncio.Future[None] = loop.create_future()
 

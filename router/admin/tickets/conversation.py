@@ -44,7 +44,7 @@ class TicketView:
     """A ticket. All lists are ordered oldest first.
 
     Attributes:
-        messages: The first and the newest messages.
+        messages: The first message and the newest messages.
         next_cursor: The cursor of the messages that are not included, if any.
         events: The newest stored events, and one event for each of `messages`.
     """

@@ -92,7 +92,7 @@ class TicketService:
         return frozenset(row["id"].partition("_")[2] for row in rows)
 
     async def get(self, actor: Actor, ticket_id: str) -> TicketView:
-        """Returns a ticket with its first and newest messages, deliveries and events."""
+        """Returns a ticket with its first message and its newest messages, deliveries and events."""
         return await self._conversation.read_ticket(await _fetch_ticket(self._database, actor, ticket_id))
 
     async def list_messages(

@@ -42,14 +42,14 @@ SELECT DISTINCT lease_owner FROM integrations WHERE lease_owner <> '';
 UPDATE integrations SET lease_owner = '', lease_until = 0 WHERE lease_owner = :owner;
 
 -- name: dispatch_release_owner_deliveries
--- Makes the deliveries due that a dead process was sending.
+-- Schedules an immediate attempt of the deliveries that a dead process was sending.
 UPDATE deliveries SET next_attempt_at = :now
 WHERE state = 'pending' AND claims > 0 AND next_attempt_at > :now AND integration_id IN (
     SELECT id FROM integrations WHERE lease_owner = :owner)
   AND EXISTS (SELECT 1 FROM attempts a WHERE a.delivery_id = deliveries.id AND a.outcome = 'open');
 
 -- name: dispatch_repair_times
--- Makes deliveries due that a wrong clock delayed.
+-- Schedules an immediate attempt of the deliveries that a wrong clock delayed.
 UPDATE deliveries SET next_attempt_at = :now WHERE state = 'pending' AND next_attempt_at > :latest_plausible;
 
 -- name: dispatch_due_deliveries

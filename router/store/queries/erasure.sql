@@ -6,7 +6,8 @@ SELECT m.id FROM messages m
 WHERE m.id IN (SELECT message_id FROM ticket_messages WHERE ticket_id = :ticket_id) ORDER BY m.id;
 
 -- name: erasure_attempts
--- Deletes the attempts of a ticket's deliveries first, because a deliverer locks in the same order.
+-- Deletes the attempts of a ticket's deliveries before the deliveries: recording an outcome locks them in this order,
+-- and another order could deadlock.
 DELETE FROM attempts WHERE delivery_id IN (SELECT id FROM deliveries WHERE ticket_id = :ticket_id);
 
 -- name: erasure_ticket

@@ -144,7 +144,7 @@ async def test_reading_a_message_while_it_is_erased(installation: Installation) 
 
 
 async def test_erasing_a_ticket_while_its_delivery_is_recorded(installation: Installation) -> None:
-    """The deliverer writes the attempt before the delivery. Erasure must lock them in the same order."""
+    """Recording an outcome writes the attempt before the delivery. Erasure must lock them in the same order."""
     ticket_id = await installation.accept_ticket()
     delivery = (await installation.services.deliveries.list(installation.actor)).items[0]
     await installation.database.execute("dispatch_insert_attempt", delivery_id=delivery.id, n=1, started_at=1)

@@ -1,4 +1,4 @@
-"""If the file of an open database is removed, moved or replaced, nothing is acknowledged that a restart would lose."""
+"""If an open database file is removed, moved or replaced, writes that a restart would lose are not acknowledged."""
 
 import os
 import shutil

@@ -177,7 +177,7 @@ def _measure_growth(pipe: Connection, subject: Measurable, shape: Shape, until: 
 
 
 def _improve(pipe: Connection, run: Callable[[bytes], object], inputs: list[bytes], seconds: list[float]) -> None:
-    """Repeats the steps that are long enough and keeps the shortest time of each."""
+    """Repeats the steps that are not too short to measure, and keeps the shortest time of each."""
     first = next(at for at, step in enumerate(seconds) if step > MIN_STEP_SECONDS / 10)
     for _ in range(3):
         for _ in range(1 if _SLOW_SECONDS < seconds[-1] < float("inf") else RUNS):

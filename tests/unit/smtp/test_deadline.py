@@ -78,7 +78,6 @@ def test_suspended_time_does_not_count() -> None:
 
 
 def test_suspending_does_not_extend_a_command() -> None:
-    """A line has one time limit, also while it is discarded."""
     deadline = make_deadline(Phase.COMMAND)
     deadline.suspend(1000.0)
     assert expiry_reply(deadline, 1300.0) is replies.TIMEOUT
