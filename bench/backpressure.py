@@ -43,7 +43,7 @@ async def main() -> None:
 
 
 async def _send_large_messages(port: int, recipient: str, count: int, timeout: float) -> list[dict[str, float]]:
-    """Returns for each message the tries, the seconds until the last one ended, and whether it was accepted."""
+    """Returns the number of tries of each message, the total seconds, and whether the message was accepted."""
     content = filler_body(_LARGE, 0)
     end = asyncio.get_running_loop().time() + timeout
 
@@ -63,7 +63,7 @@ async def _send_large_messages(port: int, recipient: str, count: int, timeout: f
 
 
 async def _send_small_messages(port: int, recipient: str, stop: asyncio.Event) -> list[tuple[float, float]]:
-    """Sends small messages until `stop`. Returns for each when it was accepted, and after how many seconds."""
+    """Sends small messages until `stop`. Returns the time of acceptance and the total seconds of each message."""
     loop = asyncio.get_running_loop()
 
     async def sender(n: int) -> tuple[float, float]:

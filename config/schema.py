@@ -267,7 +267,7 @@ class DeliverySettings(Section):
     )
     max_claims: Integer = setting(
         10,
-        "Maximum attempts of a delivery that end without an outcome; then it is dead: it may crash the process.",
+        "Maximum attempts of a delivery that end without an outcome, as in a crash of the process; then it is dead.",
         ge=1,
     )
     answer_excerpt: Integer = setting(1000, "Maximum bytes of the response that are stored with an attempt.", ge=0)

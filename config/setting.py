@@ -56,7 +56,7 @@ def computed_setting(
 
 
 def no_default() -> None:
-    """The factory for a key without a default."""
+    """The `factory` argument of `computed_setting` for a key without a default."""
 
 
 @dataclass(frozen=True)

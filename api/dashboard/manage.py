@@ -56,7 +56,7 @@ def confirmation_page(
 ) -> HtmlPage:
     """Returns the page that confirms a removal.
 
-    `consequences` has one sentence each, `fields` are the hidden fields of the form.
+    `consequences` are the paragraphs of the page. `fields` are the hidden fields of the form.
     """
     context = {
         "consequences": list(consequences),

@@ -51,7 +51,7 @@ CHECKS: tuple[Check, ...] = (
     transport_policies.dane,
     sandbox.units,
 )
-CHECK_SECONDS = 20.0  # for each check, and for opening the database
+CHECK_SECONDS = 20.0  # time limit of each check, and of opening the database
 
 
 async def run(config: Config) -> list[CheckResult]:

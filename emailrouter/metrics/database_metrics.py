@@ -1,7 +1,8 @@
 """Metrics that are read from the database: the queue, dead deliveries, failing integrations, the loss audit.
 
-Reading takes at most about a twentieth of the time. If the database does not respond, `emailrouter_store_up` is 0 and
-the other metrics are absent. All processes of a database export the same values: use their `max`, not their sum.
+The queries run for at most about 5% of the time, however often the metrics are scraped. If the database does not
+respond, `emailrouter_store_up` is 0 and the other metrics are absent. All processes of a database export the same
+values: use their `max`, not their sum.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from router.store.database import Row
 FRESH_SECONDS = 5.0
 # If the queries took t seconds, their values are reused for at least IDLE_FACTOR * t.
 IDLE_FACTOR = 20
-QUERY_SECONDS = 5.0  # for all queries of one read
+QUERY_SECONDS = 5.0  # time limit for all queries of one refresh
 # The loss audit of this many messages takes a few milliseconds.
 AUDITED_MESSAGES = 1000
 
@@ -121,7 +122,9 @@ def _build_families(values: Mapping[str, int], now: int) -> list[Metric]:
         ),
         GaugeMetricFamily("emailrouter_dead_deliveries", "Deliveries that failed permanently.", get("dead")),
         GaugeMetricFamily("emailrouter_failing_integrations", "Integrations that are failing.", get("failing")),
-        GaugeMetricFamily("emailrouter_audit_messages", "Newest messages that were audited.", get("audit_messages")),
+        GaugeMetricFamily(
+            "emailrouter_audit_messages", "Newest messages that the loss audit checked.", get("audit_messages")
+        ),
         GaugeMetricFamily(
             "emailrouter_audit_unticketed_messages",
             "Audited messages without a ticket; any value other than 0 is a bug.",
@@ -129,7 +132,7 @@ def _build_families(values: Mapping[str, int], now: int) -> list[Metric]:
         ),
         GaugeMetricFamily(
             "emailrouter_audit_missing_tickets",
-            "Aliases of the audited messages, minus ticketed and repeated; any value other than 0 is a bug.",
+            "Aliases of the audited messages, minus the ticketed and repeated ones; any value other than 0 is a bug.",
             get("audit_accepted") - get("audit_repeated") - get("audit_events"),
         ),
         GaugeMetricFamily(

@@ -33,7 +33,7 @@ PauseCallback = Callable[[], Awaitable[None]]
 
 
 class ContentsReader(Protocol):
-    """Parses a message and stores its text, unless its text is stored."""
+    """Parses a message and stores its text, unless the text is already stored."""
 
     async def get(self, message_id: str) -> object: ...
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-# The label of a subset has the codec of the superset that programs send under it.
+# Many programs label a superset as its subset, such as windows-1252 as ISO-8859-1. The label has the codec of the
+# superset.
 _CODECS = {
     name: codec_name
     for codec_name, names in {

@@ -51,7 +51,7 @@ def environment(settings: Mapping[str, object] | None = None) -> dict[str, str]:
     Keys with a dot are settings (`api.listen`), others are names of variables. None removes a variable.
     """
     env = {name: value for name, value in os.environ.items() if not name.startswith(_REMOVED_PREFIXES)}
-    paths = [str(ROOT), env.get("PYTHONPATH", "")]  # the checkout under test, from any directory
+    paths = [str(ROOT), env.get("PYTHONPATH", "")]  # imports the checkout under test, whatever the working directory is
     env["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
     env["PYTHONUNBUFFERED"] = "1"
     env.pop("PYTHONDONTWRITEBYTECODE", None)  # Compiling the program at each start takes a fifth of a second.

@@ -53,7 +53,7 @@ async def _count_rows_read(installation: Installation, query: str, **values: obj
         connection.close()
         return steps
     other = await asyncpg.connect(installation.store.url)
-    await other.execute("ANALYZE")  # Autovacuum would update these statistics.
+    await other.execute("ANALYZE")  # in production, autovacuum updates the statistics
     columns = [[values[name]] for name in text.parameters]
     (plan,) = json.loads(await other.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {text.postgres}", *columns))
     await other.close()

@@ -62,7 +62,7 @@ def parse_structure(data: bytes) -> None:
 
 
 def parse_part_headers(data: bytes) -> object:
-    """Parses many parts with the shape in their headers, because only the start of a long field is parsed."""
+    """Parses many parts with pieces of `data` in their headers, because only the start of a long field is parsed."""
     parts = (data[at : at + 8000] for at in range(0, len(data), 8000))
     return mail_parser.parse(
         _MULTIPART % b"mixed" + b"".join(b"--b\r\nContent-Type: a/b" + part + b"\r\n\r\n\r\n" for part in parts)
@@ -84,7 +84,7 @@ def parse_bounce_report(data: bytes) -> object:
 
 
 def parse_bounce_without_report(data: bytes) -> object:
-    """The shape is in the text and in the returned message."""
+    """Puts the first half of `data` in the text and also in the returned message."""
     half = data[: len(data) // 2]
     return mail_parser.parse(
         b"From: mailer-daemon@a\r\nSubject: failure notice\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
@@ -93,7 +93,7 @@ def parse_bounce_without_report(data: bytes) -> object:
 
 
 def parse_signed_data(data: bytes) -> None:
-    """The shape is the content, pieces of the content, or an element of signed-data."""
+    """Uses `data` as the content, as pieces of the content, and as an element of signed-data."""
     for prefix in (b"\x24\x80", b"\x24\x80\x04\x84\x7f\xff\xff\xff", b"\x24\x80\x04\x01", b"\x24\x84\x7f\xff\xff\xff"):
         smime.extract_signed(_SIGNED_DATA + prefix + data, "")
     smime.extract_signed(_SIGNED_DATA[: _SIGNED_DATA.index(b"\x31\x80") + 2] + data, "")
@@ -109,7 +109,7 @@ def decode_transfer_encodings(data: bytes) -> None:
 
 
 def parse_events(data: bytes) -> object:
-    """The shape is in an event, and lines of a calendar."""
+    """Puts `data` in the recurrence rule and in the description of an event."""
     return calendar_text(b"BEGIN:VEVENT\nRRULE:FREQ=DAILY;" + data + b"\nDESCRIPTION:" + data, "utf-8", "")
 
 

@@ -137,7 +137,7 @@ def parse_peer_address(data: bytes) -> None:
 
 
 def render_trace_headers(data: bytes) -> None:
-    """The shape is in the values that the peer supplied."""
+    """Puts `data` in every text field of a message."""
     value = decode_text(data)
     message = Message(
         **dict.fromkeys(("id", "workspace_id", "reverse_path", "helo", "peer", "protocol", "tls"), value),
