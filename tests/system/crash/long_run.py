@@ -184,7 +184,7 @@ def format_table(run: RunResult, found: Findings) -> str:
     """Returns the table of docs/reliability.md."""
     rows: list[tuple[str, object]] = [
         *((f"killed: {what}", count) for what, count in sorted(run.kills.items())),
-        ("messages acknowledged (one for each alias)", found.acknowledged),
+        ("messages acknowledged (counted once for each alias)", found.acknowledged),
         ("connections failed or lost", run.lost_connections),
         ("rejected with 4yz and retried", run.deferred),
         ("rejected with 5yz", len(found.rejected)),
