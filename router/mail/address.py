@@ -1,7 +1,8 @@
 """Mail addresses (RFC 5321 section 4.1.2, RFC 6531 section 3.3) and the keys by which they are compared.
 
-`parse_mailbox` converts untrusted text to a well-formed `Mailbox` in linear time. Source routes and angle brackets are
-not part of a mailbox. Domains may contain underscores and end with a dot, because other mail servers accept them.
+`parse_mailbox` converts untrusted text to a well-formed `Mailbox` in linear time. It rejects source routes and angle
+brackets around the address. Like other mail servers, it accepts a dot at the end of a domain, and underscores in an
+ASCII domain.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ MAX_DOMAIN_BYTES = 255  # RFC 5321 section 4.5.3.1.2
 MAX_MAILBOX_BYTES = 254  # 256 with angle brackets (RFC 5321 section 4.5.3.1.3)
 POSTMASTER = "postmaster"
 
-# Controls, line and paragraph separators, and bytes that are not UTF-8.
+# Controls, line and paragraph separators, and surrogates, which stand for bytes that are not UTF-8.
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u00a0-\U0010ffff-]+"
 _DOT_STRING = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
@@ -31,14 +32,14 @@ _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 
 
 class AddressError(ValueError):
-    """The text is not a mailbox or a domain. The error text is for the user who entered it."""
+    """The text is not a valid mailbox or domain. The error text is for display to the person who entered it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
     """A mailbox (RFC 5321 section 4.1.2), or `postmaster` with the domain `""`.
 
-    The local part has no quotes and escapes. `str()` adds them where they are necessary.
+    `local_part` has neither the quotes nor the escapes of a quoted string. `str()` adds them where necessary.
     """
 
     local_part: str
@@ -50,7 +51,7 @@ class Mailbox:
 
     @property
     def domain_key(self) -> str:
-        """Never raises for a parsed mailbox."""
+        """Does not raise for a mailbox that `parse_mailbox` returned."""
         return domain_key(self.domain)
 
     def __str__(self) -> str:
@@ -61,21 +62,22 @@ class Mailbox:
 
 
 def local_key(local_part: str) -> str:
-    """Returns an unquoted local part case-folded and composed (NFC). Idempotent."""
+    """Returns an unquoted local part, case-folded and in NFC. Idempotent."""
     if local_part.isascii():
         return local_part.lower()
-    # Unicode D145. Both steps are repeated because folding changes the decomposition of some letters (U+0345).
+    # Canonical caseless matching (Unicode D145). NFD comes first, because folding turns the mark U+0345 into a letter.
     folded = normalize("NFD", local_part).casefold()
     return normalize("NFC", normalize("NFD", folded).casefold())
 
 
 def domain_key(domain: str) -> str:
-    """Returns a domain as A-labels in lower case without a trailing dot; an address literal stays unchanged.
+    """Returns a domain in lower-case ASCII without a trailing dot. Returns an address literal unchanged.
 
-    U-labels are mapped by non-transitional UTS 46, then encoded by IDNA 2008. ASCII domains are not checked.
+    U-labels are mapped by non-transitional UTS 46, then converted to A-labels (IDNA 2008). The syntax of ASCII domains
+    is not checked.
 
     Raises:
-        AddressError: The domain is not ASCII and has no A-label form.
+        AddressError: A non-ASCII domain is not valid in IDNA 2008 or has too many combining marks.
     """
     if domain.startswith("[") or not domain:
         return domain
@@ -93,7 +95,8 @@ def parse_mailbox(text: str, *, local_part_limit: int = MAX_LOCAL_PART_BYTES) ->
     """Parses `local@domain`, or `postmaster` alone (RFC 5321 section 4.5.1).
 
     Args:
-        local_part_limit: In bytes. Rewritten reverse-paths (SRS, VERP) need more than 64.
+        local_part_limit: The maximum length of the local part in bytes, quotes and escapes included. Rewritten
+            reverse-paths (SRS, VERP) may need more than 64.
     """
     if len(text) > MAX_MAILBOX_BYTES:  # a cheap check before encoding
         raise AddressError(f"the address is longer than {MAX_MAILBOX_BYTES} bytes")
@@ -101,7 +104,7 @@ def parse_mailbox(text: str, *, local_part_limit: int = MAX_LOCAL_PART_BYTES) ->
         raise AddressError("the address contains a control character or invalid UTF-8")
     if not text.isascii() and len(text.encode()) > MAX_MAILBOX_BYTES:
         raise AddressError(f"the address is longer than {MAX_MAILBOX_BYTES} bytes")
-    if has_long_marks(text):  # rejected, because truncating the marks could make two addresses equal
+    if has_long_marks(text):  # `normalize` would truncate the marks, which could make two addresses equal
         raise AddressError(_TOO_MANY_MARKS)
     if text.startswith('"'):
         local, original, remaining = _parse_quoted_local_part(text)
@@ -137,14 +140,14 @@ def _describe_dot_string_error(local: str) -> str:
 
 
 def _check_domain(domain: str) -> None:
-    """Accepts a domain or an address literal (RFC 5321 sections 4.1.2 and 4.1.3)."""
+    """Checks the syntax of a domain or an address literal (RFC 5321 sections 4.1.2 and 4.1.3)."""
     if domain.startswith("["):
         _check_address_literal(domain)
         return
     if not domain:
         raise AddressError("the domain is empty")
     key = domain_key(domain)
-    if len(domain) > MAX_DOMAIN_BYTES or len(key) > MAX_DOMAIN_BYTES - 2:  # 253 characters are 255 bytes in DNS
+    if len(domain) > MAX_DOMAIN_BYTES or len(key) > MAX_DOMAIN_BYTES - 2:  # 253 characters take 255 bytes in DNS
         raise AddressError(f"the domain is longer than {MAX_DOMAIN_BYTES} bytes")
     for label in key.split("."):
         if not _LABEL.fullmatch(label):

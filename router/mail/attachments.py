@@ -1,4 +1,4 @@
-"""Describes the attachments of a message: kind, safe filename, size, and whether they are inline images."""
+"""Describes an attachment: its kind, safe filename, size, and whether it is an inline image."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class File:
     """A part that can be downloaded.
 
     Attributes:
-        related: The part is in a multipart/related, but not its root (RFC 2387).
-        kind: `""` to derive the kind from the part.
+        related: The part is in a multipart/related (RFC 2387) and is not its root.
+        kind: `""` if the kind is derived from the part.
     """
 
     part: Part
@@ -55,7 +55,9 @@ def describe_file(file: File, n: int, size: int, html: str) -> Attachment:
     """Describes a file for the list of attachments.
 
     Args:
-        html: The sanitised HTML of the message, which may reference an image.
+        n: The number of the attachment in the message, from 1.
+        size: The decoded size in bytes.
+        html: The sanitised HTML of the message, in which `cid:` URLs may reference images.
     """
     part = file.part
     kind: AttachmentKind = file.kind or _classify(part)
@@ -93,7 +95,7 @@ def _classify(part: Part) -> AttachmentKind:
     if kind in ("application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"):
         return "signed"
     if kind in ("application/pkcs7-mime", "application/x-pkcs7-mime"):
-        # Objects that `router.mail.smime` cannot read.
+        # An object that `router.mail.smime` did not classify, such as a compressed one.
         smime_type = part.parameters.get("smime-type", "").lower()
         if smime_type in ("signed-data", "certs-only") or name.endswith((".p7s", ".p7c")):
             return "signed"

@@ -1,7 +1,7 @@
 """Classifies automatic messages: bounces, automatic replies, list and bulk mail, and mail loops.
 
-The mark of a message is one word, `""` for an ordinary message. A marked message does not reopen a ticket, but it is
-never rejected, hidden or delayed because of the mark.
+The mark of a message is an `Automatic` value, `""` for an ordinary message. A marked message does not reopen a ticket,
+unless it is a person's reply (`may_be_relayed`). It is never rejected, hidden or delayed because of the mark.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from router.mail.automatic_subjects import (
 
 Automatic = Literal["bounce", "auto-reply", "list", "bulk", "loop", ""]
 
-# Fields of automatic replies by Gmail, cPanel, BoxTrapper, DTC, Email::AutoReply and others.
+# Fields that Gmail, cPanel, BoxTrapper, DTC, Email::AutoReply and others add to automatic replies.
 _REPLY_FIELDS = frozenset(
     {
         b"x-autoreply",
@@ -34,7 +34,7 @@ _REPLY_FIELDS = frozenset(
         b"x-mail-autoreply",
     }
 )
-# Fields whose value identifies an automatic reply by iCloud, CommuniGate Pro, Mailtraq, qmail and others.
+# Fields whose values identify automatic replies of iCloud, CommuniGate Pro, Mailtraq, qmail and others.
 _REPLY_FIELD_VALUES = {
     b"x-apple-action": re.compile(rb"vacation\b"),
     b"x-auto-submitted": re.compile(rb"auto-replied\b"),
@@ -79,12 +79,12 @@ _BULK_TOKENS = frozenset({b"bulk", b"junk"})
 _NO_TOKENS: frozenset[bytes] = frozenset()
 _COMMENT = re.compile(rb"\([^()]{0,200}(?:\)|\Z)")
 _REPORT_TYPE = re.compile(rb'report-type\s*=\s*"?([a-z-]+)')
-# Addresses that only send delivery reports.
+# Addresses that are used for delivery reports and nothing else.
 _MAILER_DAEMON = re.compile(
     r"(?:mail(?:er)?[-_.]?da?emon|mdaemon|mail-?delivery-?(?:sub)?system|microsoftexchange[0-9a-f]{16,})(?:[@+]|$)",
     re.IGNORECASE,
 )
-# Addresses that send delivery reports, but that people use too.
+# Addresses that are used for delivery reports, but also by people.
 _POSSIBLE_DAEMON = re.compile(r"(?:postmaster|mail-?delivery)(?:@|$)", re.IGNORECASE)
 # Addresses that usually belong to programs.
 _AUTOMATED_SENDER = re.compile(
@@ -98,7 +98,7 @@ def classify_header(fields: Mapping[bytes, list[bytes]], from_address: str, subj
     """Classifies a message by its header.
 
     Args:
-        fields: Raw values by lower-case name, at least for `FIELD_NAMES`.
+        fields: Raw values by lower-case field name. Other fields than `FIELD_NAMES` may be omitted.
     """
     if b"x-emailrouter-mark" in fields:
         return "loop"
@@ -116,11 +116,12 @@ def classify_header(fields: Mapping[bytes, list[bytes]], from_address: str, subj
 
 
 def classify_message(automatic: str, *, null_reverse_path: bool, subject: str = "", is_reply: bool = False) -> str:
-    """Combines the mark of the header with the null reverse-path (RFC 5321 section 4.5.5).
+    """Returns the header's mark; without one, `bounce` or `auto-reply` for a null reverse-path, else `""`.
 
-    Only notifications and automatic replies have `MAIL FROM:<>`.
+    Only notifications and automatic replies have `MAIL FROM:<>` (RFC 5321 section 4.5.5, RFC 3834 section 3.3).
 
     Args:
+        automatic: The result of `classify_header`.
         is_reply: The message has In-Reply-To or References.
     """
     if automatic or not null_reverse_path:
@@ -131,10 +132,10 @@ def classify_message(automatic: str, *, null_reverse_path: bool, subject: str = 
 
 
 def may_be_relayed(fields: Mapping[bytes, list[bytes]], automatic: str, from_address: str, subject: str) -> bool:
-    """Whether a marked message counts as a person's reply if it replies to a message of its ticket.
+    """Whether a marked message may be a person's reply, relayed by a mailing list, forwarding rule or CRM.
 
-    Mailing lists, group addresses, forwarding rules and CRMs add fields to a person's reply. Microsoft 365 marks both
-    redirected messages and automatic replies as `auto-generated`, so other fields decide.
+    Such relays add fields to a person's reply. Microsoft 365 marks both redirected messages and automatic replies as
+    `auto-generated`, so other fields distinguish them.
     """
     if automatic not in ("list", "bulk") and not (automatic == "auto-reply" and _is_generated_reply(fields)):
         return False
@@ -151,12 +152,12 @@ def may_be_relayed(fields: Mapping[bytes, list[bytes]], automatic: str, from_add
 
 
 def is_auto_generated(fields: Mapping[bytes, list[bytes]]) -> bool:
-    """Whether the header says that a program sent the message (RFC 3834 section 5)."""
+    """Whether the Auto-Submitted field says that a program sent the message (RFC 3834 section 5)."""
     return b"auto-submitted" in fields and not _first_tokens(fields, b"auto-submitted") <= {b"no"}
 
 
 def _is_bounce(fields: Mapping[bytes, list[bytes]], from_address: str, subject: str) -> bool:
-    """Whether the header is that of a bounce, or of a report of successful delivery (RFC 3464)."""
+    """Whether the message is a bounce or another delivery report (RFC 3464), judging by its header."""
     if _is_delivery_report(fields) or b"x-failed-recipients" in fields or b"x-ms-exchange-message-is-ndr" in fields:
         return True
     if _MAILER_DAEMON.match(from_address):
@@ -171,7 +172,7 @@ def _is_delivery_report(fields: Mapping[bytes, list[bytes]]) -> bool:
 
 
 def _is_auto_reply(fields: Mapping[bytes, list[bytes]], from_address: str, subject: str) -> bool:
-    """Whether the message is an out-of-office reply, a receipt (RFC 8098), an abuse report (RFC 5965) or similar."""
+    """Whether the message is an out-of-office reply, read receipt (RFC 8098), abuse report (RFC 5965) or similar."""
     submitted = _first_tokens(fields, b"auto-submitted")
     if b"auto-replied" in submitted or b"auto-notified" in submitted or _is_generated_reply(fields):
         return True
@@ -185,7 +186,7 @@ def _is_auto_reply(fields: Mapping[bytes, list[bytes]], from_address: str, subje
         return True  # Exchange marks its out-of-office replies as auto-generated
     if not _REPLY_FIELD_NAMES.isdisjoint(fields) and _has_reply_field(fields):
         return True
-    # An inbox rule of Exchange replies with a non-null reverse-path and names the sender's mailbox.
+    # Exchange inbox rules reply with a non-null reverse-path. X-MS-Exchange-Inbox-Rules-Loop names the sending mailbox.
     if _suppresses_replies(fields) and from_address and _encode_address(from_address) in _rule_mailboxes(fields):
         return True
     return _report_type(fields) in (b"disposition-notification", b"feedback-report")
@@ -217,7 +218,7 @@ def _is_redirected(fields: Mapping[bytes, list[bytes]], from_address: str) -> bo
 
 
 def _rule_mailboxes(fields: Mapping[bytes, list[bytes]]) -> set[bytes]:
-    """Returns the mailboxes whose Exchange inbox rules sent the message."""
+    """Returns the mailboxes whose Exchange inbox rules sent or redirected the message."""
     values = fields.get(b"x-ms-exchange-inbox-rules-loop", ())
     return {value[:256].lower().strip(b" <>") for value in values} - {b""}
 
@@ -227,9 +228,9 @@ def _encode_address(address: str) -> bytes:
 
 
 def _suppresses_replies(fields: Mapping[bytes, list[bytes]]) -> bool:
-    """Whether the message asks for no automatic reply ([MS-OXCMAIL] section 2.1.3.2.20).
+    """Whether X-Auto-Response-Suppress asks for no automatic replies ([MS-OXCMAIL] section 2.1.3.2.20).
 
-    A person's message may ask too, so the field alone is no evidence.
+    A person's message may have this field too, so it alone does not identify an automatic reply.
     """
     if b"x-auto-response-suppress" not in fields:
         return False
@@ -250,7 +251,7 @@ def _report_type(fields: Mapping[bytes, list[bytes]]) -> bytes:
 
 
 def _first_tokens(fields: Mapping[bytes, list[bytes]], name: bytes) -> AbstractSet[bytes]:
-    """Returns the first word of each field. A program that forwards a message may add a second field."""
+    """Returns the first word of each field `name`, in lower case. A forwarding program may add a second such field."""
     if name not in fields:  # most messages have no such field
         return _NO_TOKENS
     values = (_COMMENT.sub(b" ", value[:256].lower()).replace(b";", b" ").split(None, 1) for value in fields[name])

@@ -1,7 +1,7 @@
-"""Recognises subjects that mail programs write themselves, in the languages of their users.
+"""Recognises subjects that mail programs write in bounces and automatic replies, in many languages.
 
-A subject alone is evidence only if a program's own phrase precedes a colon, as in `Automatic reply: your order`.
-Functions take constant time, because only the start of a subject is read.
+A subject alone identifies an automatic message only if a program's own phrase precedes a colon, as in
+`Automatic reply: your order`. Functions take constant time, because only the start of a subject is read.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import unicodedata
 from router.mail.quotes.subjects import classify_subject
 from router.unicode_text import normalize
 
-# The longest phrase below has about 40 characters.
+# In characters. The longest phrase below has about 40, and tags may precede it.
 _BEGINNING_LENGTH = 120
 
 # Tags that gateways and lists prepend: `[EXT]`, `(External)`, `*EXT*`, `EXTERNAL:`. Matches folded text.
@@ -22,7 +22,7 @@ _TAGS = re.compile(
 )
 _TAG = re.compile(r"\s*[\[(\u3010]([^\[\]()\u3010\u3011]{1,40})[\])\u3011]")
 _DOMINO_SUBJECT = re.compile(r"AUTO: .{0,100}(?:\([^()]*\d[^()]*\)|is out of the office\.?)\s*")
-"""HCL Domino: `AUTO: Eva Muster is out of the office (returning 3 March)`."""
+"""An out-of-office reply of HCL Domino: `AUTO: Eva Muster is out of the office (returning 3 March)`."""
 
 
 def _fold(text: str) -> str:
@@ -37,7 +37,7 @@ def _parse_phrases(text: str) -> frozenset[str]:
     return frozenset(_fold(phrase.strip()) for phrase in text.split("|"))
 
 
-# Phrases that Exchange, Outlook.com, cPanel and others write before the colon. People do not start subjects like this.
+# Phrases that Exchange, Outlook.com, cPanel and others write before a colon. People do not write them there.
 _REPLY_PREFIXES = _parse_phrases(
     "automatic reply|auto reply|auto-reply|autoreply|auto response|auto-response|autoresponse|autoresponder|"
     "automated reply|automated response|automatic response|vacation reply|vacation response|"
@@ -61,7 +61,7 @@ _REPLY_PREFIXES = _parse_phrases(
     "përgjigje automatike|ymateb awtomatig|ateb awtomatig|freagra uathoibríoch|risposta awtomatika|"
     "outomatiese antwoord|ավտոմատ պատասխան|ავტომატური პასუხი|خودکار جواب|yahoo! auto response"
 )
-# Phrases that Zimbra, GroupWise and older releases of Exchange write before the colon. People write them too.
+# Phrases that Zimbra, GroupWise and older releases of Exchange write before a colon. People write them there too.
 _ABSENCE_PREFIXES = _parse_phrases(
     "out of office|out-of-office|out of the office|automatic message|abwesenheitsnotiz|abwesenheitsnachricht|"
     "abwesenheitsmeldung|abwesenheitsassistent|abwesend|message d'absence|message d’absence|réponse d'absence|"
@@ -75,7 +75,7 @@ _ABSENCE_PREFIXES = _parse_phrases(
     "inte på kontoret|ikke på kontoret|ikke til stede|poissa|poissa toimistosta|вне офиса|нет на месте|поза офісом|"
     "izvan ureda|ne biure|ofis dışı|di luar kantor|vắng mặt tại văn phòng"
 )
-# Phrases that tell the kind of a program's message, with or without a colon.
+# Phrases that start the subjects of automatic replies, with or without a colon.
 _REPLY_BEGINNINGS = (
     *_REPLY_PREFIXES,
     *_ABSENCE_PREFIXES,
@@ -87,7 +87,8 @@ _REPLY_BEGINNINGS = (
     ),
 )
 
-# First words of reports of failed or delayed delivery by qmail, Exim, Postfix, Sendmail, Exchange and Domino.
+# Phrases with which qmail, Exim, Postfix, Sendmail, Exchange and Domino start the subject of a report of failed or
+# delayed delivery.
 _FAILURE_BEGINNINGS = tuple(
     _parse_phrases(
         "undeliver|delivery status notification|delivery failure|delivery has failed|delivery report|"
@@ -109,7 +110,8 @@ _FAILURE_BEGINNINGS = tuple(
         "配信不能|配信できません|无法送达|無法傳遞|배달되지 않음"
     )
 )
-# Subjects of reports of successful delivery (RFC 3464 section 2.3.3) by Exchange, Postfix and Sendmail.
+# Phrases with which Exchange, Postfix and Sendmail start the subject of a report of successful delivery (RFC 3464
+# section 2.3.3). A colon follows those in `_DELIVERED_PREFIXES`.
 _DELIVERED_PREFIXES = _parse_phrases(
     "delivered|relayed|expanded|zugestellt|weitergeleitet|erweitert|remis|relayé|développé|entregado|retransmitido|"
     "recapitato|inoltrato|entregue|bezorgd|doorgestuurd|levererat|leveret|levert|toimitettu|dostarczone|doručeno|"
@@ -124,7 +126,7 @@ _DELIVERED_BEGINNINGS = tuple(
 
 
 def has_auto_reply_prefix(subject: str) -> bool:
-    """Whether a program's own phrase for an automatic reply precedes a colon."""
+    """Whether the subject alone identifies an automatic reply."""
     beginning = subject[:_BEGINNING_LENGTH]
     if subject.startswith("AUTO: "):
         return _DOMINO_SUBJECT.fullmatch(subject[: 2 * _BEGINNING_LENGTH]) is not None
@@ -132,7 +134,7 @@ def has_auto_reply_prefix(subject: str) -> bool:
 
 
 def is_absence_phrase(subject: str) -> bool:
-    """Whether the subject is or starts with a phrase of absence.
+    """Whether the subject looks like that of an out-of-office reply.
 
     People write such subjects too, so the caller needs more evidence.
     """
@@ -149,7 +151,7 @@ def is_absence_phrase(subject: str) -> bool:
 
 
 def has_absence_beginning(subject: str) -> bool:
-    """Whether the subject of a program's message is that of an automatic reply."""
+    """Whether the subject is typical of an automatic reply. People write such subjects too."""
     folded = _fold(subject[:_BEGINNING_LENGTH])
     if folded[_tags_end(folded) :].lstrip().startswith(_REPLY_BEGINNINGS):
         return True
@@ -168,7 +170,7 @@ def has_success_beginning(subject: str) -> bool:
 
 
 def _prefix(beginning: str) -> str:
-    """Returns the folded text before the first colon, without gateway tags (`[EXT]`); `""` without a colon."""
+    """Returns the folded text between leading gateway tags (`[EXT]`) and the next colon, `""` without such a colon."""
     beginning = beginning.replace("\uff1a", ":")
     if ":" not in beginning:
         return ""

@@ -1,4 +1,4 @@
-"""Separates the leaves of a message into text to display and files to download, as mail programs do."""
+"""Separates the leaf parts of a message into text to display and files to download, as mail programs do."""
 
 from __future__ import annotations
 
@@ -20,25 +20,26 @@ _TEXT_FILES = frozenset(
         "text/x-vcalendar",
     }
 )
-# Alternatives for AMP and for watches, which are ignored.
+# Alternatives for AMP clients and for watches. These parts are ignored.
 _OTHER_ALTERNATIVES = frozenset({"text/x-amp-html", "text/watch-html"})
-# Signed messages that are opened, each copied in memory. A triple-wrapped message (RFC 2634) contains two.
+# The maximum number of S/MIME signed messages that are opened, each copied in memory. A triple-wrapped message
+# (RFC 2634) contains two.
 MAX_CONTAINERS = 4
-# Enough to classify a PKCS #7 object.
+# Enough bytes of a PKCS #7 object to classify it.
 _PKCS7_HEAD_BYTES = 512
-# For base64 text, because the search for uuencoded files decodes all of it.
+# Longer base64 text is not searched for uuencoded files, because the search decodes all of it.
 _MAX_ENCODED_TEXT_BYTES = 4 << 20
-# uuencoded files in the texts of one message.
+# The maximum number of uuencoded files that are extracted from the texts of one message.
 _MAX_BLOCKS = 100
 
 
 class BodyParts:
-    """The leaves of a tree of parts, as text pieces and files (RFC 2046 section 5.1).
+    """The leaf parts of a message, as text pieces and files (RFC 2046 section 5.1).
 
     S/MIME signed-data is a file, and the message inside it is read too. uuencoded blocks in plain text are files.
 
     Raises:
-        HtmlNotAllowed: A part is HTML, and the decoder does not allow that.
+        HtmlNotAllowed: A part is HTML, and the decoder does not allow HTML.
     """
 
     def __init__(self, root: Part, decoder: TextDecoder, limits: ParseLimits) -> None:
@@ -60,7 +61,7 @@ class BodyParts:
             if kind == "multipart/alternative":
                 self._read_alternative(part)
             elif kind == "multipart/related":
-                # The first multipart or text counts as the root. `start` (RFC 2387 section 3.2) is not read.
+                # The first multipart or text counts as the root. The parameter `start` (RFC 2387) is ignored.
                 root = next((child for child in part.children if child.children or self._is_text(child)), None)
                 for child in part.children:
                     self._read(child, related=child is not root)
@@ -106,7 +107,7 @@ class BodyParts:
         return not declared_filename(part) or (not self.pieces and not self.files)
 
     def _read_alternative(self, part: Part) -> None:
-        """Reads the first plain text and the last HTML that are not blank."""
+        """Reads the first non-blank plain text and the last non-blank HTML. Blank HTML is used if there is no other."""
         plain: list[TextPiece] = []
         rich: list[TextPiece] = []
         outer = self.pieces
@@ -128,7 +129,7 @@ class BodyParts:
 
 
 def _extract_uuencoded(part: Part, limit: int) -> tuple[Part, list[Part]]:
-    """Returns the text without its uuencoded files, and these files as parts."""
+    """Returns a text part without its first `limit` uuencoded files, and these files as parts."""
     if part.encoding == "base64":
         if part.end - part.start > _MAX_ENCODED_TEXT_BYTES:
             return part, []

@@ -19,21 +19,22 @@ _REPORT_TYPES = ("message/delivery-status", "message/global-delivery-status")
 _RETURNED_TYPES = ("message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers")
 _MAX_REPORTS = 3
 MAX_RECIPIENTS = 50
-# The failed addresses precede the copy of the returned message.
+# In characters. The failed addresses precede the copy of the returned message, which may be long.
 _MAX_TEXT_LENGTH = 16384
 _ADDRESS = r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w.-]{1,255}"
-# A line that is an address (bare, in brackets or after a name), or starts with an address and a colon.
+# A line that consists of an address (bare, or in brackets with or without a name), or of an address and a colon that
+# other text may follow.
 _ADDRESS_LINE = re.compile(
     r"[\s*\u2022-]{0,20}(?:[^\s<>()@:][^<>()@:\n]{0,200}[(<]|<?)(?:mailto:)?"
     rf"({_ADDRESS})"
     r"[)>]?(?:<mailto:[^<>\s]{1,320}>)?(?:\s{0,20}\Z|>?:(?:\s|\Z))"
 )
-# The address that was expanded to the failed address. Exim writes "generated"; Postfix and sendmail, "expanded".
+# The address that was expanded to the failed address. Exim writes "generated"; Postfix and sendmail write "expanded".
 _EXPANDED = re.compile(rf"\((?:generated|expanded) from:? <?({_ADDRESS})>?\)", re.IGNORECASE)
 _ANY_ADDRESS = re.compile(rf"(?<![\w.+-]){_ADDRESS}(?<![.-])")
 # The characters + and =, as sendmail encodes them (RFC 3461 section 4).
 _XTEXT = re.compile(r"\+(2B|3D)")
-# An encoded character in an address of the type utf-8 (RFC 6533 section 3).
+# An encoded character in an address of the address type `utf-8` (RFC 6533 section 3).
 _UTF8_XTEXT = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
 _RETURNED_COPY = re.compile(
     r"[\s>*=-]{0,20}(?:This is a copy|Below this line|(?:Original|Returned|Unsent) message)\b|Received:|Return-Path:",
@@ -43,13 +44,13 @@ _RETURNED_COPY = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A failed or delayed recipient of a delivery report. Missing details are `""`.
+    """A failed or delayed recipient in a delivery report. Missing details are `""`.
 
     Attributes:
-        address: The final recipient, possibly the target of a forwarding.
-        original: The recipient of the original message.
-        action: In lower case; `failed` if missing.
-        reason: Diagnostic-Code without its type.
+        address: The final recipient, which is the forwarding target if the message was forwarded.
+        original: The recipient that the sender of the original message specified.
+        action: The Action field in lower case, `failed` if it is missing.
+        reason: The Diagnostic-Code field without the diagnostic type before its semicolon.
     """
 
     address: str
@@ -59,10 +60,10 @@ class Failure:
     reason: str
 
     def is_described_in(self, text: str, flat: str) -> bool:
-        """Whether a text already contains the address and a reported reason.
+        """Whether a text already contains the address, and the status or reason if one is known.
 
         Args:
-            flat: The text with single spaces.
+            flat: The text with each run of whitespace replaced by one space.
         """
         if self.address not in text:
             return False
@@ -77,7 +78,7 @@ class Failure:
 
 
 def parse_report(report: bytes) -> list[Failure]:
-    """Returns the failed and delayed recipients of a message/delivery-status part (RFC 3464 section 2.3)."""
+    """Returns the failed and delayed recipients in a message/delivery-status part (RFC 3464 section 2.3)."""
     found: list[Failure] = []
     for group in _EMPTY_LINE.split(report[:65536])[:100]:
         fields: dict[bytes, str] = {}
@@ -103,7 +104,7 @@ def parse_report(report: bytes) -> list[Failure]:
 
 
 def _parse_address(value: str) -> str:
-    """Returns the address in a value like `rfc822; a@b.example` (RFC 3464 section 2.1.2)."""
+    """Returns the address in a value like `rfc822; a@b.example` (RFC 3464 section 2.1.2), `""` without one."""
     kind, _, address = value.rpartition(";")
     if kind.strip().lower() == "utf-8":
         address = _UTF8_XTEXT.sub(_decode_utf8_xtext, address)
@@ -122,14 +123,14 @@ def _decode_utf8_xtext(encoded: re.Match[str]) -> str:
 
 
 def read_reports(files: Sequence[File]) -> list[Failure] | None:
-    """Returns the failed and delayed recipients of the reports, None if there is no report."""
+    """Returns the failed and delayed recipients in the delivery reports, or None if no file is a report."""
     reports = [file.part for file in files if file.part.content_type in _REPORT_TYPES][:_MAX_REPORTS]
     found = [failure for part in reports for failure in parse_report(decode_body(part, 65536)[0])]
     return found if reports else None
 
 
 def summarize_missing(failures: Sequence[Failure], text: str) -> str:
-    """Returns one line for each failure that the text of the bounce does not describe."""
+    """Returns one line for each failure that the text of the bounce does not describe, up to a limit."""
     flat = " ".join(text.split()) if failures else ""
     lines = [failure.summary() for failure in failures if not failure.is_described_in(text, flat)]
     return "\n".join(dict.fromkeys(lines[:20]))
@@ -138,10 +139,11 @@ def summarize_missing(failures: Sequence[Failure], text: str) -> str:
 def failed_recipients(
     content: bytes, header: HeaderFacts, failures: Sequence[Failure] | None, files: Sequence[File], text: str
 ) -> tuple[str, ...]:
-    """Returns the addresses that a bounce reports as failed, as they were in the original message.
+    """Returns the addresses that a bounce reports as failed: the original recipients, if they are known.
 
-    The first source with an address counts: report, `X-Failed-Recipients` (Exim, Gmail), lines of the text (qmail,
-    Exim, Postfix, Exchange), returned message, only address in the text.
+    Uses the first of these sources that has an address: the report, `X-Failed-Recipients` (Exim, Gmail), lines of the
+    text (qmail, Exim, Postfix, Exchange), the header of the returned message, the only address in the text. If a report
+    has no failed recipients, or the message is not a bounce, the other sources are not used.
 
     Args:
         failures: The result of `read_reports`.
@@ -169,7 +171,10 @@ def _lines_above_copy(text: str) -> Iterator[str]:
 
 
 def _find_address_lines(text: str, sender: str) -> dict[str, str]:
-    """Finds the failed addresses that have a line of their own. Maps each to the original recipient."""
+    """Maps the failed addresses in the lines of the text to the original recipients.
+
+    An address without a known original recipient is mapped to itself.
+    """
     found: dict[str, str] = {}
     last = ""
     for line in _lines_above_copy(text):
@@ -185,7 +190,7 @@ def _find_address_lines(text: str, sender: str) -> dict[str, str]:
 
 
 def _find_only_address(text: str, header: HeaderFacts) -> list[str]:
-    """Returns the only address that is not in the bounce's own header."""
+    """Returns the address in the text that is not in the bounce's own header, `[]` if there are none or several."""
     above = "\n".join(_lines_above_copy(text))
     addresses = {normalize_address(address): address for address in _ANY_ADDRESS.findall(above)}
     other_addresses = [address for known, address in addresses.items() if known not in header.participants]

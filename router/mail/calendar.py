@@ -1,6 +1,6 @@
 """Converts calendar parts (RFC 5545, iTIP RFC 5546) to text, for messages without other text.
 
-Times keep the time zone in which they are written. Any input produces a result in linear time.
+Times are not converted to another time zone. Any input produces a result in linear time.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from datetime import date, timedelta
 from router.mail.charsets import decode_charset
 from router.mail.decode import clean_line, clean_text
 
-MAX_BYTES = 1 << 20  # a larger calendar usually contains an embedded file
+MAX_BYTES = 1 << 20  # larger calendars, which usually contain an embedded file, are truncated
 _MAX_EVENTS = 20
 _MAX_ATTENDEES = 50
-_MAX_VALUE_LENGTH = 998  # characters of a one-line value
+_MAX_VALUE_LENGTH = 998  # in characters, for values that are shown on one line
 _FOLD = re.compile(rb"(?<!\r)\r*+\n[ \t]")
 # A property up to its value, which follows the first colon outside quotes.
 _PROPERTY = re.compile(r'([A-Za-z0-9-]{1,64})((?:[^":]*+(?:"[^"]*+"[^":]*+)*+)):', re.DOTALL)
@@ -86,13 +86,13 @@ class _Component:
 
 
 def calendar_text(data: bytes, charset: str, method: str) -> str:
-    """Describes the events, tasks and journal entries of a calendar, `""` if there is none.
+    """Returns a description of the events, tasks and journal entries of a calendar, `""` if there are none.
 
     Args:
-        charset: A label; the default is UTF-8 (RFC 5545 section 3.1.4).
-        method: The parameter of the Content-Type, used if the calendar has no METHOD.
+        charset: The charset label of the part, `""` for the default, UTF-8 (RFC 5545 section 3.1.4).
+        method: The `method` parameter of the Content-Type field, used if the calendar has no METHOD property.
     """
-    # Unfolds before decoding: some programs fold lines inside a character (RFC 5545 section 3.1).
+    # Unfolds before decoding: some programs fold lines inside a multibyte character (RFC 5545 section 3.1).
     text = clean_text(decode_charset(_FOLD.sub(b"", data[:MAX_BYTES]), charset)[0])
     method, components = _parse_components(text, method.upper())
     texts = [_format_component(component, method) for component in components[:_MAX_EVENTS]]
@@ -127,7 +127,7 @@ def _parse_properties(text: str) -> Iterator[tuple[str, _Property]]:
             continue
         parameters = {name.upper(): value.strip('"') for name, value in _PARAMETER.findall(match[2])}
         value = line[match.end() :]
-        if "QUOTED-PRINTABLE" in match[2].upper():  # vCalendar 1.0, also without `ENCODING=`
+        if "QUOTED-PRINTABLE" in match[2].upper():  # vCalendar 1.0, with or without `ENCODING=`
             encoded = binascii.a2b_qp("".join(_soft_line_pieces(value, lines)).encode("utf-8", "replace"))
             value = clean_text(decode_charset(encoded, parameters.get("CHARSET", ""))[0])
         yield match[1].upper(), _Property(value, parameters)
@@ -215,7 +215,7 @@ def _is_date(found: _Property) -> bool:
 
 
 def _last_day(end: _Property | None) -> str:
-    """Returns the last day of an all-day event. DTEND is the day after it (RFC 5545 section 3.6.1)."""
+    """Returns the last day of an all-day event, `""` if unknown. DTEND is the day after it (RFC 5545 section 3.6.1)."""
     try:
         return (date.fromisoformat(_time_parts(end)[0]) - timedelta(days=1)).isoformat() if end else ""
     except (ValueError, OverflowError):
@@ -227,7 +227,10 @@ def _format_time(found: _Property | None) -> str:
 
 
 def _time_parts(found: _Property) -> tuple[str, str, str]:
-    """Splits a DATE or DATE-TIME into day, time and zone (RFC 5545 sections 3.3.4 and 3.3.5)."""
+    """Splits a DATE or DATE-TIME (RFC 5545 sections 3.3.4 and 3.3.5) into day, time and zone.
+
+    A malformed value is returned as the day.
+    """
     value = clean_line(found.value, _MAX_VALUE_LENGTH)
     match = _TIME.match(value)
     if match is None:
@@ -240,7 +243,7 @@ def _time_parts(found: _Property) -> tuple[str, str, str]:
 
 
 def _join_time(day: str, time: str, zone: str) -> str:
-    zone = f"({zone})" if zone and not zone.startswith("(") else zone  # Windows already writes "(UTC+01:00) Berlin"
+    zone = f"({zone})" if zone and not zone.startswith("(") else zone  # Windows has zones like "(UTC+01:00) Berlin"
     return " ".join(part for part in (day, time, zone) if part)
 
 
@@ -251,7 +254,7 @@ def _format_duration(value: str) -> str:
 
 
 def _format_recurrence(component: _Component) -> str:
-    """Describes a recurrence rule (RFC 5545 section 3.3.10). Unsupported parts are shown as written."""
+    """Describes a recurrence rule (RFC 5545 section 3.3.10). Unsupported parts are shown as `NAME=VALUE`."""
     rule = component.line("RRULE").upper()
     parts = dict(part.partition("=")[::2] for part in rule.split(";") if part)
     unit = _FREQUENCIES.get(parts.pop("FREQ", ""), "")

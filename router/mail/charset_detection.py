@@ -1,4 +1,4 @@
-"""Finds the charset of text without a usable label, from its declaration, from the message, or by detection.
+"""Finds the charset of text without a usable label: by a declaration, by other parts of the message, or by detection.
 
 The detector, chardet, takes 40 MB of memory and is loaded on first use.
 """
@@ -19,20 +19,20 @@ from router.mail.charsets import (
 )
 
 MAX_SAMPLE_BYTES = 4096
-"""chardet takes quadratic time for some inputs. A sentence is enough."""
+"""The maximum for chardet, which takes quadratic time for some inputs. A sentence is enough for detection."""
 MAX_DETECTIONS = 16
-"""For the texts of a message, and for its part headers."""
-# Bytes of a line that are examined, before and after its first non-ASCII byte.
+"""The maximum number of detections for the texts of a message, and separately for the headers of its parts."""
+# The maximum numbers of bytes of a line that are examined before and after a non-ASCII byte.
 _BYTES_BEFORE, _BYTES_AFTER = 512, 16384
-_MIN_UTF_8_CHARACTERS = 4  # fewer are no evidence of UTF-8
-_MAX_LINES = 20_000  # decoded one by one, in about 10 ms
+_MIN_UTF_8_CHARACTERS = 4  # fewer non-ASCII characters are no evidence of UTF-8
+_MAX_LINES = 20_000  # decoding so many lines one by one takes about 10 ms
 _MAX_DECLARATION_BYTES = 8192
 
 _XML = re.compile(rb"""\s*<\?xml[^<>]{0,128}?encoding\s{0,8}=\s{0,8}["']([\w.:-]{1,64})["']""")
 _META = re.compile(rb"""(?i)<meta[^<>]{0,512}?charset\s{0,8}=\s{0,8}["']?\s{0,8}([\w.:-]{1,64})""")
 _TAG = re.compile(rb"<[^<>]*>")
 _NON_ASCII = re.compile(rb"[\x80-\xff]")
-# Kana identify Japanese. In other languages, the two bytes of a kana are rarely adjacent.
+# Kana identify Japanese. In text in other languages, the two bytes of a kana are rarely adjacent.
 _KANA = re.compile("[\u3041-\u30fe]")
 _MIN_KANA = 4
 _WORD = re.compile(rb"[A-Za-z\x80-\xff]+")
@@ -60,7 +60,7 @@ class CharsetDecoder:
     """Decodes the texts of one message.
 
     Args:
-        hint: The label that the message uses elsewhere, `""` if unknown.
+        hint: A charset label that is likely for the message, `""` if unknown.
     """
 
     def __init__(self, hint: str) -> None:
@@ -69,7 +69,11 @@ class CharsetDecoder:
         self._last = ""
 
     def decode(self, data: bytes, label: str, *, markup: bool) -> tuple[str, bool]:
-        """Decodes like `decode_charset`. With `markup`, the text may declare its charset (HTML, XML)."""
+        """Decodes like `decode_charset`, and finds the charset of text without a usable label.
+
+        Args:
+            markup: The text is HTML or XML, and may declare its charset.
+        """
         declared = declared_charset(data) if markup else ""
         if not codec_for(label) and can_decode(data, declared):
             label = declared
@@ -81,7 +85,7 @@ class CharsetDecoder:
     def _decode_mixed(self, data: bytes, label: str, numbers: list[int]) -> str | None:
         """Decodes UTF-8 in which the lines `numbers`, such as a footer, have another charset or are damaged.
 
-        Returns None if the number of lines changes.
+        Returns None if these lines become more or fewer lines when decoded.
         """
         lines = data.split(b"\n")
         text, _ = self._decode(b"\n".join(lines[number] for number in numbers), label, "")
@@ -107,7 +111,7 @@ class CharsetDecoder:
 
 
 def _non_utf_8_lines(data: bytes) -> list[int]:
-    """Returns the numbers of the lines that are not UTF-8 in a text that mostly is."""
+    """Returns the indices of the lines that are not UTF-8, if most of the text is UTF-8; else `[]`."""
     if data.isascii() or b"\x1b$" in data or data.count(b"\n") > _MAX_LINES:
         return []
     if decode_utf_8(data, labelled=True) is not None:
@@ -125,7 +129,7 @@ def _non_utf_8_lines(data: bytes) -> list[int]:
 def declared_charset(data: bytes) -> str:
     """Returns the label in an XML declaration or an HTML meta element, `""` without one.
 
-    The declaration is ASCII, so UTF-16 and UTF-32 mean UTF-8 (WHATWG, "prescan a byte stream").
+    The declaration is read as ASCII, so the labels UTF-16 and UTF-32 mean UTF-8 (WHATWG, "prescan a byte stream").
     """
     head = data[:_MAX_DECLARATION_BYTES]
     match = _XML.match(head) or _META.search(head)
@@ -134,7 +138,7 @@ def declared_charset(data: bytes) -> str:
 
 
 def detect_charset(data: bytes) -> str:
-    """Returns the label of the most likely charset of text that is not UTF-8, `""` if none."""
+    """Returns the label of the most likely charset of text that is not UTF-8, `""` if there is none."""
     sample = _sample(data)
     if not sample:
         return ""
@@ -152,7 +156,10 @@ def detect_charset(data: bytes) -> str:
 
 
 def _sample(data: bytes) -> bytes:
-    """Returns non-ASCII lines without tags. `<`, `>` and LF are never part of a multibyte character."""
+    """Returns the text around the first non-ASCII bytes, without tags.
+
+    In the candidate charsets, `<`, `>` and LF are never part of a multibyte character.
+    """
     sample = bytearray()
     position = 0
     while len(sample) < MAX_SAMPLE_BYTES and (high := _NON_ASCII.search(data, position)):
@@ -168,7 +175,7 @@ def _sample(data: bytes) -> bytes:
 
 
 def _has_mixed_words(sample: bytes) -> bool:
-    """Whether most non-ASCII words also contain ASCII letters, as in Latin script."""
+    """Whether the words with non-ASCII bytes look like Latin script, in which most also contain ASCII letters."""
     mixed = pure = 0
     for match in _WORD.finditer(sample):
         word = match[0]
@@ -180,7 +187,7 @@ def _has_mixed_words(sample: bytes) -> bool:
 
 
 def _likeliest_charset(sample: bytes, candidates: tuple[str, ...]) -> str:
-    import chardet  # noqa: PLC0415 - loaded on first use, see the module
+    import chardet  # noqa: PLC0415 - loaded on first use to save memory
 
     try:
         found = chardet.detect(

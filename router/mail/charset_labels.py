@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-# Many programs label a superset as its subset, such as windows-1252 as ISO-8859-1. The label has the codec of the
-# superset.
+# Many programs label text with a subset of its charset, such as windows-1252 text as ISO-8859-1. The label of the
+# subset therefore has the codec of the superset.
 _CODECS = {
     name: codec_name
     for codec_name, names in {
-        # Labels without information about 8-bit bytes.
+        # Labels that do not determine the meaning of 8-bit bytes.
         "": " default unknown unknown8bit xunknown 8bit 7bit 8bitmime none binary usascii ascii ansix341968 iso646us "
         "cp20127",
         "cp1252": "ansi latin1 l1 iso88591 cp819 cp28591 isoir100 western",
@@ -81,8 +81,9 @@ MULTIBYTE = frozenset({"gb18030", "cp950", "big5hkscs", "cp949", "johab", "cp932
 # Charsets of languages that mostly use ASCII letters.
 WESTERN = frozenset({"cp1252", "iso8859_15", "iso8859_14", "iso8859_10", "mac_roman", "cp850", "cp437"})
 
-# Charsets that mail programs send under another label. EUC-JP is often valid Shift_JIS, so Shift_JIS is tried last.
+# EUC-JP text is often valid Shift_JIS, so Shift_JIS is tried last.
 _JAPANESE = ("euc_jp", "cp932")
+# By labelled charset: the charsets that mail programs also send under this label, in the order in which they are tried.
 SIBLINGS = {
     **dict.fromkeys(ISO_2022 - {"iso2022_kr"}, _JAPANESE),
     "euc_jp": ("cp932",),
@@ -96,9 +97,9 @@ SIBLINGS = {
     "koi8_r": ("cp1251",),
     "koi8_u": ("cp1251",),
 }
-# Variants that are tried if the charset of the label does not fit.
+# By labelled charset: the variants that are tried if the text is not valid in that charset.
 SUPPLEMENTS = {"cp950": ("big5hkscs",), "big5hkscs": ("cp950",)}
-# The Windows charset that an ISO 8859 label means if the text uses bytes 80 to 9F, controls in ISO 8859.
+# By ISO 8859 charset: the Windows charset that is meant if the text has bytes 80 to 9F, which are controls in ISO 8859.
 WINDOWS = {
     "iso8859_2": "cp1250",
     "iso8859_16": "cp1250",
@@ -119,9 +120,9 @@ _PAGE_PREFIX = re.compile(r"^(?:windows|win|ibm|microsoftcp|microsoft|cp|ms|dos)
 
 @lru_cache(maxsize=512)
 def codec_for(label: str) -> str:
-    """Returns the Python codec for a charset label, `""` if unknown."""
+    """Returns the Python codec for a charset label, `""` if it is unknown or says nothing about 8-bit bytes."""
     name = _LABEL_NOISE.sub("", label[:64].partition("*")[0].partition("(")[0].lower())
-    # "3d": the equals sign of `charset=` in quoted-printable.
+    # "3d" is left of "charset=3D", the quoted-printable form of "charset=".
     for prefix in ("", "3d", "x", "cs", "xcs", "xx"):
         bare = _PAGE_PREFIX.sub("cp", name.removeprefix(prefix))
         if bare.startswith(("iso8859", "isoiec8859")):

@@ -1,6 +1,6 @@
 """Decodes bytes by their charset label, after checking that the label fits.
 
-Every function returns a result for any bytes and any label in linear time and never raises.
+The public functions return a result for any bytes and any label in linear time and never raise.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _NOT_IN_PAIR = re.compile(rb"[\x00-\x2f]")  # bytes that are never part of a two
 # Charsets in which nearly all trail bytes are above 127.
 _HIGH_PAIRS = frozenset({"gb18030", "cp949"})
 _HIGH_RUN = re.compile(rb"(?<![\x81-\xfe])[\x81-\xfe]++(?![@-~]|[0-9][\x81-\xfe][0-9])")
-_MAX_SKIPPED = 100  # with more damaged characters, decoding does not search for the next intact one
+_MAX_SKIPPED = 100  # with more damaged characters, decoding does not use `_skip_damage`
 _SKIP_DAMAGE = "emailrouter-skip-damage"
 _DAMAGE = re.compile("\ufffd{1,3}")  # one invalid byte produces up to three replacement characters
 _KATAKANA = re.compile("[\uff61-\uff9f]")
@@ -49,22 +49,23 @@ _KATAKANA = re.compile("[\uff61-\uff9f]")
 _KANA_LEADS = re.compile("[\uff64\uff65]")
 _KANA = re.compile("[\u3041-\u30fe]")
 _PRIVATE_USE = re.compile("[\ue000-\uf8ff]")
-# A word in inverted case, from KOI8 decoded as windows-1251 or the reverse.
+# The start of a word in inverted case, as in KOI8 text decoded as windows-1251 or windows-1251 text decoded as KOI8.
 _INVERTED_WORD = re.compile(r"\b[\u0430-\u045f][\u0400-\u042f]")
-_MIN_RANKED = 11  # with fewer letters, their frequencies are not significant
-# Russian letters by frequency; Ukrainian and Bulgarian differ little.
+_MIN_RANKED = 11  # fewer letters or ideographs are not significant
+# Russian letters, the most frequent first; the order differs little in Ukrainian and Bulgarian.
 _RANKS = {letter: rank for rank, letter in enumerate("оеаинтсрвлкмдпуяыьгзбчйхжшюцщэфъ")}
 _SMALL_LETTERS = re.compile(r"[\u0430-\u045f]{3}")
 _IDEOGRAPHS = re.compile("[\u3000-\u9fff]")
 _GB_PUNCTUATION = re.compile("[\u311b\ufe5d]")  # the comma and the full stop of GB 2312, decoded as Big5
 _C1 = re.compile(rb"[\x80-\x9f]")
-_NOT_IN_ISO_ARABIC = re.compile(rb"[\xa1\xba\xdb\xdd-\xdf]")  # in windows-1256 only; rarely twice in damaged text
+# Bytes of windows-1256 that ISO 8859-6 does not define. Damaged text rarely has two of them.
+_NOT_IN_ISO_ARABIC = re.compile(rb"[\xa1\xba\xdb\xdd-\xdf]")
 _C1_CHARACTER = re.compile("[\x80-\x9f]")
-# U+0085 ends a line.
+# The windows-1252 characters for C1 controls. U+0085 is excluded, because it ends a line.
 _WINDOWS_CHARACTERS = {code: bytes((code,)).decode("cp1252", "ignore") for code in range(0x80, 0xA0) if code != 0x85}
 # Letters of KOI8-U that are box-drawing characters in KOI8-R, next to another letter.
 _UKRAINIAN = re.compile(rb"[\xc0-\xff][\xa4\xa6\xa7\xad]|[\xa4\xa6\xa7\xad\xb4\xb6\xb7\xbd][\xc0-\xff]")
-# ISO 2022 escape sequences that terminals do not use for colours or character sets.
+# ISO 2022 escape sequences that select an East Asian charset. Terminals use other sequences.
 _DESIGNATION = re.compile(rb"\x1b(?:\$[@AB]|\$[()][A-Z]|\(I)")
 UTF_8_CHARACTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _TAG = re.compile(rb"<[^<>]*>")
@@ -73,7 +74,7 @@ _TRIAL_BYTES = 65536  # bounds the cost of trying several charsets
 
 
 def decode_charset(data: bytes, label: str, fallback: str = "") -> tuple[str, bool]:
-    """Decodes bytes; also returns whether the label does not fit or bytes are damaged.
+    """Returns the decoded text, and whether it is doubtful: the label does not fit, or bytes are damaged.
 
     Args:
         fallback: The label to use if `label` does not fit.
@@ -90,7 +91,7 @@ def decode_charset(data: bytes, label: str, fallback: str = "") -> tuple[str, bo
 
 
 def decode_labelled(data: bytes, label: str) -> tuple[str, bool] | None:
-    """Decodes like `decode_charset`; None if neither the label nor the bytes determine the charset."""
+    """Decodes like `decode_charset`; returns None if neither the label nor the bytes determine the charset."""
     name = codec_for(label)
     if data.isascii() and b"\x1b" not in data and b"\x00" not in data and name not in SEVEN_BIT:
         return data.decode("ascii"), False
@@ -126,7 +127,7 @@ def decode_strict(data: bytes, name: str) -> str | None:
 
 
 def _wide_codec(data: bytes, name: str) -> str:
-    """Returns the codec for UTF-16 or UTF-32, `""` for other text."""
+    """Returns the codec of text in UTF-16 or UTF-32, `""` for other text."""
     if name not in WIDE and data[:1] not in b"\xff\xfe\x00" and b"\x00" not in data:
         return ""
     unicode_or_none = name in WIDE or name in ("", "utf_8")
@@ -139,11 +140,11 @@ def _wide_codec(data: bytes, name: str) -> str:
     if name in WIDE:
         if name == "utf_16":
             name = "utf_16_be" if even > odd or (even == odd and _is_big_endian(sample)) else "utf_16_le"
-        # Only Chinese and Japanese text in UTF-16 or UTF-32 may have no NUL bytes.
+        # Without NUL bytes, only text that is nearly all Chinese or Japanese is accepted as UTF-16.
         whole = sample[: len(sample) & ~3]
         text = "" if _letter_count(sample) * 2 > len(sample) else decode_strict(whole, name) or ""
         return name if even or odd or len(_IDEOGRAPHS.findall(text)) * 5 > len(text) * 4 else ""
-    # Text in which nearly every second byte is NUL.
+    # Text in which most of the even bytes or most of the odd bytes are NUL, but not both.
     if unicode_or_none and len(sample) > 3 and max(even, odd) * 4 > len(sample) and min(even, odd) * 8 < max(even, odd):
         return "utf_16_be" if even > odd else "utf_16_le"
     return ""
@@ -175,16 +176,17 @@ def _decode_seven_bit(data: bytes, name: str) -> str | None:
 def _decode_escaped(data: bytes, name: str) -> str:
     if name == "iso2022_kr" and b"\x1b$)C" not in data:
         data = b"\x1b$)C" + data  # a header or a fragment may lack the designation for SO
-    # Python's codecs pass SO and SI through, and differ in the state after the end of a line.
+    # Python's codecs pass SO and SI through, and do not agree whether the shift state ends with the line.
     plain = (b"\x0e" not in data or name == "iso2022_kr") and not has_open_line(data)
     text = decode_strict(data, name) if plain else None
     return text if text is not None else decode_iso2022(data)
 
 
 def decode_utf_8(data: bytes, *, labelled: bool) -> str | None:
-    """Decodes UTF-8 with at most minor damage, None for other text.
+    """Decodes UTF-8 that may be damaged; returns None for text that is probably not UTF-8.
 
-    U+0080 to U+009F become the characters of windows-1252, which some programs treat as ISO 8859-1.
+    In valid UTF-8, C1 controls become windows-1252 characters: some programs convert windows-1252 text to UTF-8 as if
+    it were ISO 8859-1.
     """
     text = decode_strict(data, "utf_8")
     if text is not None:
@@ -204,7 +206,7 @@ def decode_utf_8(data: bytes, *, labelled: bool) -> str | None:
 
 
 def _decode_cesu_8(data: bytes) -> str | None:
-    """Decodes CESU-8: characters above U+FFFF as two surrogates of three bytes each."""
+    """Decodes CESU-8, which encodes a character above U+FFFF as two surrogates of three bytes each."""
     try:
         return data.decode("utf_8", "surrogatepass").encode("utf_16_le", "surrogatepass").decode("utf_16_le")
     except UnicodeError:
@@ -212,7 +214,7 @@ def _decode_cesu_8(data: bytes) -> str | None:
 
 
 def _decode_with_siblings(data: bytes, name: str) -> tuple[str, bool] | None:
-    """Decodes with `name` or a sibling charset, possibly with some damage; None if none fits."""
+    """Decodes with the codec `name` or a sibling, with some replacement characters if necessary; None if none fits."""
     if name in MULTIBYTE:
         if (text := _decode_damaged(data, name)) is not None:
             text, doubtful = _prefer_sibling(data, name, text)
@@ -229,13 +231,13 @@ def _decode_with_siblings(data: bytes, name: str) -> tuple[str, bool] | None:
         text, doubtful = _prefer_sibling(data, name, text)
         return text, doubtful or "\ufffd" in text
     texts = (_decode_damaged(data, sibling) for sibling in SIBLINGS.get(name, ()))
-    # Text in another charset becomes half-width katakana if it is decoded as Shift_JIS.
+    # Text in another charset that is decoded as Shift_JIS usually becomes half-width katakana.
     likely = (text for text in texts if text and len(_KATAKANA.findall(text)) * 2 < _non_ascii_count(text))
     return next(((text, True) for text in likely), None)
 
 
 def _prefer_sibling(data: bytes, name: str, text: str) -> tuple[str, bool]:
-    """Returns the likelier of `text` and a sibling's text, and whether the label is wrong."""
+    """Returns `text`, or the text in a sibling charset if that is likelier, and whether the sibling was chosen."""
     siblings = SIBLINGS.get(name, ())
     if siblings and _is_unlikely(text, name):
         for sibling in ("utf_8", *siblings):
@@ -264,7 +266,7 @@ def _letter_ranks(text: str) -> list[int]:
 
 
 def _is_unlikely(text: str, name: str) -> bool:
-    """Whether a text indicates that the codec `name` was wrong."""
+    """Whether text that was decoded with the codec `name` looks as if it was in another charset."""
     if name == "cp950":
         return len(_GB_PUNCTUATION.findall(text)) * 20 >= _non_ascii_count(text) > 0
     if name in MULTIBYTE:
@@ -275,7 +277,7 @@ def _is_unlikely(text: str, name: str) -> bool:
 
 
 def _decode_damaged(data: bytes, name: str) -> str | None:
-    """Decodes with replacement characters; None if too much is damaged."""
+    """Decodes with replacement characters; returns None if too much is damaged."""
     if len(data) > _TRIAL_BYTES and _decode_damaged(data[:_TRIAL_BYTES], name) is None:
         return None  # with a wrong charset, the start of the text is usually damaged too
     if name in _HIGH_PAIRS:
@@ -294,9 +296,9 @@ def _mark_odd_byte(run: bytes, name: str) -> bytes:
 
 
 def _skip_damage(error: UnicodeError) -> tuple[str, int]:
-    """Resumes after a damaged character where most of the following pairs have a common lead byte.
+    """Skips one to three bytes, so that most of the following byte pairs start with a common lead byte.
 
-    The search ends at a space or punctuation, because each run of pairs has its own alignment.
+    Counts only the pairs before the next space or punctuation, because each run of pairs has its own alignment.
     """
     if not isinstance(error, UnicodeDecodeError):
         raise error
@@ -319,7 +321,7 @@ def _non_ascii_count(text: str) -> int:
 
 
 def _windows_codec(data: bytes, name: str) -> str:
-    """Returns the superset of `name` whose additional characters the text uses, else `name`."""
+    """Returns the codec of a Windows charset or KOI8-U if the text has characters of it, else `name`."""
     if name == "koi8_r" and _UKRAINIAN.search(data):
         return "koi8_u"
     windows = WINDOWS.get(name, name)
@@ -328,10 +330,10 @@ def _windows_codec(data: bytes, name: str) -> str:
 
 
 def is_mostly_high(data: bytes, above: int = 0xA0) -> bool:
-    """Whether bytes above `above` outnumber ASCII letters, which is rare in Latin script."""
+    """Whether bytes above `above` outnumber ASCII letters, which makes Latin script unlikely."""
     sample = _TAG.sub(b"", data[:_SAMPLE_BYTES])
     high = sum(1 for byte in sample if byte > above)
-    # Currency and other signs are below C0 in Western charsets.
+    # Some bytes must be C0 or above, because currency and other signs are below C0 in Western charsets.
     return high > _letter_count(sample) and sum(1 for byte in sample if byte >= 0xC0) >= 4
 
 

@@ -31,13 +31,13 @@ DEFAULT_LIMITS = ParseLimits()
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """An attachment as it is listed.
+    """An attachment of a message, without its data.
 
     Attributes:
-        n: Counted from 1.
+        n: The number of the attachment in the message, from 1.
         filename: Safe as a filename, never empty.
-        size: In decoded bytes.
-        inline: The attachment is an image in the text.
+        size: The decoded size in bytes.
+        inline: The attachment is an image that is shown in the text.
     """
 
     n: int
@@ -53,7 +53,7 @@ class Attachment:
 class AttachmentData:
     """An attachment and its decoded bytes, for a download.
 
-    `attachment.inline` does not consider references in the HTML.
+    `attachment.inline` is false for an image that is inline only because the HTML references it.
     """
 
     attachment: Attachment
@@ -62,7 +62,7 @@ class AttachmentData:
 
 @dataclass(frozen=True, slots=True)
 class NamedMailbox:
-    """An address with a domain from a header field, and its display name or `""`."""
+    """An address of a header field, and its display name or `""`. The address has a domain."""
 
     address: str
     name: str
@@ -73,10 +73,10 @@ class Contents:
     """The parsed body of a message.
 
     Attributes:
-        text: The new text.
-        quoted: Quoted history and the signature.
-        html: Sanitised, `""` if the message has none or if it is too complex.
-        warnings: What was repaired, guessed or truncated, for display.
+        text: The text without quoted history and signature.
+        quoted: The quoted history and the signature.
+        html: The sanitised HTML, `""` if the message has no HTML or if its HTML is too complex.
+        warnings: Texts for display that say what was repaired, guessed or truncated.
         reply_to, original_from: See `router.mail.originator_fields`.
     """
 
@@ -91,7 +91,7 @@ class Contents:
 
     @property
     def size(self) -> int:
-        """In bytes; at most 6.3 MB with the default limits."""
+        """The size of the texts and the HTML in bytes; at most 6.3 MB with the default limits."""
         return len(self.text.encode()) + len(self.quoted.encode()) + len(self.html.encode())
 
     @property
@@ -113,4 +113,4 @@ class Contents:
 
 
 class HtmlNotAllowed(Exception):  # noqa: N818 - describes a message, not a fault
-    """The message has a part that would be parsed as HTML, and the caller does not allow that."""
+    """The message has a part that would be parsed as HTML, and the caller does not allow HTML."""
