@@ -1,1 +1,1 @@
-"""Parsing of messages (addresses, headers, structure, text, quotes), and the trace fields of exports. No I/O."""
+"""Parses messages (addresses, headers, structure, text, quotes), and generates trace header fields. Does no I/O."""

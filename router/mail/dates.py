@@ -1,4 +1,4 @@
-"""Parses the Date field (RFC 5322 sections 3.3 and 4.3), and the formats that programs write instead."""
+"""Parses the Date field (RFC 5322 sections 3.3 and 4.3), including formats that do not conform to the RFC."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _FORMATS = tuple(
     for pattern in (
         # RFC 5322: Mon, 24 Aug 2026 16:37:00 +0200
         rf"{_WEEKDAY}(?P<day>\d{{1,2}})\.?[\s-]*{_MONTH},?[\s-]*(?P<year>\d{{2,4}}),?\s+{_TIME}\s*{_ZONE}",
-        # JavaScript, and American order: Mon Aug 24 2026 16:37:00 GMT+0200
+        # JavaScript, and US English dates: Mon Aug 24 2026 16:37:00 GMT+0200
         rf"(?:[A-Za-z]{{3,9}},?\s+)?{_MONTH}\s+(?P<day>\d{{1,2}}),?\s+(?P<year>\d{{4}}),?\s+{_TIME}\s*{_ZONE}",
-        # git, and asctime without a zone: Mon Aug 24 16:37:00 2026 +0200
+        # git: Mon Aug 24 16:37:00 2026 +0200; asctime() writes the same without a zone
         rf"[A-Za-z]{{3,9}},?\s+{_MONTH}\s+(?P<day>\d{{1,2}})\s+{_TIME}\s+(?P<year>\d{{4}})\b\s*{_ZONE}",
         # date(1): Mon Aug 24 16:37:00 CEST 2026
         rf"[A-Za-z]{{3,9}},?\s+{_MONTH}\s+(?P<day>\d{{1,2}})\s+{_TIME}\s*{_ZONE}\s*(?P<year>\d{{4}})\b",
@@ -35,7 +35,8 @@ _FORMATS = tuple(
 )
 _MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTHS = {pattern: number for number, name in enumerate(_MONTH_NAMES, 1) for pattern in (name, f"{number:02}")}
-# Zone names of RFC 5322 section 4.3, and other unambiguous ones. Others count as UTC, as section 4.3 recommends.
+# Zone names of RFC 5322 section 4.3, and further unambiguous names. Any other name counts as UTC, as section 4.3
+# recommends.
 _ZONE_OFFSETS_MINUTES = {
     name: 60 * int(hours)
     for name, hours in (
@@ -47,12 +48,12 @@ _ZONE_OFFSETS_MINUTES = {
         )
     )
 }
-_MAX_BYTES = 1024  # RFC 5322 allows comments of any length
-_MAX_TIMESTAMP_SECONDS = 4102444800  # 2100-01-01: a later Date is an error, or an attempt to be sorted first
+_MAX_BYTES = 1024  # the rest of a Date is ignored; RFC 5322 allows comments of any length
+_MAX_TIMESTAMP_SECONDS = 4102444800  # 2100-01-01; a later Date is wrong, perhaps so that the message is sorted first
 
 
 def read_date(value: bytes) -> int | None:
-    """Returns microseconds since the epoch; None if invalid or not between 1970 and 2100."""
+    """Returns microseconds since the epoch, or None if the date is invalid or not in the years 1970 to 2099."""
     text = strip_comments(value[:_MAX_BYTES].decode("utf-8", "replace")).strip(" \t\"'")
     for pattern in _FORMATS:
         found = pattern.match(text)
@@ -60,7 +61,7 @@ def read_date(value: bytes) -> int | None:
             break
     else:
         return None
-    # A single call: eleven lookups by name take twice as long as the match.
+    # One call of `group`, because eleven calls take twice as long as the match.
     year, month, day, hour, minute, second, meridiem, sign, zone_hours, zone_minutes, zone = found.group(*_PARTS)
     try:
         moment = datetime(
@@ -83,7 +84,10 @@ def read_date(value: bytes) -> int | None:
 
 
 def strip_comments(text: str) -> str:
-    """Replaces each comment by a space (RFC 5322 section 3.2.2); comments nest."""
+    """Replaces each comment by a space (RFC 5322 section 3.2.2).
+
+    Comments may be nested. A comment without an end is removed.
+    """
     if "(" not in text:
         return text
     kept: list[str] = []

@@ -19,8 +19,8 @@ _NOT_IN_LINE = re.compile("[\x00-\x1f\x7f-\x9f]")
 ENCODED_WORD = re.compile(rb"=\?([^?\s]{1,64})\?([bBqQ])\?")
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NOT_BASE64 = bytes(set(range(256)) - set(_BASE64))
-# Comments (RFC 2045 section 5.1) may precede a name and surround its equals sign.
 _COMMENT = re.compile(rb"\([^()]{0,256}\)")
+# A comment may stand before a parameter name, and before and after the equals sign (RFC 2045 section 5.1).
 _PARAMETER = re.compile(
     rb";\s*(?:\([^()]{0,256}\)\s*)?([^\s=;()]{1,128})\s*(?:\([^()]{0,256}\)\s*)?=\s*(?:\([^()]{0,256}\)\s*(?=\"))?"
     rb'(?:"((?:[^"\\]|\\.)*)"|([^;]*))',
@@ -35,11 +35,11 @@ _DEVICE = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|\Z)", re.IGNORECASE)
 
 
 def decode_encoded_words(value: bytes, hint: str = "", fallback: str | None = None) -> str:
-    """Decodes the encoded words of an unstructured field (RFC 2047 section 6), without cleaning the text.
+    """Decodes the encoded words of a field value (RFC 2047 section 6). The result is not cleaned.
 
     Args:
         hint: The charset of raw 8-bit bytes.
-        fallback: The charset of words with an unusable label; `hint` if None.
+        fallback: The charset of encoded words whose label is unusable; `hint` if None.
     """
     if b"=?" not in value:
         return _decode_raw(value, hint)
@@ -51,7 +51,7 @@ def decode_encoded_words(value: bytes, hint: str = "", fallback: str | None = No
 
 
 def undecodable_bytes(value: bytes) -> bytes:
-    """Returns raw 8-bit bytes, and encoded words with an unusable label."""
+    """Returns the 8-bit text without a usable charset label: raw text, and decoded bytes of encoded words."""
     return b" ".join(
         data
         for data, label in _split_encoded_words(value)
@@ -64,11 +64,12 @@ def _decode_raw(data: bytes, hint: str) -> str:
 
 
 def _split_encoded_words(value: bytes) -> Iterator[tuple[bytes, str | None]]:
-    """Yields the decoded bytes of encoded words with their label, and other bytes with None.
+    """Yields (decoded bytes, charset label) for encoded words, and (bytes, None) for other text.
 
-    Many mail programs split inside a character, which RFC 2047 section 5 forbids, so adjacent words are joined.
+    Many mail programs split a multibyte character between two encoded words, which RFC 2047 section 5 forbids. So
+    adjacent words with the same charset are joined.
     """
-    pending = bytearray()  # preceding words of the same charset
+    pending = bytearray()  # decoded bytes of the preceding adjacent words, which have the same charset
     charset = ""
     position = 0
     while b"=?" in value and (head := ENCODED_WORD.search(value, position)):
@@ -99,7 +100,7 @@ def _decode_word(text: bytes, encoding: bytes) -> bytes:
 
 
 def decode_base64_leniently(text: bytes) -> bytes:
-    """Decodes base64, ignoring padding, line endings and stray characters."""
+    """Decodes base64, ignoring padding and all bytes outside the alphabet."""
     text = text.translate(None, _NOT_BASE64)
     spare = len(text) % 4
     if spare == 1:
@@ -110,7 +111,8 @@ def decode_base64_leniently(text: bytes) -> bytes:
 def parse_parameters(value: bytes, hint: str = "") -> tuple[str, dict[str, str]]:
     """Returns the first token and the parameters of a Content-Type or Content-Disposition (RFC 2045 section 5.1).
 
-    Names are lower-case. Values are decoded (RFC 2231), even encoded words, which RFC 2047 section 5 forbids here.
+    The token and the parameter names are in lower case. Values are decoded (RFC 2231), including encoded words, which
+    RFC 2047 section 5 forbids in parameters.
     """
     token, remaining = _split_parameters(value[:8192])
     found: dict[str, str] = {}
@@ -130,7 +132,7 @@ def parse_parameters(value: bytes, hint: str = "") -> tuple[str, dict[str, str]]
 
 
 def _split_parameters(value: bytes) -> tuple[bytes, bytes]:
-    """Splits the first token from the parameters, inserting a missing semicolon."""
+    """Separates the first token from the parameters, even if the semicolon between them is missing."""
     token, semicolon, remaining = value.partition(b";")
     first, _, more = _COMMENT.sub(b"", token).replace(b"\t", b" ").strip().partition(b" ")
     return first, b";" + more + semicolon + remaining if b"=" in more else semicolon + remaining
@@ -145,7 +147,10 @@ def _unquote(value: bytes) -> bytes:
 
 
 def _join_continuations(numbered: dict[int, tuple[bytes, bool]], hint: str) -> str:
-    """Joins the pieces of a parameter. The first may contain charset and language (RFC 2231 section 4)."""
+    """Joins the pieces of a parameter value (RFC 2231 section 3).
+
+    The first piece may start with a charset and a language (section 4).
+    """
     charset = ""
     data = b""
     for position, number in enumerate(sorted(numbered)):
@@ -162,9 +167,9 @@ def _join_continuations(numbered: dict[int, tuple[bytes, bool]], hint: str) -> s
 
 
 def safe_filename(text: str) -> str:
-    """Returns a safe filename, `""` if nothing is left.
+    """Returns a safe filename, `""` if no permitted character remains.
 
-    The filename has no path, no control or direction characters and no reserved device name.
+    The filename has no directories, control characters or direction marks, and is not a reserved device name.
     """
     name = _NOT_IN_FILENAME.sub("_", clean_line(text, 1024).replace("\\", "/").rpartition("/")[2]).strip(" .")
     if _DEVICE.match(name):
@@ -178,7 +183,7 @@ def safe_filename(text: str) -> str:
 def clean_line(text: str, limit: int) -> str:
     """Returns one line of at most `limit` characters for display and storage.
 
-    Deceptive characters are removed (`router.unicode_security`).
+    Removes deceptive characters (`router.unicode_security`).
     """
     text = " ".join(text[: limit * 4].split())
     if not (text.isascii() and text.isprintable()):
@@ -187,9 +192,12 @@ def clean_line(text: str, limit: int) -> str:
 
 
 def clean_text(text: str) -> str:
-    """Returns text with LF line endings, without lone surrogates and control characters other than tabs."""
+    """Returns text with LF line endings.
+
+    Removes control characters except tabs, and replaces lone surrogates by U+FFFD.
+    """
     if "\r" in text:
-        # CR CR LF is one line ending: a gateway or an encoder added a CR.
+        # CR CR LF is one line ending, to which a gateway or an encoder added a CR.
         text = text.replace("\r\r\n", "\n").replace("\r\n", "\n").replace("\r", "\n")
     if "\f" in text or "\v" in text or "\x85" in text:  # Microsoft Word separates the lines of a paragraph by VT
         text = text.replace("\f", "\n").replace("\v", "\n").replace("\x85", "\n")

@@ -1,7 +1,7 @@
-"""Decodes charsets that switch between character sets inside the text, in linear time.
+"""Decodes charsets that combine several character sets in one text, in linear time.
 
-Supports ISO-2022-JP with the extensions of CP50221, EUC-JP with those of CP51932, ISO-2022-KR and HZ. An unknown byte
-is replaced, where Python's codecs reject the text.
+Supports ISO-2022-JP with the extensions of CP50221, EUC-JP with the extensions of CP51932, ISO-2022-KR and HZ. Unknown
+bytes become U+FFFD, so the rest of the text stays readable.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from collections.abc import Callable, Collection
 from itertools import accumulate
 from operator import sub
 
-# Escape sequences (RFC 1468, RFC 1554, RFC 1557, JIS X 0213), the shifts SO and SI, and line ends.
+# Escape sequences (RFC 1468, RFC 1554, RFC 1557, JIS X 0213), the shifts SO and SI, and LF.
 _SWITCH = re.compile(rb"\x1b(?:\$[@AB]|\$\([@A-Z]|\$\)[A-Z]|\([A-Z]|\)[A-Z]|\.[AF])|[\x0e\x0f\n]")
-# A line that ends without the switch back to ASCII.
+# A switch away from ASCII, without a switch back before the end of the line.
 _OPEN_LINE = re.compile(rb"(?:\x1b\$|\x0e)[^\x1b\x0f\n]*+\n")
-# Text whose next switch is back to ASCII. After an open line, the text is the rest of a folded line.
+# Text up to the next switch, if this switches back to ASCII. Such text after an open line is the rest of a folded line.
 _CLOSED_LATER = re.compile(rb"[^\x1b\x0e\x0f]*+(?:\x1b\([BJ]|\x0f)")
 _BARE_SWITCH = re.compile(rb"\$[@B]|\([BJ]|[^\x21-\x7e]")
 _BARE_OPENERS, _BARE_CLOSERS = (b"$@", b"$B"), (b"(B", b"(J")
@@ -37,7 +37,7 @@ _ODD = bytes(0xFF if n % 2 else 0 for n in range(256))
 
 
 def _skip_pair(error: UnicodeError) -> tuple[str, int]:
-    """Replaces both bytes of a pair; skipping one would misalign all later pairs."""
+    """Replaces both bytes of an undecodable pair; skipping one byte would misalign all later pairs."""
     if not isinstance(error, UnicodeDecodeError):
         raise error
     return "\ufffd", min(error.start + 2, len(error.object))
@@ -52,15 +52,15 @@ def has_open_line(data: bytes) -> bool:
 
 
 def decode_iso2022(data: bytes) -> str:
-    """Decodes text with escape sequences; each line starts in ASCII (RFC 1468, RFC 1557).
+    """Decodes text with escape sequences (RFC 1468, RFC 1557).
 
-    A line that was folded between its escape sequences continues in the same character set. Bytes above 127 outside
-    two-byte sets are half-width katakana or Shift_JIS, as in CP50221.
+    Each line starts in ASCII. Only the rest of a folded line continues in the character set of the previous line. Bytes
+    above 127 outside two-byte sets are decoded as half-width katakana or Shift_JIS.
     """
     pieces: list[str] = []
     decode: _Decoder = _decode_ascii
     shift_in: _Decoder = _decode_ascii
-    shift_out: _Decoder = _decode_katakana  # SO selects JIS X 0201 until an escape sequence designates another set
+    shift_out: _Decoder = _decode_katakana  # until an escape sequence designates another set, SO selects katakana
     position = closed_at = 0
     for switch in _SWITCH.finditer(data):
         if switch.start() > position:
@@ -106,7 +106,7 @@ def restore_escapes(data: bytes) -> bytes:
 
 
 def decode_euc_jp(data: bytes) -> str:
-    """Decodes EUC-JP with the characters of CP51932."""
+    """Decodes EUC-JP with the extensions of CP51932."""
     pieces = [""]
     for match in _EUC_JP.finditer(data):
         pairs, katakana, third, plain = match.groups()
@@ -145,12 +145,12 @@ def _decode_roman(data: bytes) -> str:
 
 
 def _decode_katakana(data: bytes) -> str:
-    """Decodes JIS X 0201 katakana in 7 or 8 bits."""
+    """Decodes JIS X 0201 katakana in the 7-bit or 8-bit form."""
     return "".join(chr(0xFF40 + byte) if 0x21 <= byte <= 0x5F else chr(byte & 0x7F) for byte in data.translate(_LOW))
 
 
 def _decode_pairs(data: bytes, decode: _Decoder) -> str:
-    """Decodes a 94 x 94 character set, with spaces and controls between the pairs."""
+    """Decodes pairs of a 94 x 94 character set. Spaces and control characters may stand between the pairs."""
     if data.isalnum() and len(data) % 2 == 0:
         return decode(data)
     pieces = [""]
@@ -163,7 +163,7 @@ def _decode_pairs(data: bytes, decode: _Decoder) -> str:
 
 
 def _decode_run(run: bytes, decode: _Decoder, *, after_damage: bool) -> str:
-    """Decodes a run of pairs; an extra byte is treated as a damaged pair."""
+    """Decodes a run of pairs. In a run of odd length, the most likely extra byte becomes U+FFFD."""
     if len(run) % 2 == 0:
         return decode(run)
     index = find_odd_byte(run, _LEADS.get(decode, b""), prefer_first=after_damage)
@@ -171,11 +171,11 @@ def _decode_run(run: bytes, decode: _Decoder, *, after_damage: bool) -> str:
 
 
 def find_odd_byte(run: bytes, common: Collection[int], *, prefer_first: bool = False) -> int:
-    """Returns the index of the extra byte in a run of pairs.
+    """Returns the index of the most likely extra byte in an odd-length run of pairs.
 
     Args:
-        common: Lead bytes of the most frequent characters; a repeated lead byte has more weight.
-        prefer_first: Return the first of several candidates instead of the last.
+        common: Lead bytes of the most frequent characters. A repeated lead byte has more weight.
+        prefer_first: If several bytes are equally likely, return the first index instead of the last.
     """
     weights = bytearray(256)
     for lead in common:
@@ -204,7 +204,8 @@ def _decode_jis_x_0208(pairs: bytes) -> str:
 
 def _decode_gb2312(pairs: bytes) -> str:
     text = pairs.translate(_HIGH).decode("gb18030", _PAIR_ERRORS)
-    return _PRIVATE_USE.sub("\ufffd", text)  # GB 18030 maps pairs undefined in GB 2312 to private-use characters
+    # GB 18030 maps most pairs that GB 2312 does not define to private-use characters.
+    return _PRIVATE_USE.sub("\ufffd", text)
 
 
 def _decode_ks_x_1001(pairs: bytes) -> str:
@@ -225,13 +226,14 @@ def _jis_x_0213_decoder(escape: bytes) -> _Decoder:
     return _pair_decoder(lambda pairs: (escape + pairs).decode("iso2022_jp_2004", "replace"))
 
 
-# Lead bytes of punctuation and first-level ideographs or syllables; those of kana count twice.
+# Lead bytes of frequent characters: punctuation, and first-level ideographs or syllables. The lead bytes of kana occur
+# twice to double their weight.
 _LEADS: dict[_Decoder, bytes] = {
     _decode_jis_x_0208: bytes((0x21, 0x24, 0x24, 0x25, 0x25, *range(0x30, 0x50))),
     _decode_gb2312: bytes((0x21, 0x23, *range(0x30, 0x58))),
     _decode_ks_x_1001: bytes((0x21, *range(0x30, 0x49))),
 }
-# Decoders by escape sequence without ESC. `Q` and `O` are plane 1 of JIS X 0213, `P` is plane 2.
+# Decoders by escape sequence without ESC. `$(O` and `$(Q` select plane 1 of JIS X 0213, `$(P` selects plane 2.
 _DECODERS: dict[bytes, _Decoder] = {
     b"(B": _decode_ascii,
     b"(J": _decode_roman,

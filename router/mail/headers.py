@@ -1,7 +1,8 @@
-"""Parses the header of a message before the message is accepted.
+"""Parses the header of a message.
 
-`read_headers` may run on the event loop: it never raises and takes linear time, usually tens of microseconds. Texts are
-truncated and can be stored (no NUL, no lone surrogates). Nothing is verified: a header contains what its sender wrote.
+`read_headers` may run on the event loop: it never raises and takes linear time, usually tens of microseconds. Returned
+texts have a limited length and can be stored (no NUL, no lone surrogates). Nothing is verified: a header contains what
+its sender wrote.
 """
 
 from __future__ import annotations
@@ -24,11 +25,12 @@ MAX_REFERENCES = 100
 MAX_REFERENCES_BYTES = 32768
 MAX_PARTICIPANTS = 200
 MAX_TEXT_LENGTH = 998
-MAX_FIELDS = 20  # of one name
-# The first parts usually have a charset label.
+MAX_FIELDS = 20  # fields with the same name
+# Bytes at the start of the body from which the charset is determined. One of the first parts usually has a label.
 MAX_HINT_BYTES = 16384
-HINT_FIELDS = (b"subject", b"from")  # fields with encoded words that indicate the charset of a message
-# Because of DMARC, lists and relays replace From and keep the author here. Fields with the author's name come first.
+HINT_FIELDS = (b"subject", b"from")  # fields whose encoded words indicate the charset of the message
+# Fields in which lists and relays keep the author when they replace From because of DMARC. Fields that usually include
+# the author's name come first.
 ORIGINAL_AUTHOR = (b"x-original-from", b"original-from", b"author", b"x-google-original-from", b"x-original-sender")
 
 _FIELD_NAMES = (
@@ -42,7 +44,7 @@ _FIELD_NAMES = (
 )
 
 _END_OF_HEADER = re.compile(rb"\n\r*\n")
-# A pattern of the whole name is slow for a header without a colon.
+# The end of a field name; a pattern for the whole name is slow in a header without a colon.
 _FIELD = re.compile(rb"[!-9;-~][ \t]*:")
 _KNOWN_FIELD = re.compile(
     rb"(?i)(?:from|to|cc|subject|date|message-id|received|return-path|mime-version|content-type|reply-to|sender|"
@@ -60,15 +62,15 @@ class HeaderFacts(NamedTuple):
     """The facts of a header that routing, threading and the ticket need. Missing text is `""`.
 
     Attributes:
-        rfc_message_id: Without angle brackets.
-        reference_ids: In-Reply-To and References without duplicates, newest first.
-        relayed_reply_ids: A message that joins a ticket by one of these IDs counts as a person's reply, regardless of
-            `automatic`.
+        rfc_message_id: The Message-ID without angle brackets.
+        reference_ids: The message IDs of In-Reply-To and References, newest first, without duplicates.
+        relayed_reply_ids: If the message joins a ticket by one of these IDs, the message counts as a person's reply,
+            regardless of `automatic`.
         author: The normalised address of the author, even if a mailing list rewrote From.
         participants: The normalised addresses of originators and recipients.
-        sent_at: In microseconds since the epoch, None if missing or invalid.
-        has_date, has_message_id: The field is not empty, even if invalid. Used to detect duplicates.
-        automatic: The mark of `router.mail.automatic.classify_header`.
+        sent_at: The Date in microseconds since the epoch, None if missing or invalid.
+        has_date, has_message_id: Whether the field has a value, even an invalid one. Used to detect duplicates.
+        automatic: The result of `router.mail.automatic.classify_header`.
     """
 
     rfc_message_id: str
@@ -89,9 +91,9 @@ class HeaderBlock(NamedTuple):
     """The header of a message.
 
     Attributes:
-        data: Its bytes; each LF ends a line.
+        data: The bytes of the header. Each LF ends a line.
         body_start: The offset of the body.
-        has_bare_cr: Lines end with bare CR. The caller must convert the body.
+        has_bare_cr: Whether the lines of the message end with bare CR. If so, the caller must convert the body.
     """
 
     data: bytes
@@ -101,11 +103,14 @@ class HeaderBlock(NamedTuple):
 
 
 def find_header_block(content: bytes, max_bytes: int = 262144) -> HeaderBlock:
-    """Finds the header after any byte order mark and empty lines. The header is empty without fields."""
+    """Finds the header. Skips a byte order mark before it, and empty lines if a known field follows them.
+
+    Without header fields, `data` is empty.
+    """
     start = 3 if content.startswith(b"\xef\xbb\xbf") else 0
     warnings: list[str] = []
     if content[start : start + 1] in (b"\r", b"\n", b" "):
-        # An empty line ends the header (RFC 5322 section 2.1), but the sender intended the known fields after it.
+        # An empty line ends the header (RFC 5322 section 2.1), but known fields after the line are the intended header.
         first = start
         while content[first : first + 1] in (b"\r", b"\n", b" ", b"\t") and first < start + 1024:
             first += 1
@@ -146,7 +151,7 @@ def _has_cr_line_endings(content: bytes, start: int, limit: int) -> bool:
     if first_lf < 0:
         return content.find(b"\r", start, limit) >= 0
     blank = content.find(b"\r\r", start, first_lf)
-    # CR CR LF is the line ending of a gateway that added a CR.
+    # CR CR LF is one line ending, to which a gateway added a CR.
     return blank >= 0 and content[blank:first_lf].strip(b"\r") != b""
 
 
@@ -177,7 +182,7 @@ def read_headers(content: bytes, *, max_bytes: int = 262144) -> HeaderFacts:
     """Parses the header of a message.
 
     Args:
-        content: The bytes after dot-unstuffing.
+        content: The message after dot-unstuffing.
     """
     block = find_header_block(content, max_bytes)
     fields = read_fields(block.data)
@@ -200,7 +205,7 @@ def read_headers(content: bytes, *, max_bytes: int = 262144) -> HeaderFacts:
     references = _reference_ids(fields)
     evidence: tuple[str, ...] = ()
     if automatic.may_be_relayed(fields, mark, author, subject):
-        # References of an auto-generated message may list the whole conversation.
+        # References may list the whole conversation, so only In-Reply-To of an auto-generated message counts.
         evidence = tuple(_parent_ids(fields)) if automatic.is_auto_generated(fields) else references
     return HeaderFacts(
         rfc_message_id=ids[0] if ids else "",
@@ -219,25 +224,25 @@ def read_headers(content: bytes, *, max_bytes: int = 262144) -> HeaderFacts:
 
 
 def header_charset_hint(content: bytes, block: HeaderBlock, fields: dict[bytes, list[bytes]]) -> str:
-    """Returns `charset_hint` of a message, `""` if no field needs it."""
+    """Returns the charset hint of a message (see `charset_hint`), `""` if no field needs one."""
     raw = b"" if block.data.isascii() and b"=?" not in block.data else unlabelled_bytes(fields)
     return charset_hint(fields, raw, content[block.body_start : block.body_start + MAX_HINT_BYTES]) if raw else ""
 
 
 def charset_hint(fields: dict[bytes, list[bytes]], raw: bytes, body: bytes) -> str:
-    """Returns the charset for raw 8-bit bytes and for texts without a label, `""` if unknown or UTF-8.
+    """Returns the charset for raw 8-bit bytes and for texts without a charset label, `""` if unknown or UTF-8.
 
-    Labels in the header and the body take precedence over detection.
+    Charset labels in the header and the body take precedence over detection.
 
     Args:
-        raw: The bytes of the header that no label covers.
+        raw: The bytes of the header without a usable charset label.
     """
     for label in _charset_labels(fields, body):
         if can_decode(raw, label):
             return label
     if decode_labelled(raw, ""):
         return ""
-    # A body in raw 8-bit bytes has the same charset, and is a longer sample than a name.
+    # A body in raw 8-bit bytes usually has the charset of the header, and is a longer sample than a name in a field.
     label = "" if decode_labelled(body, "") else detect_charset(raw + b"\n" + body)
     return label if can_decode(raw, label) else detect_charset(raw)
 
@@ -253,7 +258,7 @@ def _charset_labels(fields: dict[bytes, list[bytes]], body: bytes) -> Iterator[s
 
 
 def unlabelled_bytes(fields: dict[bytes, list[bytes]]) -> bytes:
-    """Returns raw 8-bit bytes and encoded words with an unknown charset, one line per value."""
+    """Returns the 8-bit text of field values that has no usable charset label, one line per value."""
     values = (value for name in sorted(fields) for value in fields[name])
     values = (value for value in values if not value.isascii() or (b"=?" in value and _has_unknown_charset(value)))
     return b"\n".join(undecodable_bytes(value[:MAX_SAMPLE_BYTES]) for value in islice(values, MAX_FIELDS)).strip()
@@ -286,7 +291,7 @@ def _read_original_authors(fields: dict[bytes, list[bytes]], hint: str) -> list[
 def _find_author(fields: dict[bytes, list[bytes]], from_address: str, hint: str) -> str:
     """Returns the address of the author, even if a mailing list replaced From because of DMARC.
 
-    Lists keep the author in `ORIGINAL_AUTHOR` (Google Groups) or in Reply-To (Mailman).
+    Such lists keep the author in a field of `ORIGINAL_AUTHOR` (Google Groups) or in Reply-To (Mailman).
     """
     if b"list-id" not in fields:
         return from_address

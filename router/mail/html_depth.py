@@ -1,7 +1,7 @@
-"""Estimates how deeply elements nest while HTML is parsed, in constant time per tag on average.
+"""Estimates how deeply a parser nests the elements of HTML. Takes constant time per tag on average.
 
-Parsers ignore end tags that close no element (HTML standard 13.2.6.4.7). The real depth is at most a few times the
-estimate.
+Parsers ignore end tags that close no element (HTML standard 13.2.6.4.7), and so does the estimate. The real depth is at
+most a few times the estimate.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ def _name_set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# Void elements, and elements that never nest directly in themselves.
+# Elements that do not count: void elements, and elements that never nest directly in themselves.
 _UNCOUNTED = _name_set(
     "p li td tr th dd dt tbody thead tfoot caption colgroup option html head body "
     "area base bgsound br col embed frame hr img input keygen link meta param source track wbr"
 )
-# Elements that an end tag closes with everything inside them, but not from inside a nested scope.
+# Elements whose end tag also closes everything inside them. An end tag inside a nested scope does not close them.
 _BLOCKS = _name_set(
     "address article aside blockquote button center details dialog dir div dl fieldset figcaption figure footer header "
     "h1 h2 h3 h4 h5 h6 hgroup listing main menu nav ol pre search section summary ul"
@@ -26,9 +26,9 @@ _BLOCKS = _name_set(
 # An end tag inside one of these scopes cannot close an element outside it.
 _SCOPES = _name_set("table applet object marquee template svg math select")
 _FOREIGN = frozenset({"svg", "math"})
-# "Special" elements of the standard. From inside, an end tag closes only blocks and scopes outside.
+# "Special" elements (HTML standard 13.2.4.2). An end tag inside one of them closes only blocks and scopes outside it.
 _SPECIAL = _BLOCKS | _SCOPES | _name_set("p li td tr th dd dt tbody thead tfoot caption colgroup form plaintext")
-# Elements that an end tag removes even if a special element is open inside them.
+# Elements whose end tag removes them even if a special element is open inside them.
 _REMOVED_BY_END_TAG = _name_set("a b big code em font form i nobr s small strike strong tt u")
 _CLOSED_BY_SAME_TAG = frozenset({"a", "nobr", "button"})
 
@@ -37,13 +37,14 @@ class DepthEstimate:
     """Tracks the open elements and estimates their depth."""
 
     def __init__(self) -> None:
-        self._open: list[str] = []  # names, "" for a removed element
+        self._open: list[str] = []  # names of the open elements, "" for a removed element
         self._removed = 0
         self._positions = defaultdict[str, list[int]](list)
-        # Positions in `_open`, and names. An uncounted element is not in `_open`; it gets the next position minus 0.5.
+        # Pairs of a position in `_open` and a name. An uncounted element is not in `_open`; the element gets the next
+        # position minus 0.5.
         self._scopes: list[tuple[float, str]] = []
         self._special: list[tuple[float, str]] = []
-        self._html: list[tuple[float, str]] = []  # HTML elements that can keep `svg` and `math` open
+        self._html: list[tuple[float, str]] = []  # HTML elements, which keep an enclosing `svg` or `math` open
 
     def process_tag(self, name: str, *, end: bool) -> int:
         """Returns the estimated depth after the tag."""
@@ -84,7 +85,7 @@ class DepthEstimate:
         if position < scope:
             return
         barriers = self._special
-        if name in _FOREIGN:  # an HTML element inside a foreign element keeps it open
+        if name in _FOREIGN:  # an open HTML element inside a foreign element keeps the foreign element open
             barriers = self._html
         elif name in _BLOCKS or name in _SCOPES:
             barriers = []

@@ -1,8 +1,8 @@
 """Estimates how much larger HTML becomes when it is parsed, in one linear pass without a parser.
 
-Parsers reopen formatting elements after a block, and copy wrongly nested ones (HTML standard 13.2.4.3, 13.2.6.4.7). So
-n open elements before n blocks become n * n elements. The estimate is an upper bound, except in foreign content
-(`svg`, `math`), where only the limits of the worker process apply.
+Parsers reopen unclosed formatting elements in later blocks, and copy wrongly nested ones (HTML standard 13.2.4.3,
+13.2.6.4.7). So n unclosed elements before n blocks become n * n elements. The estimate is an upper bound, except in
+foreign content (`svg`, `math`), where only the limits of the worker process apply.
 """
 
 from __future__ import annotations
@@ -15,20 +15,21 @@ from router.mail.html_depth import DepthEstimate
 from router.mail.html_tokens import ATTRIBUTE, END_OF_RAW_TEXT, FOREIGN, RAW_TEXT, TOKEN
 
 MAX_DEPTH = 1500
-"""Maximum depth of open elements; the sanitiser takes quadratic time in the depth."""
+"""Maximum depth of open elements. The sanitiser's time grows with the square of the depth."""
 MAX_TAG_LENGTH, MAX_ATTRIBUTES = 16384, 1000
-"""A tag may exceed one but not both. The sanitiser compares each attribute with all previous ones, but a few attributes
-may be long, such as an image in a style."""
+"""Characters and attributes of a tag. A tag may exceed one of these limits, but not both: the sanitiser compares each
+attribute with all previous ones, but a few attributes may be long, such as an image in a style."""
 MAX_REOPENED_LENGTH = 2_000_000
-"""Characters of tags that parsing may add, about 100,000 elements."""
+"""Maximum length of the tags that parsing may add, in characters; this is about 100,000 elements."""
 REOPENED_BASE_LENGTH, REOPENED_PER_CHARACTER = 200_000, 24
-"""The limit for shorter HTML. Newsletters with 5,000 blocks inside five unclosed formatting elements stay below it."""
-# Memory of an element without its name and attributes, in characters of a tag.
+"""The limit for shorter HTML: a base, plus a number of characters per character of HTML. Newsletters with 5,000 blocks
+inside five unclosed formatting elements stay below this limit."""
+# Memory of an element in addition to its name and attributes, in characters.
 _ELEMENT_COST = 16
-# An end tag clones an element, and up to three elements inside it, in up to eight rounds.
+# In each of up to eight rounds, an end tag copies its formatting element and up to three elements inside that element.
 _MAX_ADOPTION_ROUNDS, _MAX_CLONES_PER_ROUND = 8, 4
 _MAX_IDENTICAL = 3  # "Noah's Ark clause": the parser keeps at most three identical open elements
-_COMPARISON_COST = 4  # the parser compares each new formatting element with all open ones
+_COMPARISON_COST = 4  # per comparison: the parser compares each new formatting element with all open ones
 
 
 def _name_set(text: str) -> frozenset[str]:
@@ -42,7 +43,7 @@ _INLINE = _name_set("abbr bdi bdo br cite del dfn img ins kbd label mark q samp 
 _SHALLOW = _name_set("p li td tr th dd dt tbody thead tfoot option hr input meta link col area base embed")
 # An end tag inside one of these scopes cannot close an element outside it.
 _SCOPES = _name_set("table applet object marquee template svg math select")
-# Elements that exist once. A repeated tag adds its attributes to those of the first tag.
+# Elements that a document has once. A repeated start tag adds its attributes to the existing element.
 _MERGED = frozenset({"html", "body"})
 _CELLS = frozenset({"td", "th", "caption"})
 
@@ -65,7 +66,9 @@ def is_too_complex(html: str) -> bool:
 
 
 def _parse_tags(html: str) -> Iterator[tuple[str, bool, str]]:
-    """Yields (name, is an end tag, attributes), without comments and raw text.
+    """Yields (name, whether it is an end tag, attributes) for each tag.
+
+    Ignores comments, and raw text except start tags inside raw text in foreign content.
 
     Raises:
         TooComplex: A tag is too large.
@@ -109,11 +112,11 @@ class _OpenElement:
 
 @dataclass(slots=True)
 class _Level:
-    """The open formatting elements of one cell or other scope, or outside all scopes."""
+    """The open formatting elements in one cell or other scope, or outside all scopes."""
 
     name: str = ""
     open: list[_OpenElement] = field(default_factory=list)
-    tags: Counter[tuple[str, str]] = field(default_factory=Counter)  # counts by name and tag
+    tags: Counter[tuple[str, str]] = field(default_factory=Counter)  # number of elements in `open` by name and tag
 
     def append(self, element: _OpenElement) -> None:
         self.open.append(element)
@@ -126,7 +129,7 @@ class _Level:
 
 
 class _GrowthEstimate:
-    """Adds up the sizes of all elements that a tag may reopen."""
+    """Adds up, for each tag, the sizes of the elements that the parser may reopen or copy."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -161,11 +164,11 @@ class _GrowthEstimate:
             self.size += level.open[-1].size
 
     def find_last_open(self, name: str) -> int | None:
-        """Returns the position of the innermost open element with this name."""
+        """Returns the position of the innermost open element with this name, None if there is none."""
         level = self.levels[-1].open
         for position in range(len(level) - 1, -1, -1):
             if level[position].name == name:
-                self.charge(sum(other.size for other in level[position + 1 :]))  # these elements are closed too
+                self.charge(sum(other.size for other in level[position + 1 :]))  # the elements inside it are closed too
                 return position
         self.charge(len(level))
         return None
@@ -173,7 +176,8 @@ class _GrowthEstimate:
     def close_formatting(self, position: int, *, always: bool = False) -> None:
         """Processes the end tag of a formatting element.
 
-        The element moves into its inner blocks. With too many of them, it stays open unless `always` is set.
+        The parser copies the element into the open blocks inside it. With too many such blocks, the element stays open
+        unless `always` is set.
         """
         level = self.levels[-1]
         inside = max(0, self.blocks - level.open[position].blocks)
@@ -209,13 +213,13 @@ class _GrowthEstimate:
         return level.open
 
     def drop_level(self) -> None:
-        """Ends a cell; its elements are not reopened outside."""
+        """Ends a cell; its formatting elements are not reopened outside the cell."""
         self.size -= sum(element.size for element in self.exit_level())
 
     def leave_scope(self, name: str) -> None:
         """Ends the innermost scope with this name, and all scopes in it.
 
-        Elements of a scope stay open after it, unlike those of a cell.
+        Formatting elements stay open after their scope ends. Those of a cell do not.
         """
         before = self.names[name]
         while before and self.names[name] == before:

@@ -1,4 +1,4 @@
-"""Removes invisible parts of HTML in linear time, so that a limit truncates less of what readers see.
+"""Removes invisible parts of HTML in linear time, so that a length limit truncates less visible text.
 
 The results are not safe: they must be sanitised like any other HTML.
 """
@@ -34,7 +34,7 @@ _DATA_URI = re.compile(rb"""["']data:[a-z]{1,20}/[^"'<>]{0,50000000}(?:["']|\Z)"
 def visible_markup(html: str, limit: int) -> str:
     """Removes comments, style sheets, scripts, SVG drawings and invisible attributes from long HTML.
 
-    The style of the body is copied to an element inside, because the sanitiser drops the body tag.
+    The style of the body is copied to a new `div` element in the body, because the sanitiser drops the body tag.
     """
     html = _keep_body_style(html)
     return html if len(html) <= limit // 8 else _reduce(html, limit, attributes=True)
@@ -50,12 +50,15 @@ def _keep_body_style(html: str) -> str:
 
 
 def strip_data_uris(html: bytes) -> bytes:
-    """Removes embedded images from HTML whose charset is not decoded yet."""
+    """Removes embedded images from the undecoded bytes of HTML."""
     return _DATA_URI.sub(b'""', html)
 
 
 def strip_invisible(html: str) -> str:
-    """Removes comments, style sheets, scripts and drawings. Keeps all HTML after the first `MAX_TAGS` tags."""
+    """Removes comments, style sheets, scripts and drawings.
+
+    The HTML after the first `MAX_TAGS` tags is returned unchanged.
+    """
     return _reduce(html, len(html), attributes=False)
 
 
@@ -72,13 +75,13 @@ def _reduce(html: str, limit: int, *, attributes: bool) -> str:
             continue
         name, tag = token["name"].lower(), token[0]
         if not token["end"]:
-            # Foreign elements have other rules. Unclosed elements include all later text.
             end = END_OF_RAW_TEXT[name].search(html, position) if name in RAW_TEXT else None
             unclosed = token.end("attributes") == token.end() or (name in RAW_TEXT and end is None)
             empty = token["attributes"].endswith("/")
             if name == "svg" and not empty and (drawing_end := _find_drawing_end(html, position)):
                 position = drawing_end
                 continue
+            # The remaining HTML stays unchanged: foreign elements have other rules, unclosed ones include later text.
             if unclosed or name in FOREIGN or name == "plaintext":
                 position = token.start()
                 break
@@ -97,7 +100,7 @@ def _reduce(html: str, limit: int, *, attributes: bool) -> str:
 
 
 def _find_drawing_end(html: str, position: int) -> int:
-    """Returns the end of the open `svg` element, 0 if it is not closed or may contain HTML."""
+    """Returns the end of the open `svg` element, 0 if the element is not closed or may contain HTML."""
     end = _END_OF_DRAWING.search(html, position)
     if end is None or not all(
         name.lower() in _DRAWING_ELEMENTS for name in _TAG_NAME.findall(html, position, end.start())
@@ -123,7 +126,7 @@ def _visible_attributes(tag: str, attributes: str) -> str:
         name = name.strip().lower()
         if name not in allowed or name in seen:
             continue
-        seen.add(name)  # of attributes with the same name, the first counts
+        seen.add(name)  # the first of several attributes with the same name counts
         filtered = filter_attribute(tag, name, unescape(value.strip().strip("\"'")))
         if name == "style" and filtered:
             kept.append(f' style="{filtered}"')

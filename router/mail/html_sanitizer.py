@@ -1,8 +1,8 @@
 """Sanitises the HTML of messages.
 
-`sanitize_html` keeps text formatting and images of the message itself (`cid:`), and removes everything that executes,
-sends data, loads remote content or tracks readers. The function never raises, truncates long HTML and rejects complex
-HTML. Only the worker process (`router.contents.worker`) may load the sanitiser.
+`sanitize_html` keeps text formatting and images of the message itself (`cid:`). It removes everything that executes
+code, submits data or loads remote content. The function never raises, truncates long HTML and rejects complex HTML.
+Only the worker process (`router.contents.worker`) may load the sanitiser (`nh3`).
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from router.mail.html_style import canonical_style
 
 MAX_HTML_LENGTH = 524288
 MAX_TAGS = 50_000
-# Character references (`&nbsp;`) take about 3 µs each.
+# Each character reference (`&nbsp;`) takes about 3 µs.
 MAX_REFERENCES = 150_000
-# For each of these characters, the sanitiser scans the text up to the next tag. The cost is their number times the
-# length of the text, summed over all long texts. A cost of a billion takes about 20 ms.
+# For each character of this pattern, the sanitiser scans the text up to the next tag. The cost of a text is the number
+# of such characters times the length of the text; short texts are ignored. A total cost of a billion takes about 20 ms.
 _ESCAPED = re.compile("[&\u0080-\u00bf]")
 MAX_ESCAPING_COST, _SHORT_TEXT_LENGTH = 1_000_000_000, 4096
 # Sanitised HTML can be longer than its input: links get attributes, and elements may be reopened.
@@ -49,12 +49,12 @@ ATTRIBUTES: dict[str, set[str]] = {
     "li": {"value"},
     "font": {"color"},
 }
-# URL schemes of links that a browser or another program opens without executing anything.
+# URL schemes of links that a browser or another program opens without executing code.
 LINK_SCHEMES = _name_set("http https mailto tel ftp ftps sftp sms sip sips xmpp irc ircs callto geo news nntp webcal")
 
 
 def sanitize_html(html: str) -> str | None:
-    """Returns safe HTML, None if `html` is too complex. Hidden elements stay."""
+    """Returns safe HTML, None if `html` is too complex. Hidden elements are kept."""
     import nh3  # noqa: PLC0415 - only the worker process loads it
 
     html = clean_text(html[:MAX_HTML_LENGTH])
@@ -75,7 +75,7 @@ def sanitize_html(html: str) -> str | None:
 
 
 def truncate_html(clean: str, limit: int) -> str:
-    """Truncates sanitised HTML, but not inside a tag or a character reference."""
+    """Truncates sanitised HTML to `limit` characters or less, but not inside a tag or a character reference."""
     if len(clean) <= limit:
         return clean
     truncated = clean[:limit]
@@ -86,7 +86,7 @@ def truncate_html(clean: str, limit: int) -> str:
 
 
 def filter_attribute(tag: str, name: str, value: str) -> str | None:
-    """Returns the sanitised value of an allowed attribute, None to drop it."""
+    """Returns the sanitised value of an allowed attribute, None to drop the attribute."""
     if name == "style":
         return canonical_style(value) or None
     if name == "src":

@@ -1,6 +1,6 @@
-"""Reduces a `style` attribute to visibility, white space, strikethrough and indentation by editors.
+"""Reduces a `style` attribute to visibility, white space, strikethrough and the indentation that editors write.
 
-Pure functions in linear time. The cascade only applies within one attribute (CSS Cascade 4, section 6), because style
+The functions take linear time. The cascade only applies within one attribute (CSS Cascade 4, section 6), because style
 sheets are not read.
 """
 
@@ -17,14 +17,14 @@ INDENTED = "border:none"
 MAX_STYLE_LENGTH = 16384
 
 _COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
-# Possessive repetitions: no position is read twice.
+# Possessive quantifiers prevent backtracking.
 _DECLARATION = re.compile(r"""(?:[^;"'()]++|"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z)|\([^()]*+\)?+|\))++""")
 _IMPORTANT = re.compile(r"\s*!\s*important\s*\Z")
 _KEYWORDS = re.compile(r"-?[a-z][a-z-]*(?: +-?[a-z][a-z-]*)*")
 _INDENT = re.compile(r"(?:0(?:px)? ){3}40px")
 _ZERO_LENGTH = re.compile(r"[+-]?(?:0+(?:\.0*)?|\.0+)(?:[a-z]{1,4})?")
 _LENGTH = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[a-z]{1,4}|%)?|none|auto|[a-z-]+(?:\([^()]*\))?")
-# Keywords of `white-space` (CSS Text 3 and 4), including older names.
+# Reduced values by keyword of `white-space` (CSS Text 3 and 4), including older keywords.
 _WHITE_SPACE = {
     "normal": "normal",
     "nowrap": "normal",
@@ -61,7 +61,10 @@ _CLIPPING_OVERFLOW = frozenset({"hidden", "clip", "scroll", "auto"})
 
 
 def canonical_style(style: str) -> str:
-    """Returns `HIDDEN`, declarations separated by `;`, or `""`."""
+    """Returns `HIDDEN` for a hidden element, otherwise the reduced declarations separated by `;`.
+
+    Returns `""` if no declaration remains.
+    """
     declared = _parse_declarations(style)
     if not declared:
         return ""

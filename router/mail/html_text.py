@@ -28,20 +28,23 @@ _BLOCKS = _PARAGRAPHS | _name_set(
 _VOID = frozenset({"br", "hr", "img", "wbr", "col", "area"})
 _STRUCK_TAGS = frozenset({"s", "strike", "del"})
 _SPACES = re.compile(r"[ \t\n\r\u00a0\u2007\u202f]+")
-# Characters without width: fillers of hidden preheaders, and soft hyphens.
+# Invisible characters that fill hidden preheaders, and soft hyphens. A zero-width non-joiner in a word is kept.
 _INVISIBLE = re.compile("[\u00ad\u034f\u200b\u2060\ufeff]|(?<!\\w)\u200c|\u200c(?!\\w)")
-_NOT_IN_URL = re.compile(r"[\t\n\r]")  # browsers remove them (WHATWG URL, basic URL parser)
+_NOT_IN_URL = re.compile(r"[\t\n\r]")  # browsers remove these characters (WHATWG URL, basic URL parser)
 _MAX_QUOTE_DEPTH = 10
 _MAX_INDENT = 8
-_MAX_ADDRESS_LENGTH = 2000  # browsers and servers do not accept much longer URLs
+_MAX_ADDRESS_LENGTH = 2000  # characters of a displayed link target
 _PIXEL_SIZES = frozenset({"0", "1", "0px", "1px"})
-# `unescape` raises if a reference has thousands of digits.
+# `unescape` raises if a numeric character reference has thousands of digits.
 _ENDLESS_NUMBER = re.compile(r"&#[0-9]{10,}+;?")
 _ANY_TAG = re.compile(r"<[^<>]*>")
 
 
 def sanitized_to_text(clean: str, limit: int, *, hidden: bool = False) -> str:
-    """Converts sanitised HTML to text. With `hidden`, hidden elements are included."""
+    """Converts sanitised HTML to text of at most `limit` characters.
+
+    With `hidden`, hidden elements are included.
+    """
     walker = _TextExtractor(limit, hidden=hidden)
     walker.feed(clean)
     walker.close()
@@ -49,7 +52,7 @@ def sanitized_to_text(clean: str, limit: int, *, hidden: bool = False) -> str:
 
 
 def strip_tags(html: str, limit: int) -> str:
-    """Returns the text of HTML that `sanitized_to_text` cannot process."""
+    """Returns at most `limit` characters of the text of HTML that `sanitized_to_text` cannot process."""
     text = _ANY_TAG.sub(" ", strip_invisible(html))
     return clean_text(unescape(_ENDLESS_NUMBER.sub(" ", text)))[:limit].strip()
 
@@ -64,7 +67,11 @@ class _Style:
     indented: bool = False
 
     def child_style(self, tag: str, declared: str) -> _Style:
-        """`declared` is a result of `canonical_style`."""
+        """Returns the style of a child element.
+
+        Args:
+            declared: The child's own style, a result of `canonical_style`.
+        """
         style = replace(self, indented=False) if self.indented else self
         style = replace(style, white_space="pre") if tag == "pre" else style
         style = replace(style, struck=True) if tag in _STRUCK_TAGS else style
@@ -83,7 +90,7 @@ class _Style:
 class _TextBuilder:
     def __init__(self) -> None:
         self.size = 0
-        self.list_counters: list[int] = []  # number of the next item, -1 in an unordered list
+        self.list_counters: list[int] = []  # per open list: number of the next item, -1 if unordered
         self.quote_depth = 0
         self._last_quote_depth = 0
         self._lines: list[str] = []
@@ -91,8 +98,8 @@ class _TextBuilder:
         self._pending_blank_lines = 0
         self._bullet = ""
         self._cell_count = 0
-        self._verbatim = False  # the line has text with preserved white space
-        self._struck = False  # a `~~` is open
+        self._verbatim = False  # the current line has text with preserved white space
+        self._struck = False  # struck-out text is open
 
     def write(self, text: str, style: _Style) -> str:
         if style.white_space in ("normal", "pre-line"):
@@ -111,7 +118,7 @@ class _TextBuilder:
         return text
 
     def _toggle_strikethrough(self, following: str) -> None:
-        """Writes the `~~` before the words of `following`, or after struck-out text if `following` is `""`."""
+        """Writes the opening `~~` before struck-out text (`following`), or the closing `~~` if `following` is `""`."""
         if following:
             self._line += [following[: len(following) - len(following.lstrip())], "~~"]
         elif self._line:
@@ -128,7 +135,7 @@ class _TextBuilder:
         self._cell_count += 1
 
     def begin_item(self, value: str) -> None:
-        """`value` is the declared number of the item, `""` for the next number."""
+        """Starts a list item. `value` is the declared number of the item, `""` if none is declared."""
         if not self.list_counters:
             self._bullet = "- "
             return
@@ -145,7 +152,12 @@ class _TextBuilder:
             self._bullet = ""
 
     def end_line(self, blank_lines: int, *, keep_blank: bool = False) -> None:
-        """Finishes the current line. An empty line is dropped unless `keep_blank` is set."""
+        """Finishes the current line.
+
+        Args:
+            blank_lines: 1 if an empty line must follow, otherwise 0.
+            keep_blank: Whether the current line is kept if it is empty.
+        """
         if self._struck:
             self._toggle_strikethrough("")
         line = "".join(self._line)
@@ -185,10 +197,10 @@ class _TextExtractor(HTMLParser):
         self.includes_hidden = hidden
         self.builder = _TextBuilder()
         self.styles = [_Style()]  # the default style, then the style of each open element
-        self.hidden_depth = 0  # including elements inside a hidden element
+        self.hidden_depth = 0  # number of open elements that are skipped
         self.href = ""  # the URL of the open link
         self.link_text: list[str] = []
-        self.link_has_image = False  # an image without a description
+        self.link_has_image = False  # whether the open link has an image without a description
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if self.hidden_depth or self.builder.size > self.limit:
@@ -280,7 +292,7 @@ class _TextExtractor(HTMLParser):
             self.link_has_image = True
 
     def end_link(self) -> None:
-        """Writes the target of the link, unless the text of the link shows the target."""
+        """Ends the open link. Writes its target, unless the link is empty or its text shows the target."""
         href, self.href = self.href, ""
         scheme, _, remaining = href.partition(":")
         scheme = scheme.lower()
@@ -296,7 +308,7 @@ class _TextExtractor(HTMLParser):
 
 
 def _is_same_link(shown: str, target: str) -> bool:
-    """Whether a link's text is its target, apart from insignificant differences."""
+    """Whether the text of a link equals its target, apart from differences such as the scheme."""
 
     def bare(text: str) -> str:
         text = text.strip().lower().removeprefix("https://").removeprefix("http://").removeprefix("www.")

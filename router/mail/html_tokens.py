@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-# Possessive repetitions: no position is read twice.
+# Possessive quantifiers prevent backtracking.
 ATTRIBUTE = re.compile(
     r"""[^\t\n\f\r\ />][^\t\n\f\r\ />=]*+
         (?:[\t\n\f\r\ ]*+=[\t\n\f\r\ ]*+(?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z)|[^\t\n\f\r\ >"'][^\t\n\f\r\ >]*+)?+)?+""",
@@ -25,6 +25,6 @@ TOKEN = re.compile(
 )
 
 FOREIGN = frozenset({"svg", "math"})
-"""Elements with non-HTML content: comments and raw text have other rules there."""
+"""Elements with foreign content, in which other rules apply to `<![CDATA[` and raw text."""
 RAW_TEXT = frozenset(["title", "textarea", "style", "script", "xmp", "iframe", "noembed", "noframes", "noscript"])
 END_OF_RAW_TEXT = {name: re.compile(rf"</{name}(?=[\t\n\f\r />])", re.IGNORECASE) for name in RAW_TEXT}

@@ -1,7 +1,7 @@
 """Parses address lists of header fields (RFC 5322 section 3.4) into names and addresses, and tolerates invalid syntax.
 
-Parsing takes linear time and never raises. Encoded words are decoded after the structure (RFC 2047 section 6), also
-inside quotes, where section 5 does not allow them.
+Parsing takes linear time and never raises. Encoded words are decoded after the list is parsed (RFC 2047 section 6.2),
+even in quoted strings, where section 5 forbids them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from router.unicode_text import limit_marks, normalize
 MAX_ADDRESS_LENGTH = 320  # characters; RFC 5321 section 4.5.3.1 allows 64 + @ + 255 bytes
 MAX_NAME_LENGTH = 320
 MAX_MAILBOXES = 200
-MAX_VALUE_BYTES = 65536  # the rest of a list is ignored
+MAX_VALUE_BYTES = 65536  # the rest of a longer value is ignored
 
 # Adjacent repetitions match different characters, to avoid backtracking.
 _PLAIN_MAILBOX = re.compile(
@@ -34,12 +34,12 @@ _NEEDS_QUOTES = re.compile(r'[\s"(),:;<>@\\]')
 
 
 def read_mailboxes(value: bytes, hint: str = "") -> list[tuple[str, str]]:
-    """Returns the (name, address) pairs of a list.
+    """Returns the (name, address) pairs of an address list.
 
     A word without a domain (`From: root`) counts as an address only if the list has no other address.
 
     Args:
-        hint: The charset of bytes without a usable label.
+        hint: The charset of bytes without a usable charset label.
     """
     value = value[:MAX_VALUE_BYTES]
     ascii_only = value.isascii() and b"\x1b" not in value
@@ -54,7 +54,7 @@ def read_mailboxes(value: bytes, hint: str = "") -> list[tuple[str, str]]:
 def normalize_address(address: str) -> str:
     """Returns the form in which addresses are compared.
 
-    Mail systems may distinguish `Joe@` from `joe@` (RFC 5321 section 2.4), but none is known to do so.
+    RFC 5321 section 2.4 allows mail systems to distinguish `Joe@` from `joe@`, but hardly any system does so.
     """
     if address.isascii():
         return address.lower()
@@ -63,7 +63,7 @@ def normalize_address(address: str) -> str:
 
 
 def _read_plain_list(text: str) -> list[tuple[str, str]] | None:
-    """Parses a list in the usual form; None if the full parser is needed."""
+    """Parses a list of simple mailboxes; returns None if the list needs `_ListReader`."""
     found: list[tuple[str, str]] = []
     for piece in (text,) if '"' in text else text.split(","):
         mailbox = piece.strip()
@@ -81,7 +81,7 @@ class _ListReader:
         self.hint = hint
         self.mailboxes: list[tuple[str, str]] = []
         self.phrase: list[str] = []
-        self.leading_quotes = 0  # to restore before the phrase
+        self.leading_quotes = 0  # number of quotes to restore before the phrase
         self.comment: list[str] = []
         self.angle: list[str] = []
         self.in_angle = False
@@ -89,14 +89,14 @@ class _ListReader:
         self.in_quotes = False
         self.comment_depth = 0
         self.name_before_comma = ""  # first part of a name with an unquoted comma: `Muster, Eva <eva@...>`
-        self.bare_word = ("", "")  # the first word without a domain
+        self.bare_word = ("", "")  # name and address of the first mailbox without a domain
 
     def read(self, text: str) -> None:
         position = 0
         for piece in _DELIMITERS.finditer(text):
             start = piece.start()
             if start < position:
-                continue  # escaped by a backslash
+                continue  # a backslash escapes this delimiter
             if start > position:
                 self.append(text[position:start])
             position = piece.end()
@@ -155,7 +155,7 @@ class _ListReader:
         elif mark in ",;" and not self.in_angle:
             self.end_mailbox(mark)
         elif mark == ":" and not self.had_angle:
-            self.clear_phrase()  # the name of a group
+            self.clear_phrase()  # discard the name of a group
         else:
             self.append(mark)
 
@@ -187,7 +187,7 @@ def _build_mailbox(phrase: str, comment: str, angle: str | None, hint: str) -> t
         address = _clean_address(angle)
         if address:
             return name or _clean_name(comment, hint), address
-    # `joe@example.org (Joe)`, or a whole mailbox inside quotes or encoded words.
+    # The phrase may contain the address: `joe@example.org (Joe)`, or a whole mailbox inside quotes or encoded words.
     match = _TRAILING_ADDRESS.search(name, max(0, len(name) - MAX_ADDRESS_LENGTH)) if "@" in name else None
     if match:
         return name[: match.start()].strip(" <[\"'") or _clean_name(comment, hint), _clean_address(match[1])
@@ -201,9 +201,9 @@ def _drop_redundant_name(name: str, address: str) -> tuple[str, str]:
 
 
 def _clean_address(text: str) -> str:
-    """Returns an addr-spec for display, `""` if it is unusable.
+    """Returns the addr-spec in `text`, `""` if it is unusable.
 
-    Removes source route, URI scheme and unnecessary quotes.
+    Removes a source route, a URI scheme and unnecessary quotes.
     """
     text = safe_identifier(clean_line(text, MAX_ADDRESS_LENGTH * 2)).lstrip("<")
     if text[:7].lower() == "mailto:":

@@ -1,4 +1,4 @@
-"""Reads Reply-To, and the original author of a message with a rewritten From (RFC 5322 section 3.6.2, RFC 9057).
+"""Reads Reply-To (RFC 5322 section 3.6.2), and the original author of a message whose From was rewritten (RFC 9057).
 
 Takes linear time and never raises. Nothing is verified: a sender can write anything into these fields.
 """
@@ -11,7 +11,7 @@ from router.mail.contents import NamedMailbox
 from router.mail.headers import HINT_FIELDS, ORIGINAL_AUTHOR, find_header_block, header_charset_hint, read_fields
 from router.mail.mailboxes import normalize_address, read_mailboxes
 
-MAX_REPLY_TO = 20  # a person's message has one or two
+MAX_REPLY_TO = 20  # mailboxes; a person's message has one or two
 
 _FIELD_NAMES = frozenset({b"reply-to", b"content-type", *ORIGINAL_AUTHOR, *HINT_FIELDS})
 
@@ -19,7 +19,7 @@ _FIELD_NAMES = frozenset({b"reply-to", b"content-type", *ORIGINAL_AUTHOR, *HINT_
 def read_originators(
     content: bytes, *, max_bytes: int = 262144
 ) -> tuple[tuple[NamedMailbox, ...], NamedMailbox | None]:
-    """Returns the mailboxes of Reply-To, and the original author or None."""
+    """Returns the mailboxes of Reply-To, and the original author (None if unknown)."""
     block = find_header_block(content, max_bytes)
     fields = read_fields(block.data, _FIELD_NAMES)
     hint = header_charset_hint(content, block, fields)
@@ -31,7 +31,7 @@ def read_originators(
 
 
 def drop_if_same(from_address: str, mailboxes: Sequence[NamedMailbox]) -> tuple[NamedMailbox, ...]:
-    """Returns the mailboxes, or `()` if they only contain the address in From."""
+    """Returns the mailboxes, or `()` if none differs from the address in From."""
     same = {normalize_address(from_address)}
     return tuple(mailboxes) if {normalize_address(mailbox.address) for mailbox in mailboxes} - same else ()
 

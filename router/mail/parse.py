@@ -1,8 +1,9 @@
 """Parses a message into its new text, its quoted text, safe HTML and the list of its attachments.
 
-`parse` raises nothing but `HtmlNotAllowed`: a message that cannot be parsed is shown as text, with a warning. The raw
-message is the source of truth. A newer parser can parse it again, because `PARSER_VERSION` is stored with the result.
-A large message takes tens of milliseconds, too long for the event loop. Only the limits of the worker process
+`parse` raises only `HtmlNotAllowed`. A message that cannot be parsed is shown as text, with a warning.
+
+The raw message is kept, and `PARSER_VERSION` is stored with each result, so that a newer parser can parse the message
+again. A large message takes tens of milliseconds, too long for the event loop. Only the limits of the worker process
 (`router.contents.worker`) bound the time for HTML.
 """
 
@@ -28,20 +29,20 @@ from router.unicode_text import is_visible
 PARSER_VERSION = 4
 """Incremented by each change that alters any result of `parse`."""
 
-# Including duplicates. Many messages include the same calendar twice, as text/calendar and as a file.
+# Including duplicates: many messages contain the same calendar twice, as text/calendar and as a file.
 _MAX_CALENDARS = 10
-# Added per message, so that many small messages take no longer than a large one.
+# Added to the size of each enclosed message, so that many small messages take no longer than a large one.
 _ENCLOSED_OVERHEAD_BYTES = 16384
 
 RAW_MESSAGE_SHOWN = "raw message shown"
-"""The end of the warning in a result of `raw_contents`."""
+"""The end of the warning in each result of `raw_contents`."""
 
 
 def parse(content: bytes, *, limits: ParseLimits = DEFAULT_LIMITS, html: bool = True) -> Contents:
     """Parses a message.
 
     Args:
-        content: The bytes after dot-unstuffing, without this server's trace header fields.
+        content: The message after dot-unstuffing, without this server's trace header fields.
         html: Whether HTML may be parsed.
 
     Raises:
@@ -51,12 +52,12 @@ def parse(content: bytes, *, limits: ParseLimits = DEFAULT_LIMITS, html: bool = 
         return _parse(content, limits, html=html)
     except HtmlNotAllowed:
         raise
-    except Exception:  # noqa: BLE001 - one message must not block the tickets after it
+    except Exception:  # noqa: BLE001 - one message must not block later messages
         return raw_contents(content, "could not be parsed", limits=limits)
 
 
 def raw_contents(content: bytes, reason: str, *, limits: ParseLimits = DEFAULT_LIMITS) -> Contents:
-    """Shows the start of the raw message, header included, as text."""
+    """Returns the start of the raw message, including the header, as text, with `reason` in a warning."""
     text = clean_text(decode_charset(content[: limits.text], "")[0])
     reply_to, original_from = read_originators(content, max_bytes=limits.header_bytes)
     return Contents(text[: limits.text], "", "", (), (f"{reason}: {RAW_MESSAGE_SHOWN}",), reply_to, original_from)
@@ -65,10 +66,10 @@ def raw_contents(content: bytes, reason: str, *, limits: ParseLimits = DEFAULT_L
 def extract_attachment(
     content: bytes, n: int, *, limits: ParseLimits = DEFAULT_LIMITS, html: bool = True
 ) -> AttachmentData | None:
-    """Returns attachment `n`, as `parse` numbers it with the same limits; None if there is none.
+    """Returns attachment `n`, counted as in a result of `parse` with the same limits; None if there is none.
 
     Raises:
-        HtmlNotAllowed: As for `parse`.
+        HtmlNotAllowed: The message has HTML, and `html` is false.
     """
     try:
         structure = _read_structure(content, limits)
@@ -149,7 +150,7 @@ def _describe_attachments(
 
 
 def _no_text_warning(parts: BodyParts, attachments: Sequence[Attachment]) -> str:
-    """Names the other content of a message without visible text."""
+    """Returns the warning for a message without visible text. It names the other content of the message."""
     kinds = {attachment.kind for attachment in attachments}
     has_html = any((piece.html or "").strip() for piece in parts.pieces)
     found = [
@@ -164,7 +165,7 @@ def _no_text_warning(parts: BodyParts, attachments: Sequence[Attachment]) -> str
 def _text_from_files(
     files: Sequence[File], attachments: Sequence[Attachment], limits: ParseLimits, *, html: bool
 ) -> str:
-    """Returns the text of the calendars, otherwise of the enclosed messages."""
+    """Returns the text of the calendars or, if they have no text, of the enclosed messages."""
     texts: list[str] = []
     for file, attachment in zip(files, attachments, strict=False):
         if attachment.kind == "calendar" and len(texts) < _MAX_CALENDARS:

@@ -1,4 +1,4 @@
-"""Opaque S/MIME (RFC 8551 section 3.2): classifies PKCS #7 objects and extracts the message inside a signed one.
+"""S/MIME parts of type application/pkcs7-mime (RFC 8551 section 3.2): classifies them, and extracts signed messages.
 
 Signed-data is not encrypted: its content can be read without a key. The signature is never verified. BER is supported,
 including indefinite length (X.690 section 8.1.3).
@@ -12,16 +12,17 @@ from router.mail.headers import find_header_block, read_fields
 
 Pkcs7 = Literal["signed", "encrypted", "other"]
 
-# Encoded content types of RFC 2315, RFC 5652 and RFC 5083: 1.2.840.113549.1.7.x and 1.2.840.113549.1.9.16.1.23.
+# Encoded OIDs of content types (RFC 2315, RFC 5652, RFC 5083): 1.2.840.113549.1.7.x and 1.2.840.113549.1.9.16.1.23.
 _SIGNED_DATA = bytes.fromhex("2a864886f70d010702")
 _ENCRYPTED = frozenset(
     bytes.fromhex(oid)
     for oid in ("2a864886f70d010703", "2a864886f70d010704", "2a864886f70d010706", "2a864886f70d0109100117")
 )
 _OID, _STRING, _CONSTRUCTED_STRING, _SEQUENCE, _SET, _INTEGER, _EXPLICIT = 0x06, 0x04, 0x24, 0x30, 0x31, 0x02, 0xA0
-# Signed messages have two or three levels.
+# Nested BER elements; signed messages have two or three levels.
 _MAX_DEPTH = 16
-# Mail programs write string pieces of at least 1000 bytes, so a message of 50 MB, the default limit, has fewer.
+# Mail programs write string pieces of at least 1000 bytes. So a message of 50 MB, the default limit, has fewer
+# elements.
 _MAX_ELEMENTS = 200_000
 _MIME_FIELDS = frozenset({b"content-type", b"mime-version"})
 
@@ -41,7 +42,8 @@ def classify_pkcs7(data: bytes) -> Pkcs7:
 def extract_signed(data: bytes, name: str) -> bytes | None:
     """Returns the MIME entity inside signed-data, None if there is none.
 
-    Signed files (CAdES, `invoice.xml.p7m`) are signed-data too. Without MIME fields, the name has to tell them apart.
+    Signed files (CAdES, `invoice.xml.p7m`) are signed-data too. Content without MIME fields counts as a MIME entity
+    only if the part has no name or the usual name `smime.p7m`.
     """
     reader = _BerReader(data)
     try:
@@ -63,7 +65,7 @@ def extract_signed(data: bytes, name: str) -> bytes | None:
 
 
 class _BerReader:
-    """Reads consecutive BER elements. Methods raise `_MalformedError`."""
+    """Reads consecutive BER elements. Methods raise `_MalformedError` for malformed data."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -76,7 +78,7 @@ class _BerReader:
         return self.read(_OID)
 
     def enter(self, tag: int) -> int | None:
-        """Enters an element; returns the position of its end, None for indefinite length."""
+        """Reads the header of an element; returns the end of its contents, None for indefinite length."""
         found, length = self._read_header()
         if found != tag:
             raise _MalformedError
@@ -130,7 +132,7 @@ class _BerReader:
         return self._at
 
     def _read_header(self) -> tuple[int, int | None]:
-        """Reads the tag and the length of the next element, None for indefinite length."""
+        """Reads the tag and the length of the next element. The length is None if it is indefinite."""
         self._elements += 1
         head = self._data[self._at : self._at + 2]
         if len(head) < 2 or self._elements > _MAX_ELEMENTS or head[0] & 0x1F == 0x1F:

@@ -1,6 +1,6 @@
-"""The tree of MIME parts of a message (RFC 2046) as offsets into its bytes.
+"""Parses a message into a tree of MIME parts (RFC 2046), which are offsets into the bytes of the message.
 
-Parsing never raises and takes linear time for any message. Enclosed messages are leaves.
+Parsing never raises and takes linear time for any message. Enclosed messages are leaves of the tree.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from router.mail.headers import (
     unlabelled_bytes,
 )
 
-# The empty line after a part's header, or the first line that is neither a field nor a continuation.
+# The end of a part's header: the empty line, or the start of a line that is neither a field nor a continuation.
 _END_OF_HEADER = re.compile(rb"\n(?:(\r*\n)|(?![!-9;-~]{1,128}[ \t]*:|[ \t\r\n]|\Z))")
 _FIELD = re.compile(rb"[!-9;-~]{1,128}[ \t]*:")
 _LATE_FIELD = re.compile(rb"[ \t\r\n]{0,1024}((?:Content-[A-Za-z-]{1,40}|MIME-Version)[ \t]{0,8}:)", re.IGNORECASE)
@@ -32,11 +32,11 @@ _CORRECTED_TYPES = {"html": "text/html", "html/text": "text/html", "plain/text":
 _PART_FIELDS = frozenset(
     {b"content-type", b"content-disposition", b"content-transfer-encoding", b"content-id", b"content-description"}
 )
-_MAX_TYPES = 4  # Content-Type fields, each of which requires a search in the body
+_MAX_TYPES = 4  # Content-Type fields; each requires a search in the body
 _MAX_PART_HEADER_BYTES = 65536
 _MAX_ALL_PART_HEADER_BYTES = 1 << 20
-_MAX_DELIMITER_BYTES = 512  # RFC 2046 section 5.1.1 allows boundaries of 70 bytes
-_MAX_FALSE_DELIMITERS = 200_000  # other lines that start with "--", each of which requires a lookup
+_MAX_DELIMITER_BYTES = 512  # RFC 2046 section 5.1.1 allows boundaries of up to 70 bytes
+_MAX_FALSE_DELIMITERS = 200_000  # lines that start with "--" but are no delimiters; each requires a lookup
 
 
 @dataclass(slots=True)
@@ -44,9 +44,10 @@ class Part:
     """A node of the tree of MIME parts.
 
     Attributes:
-        content_type: In lower case. The default is message/rfc822 in multipart/digest (RFC 2046 section 5.1.5),
-            text/plain elsewhere (RFC 2045 section 5.2).
-        content: The message, or decoded content that contains the part. The body is `content[start:end]`.
+        content_type: The media type in lower case. The default is message/rfc822 in multipart/digest (RFC 2046 section
+            5.1.5), text/plain elsewhere (RFC 2045 section 5.2).
+        content: The bytes of the whole message; an encoded root multipart may have been decoded. The body of the part
+            is `content[start:end]`.
     """
 
     content_type: str
@@ -68,7 +69,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """The tree of a message, its charset hint, and warnings."""
+    """The tree of MIME parts of a message, its charset hint, and warnings."""
 
     root: Part
     hint: str
@@ -76,7 +77,7 @@ class Structure:
 
 
 def read_structure(content: bytes, *, max_header_bytes: int, max_parts: int, max_depth: int) -> Structure:
-    """Parses the tree, and adds a warning for each limit that is exceeded."""
+    """Parses the MIME parts of a message, and adds a warning for each limit that is exceeded."""
     block = find_header_block(content, max_header_bytes)
     if block.has_bare_cr:
         content = content.replace(b"\r", b"\n")
@@ -109,7 +110,7 @@ def _has_used_boundary(content_type: bytes, content: bytes, body: int) -> bool:
 def _read_late_fields(content: bytes, body: int) -> tuple[dict[bytes, list[bytes]], int] | None:
     """Returns MIME fields that an empty line separates from the header, and the offset of the body after them.
 
-    Returns None without such fields, or if their boundary is not used.
+    Returns None if there are no such fields, or if the body does not contain their boundary.
     """
     start = _LATE_FIELD.match(content, body)
     end = _END_OF_HEADER.search(content, start.end(), start.end() + _MAX_PART_HEADER_BYTES) if start else None
@@ -122,7 +123,7 @@ def _read_late_fields(content: bytes, body: int) -> tuple[dict[bytes, list[bytes
 
 
 def _decode_multipart(root: Part) -> bytes:
-    """Decodes a multipart if the boundary is only in the decoded body; returns the resulting content.
+    """Decodes an encoded multipart if its boundary occurs only in the decoded body. Returns the content of the part.
 
     RFC 2045 section 6.4 forbids encoding a multipart, but SAP encodes multiparts.
     """
@@ -185,7 +186,7 @@ class _TreeBuilder:
     def open_multipart(self, part: Part) -> None:
         boundary = part.parameters.get("boundary", "").encode("utf-8", "replace")[:_MAX_DELIMITER_BYTES].rstrip()
         if part.depth == 0 and (not boundary or self.content.find(b"--" + boundary, part.start) < 0):
-            # The declared boundary is missing or unused.
+            # No boundary is declared, or the body does not contain the declared one.
             first = _FIRST_DELIMITER.search(self.content, max(0, part.start - 1), part.start + 65536)
             if first is not None:
                 boundary = first[1]
@@ -225,7 +226,8 @@ class _TreeBuilder:
         elif _FIELD.match(content, start):
             limit = self.max_header_end(start)
             stop = body = limit
-            # Delimiters that look like fields would make a search beyond the part quadratic.
+            # The search stops at the next delimiter. Otherwise, delimiters that look like fields would cause
+            # quadratic time.
             delimiter = self.find_delimiter(start, limit)
             if delimiter >= 0:
                 stop, body = delimiter, delimiter + 1
@@ -246,7 +248,7 @@ class _TreeBuilder:
         return body
 
     def part_charset_hint(self, block: bytes, fields: dict[bytes, list[bytes]]) -> str:
-        """Returns the charset of raw bytes in a part's header. The number of detections is limited."""
+        """Returns the charset of raw 8-bit bytes in the header of a part. The number of detections is limited."""
         if block.isascii() or can_decode(block, self.hint) or self.detection_count >= MAX_DETECTIONS:
             return self.hint
         self.detection_count += 1
@@ -260,7 +262,7 @@ class _TreeBuilder:
         return cut + 1 if cut >= 0 else limit
 
     def find_delimiter(self, start: int, stop: int) -> int:
-        """Returns the position of the line break before the first delimiter, -1 without one."""
+        """Returns the position of the line break before the first delimiter, -1 if there is none."""
         position = self.content.find(b"\n--", start, stop)
         while position >= 0:
             line = self.content[position + 3 : position + 3 + _MAX_DELIMITER_BYTES].partition(b"\n")[0].rstrip()
@@ -297,7 +299,7 @@ def _build_part(
 
 
 def decode_body(part: Part, limit: int | None = None, *, keep_text: bool = False) -> tuple[bytes, bool]:
-    """Decodes a body; also returns whether the input could be decoded completely.
+    """Decodes the body of a part; also returns whether the input could be decoded completely.
 
     Args:
         limit: Maximum number of encoded bytes to decode.
@@ -312,5 +314,5 @@ def malformed_warning(part: Part) -> str:
 
 
 def decoded_size(part: Part) -> tuple[int, bool]:
-    """Returns the size in bytes, and whether the input could be decoded completely."""
+    """Returns the size of the decoded body in bytes, and whether the body could be decoded completely."""
     return transfer_encoding.decoded_size(part.content[part.start : part.end], part.encoding)

@@ -1,6 +1,6 @@
 """Decodes the text parts of a message, and joins them into plain text and safe HTML.
 
-Text beyond a limit of `ParseLimits` is truncated. PostgreSQL can store every character of the result.
+The limits of `ParseLimits` truncate long text. PostgreSQL can store every character of the result.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class TextPiece:
         return not (self.plain or "").strip() and not (self.html or "").strip()
 
     def as_html(self) -> str:
-        """Returns unsanitised HTML."""
+        """Returns the unsanitised HTML or, if there is none, the plain text in a `pre` element."""
         if self.html is not None:
             return self.html
         return f"<pre>{escape(self.plain or '', quote=False)}</pre>"
@@ -41,7 +41,7 @@ class TextPiece:
 
 @dataclass(frozen=True, slots=True)
 class RenderedText:
-    """The joined text of all pieces, and their sanitised HTML, `""` if no piece has HTML."""
+    """The joined text of all pieces, and their joined sanitised HTML, which is `""` if no piece has HTML."""
 
     text: str
     html: str
@@ -52,7 +52,7 @@ class TextDecoder:
     """Decodes the text parts of one message. The limits apply to all parts together.
 
     Args:
-        hint: The charset of parts without a label, `""` if unknown.
+        hint: The charset of parts without a charset label, `""` if unknown.
     """
 
     def __init__(self, limits: ParseLimits, *, html: bool, hint: str = "") -> None:
@@ -61,14 +61,14 @@ class TextDecoder:
         self._allow_html = html
         self._charsets = CharsetDecoder(hint)
         self._enriched_left = limits.html
-        # Bytes of text, and of HTML with its embedded images, which can be large but are dropped.
+        # Remaining bytes of text, and of HTML including its embedded images. The images can be large, but are dropped.
         self._bytes_left, self._html_bytes_left = limits.html * 8, limits.html * 96
 
     def decode(self, part: Part) -> TextPiece:
         """Decodes a part to plain text or to unsanitised HTML.
 
         Raises:
-            HtmlNotAllowed: The part would be parsed as HTML.
+            HtmlNotAllowed: The part would be parsed as HTML, which this decoder does not allow.
         """
         if part.content_type in _HTML and not self._allow_html:
             raise HtmlNotAllowed
@@ -98,7 +98,7 @@ class TextDecoder:
         if is_truncated:
             self.warnings.append("text truncated")
         if part.encoding == "quoted-printable":
-            data = data.replace(b"\r\r\n", b"\r\n")  # an encoded CR before the CRLF
+            data = data.replace(b"\r\r\n", b"\r\n")  # some programs encode a CR before the CRLF
         if not is_complete:
             self.warnings.append(malformed_warning(part))
         label = part.parameters.get("charset", "")
@@ -156,7 +156,7 @@ def render(pieces: Sequence[TextPiece], limits: ParseLimits) -> RenderedText:
 
 
 def _choose_text(piece: TextPiece, raw: str, clean: str | None, limits: ParseLimits) -> tuple[str, list[str]]:
-    """Returns the text of a piece, and a warning if mail programs do not display this text."""
+    """Returns the text of a piece, and warnings if mail programs do not display this text."""
     if piece.html is None:
         return piece.plain or "", []
     if piece.plain is not None and piece.plain.strip() and not _is_stub(piece.plain):
@@ -166,7 +166,7 @@ def _choose_text(piece: TextPiece, raw: str, clean: str | None, limits: ParseLim
     if text := sanitized_to_text(clean or "", limits.text, hidden=True):
         return text, ["hidden text: the HTML hides the whole message"]
     if text := strip_tags(raw, limits.text):
-        # An unclosed element hides the text in mail programs.
+        # The text is inside an unclosed element, which mail programs do not display.
         return text, [] if clean is None else ["malformed HTML: shown as text"]
     return piece.plain or "", []
 
@@ -182,9 +182,9 @@ def _is_stub(plain: str) -> bool:
 
 
 def unflow(text: str, *, delsp: bool) -> str:
-    """Unwraps format=flowed (RFC 3676 section 4)."""
-    pieces: list[str] = []  # each paragraph starts with a line ending
-    open_depth = -1  # quote depth of an unfinished paragraph, -1 if none
+    """Joins the wrapped lines of format=flowed text (RFC 3676 section 4)."""
+    pieces: list[str] = []  # a line ending precedes each paragraph
+    open_depth = -1  # quote depth of the unfinished paragraph, -1 if there is none
     for line in text.split("\n"):
         depth = len(line) - len(line.lstrip(">"))
         content = line[depth:].removeprefix(" ")

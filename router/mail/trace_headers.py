@@ -1,7 +1,7 @@
-"""Generates the trace header fields of a message on export (RFC 5321 section 4.4).
+"""Generates the trace header fields of an exported message (RFC 5321 section 4.4).
 
-The fields come from the stored envelope. Everything a peer supplied is untrusted and reduced to characters that cannot
-end a field, a comment or a clause.
+The fields contain values of the stored envelope. A value from the peer is untrusted and reduced to characters that
+cannot end a field, a comment or a clause.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ def render(message: Message, recipients: Sequence[str] = ()) -> bytes:
     """Returns `Return-Path` and `Received` with CRLF line endings.
 
     Args:
-        recipients: The envelope recipients that the reader may see. Several recipients in a `for` clause would disclose
-            blind copies (RFC 5321 section 7.2).
+        recipients: The envelope recipients that may be disclosed. A single one is written in a `for` clause; several
+            would disclose blind copies (RFC 5321 section 7.2).
     """
-    # A null reverse-path is "<>" (RFC 5321 section 4.4); SMTPUTF8 addresses stay UTF-8 (RFC 6531 section 3.7.3).
+    # A null reverse-path is "<>" (RFC 5321 section 4.1.2); SMTPUTF8 addresses stay UTF-8 (RFC 6531 section 3.7.3).
     lines = [f"Return-Path: <{_clean_path(message.reverse_path)}>"]
     clauses = [
         f"from {_clean_host(message.helo) or 'unknown'} ({_address_literal(message.peer)})",

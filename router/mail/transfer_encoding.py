@@ -1,7 +1,7 @@
 """Decodes Content-Transfer-Encoding (RFC 2045 section 6) in linear time for any bytes.
 
-Gateways append a second run of base64 with its own padding. Lists and virus scanners insert lines of words, which are
-recognised and not decoded.
+Some gateways append a second run of base64 with its own padding. Mailing lists and virus scanners insert lines of words
+into base64; such lines are recognised and not decoded.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from router.mail import uuencode
 
 _MECHANISM = re.compile(rb"\s{0,64}(?:\([^()]{0,256}\))?[\s\"']{0,64}([^\s\"'(;:,]{1,32})")
 _NOT_LETTERS = re.compile(r"[^a-z0-9]")
-# By name without punctuation, which varies between programs.
+# Mechanisms by name without punctuation; programs differ in the punctuation.
 _MECHANISMS = {
     "b64": "base64",
     "qp": "quoted-printable",
@@ -30,22 +30,22 @@ _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NOT_BASE64 = bytes(set(range(256)) - set(_BASE64))
 _NOT_BASE64_OR_PADDING = bytes(set(range(256)) - set(_BASE64) - set(b"="))
 _FOREIGN_AS_ZEROS = bytes(byte if byte in _BASE64 else ord("A") for byte in range(256))
-_MAX_ALIGNED_LINES = 200_000  # about 15 MB, 0.1 s and 40 MB of memory
-_MIN_FULL_LINES = 2  # lines of equal length that establish the line length
+_MAX_ALIGNED_LINES = 200_000  # about 15 MB of base64, which take 0.1 s and 40 MB of memory
+_MIN_FULL_LINES = 2  # minimum number of equally long lines that establish the line length
 _FOREIGN = re.compile(rb"[^A-Za-z0-9+/=\r\n]")
 _INNER_BLANK = re.compile(rb"[^ \t\r][ \t]+[^ \t\r]")
 # A base64 run that ends with padding, followed by other text on the same line.
 _CLOSED_RUN = re.compile(rb"(?:[A-Za-z0-9+/]{4})*[A-Za-z0-9+/]{2}(?:==|[A-Za-z0-9+/]=)(?=[ \t])")
-# A line that may be base64. Unlike words, base64 also has a change from lower to upper case.
+# A line that may be base64. Unlike most words, base64 also has an upper-case letter after a lower-case letter.
 _BASE64_LINE = re.compile(rb"\n([A-Za-z0-9+/]{14,}+={0,2}+)(?=[ \t\r]*(?:\n|\Z))")
 _CASE_CHANGE = re.compile(rb"[a-z][A-Z]")
-_MIN_SPACED_LENGTH = 20  # hardly any word is so long
-# Words with at most one capital, at the start. base64 rarely has this form.
+_MIN_SPACED_LENGTH = 20  # characters of a base64 run between spaces; hardly any word is so long
+# Words of lower-case letters, which may start with a capital. base64 hardly ever consists of such words.
 _PLAIN_WORDS = re.compile(rb"\s*(?:[A-Z]?[a-z]+(?:\s+|\Z))*+\Z")
-_MAX_PLAIN_WORDS_BYTES = 1024  # longer text also contains other characters
-# Minimum ratio of a base64 line's length to its foreign bytes.
+_MAX_PLAIN_WORDS_BYTES = 1024  # longer text usually contains other characters too
+# Minimum ratio of the length of a base64 line to the number of its foreign bytes.
 _NOISE_RATIO = 16
-# These limits bound the time for a crafted message to 0.5 s. Readable messages have fewer such lines and runs.
+# These limits bound the time for a crafted message to 0.5 s. Genuine messages stay below them.
 _MAX_TEXT_LINES = 100_000
 _MAX_RUNS = 500_000
 
@@ -53,7 +53,7 @@ _MAX_RUNS = 500_000
 def parse_mechanism(value: bytes) -> str:
     """Returns the mechanism of a Content-Transfer-Encoding, `""` if there is none.
 
-    Variants of base64, quoted-printable and uuencode get their usual name.
+    Variant names of base64, quoted-printable and uuencode are replaced by these names.
     """
     match = _MECHANISM.match(value)
     name = match[1].decode("ascii", "replace").lower() if match else ""
@@ -67,9 +67,9 @@ def decode(data: bytes, encoding: str, *, keep_text: bool = False) -> tuple[byte
     """Decodes data; also returns whether all of it could be decoded.
 
     Args:
-        encoding: A result of `parse_mechanism`; an unknown mechanism leaves the bytes unchanged.
-        keep_text: Include lines of words around base64, for displayed text but not for files. Words after the padding
-            are dropped (RFC 2045 section 6.8).
+        encoding: A result of `parse_mechanism`. Data with an unknown mechanism is returned unchanged.
+        keep_text: Whether to include lines of words around base64, which suits displayed text but not files. Words on
+            the same line after the padding are always dropped (RFC 2045 section 6.8).
     """
     if encoding == "base64":
         return _decode_base64(data, keep_text=keep_text)
@@ -81,7 +81,10 @@ def decode(data: bytes, encoding: str, *, keep_text: bool = False) -> tuple[byte
 
 
 def _decode_quoted_printable(data: bytes) -> bytes:
-    """Decodes quoted-printable, ignoring spaces after a soft line break (RFC 2045 section 6.7)."""
+    """Decodes quoted-printable.
+
+    Ignores white space between the `=` of a soft line break and the line ending (RFC 2045 section 6.7).
+    """
     if b"= " in data or b"=\t" in data or data.count(b"=\r") != data.count(b"=\r\n"):
         data = _SOFT_BREAK.sub(b"=\n", data)
     if b"==" in data:  # `binascii` would decode `==` as one `=`
@@ -90,7 +93,10 @@ def _decode_quoted_printable(data: bytes) -> bytes:
 
 
 def decoded_size(data: bytes, encoding: str) -> tuple[int, bool]:
-    """Decodes like `decode`, but returns the size. The usual single run of base64 is only counted."""
+    """Returns the size in bytes of the data that `decode` returns, and whether all data could be decoded.
+
+    A single run of base64, the usual case, is counted without decoding.
+    """
     if encoding == "base64" and _is_one_run(data):
         characters = len(data.translate(None, _NOT_BASE64))
         return characters * 3 // 4, characters % 4 != 1
@@ -112,7 +118,10 @@ def _is_plain_words(data: bytes) -> bool:
 
 
 def _find_trailing_word(data: bytes) -> int:
-    """Returns the start of a last line that is a word after complete base64, else the end."""
+    """Returns the start of the last line if it is a word after complete base64.
+
+    Otherwise returns the length of the data.
+    """
     end = len(data.rstrip())
     start = data.rfind(b"\n", 0, end) + 1
     line = data[start:end].strip()
@@ -150,7 +159,10 @@ def _decode_base64(data: bytes, *, keep_text: bool) -> tuple[bytes, bool]:
 
 
 def _split_text_lines(data: bytes) -> Iterator[tuple[bool, bytes]]:
-    """Yields (is words, data) for runs of base64 lines and runs of lines of words."""
+    """Splits data into runs of base64 lines and runs of lines of words.
+
+    Yields (whether the run consists of words, run).
+    """
     start = position = 0
     for _ in range(_MAX_TEXT_LINES):
         found = _FOREIGN.search(data, position)
@@ -184,7 +196,7 @@ def _is_spaced_base64(line: bytes) -> bool:
 
 
 def _find_base64(data: bytes, position: int) -> int:
-    """Returns the start of the next base64 line, the end of the data without one."""
+    """Returns the start of the next base64 line, or the length of the data if there is none."""
     for _ in range(_MAX_TEXT_LINES):
         found = _BASE64_LINE.search(data, position)
         if found is None:
@@ -208,7 +220,7 @@ def _decode_runs(data: bytes) -> tuple[bytes, bool]:
 
 
 def _align_lines(data: bytes) -> bytes:
-    """Realigns damaged lines, so that damage to a line does not affect the next one.
+    """Realigns damaged lines, so that damage to a line does not affect the next line.
 
     Returns `data` itself if nothing was changed.
     """
@@ -232,7 +244,10 @@ def _align_line(line: bytes, width: int) -> bytes:
 
 
 def _decode_run(run: bytes) -> tuple[bytes, bool]:
-    """Decodes a run of base64 without padding; drops a last character that completes no byte."""
+    """Decodes a run of base64 without padding; also returns whether the run is complete.
+
+    A last character that completes no byte is dropped.
+    """
     spare = len(run) % 4
     if spare == 1:
         run = run[:-1]

@@ -1,7 +1,7 @@
-"""uuencode (POSIX.1), as a transfer encoding and as blocks that mail programs insert into plain text.
+"""Decodes uuencode (POSIX.1) as a transfer encoding, and finds uuencoded blocks in plain text.
 
-A damaged block in plain text stays text. As a transfer encoding, damaged data is decoded as far as possible. Any data
-produces a result in linear time.
+A damaged block in plain text stays text. As a transfer encoding, damaged data is decoded as far as possible. Decoding
+takes linear time for any data.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _BEGIN = re.compile(rb"(?:\A|(?<=\n))begin [0-7]{3,4} ([^\r\n]{1,255})\r?\n")
-# A line of at most 63 encoded bytes, with up to two extra characters and trailing spaces.
+# A line that encodes at most 63 bytes, with up to two extra characters and trailing spaces.
 _LINE = re.compile(rb"([ -`]{1,87})[ \t]{0,87}\r?\n")
 # The empty data line, which some encoders omit, and the "end" line.
 _END = re.compile(rb"([ `][ \t]*\r?\n|\r?\n)?end[ \t]*(?:\r?\n|\Z)")
@@ -25,7 +25,7 @@ _MAX_LINES = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class UuencodedBlock:
-    """A file in a text: `data[start:end]` includes its "begin" and "end" lines."""
+    """A uuencoded file in plain text: `data[start:end]` includes the "begin" and "end" lines."""
 
     start: int
     end: int
@@ -33,7 +33,7 @@ class UuencodedBlock:
 
 
 def find_blocks(data: bytes) -> Iterator[UuencodedBlock]:
-    """Yields the complete blocks of a text. Each line is read once."""
+    """Yields the complete blocks of a text."""
     position = 0
     while (begin := _BEGIN.search(data, position)) is not None:
         position, lines = begin.end(), 0
@@ -48,9 +48,9 @@ def find_blocks(data: bytes) -> Iterator[UuencodedBlock]:
 
 
 def _is_complete(line: bytes, *, was_full: bool) -> bool:
-    """Whether a line has the length that its first character declares.
+    """Whether the length of a line fits the length that the line's first character declares.
 
-    Lines after a full line may have lost trailing spaces in transit.
+    After a full line, shorter lines are accepted, because they may have lost trailing spaces in transit.
     """
     size = (line[0] - 32) & 63
     needed = 1 + (size * 4 + 2) // 3  # some encoders do not pad the last group
@@ -69,7 +69,7 @@ def find_filename(data: bytes) -> bytes:
 def decode(data: bytes) -> tuple[bytes, bool]:
     """Decodes the first block; also returns whether the block is complete and the only content.
 
-    Without a "begin" line the data is returned unchanged.
+    Data without a "begin" line is returned unchanged.
     """
     begin = _BEGIN.search(data)
     if begin is None:
