@@ -1,6 +1,6 @@
-"""Channels: one module for each integration type that tickets can be posted to.
+"""The channels: the integration types that tickets can be posted to.
 
-docs/adding-a-channel.md describes how to add one.
+docs/adding-a-channel.md describes how to add a channel.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class TicketNotification:
     All texts are untrusted input: they may contain any code point, including lone surrogates.
 
     Attributes:
-        address: The alias as an address.
+        address: The address of the alias.
         text: The new text of the message; of any length.
         truncated: Whether the new text continues after `text`.
         quoted_lines: The number of lines of quoted text and signature.
@@ -66,7 +66,7 @@ class TicketNotification:
 
 @dataclass(frozen=True, slots=True)
 class DigestEntry:
-    """One delivery listed in a digest. The fields are those of `TicketNotification`."""
+    """One delivery listed in a digest. The fields have the same meaning as in `TicketNotification`."""
 
     event: DeliveryEvent
     number: int
@@ -110,7 +110,7 @@ class SendSuccess:
 
 @dataclass(frozen=True, slots=True)
 class SendRetry:
-    """A temporary failure. `retry_after` is in seconds, limited by the channel."""
+    """A temporary failure. `retry_after` is the delay in seconds that the service requests, limited by the channel."""
 
     retry_after: float | None
     reason: str
@@ -154,7 +154,7 @@ S = TypeVar("S")  # the settings type of the channel
 
 
 class Channel(Protocol[S]):
-    """The interface of `CHANNEL`, with settings of type `S`."""
+    """The interface of a channel, with settings of type `S`."""
 
     @property
     def kind(self) -> str:
@@ -189,7 +189,11 @@ class Channel(Protocol[S]):
         ...
 
     def render_digest(self, entries: Sequence[DigestEntry]) -> Payload:
-        """Renders one message that lists every entry; raises ValueError for none or more than `digest_limit`."""
+        """Renders one message that lists every entry.
+
+        Raises:
+            ValueError: There are no entries, or more than `digest_limit`.
+        """
         ...
 
     def render_test(self, message: TestMessage) -> Payload: ...

@@ -1,4 +1,4 @@
-"""Encrypts and decrypts the settings of integrations, and sends payloads to them.
+"""Encrypts and decrypts the settings of integrations, and sends payloads to integrations.
 
 Settings are validated each time they are decrypted: nothing is sent to a target that the channel or
 `[delivery] allow_private_networks` no longer allows.
@@ -24,7 +24,7 @@ def decrypt_settings(box: SecretBox, channel: Channel[S], encrypted: str, *, all
 
     Raises:
         DecryptionError: The settings cannot be decrypted.
-        Refused: The channel does not allow them.
+        Refused: A setting is invalid or no longer allowed.
     """
     try:
         stored = json.loads(box.decrypt(encrypted))
@@ -47,7 +47,7 @@ class IntegrationSender:
 
 
 class Poster:
-    """Encrypts the settings of integrations and prepares senders for them."""
+    """Encrypts the settings of integrations and creates their senders."""
 
     def __init__(
         self,

@@ -16,10 +16,10 @@ from router.unicode_security import safe_line
 
 Element = dict[str, Any]
 
-MAX_TEXT = 3000  # Slack's limit for one text object
+MAX_TEXT = 3000  # characters; Slack's limit for one text object
 ELLIPSIS = "\u2026"
 
-# Embeddings, overrides and isolates (UAX 9) can reorder the surrounding text; LRM, RLM and ALM are harmless.
+# Embeddings, overrides and isolates (UAX #9) can reorder the surrounding text; LRM, RLM and ALM are harmless.
 _REMOVED = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb]+")
 _LINE_ENDS = re.compile(r"\r\n?|[\x85\u2028\u2029]")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
@@ -43,12 +43,15 @@ def normalize_text(text: str) -> str:
 
 
 def normalize_line(text: str) -> str:
-    """Normalises to one line without characters that make a name deceptive."""
+    """Normalises text to one line without characters that make a name deceptive."""
     return _WHITESPACE.sub(" ", safe_line(normalize_text(text))).strip()
 
 
 def truncate(text: str, limit: int) -> str:
-    """Truncates to `limit` UTF-16 units with a final `ELLIPSIS`, without splitting usual grapheme clusters."""
+    """Truncates longer text to `limit` UTF-16 units, including a final `ELLIPSIS`.
+
+    Grapheme clusters of usual length are not split.
+    """
     if len(text) * 2 <= limit or utf16_length(text) <= limit:
         return text
     remaining = limit - utf16_length(ELLIPSIS)
@@ -62,7 +65,7 @@ def truncate(text: str, limit: int) -> str:
 
 
 def _grapheme_boundary(text: str, end: int) -> int:
-    """Returns the last position up to `end` that does not split a grapheme cluster of usual length."""
+    """Returns the last grapheme cluster boundary up to `end`, or `end` within an unusually long cluster."""
     position = end
     while position > 0 and end - position < _MAX_CLUSTER_LENGTH and _is_inside_grapheme(text, position):
         position -= 1
@@ -80,7 +83,7 @@ def _is_inside_grapheme(text: str, position: int) -> bool:
     run = position
     while run > 0 and position - run <= _MAX_CLUSTER_LENGTH and _is_regional_indicator(text[run - 1]):
         run -= 1
-    return (position - run) % 2 == 1  # a flag is a pair
+    return (position - run) % 2 == 1  # two regional indicators form a flag
 
 
 def _is_regional_indicator(character: str) -> bool:

@@ -1,6 +1,6 @@
 """The Slack channel: incoming webhook settings, sending, and classification of Slack's responses.
 
-The webhook URL is a secret: anyone who has it can post. It never appears in hints, reasons or excerpts.
+The webhook URL is a secret: anyone who has it can post. Hints and reasons never contain the complete URL.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ _PERMANENT_ERRORS = {
     "posting_to_general_channel_denied": "a Slack workspace administrator has restricted posting to #general",
     "restricted_action": "a Slack workspace administrator has restricted posting",
 }
-# Errors of the message; plain text may still be accepted.
+# Errors that the message causes. Slack may still accept it as plain text.
 _PAYLOAD_ERRORS = frozenset(
     {
         "invalid_attachments",
@@ -90,7 +90,7 @@ class SlackChannel:
     digest_limit = slack_message.MAX_DIGEST_ENTRIES
 
     def parse_settings(self, values: Mapping[str, Any], *, allow_private: bool = False) -> SlackSettings:
-        """Validates `{"webhookUrl": ...}`; `allow_private` also allows `http://`.
+        """Validates `{"webhookUrl": ...}`; `allow_private` also allows `http://` and non-public addresses.
 
         Host names are not resolved here: the HTTP client checks each address when it connects.
 
@@ -103,7 +103,7 @@ class SlackChannel:
         return {"webhookUrl": settings.webhook_url}
 
     def hint(self, settings: SlackSettings) -> str:
-        """Returns `https://hooks.slack.com/…/abcd`: the host and up to four final characters of the secret."""
+        """Returns the host and up to four final characters of the secret, as in `https://hooks.slack.com/…/abcd`."""
         parts = urlsplit(settings.webhook_url)
         secret = settings.webhook_url.rpartition("/")[2]
         return f"{parts.scheme}://{parts.netloc}/\u2026/{secret[-min(4, len(secret) // 2) :] if secret[1:] else ''}"
@@ -139,8 +139,8 @@ CHANNEL = SlackChannel()
 def classify_response(response: HttpResponse, now: datetime) -> SendOutcome:
     """Classifies a response of Slack.
 
-    Slack's error code takes precedence over most statuses, because one status covers different errors. A date in
-    `Retry-After` is compared with `now`, an aware `datetime`.
+    For most 4xx statuses, Slack's error code determines the outcome, because one status covers different errors. A date
+    in `Retry-After` is compared with `now`, an aware `datetime`.
     """
     status, excerpt, latency = response.status, response.excerpt, response.latency_us
     if 200 <= status < 300:
@@ -177,7 +177,10 @@ def _error_code(excerpt: str) -> str:
 
 
 def _retry_after(response: HttpResponse, now: datetime) -> float | None:
-    """Returns Retry-After in seconds (RFC 9110 section 10.2.3), or None if it is missing or invalid."""
+    """Returns Retry-After (RFC 9110 section 10.2.3) in seconds, at most `MAX_RETRY_AFTER_SECONDS`.
+
+    Returns None if the field is missing or invalid.
+    """
     value = response.headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
         seconds = float(value[:12])

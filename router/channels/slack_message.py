@@ -43,7 +43,7 @@ _PLAIN_TEXT_OPTIONS: Payload = {
 
 
 def render_ticket(notification: TicketNotification) -> Payload:
-    for limit in (rt.MAX_TEXT, rt.MAX_TEXT // 2, 200):  # crafted text needs a second pass
+    for limit in (rt.MAX_TEXT, rt.MAX_TEXT // 2, 200):  # crafted text needs a lower limit
         payload = _render_ticket(notification, limit)
         if payload_size(payload) <= MAX_PAYLOAD_BYTES and count_characters(payload) <= MAX_CHARACTERS:
             break
@@ -57,19 +57,19 @@ def render_plain_ticket(notification: TicketNotification) -> Payload:
     attachments = [f"- {name}" for name in _attachment_lines(notification)]
     body = "\n".join(["\n".join(parts), "", quoted, *(["", "Attachments:", *attachments] if attachments else [])])
     link = _safe_link(notification.link)
-    tail = f"\n\n<{link}>" if link else ""  # the only markup that Slack parses
+    tail = f"\n\n<{link}>" if link else ""  # this link is the only markup that Slack parses
     return _PLAIN_TEXT_OPTIONS | {"text": rt.escape(body, _MAX_FALLBACK_LENGTH - rt.utf16_length(tail)) + tail}
 
 
 def render_digest(entries: Sequence[DigestEntry]) -> Payload:
-    """Renders one message that lists the entries by alias, in the given order."""
+    """Renders one message that lists the entries, grouped by alias and otherwise in the given order."""
     if not 1 <= len(entries) <= MAX_DIGEST_ENTRIES:
         raise ValueError(f"a digest has 1 to {MAX_DIGEST_ENTRIES} entries, not {len(entries)}")
     for limit, with_links in (
         (80, True),
         (40, True),
         (20, False),
-    ):  # crafted text or many long lines need a second pass
+    ):  # crafted text or many long lines need a lower limit
         payload = _render_digest(entries, limit, with_links=with_links)
         if payload_size(payload) <= MAX_PAYLOAD_BYTES and count_characters(payload) <= MAX_CHARACTERS:
             break
@@ -228,7 +228,7 @@ def _format_reply_to(notification: TicketNotification) -> str:
 
 
 def _format_mailbox(name: str, address: str) -> str:
-    """Formats name and address. The address is always shown, because a name can imitate one."""
+    """Formats name and address. The address is always shown, because a name can imitate an address."""
     name, address = _shorten(name, 100), _format_address(address)
     labels = deceptive_domain(address)
     shown = f"{name} <{address}>" if name and address else address or name or "(unknown sender)"
@@ -259,7 +259,7 @@ def _attachment_lines(notification: TicketNotification) -> list[str]:
 
 
 def _format_file_name(name: str) -> str:
-    """Shortens a file name but keeps its extension, which shows the file type."""
+    """Shortens a long file name but keeps a short extension, which shows the file type."""
     stem, dot, extension = name.rpartition(".")
     if not stem or rt.utf16_length(extension) > _MAX_EXTENSION_LENGTH or rt.utf16_length(name) <= _MAX_FILE_NAME_LENGTH:
         return _shorten(name, _MAX_FILE_NAME_LENGTH)
@@ -280,7 +280,7 @@ def _format_size(size: int) -> str:
 def _format_time(timestamp: Micros, timezone: str) -> str:
     """Formats a time to the minute; `(unknown)` if `datetime` cannot represent it.
 
-    `fromtimestamp` rejects distant times on some systems.
+    `fromtimestamp` is not used, because it rejects distant times on some systems.
     """
     try:
         time = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=timestamp)
@@ -291,7 +291,7 @@ def _format_time(timestamp: Micros, timezone: str) -> str:
 
 
 def _safe_link(url: str | None) -> str:
-    """Returns the URL, or "" if characters of `public_url` would end a link."""
+    """Returns the URL, or "" if it is missing, too long, or contains characters that could end a link."""
     is_safe = (
         url and len(url) <= _MAX_LINK_LENGTH and url.isascii() and url.isprintable() and not set(url) & set(' <>|"')
     )

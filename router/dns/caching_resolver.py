@@ -1,4 +1,4 @@
-"""A resolver that limits concurrent queries, merges equal ones, and caches existing records.
+"""A resolver that limits concurrent queries, sends equal concurrent queries once, and caches existing records.
 
 Missing records and failures are not cached. `uncached` shares the limit but not the cache, for users who have just
 changed their records.
@@ -22,7 +22,7 @@ _Key = tuple[str, str]
 
 
 class CachingResolver:
-    """Caches the answers of a resolver, but not those of its `alternates`."""
+    """Caches the records found by a resolver, but not those found by its `alternates`."""
 
     def __init__(self, resolver: RecordResolver, clock: Clock, *, max_concurrent: int = MAX_CONCURRENT) -> None:
         self._resolver = resolver

@@ -1,7 +1,7 @@
 """A query to one name server, for dnspython's resolver.
 
-A query with EDNS (RFC 6891) that fails is repeated without EDNS. After a response without EDNS, the server is queried
-without EDNS for `EDNS_RETRY_SECONDS`. Responses are decoded in bounded time.
+A query with EDNS (RFC 6891) is repeated without EDNS if the server rejects or ignores it. After a response without
+EDNS, the server is queried without EDNS for `EDNS_RETRY_SECONDS`. Responses are decoded in bounded time.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ import dns.message
 import dns.nameserver
 import dns.rcode
 
-EDNS_RETRY_SECONDS = 600.0  # EDNS is tried again, in case the server was replaced
-MAX_RECORDS = 200  # including questions; a large zone apex has 100 TXT records
-MAX_READS = 6_000  # slices; 200 MX records with long names need 5,000
-_MAX_DATAGRAMS = 16  # more indicate a flood of forged responses
+EDNS_RETRY_SECONDS = 600.0  # then EDNS is tried again, in case the server was replaced
+MAX_RECORDS = 200  # per response, including questions; a large zone apex has 100 TXT records
+MAX_READS = 6_000  # slices of a response; 200 MX records with long names need 5,000
+_MAX_DATAGRAMS = 16  # per request; more datagrams indicate a flood of forged responses
 _CONCLUSIVE_RCODES = (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)  # the rcodes that state whether records exist
 
 
@@ -65,7 +65,7 @@ class NameServer(dns.nameserver.Do53Nameserver):
         except (OSError, EOFError, dns.exception.FormError) as error:
             if edns_response is not None:
                 return edns_response
-            if isinstance(error, TimeoutError):  # after an OSError, dnspython would not retry this server
+            if isinstance(error, TimeoutError):  # TimeoutError is an OSError: dnspython would not retry this server
                 raise dns.exception.Timeout from None
             raise
 
@@ -74,7 +74,7 @@ class NameServer(dns.nameserver.Do53Nameserver):
     ) -> dns.message.Message:
         response = await (self._query_tcp(requests[0]) if use_tcp else self._query_udp(requests, timeout))
         if response.edns < 0 and response.rcode() in _CONCLUSIVE_RCODES and not self.skips_edns:
-            # A response without an OPT record comes from a server without EDNS (RFC 6891 section 7).
+            # A server that supports EDNS would include an OPT record (RFC 6891 section 6.1.1).
             self._edns_disabled_until = time.monotonic() + EDNS_RETRY_SECONDS
         if response.flags & dns.flags.TC:
             raise dns.message.Truncated
@@ -83,7 +83,7 @@ class NameServer(dns.nameserver.Do53Nameserver):
     async def _query_udp(self, requests: Sequence[dns.message.Message], timeout: float) -> dns.message.Message:
         """Sends the requests one after another until a valid response arrives.
 
-        All must have the same id, so that late responses are accepted too.
+        All requests must have the same ID, so that a late response to an earlier request is accepted too.
         """
         loop = asyncio.get_running_loop()
         with socket.socket(dns.inet.af_for_address(self.address), socket.SOCK_DGRAM) as sock:
@@ -113,7 +113,7 @@ class NameServer(dns.nameserver.Do53Nameserver):
 
 
 def decode_response(wire: bytes, request: dns.message.Message) -> dns.message.Message | None:
-    """Decodes a response; a truncated response is returned incomplete.
+    """Decodes a response; from a truncated response, returns the part that was received.
 
     Returns None for a message that does not match the request (RFC 5452 section 9.1).
 

@@ -17,7 +17,7 @@ from router.dns.resolver import DnsFailure, DnsRecords, MxRecord, NoDnsRecord
 RecordStatus = Literal["ok", "missing", "wrong", "error"]
 TXT_LABEL = "_emailrouter"
 TXT_PREFIX = "emailrouter-verification="
-_SIMILARITY_RATIO = 0.85  # `difflib` ratio: one or two letters of a host name differ
+_SIMILARITY_RATIO = 0.85  # minimum `difflib` ratio: about one or two letters of a host name differ
 _PRIORITY_PART = re.compile(r"^\d{1,5}[\s.]*|[\s.]+\d{1,5}$")
 _PROPAGATION_NOTE = "If you changed it recently, wait: DNS changes can take up to 24 hours to propagate."
 
@@ -56,7 +56,7 @@ def check_mx(
     """Checks that this installation has the highest priority among the MX records of a domain.
 
     Args:
-        domain: A-label form.
+        domain: The domain name in A-label form.
         mx_hosts: (host, priority) pairs of this installation.
         misplaced_at: Other names where an MX record of this installation was found.
     """
@@ -109,7 +109,7 @@ def check_txt(
     """Checks that one TXT record has the verification value; other TXT records are ignored.
 
     Args:
-        domain: A-label form.
+        domain: The domain name in A-label form.
         misplaced_at: Other names where the expected value was found.
     """
     name, value = txt_name(domain), txt_value(token)

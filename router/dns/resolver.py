@@ -1,8 +1,8 @@
 """DNS queries that return failures as values.
 
 A query ends within `lifetime` seconds plus at most 2 seconds of dnspython's backoff, and never raises for DNS or
-network failures. A missing record and a failed query are different results: only for the former must the owner change
-the domain.
+network failures. A missing record and a failed query are different results: only a missing record must be fixed by the
+owner of the domain.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from router.dns.servers import POLL_SECONDS, RESOLV_CONF, NameServers
 
 _log = structlog.get_logger()
 
-_MAX_VALUES = 50  # domains usually have a few
+_MAX_VALUES = 50  # records in a result; most names have only a few
 _MAX_TXT_LENGTH = 1000
-# Bytes, to avoid fragments (DNS flag day 2020). Larger responses use TCP.
+# Bytes. A larger UDP response could be fragmented (DNS flag day 2020), so it is sent over TCP.
 _UDP_PAYLOAD = 1232
 
 V = TypeVar("V")
@@ -35,7 +35,7 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True)
 class DnsRecords(Generic[V]):
-    """The records of a name.
+    """The records of one type that a name has.
 
     Attributes:
         alias: The target of a CNAME, or "".
@@ -73,11 +73,11 @@ class RecordResolver(Protocol):
     """The queries that domain verification needs."""
 
     async def query_mx(self, name: str) -> DnsRecords[MxRecord] | NoDnsRecord | DnsFailure:
-        """Queries the MX records, sorted by preference."""
+        """Queries the MX records of a name, sorted by preference."""
         ...
 
     async def query_txt(self, name: str) -> DnsRecords[str] | NoDnsRecord | DnsFailure:
-        """Queries the TXT records, each with its strings joined."""
+        """Queries the TXT records of a name. The strings of each record are joined."""
         ...
 
     @property
@@ -90,10 +90,10 @@ class DnsResolver:
     """Queries through dnspython's resolver.
 
     Args:
-        nameservers: (IP address, port) pairs; if empty, the servers of `resolv_conf`.
-        timeout: Seconds for each attempt at one server.
-        lifetime: Seconds for a query, over all servers and attempts.
-        poll_seconds: The minimum time between two checks of resolv.conf.
+        nameservers: (IP address, port) pairs; if empty, the servers in `resolv_conf` are used.
+        timeout: The time limit in seconds of each attempt at one server.
+        lifetime: The time limit in seconds of a query, over all servers and attempts.
+        poll_seconds: The minimum time between two checks of `resolv_conf`.
     """
 
     def __init__(

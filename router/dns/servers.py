@@ -1,7 +1,7 @@
 """The name servers to query: the configured ones, or those of `/etc/resolv.conf`, which is read again when it changes.
 
-There is always a server, even if the file cannot be read. Other options of the file are ignored, because queried names
-are absolute and time limits come from the configuration.
+There is always at least one server, even if the file cannot be read. Other options of the file are ignored, because
+queried names are absolute and time limits come from the configuration.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _log = structlog.get_logger()
 
 RESOLV_CONF = Path("/etc/resolv.conf")
 MAX_FILE_SIZE = 65_536  # bytes; typical files have a few hundred
-MAX_SERVERS = 8  # glibc uses 3, and a query ends before it reaches more than 8
+MAX_SERVERS = 8  # glibc uses only 3
 MAX_SKIPPED = 5  # invalid lines that are logged
 POLL_SECONDS = 1.0
 DNS_PORT = 53
-# As in glibc, if the file names no server or cannot be read (resolv.conf(5)).
+# Used if the file names no server or cannot be read, as in glibc (resolv.conf(5)).
 DEFAULT_SERVER = "127.0.0.1"
 _OTHER_KEYWORDS = frozenset({b"search", b"domain", b"options", b"sortlist", b"lookup", b"family"})
 _BOM = b"\xef\xbb\xbf"
@@ -41,7 +41,7 @@ class ResolvConf:
 
 
 def parse_resolv_conf(data: bytes) -> ResolvConf:
-    """Parses the content of resolv.conf. Lines with a port are skipped, as glibc does."""
+    """Parses the content of resolv.conf. A server address with a port is invalid, as in glibc."""
     hosts: dict[str, None] = {}
     skipped: list[str] = []
     for line in data.removeprefix(_BOM).splitlines():
@@ -108,7 +108,7 @@ class NameServers:
 
 
 def _read_file(path: Path) -> tuple[bytes | None, str]:
-    """Returns the content of the file, or None and the reason why it cannot be read."""
+    """Returns (content, `""`), or (None, reason) if the file cannot be read."""
     try:
         # Without O_NONBLOCK, opening a FIFO would wait for a writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -54,7 +54,8 @@ class VerificationResult:
 
     Attributes:
         has_correct_record: At least one record is correct, which keeps a verified domain verified.
-        is_definitely_missing: No record is correct and no query failed.
+        is_definitely_missing: The main resolver's queries succeeded, but neither it nor an alternate found a correct
+            record.
         txt_values: All TXT values found at the verification name.
     """
 
@@ -72,7 +73,7 @@ class VerificationResult:
 def expected_records(
     domain: str, token: str, mx_hosts: Sequence[tuple[str, int]], *, upstream: bool = False
 ) -> tuple[RecordReport, ...]:
-    """Returns the reports before the first check, with the values to add."""
+    """Returns the reports to show before the first check, with the record values to add."""
     missing = NoDnsRecord()
     mx_check = check_upstream_mx(domain, missing) if upstream else check_mx(domain, missing, mx_hosts)
     return (
@@ -94,10 +95,10 @@ async def check_domain(
     """Queries and checks the records of a domain.
 
     Args:
-        domain: A-label form, lower case.
+        domain: The domain name in A-label form and lower case.
         mx_hosts: (host, priority) pairs of `[server] mx_hosts`.
-        mode: The records that verify the domain.
-        resolver: Its `alternates` are queried as well if the domain is not verified.
+        mode: The records that must be correct for the domain to be verified; `txt` if `upstream` is set.
+        resolver: Its `alternates` are queried as well if it does not verify the domain.
         upstream: The MX records belong to another relay that forwards mail, so only the TXT record counts.
     """
     if upstream:
@@ -147,7 +148,10 @@ async def _check_records(
 
 
 def _merge_alternates(result: VerificationResult, others: Sequence[VerificationResult]) -> VerificationResult:
-    """Treats records that only another name server returns correctly as propagating, not as definitely missing."""
+    """Returns `result` updated with the results of alternate name servers.
+
+    A record that is correct only on an alternate is propagating: the domain's records are not definitely missing.
+    """
     records = []
     for index, record in enumerate(result.records):
         is_correct_elsewhere = any(other.records[index].status == "ok" for other in others)

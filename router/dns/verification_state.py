@@ -18,7 +18,7 @@ MAX_MISSES = 5
 MIN_MISSING_TIME: Micros = 4 * DAY
 # The first miss is often a change in progress.
 ALERT_MISSES = 2
-# Maximum time between checks of a domain with misses, and of a new unverified domain.
+# These intervals replace a longer `[dns] recheck_interval`: after a miss, and for a new unverified domain.
 MISSING_RECHECK_INTERVAL: Micros = DAY // 2
 NEW_RECHECK_INTERVAL: Micros = 900 * SECOND
 NEW_DOMAIN_AGE: Micros = 2 * DAY

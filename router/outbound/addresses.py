@@ -1,14 +1,14 @@
 """Decides which IP addresses are public, for connections to URLs that users configure. Pure.
 
-`ipaddress.is_global` is true for NAT64, 6to4 and multicast, through which private hosts can be reached, and differs
-between Python versions.
+`ipaddress.is_global` is not used: it differs between Python versions, and it is true for NAT64, 6to4 and multicast
+addresses, which can lead to private hosts.
 """
 
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
-# The special-purpose address registries (RFC 6890 and its successors), with the reason shown to users.
+# Non-public networks, mostly from the registries of RFC 6890, with the reason shown to users.
 _NON_PUBLIC_IPV4: tuple[tuple[IPv4Network, str], ...] = tuple(
     (IPv4Network(network), reason)
     for network, reason in (
@@ -49,7 +49,7 @@ _NON_PUBLIC_IPV6: tuple[tuple[IPv6Network, str], ...] = tuple(
     )
 )
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
-# Mapped, translated (SIIT) and compatible: the last 32 bits are the IPv4 address that counts.
+# IPv4-mapped, IPv4-translated (SIIT) and IPv4-compatible networks: the last 32 bits are the IPv4 address to check.
 _IPV4_EMBEDDING = tuple(IPv6Network(network) for network in ("::ffff:0:0/96", "::ffff:0:0:0/96", "::/96"))
 
 

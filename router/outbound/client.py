@@ -32,7 +32,8 @@ from router.outbound.lookup import SystemResolver
 from router.outbound.recorder import RecordingConnector, parse_head, receive_buffer
 
 USER_AGENT = "EmailRouter"
-# The body of a 2xx response is only displayed, and the integration stays leased meanwhile.
+# The time limit for reading the body of a 2xx response. The body is only displayed, and the integration stays leased
+# while it is read.
 _BODY_SECONDS = 1.0
 _URL_CHARACTERS = re.compile(r"[\x21-\x7e]+")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
@@ -59,7 +60,7 @@ class HttpResponse:
     """A response whose status line was received, even if the rest is malformed or incomplete.
 
     Attributes:
-        headers: The first value of each field, by lower-case name.
+        headers: The first value of each field, by lower-case name; at most Retry-After if the header is malformed.
         excerpt: The start of the received body, as one line of printable text.
     """
 
@@ -85,8 +86,8 @@ class OutboundClient:
     """Posts JSON through one `aiohttp` session.
 
     Args:
-        timeout: Seconds.
-        answer_excerpt: The maximum size of `HttpResponse.excerpt` in bytes.
+        timeout: The default time limit of a call in seconds.
+        answer_excerpt: The maximum number of body bytes in `HttpResponse.excerpt`.
     """
 
     def __init__(
@@ -110,7 +111,7 @@ class OutboundClient:
         """Sends `payload` in a POST request, and returns the response whatever its status.
 
         Args:
-            timeout: Seconds; None for the default of the client.
+            timeout: The time limit of the call in seconds; None for the client's default.
 
         Raises:
             OutboundError: The URL is invalid or forbidden, the client is closed, or no status line was received.
@@ -146,7 +147,7 @@ class OutboundClient:
         )
 
     async def close(self) -> None:
-        """Closes all connections. Running calls fail, later calls raise `OutboundError`."""
+        """Closes all connections, which ends running calls. Later calls raise `OutboundError`."""
         self._closed = True
         session, self._session = self._session, None
         if session is not None:
@@ -155,7 +156,7 @@ class OutboundClient:
     async def _read_excerpt(
         self, response: aiohttp.ClientResponse, excerpt: bytearray, time_limit: asyncio.Timeout
     ) -> None:
-        """Reads at most one byte over the limit, then closes the connection."""
+        """Appends the start of the body to `excerpt`. If the body exceeds the limit, closes the connection."""
         if 200 <= response.status < 300:
             deadline = asyncio.get_running_loop().time() + _BODY_SECONDS
             time_limit.reschedule(min(time_limit.when() or deadline, deadline))
@@ -171,7 +172,7 @@ class OutboundClient:
             raise OutboundError("the server is shutting down")
         if self._session is None:
             connector = RecordingConnector(
-                limit=0,  # a queue here would let slow hosts delay others
+                limit=0,  # unlimited: with a queue, slow hosts would delay requests to others
                 socket_factory=self._open_socket,
                 ssl=self._ssl if self._ssl is not None else True,
                 resolver=self._resolver or SystemResolver(),
@@ -193,7 +194,7 @@ class OutboundClient:
     def _open_socket(self, address: tuple[Any, ...]) -> socket.socket:
         """Opens a socket; raises PermissionError if the address is forbidden.
 
-        aiohttp passes the final address of each connection.
+        aiohttp passes the resolved address of each connection attempt.
         """
         family, kind, protocol, _, socket_address = address
         if not self._allow_private:

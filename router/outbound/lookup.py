@@ -1,7 +1,7 @@
 """Resolves names with the system's resolver in separate daemon threads.
 
-`getaddrinfo` can take more than 30 seconds and cannot be interrupted. In the event loop's default executor it would
-delay the end of the process.
+`getaddrinfo` can take more than 30 seconds and cannot be interrupted. In the event loop's default executor, such a call
+would delay the end of the process.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Records the first bytes of each response.
 
-If a header field is malformed, aiohttp raises an exception and the status is lost.
+If a header field is malformed, aiohttp raises an exception without the status. The recorded bytes contain the status.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class _RecordingHandler(ResponseHandler):
 
 
 def parse_head(received: bytes) -> tuple[int, Mapping[str, str]] | None:
-    """Parses the status and Retry-After of the final response; None if no status was received."""
+    """Parses the status and Retry-After of the final response; returns None if no final status was received."""
     status_line = _STATUS_LINE.match(received, len(received) - len(received.lstrip(b"\r\n")))
     while status_line is not None:
         status = int(status_line[1])

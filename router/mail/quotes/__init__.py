@@ -1,7 +1,7 @@
 """Splits the text of a message into new text and quoted text.
 
-Quoted text is the history of a reply and the signature. No text is deleted, and in doubt text is new. A forwarded
-message is new text as a whole. docs/mail.md lists the rules, docs/decisions/0026-quoted-text.md the reasons.
+The signature and the quoted history of a reply are quoted text. No text is deleted. In case of doubt, text is new. A
+forwarded message is new text as a whole. docs/mail.md lists the rules, docs/decisions/0026-quoted-text.md the reasons.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from router.mail.quotes.lines import Lines, read_lines
 from router.mail.quotes.signatures import find_signature
 from router.mail.quotes.subjects import classify_subject
 
-# Maximum numbers of characters and lines that are examined. Later text is new unless the history reaches it.
+# Only this many characters and lines are examined. Later text is new, unless the last examined line is history.
 MAX_TEXT_LENGTH = 262144
 _MAX_LINES = 20_000
 
@@ -21,12 +21,14 @@ _MAX_LINES = 20_000
 def split(
     text: str, subject: str = "", *, sender: str = "", is_reply: bool = False, recipients: Iterable[str] = ()
 ) -> tuple[str, str]:
-    """Returns (new, quoted); together they contain every non-empty line, each in the original order.
+    """Returns (new, quoted). Each non-empty line is in one of the two, in the original order.
+
+    If every line would be quoted, the signature counts as new, or the whole text if there is no signature.
 
     Args:
-        sender: Name and address of From, `""` if unknown.
-        is_reply: In-Reply-To or References names a message.
-        recipients: Normalised addresses of To and Cc.
+        sender: Name and address from the From field, `""` if unknown.
+        is_reply: Whether In-Reply-To or References names a message.
+        recipients: Normalised addresses of the message's participants other than the sender.
     """
     raw = text[:MAX_TEXT_LENGTH].split("\n")
     remaining = "".join(f"\n{line}" for line in raw[_MAX_LINES:]) + text[MAX_TEXT_LENGTH:]
@@ -43,7 +45,7 @@ def split(
         lines, history if kind == "forward" else _add_signature(lines, history, sender, is_complete=is_complete)
     )
     if not new:
-        # A signature alone is new text: for example, a phone sent only a picture.
+        # If only a signature remains, it is new text: a phone may send a picture with nothing but its footer.
         new, quoted = _partition(lines, history)
     if not new:
         return text.strip("\n"), ""
@@ -63,7 +65,7 @@ def _add_signature(lines: Lines, ranges: list[Range], sender: str, *, is_complet
 
 
 def _partition(lines: Lines, ranges: list[Range]) -> tuple[str, str]:
-    """Returns the lines outside and inside the ranges."""
+    """Returns the text outside the ranges and the text inside them."""
     new: list[str] = []
     quoted: list[str] = []
     position = 0

@@ -1,7 +1,7 @@
 """Finds attributions: lines above a quote that say who wrote the quoted text and when.
 
-Addresses, dates and verbs of writing in many languages are the evidence. Quote marks below a line are evidence too, so
-the line itself needs less. Mail programs fold attributions, so several lines are joined.
+Addresses, dates and verbs of writing in many languages are the evidence. A line above quote marks needs less evidence.
+Mail programs fold attributions, so several lines are joined.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from router.unicode_text import normalize
 
 MAX_LENGTH = 400  # characters; bounds the text that patterns are matched against
 _MAX_FOLDED_LINES = 5
-_MAX_VERB_LENGTH = 40  # characters at the end of a line
-_MAX_ENDING_LENGTH = 2  # a gender ending: `(a)`, `/la`
+_MAX_VERB_LENGTH = 40  # characters at the end of a line that are searched for a verb
+_MAX_ENDING_LENGTH = 2  # letters of a gender ending: `(a)`, `/la`
 _MAX_OPENING_WORDS = 3
-_MAX_WEEKDAY_LENGTH = 4  # an abbreviated day of the week
+_MAX_WEEKDAY_LENGTH = 4  # letters of an abbreviated day of the week
 _MAX_LEAD_LENGTH = 40  # characters before the first digit of a line that starts with a date
 
 _VERBS_BY_LANGUAGE = {
@@ -59,12 +59,12 @@ _WORD = re.compile(r"[^\W\d_]+")
 _FIRST_PERSON = re.compile(
     r"\bI [a-z]|\b(?:ich|j'ai|j’ai|ik|jag|jeg|yo|я|we|wir|nous|мы)\b|\A(?:We|Wir|Ich|Nous|Мы|Я|Please|Bitte|Kindly)\b"
 )
-# Excludes days and months: `ons 5 maj`, `su 5.5.2026`, `Em qui., 5`.
+# Excludes abbreviated weekdays before a number: `ons 5 maj`, `su 5.5.2026`, `Em qui., 5`.
 _NOT_BEFORE_DATE = r"(?!\.?,?\s\d)"
 # Words as in `Your colleague wrote`. Mail programs write the author's name.
 _SENDER_WORDS = re.compile(
     r"\b(?:your|our|me|us|he|she|they|Ihr|Ihre|Ihnen|mir|uns|dir|euch|er|sie|habe|votre|vos|nous|vous|ai|elle|tu|su|"
-    r"(?<!pisao )(?<!pisala )je(?![^:]{0,120}pisa)|"  # `je` is French and Dutch; `je napisao` is Croatian
+    r"(?<!pisao )(?<!pisala )je(?![^:]{0,120}pisa)|"  # French and Dutch pronoun, not Croatian `je napisao` (`wrote`)
     r"nos|escribí|sua|seu|eu|lhe|lhes|io|vi|mi|ci|ho|vostro|vostra|uw|jullie|hij|zij|han|hun|hon|"
     r"mnie|bana|bize|mij|ons|mig|oss|nekem|nekünk|saya|aku|ben|tôi|ja|jsem|minä|εγώ|мне|нам|"
     r"[Вв]аш\w{0,4}|[Vv]áš|[Vv]aš[aei]?|[Pp]aństwa|teidän|Teidän|önök|Önök|σας|dumneavoastră|bạn|שלכם|לי|אני|أنا|لي)\b"
@@ -78,7 +78,7 @@ _THING_PHRASES = re.compile(
     r"\b(?:le|la|les|un|une|el|los|una|il|lo|de|het|een) [a-z]\w{0,30} (?:a écrit|ha scritto|escribió|schreef)|"
     r"(?:schreef (?:de|het|een)|skrev (?:en|et|ett)) "
 )
-# Phrases of sentences: `As Ana <...> wrote`, `see what he wrote`, `it was written on the page`.
+# Phrases of ordinary sentences: `As Ana <...> wrote`, `see what he wrote`, `it was written on the page`.
 _SENTENCE_PHRASES = re.compile(
     r"\A(?:as|when|since|who|what|how|see|according|this|wie|als|wenn|was|wer|laut|siehe|dies|hier|zoals|wat|zie|comme|"
     r"quand|selon|voir|voici|como|cuando|según|ver|conforme|quando|come|secondo|vedi|ecco|som|sådan|kuten|jak|kiedy|"
@@ -106,8 +106,8 @@ _BRACKETS = ("<", "(", "[", "&lt;", "mailto:", "\uff08", "\uff1c")
 _SEPARATOR = re.compile(r"(?:\s[-\u2013\u2014]{1,3}|(?<=\S)-{2,3}|[.!?])\s+(?=\S)")
 _RUN_ON = re.compile(r":\s{2,8}(?=\S)")
 _MAX_SEPARATORS = 8
-_MIN_OWN_WORDS = 3  # fewer words before a full stop are an abbreviated day
-# A full stop that does not end a sentence: in `p.m.`, after `year` in Russian dates, or in `24. aug.`.
+_MIN_OWN_WORDS = 3  # fewer words before a full stop can be an abbreviated day
+# A full stop that does not end a sentence: in `p.m.`, in Russian dates after the letter for `year`, or in `24. aug.`.
 _SHORT_END = re.compile(r"(?<!\w)[^\W\d]\.\Z|\d\.?\s(?:de\s)?[^\W\d]{2,5}\.\Z")
 _MAX_SHORT_LENGTH = 16
 _MIN_WRAPPED_LENGTH = 50  # mail programs do not wrap shorter lines
@@ -119,7 +119,7 @@ class Attribution:
     """An attribution on the lines `first` to `last`.
 
     Attributes:
-        offset: Its start in the first line, over 0 if new text precedes it.
+        offset: Where the attribution starts in the line `first`; 0 unless new text precedes it on that line.
     """
 
     first: int
@@ -145,10 +145,10 @@ def can_end_attribution(text: str, *, marked: bool) -> bool:
 
 
 def find_attribution(lines: Lines, last: int, *, marked: bool) -> Attribution | None:
-    """Returns the attribution that ends at line `last`, for which `can_end_attribution` must be true.
+    """Returns the attribution that ends at line `last`, or None. `can_end_attribution` must be true for that line.
 
     Args:
-        marked: The next non-empty line is quoted.
+        marked: Whether the next non-empty line is quoted.
     """
     text = ""
     first = last
@@ -169,13 +169,16 @@ def find_attribution(lines: Lines, last: int, *, marked: bool) -> Attribution | 
 
 
 def run_on_attribution(text: str) -> str:
-    """Returns the start of a line that may be an attribution followed by quoted text (Yahoo's app), else `""`."""
+    """Returns the possible attribution at the start of the line, if other text follows it on the line (Yahoo's app).
+
+    Returns `""` for any other line.
+    """
     match = _RUN_ON.search(text[:MAX_LENGTH])
     return text[: match.start() + 1] if match is not None and is_bracketed(text[: match.start()]) else ""
 
 
 def is_attribution(text: str) -> bool:
-    """Whether a line without quote marks is an attribution of the quoted lines below."""
+    """Whether a line, given without its quote marks, is an attribution of quoted lines below it."""
     return len(text) <= MAX_LENGTH and can_end_attribution(text, marked=True) and _has_author(text, marked=True)
 
 
@@ -229,14 +232,14 @@ def _can_introduce_text(text: str, bare: str, *, verb: bool) -> bool:
         complete = verb and time and date and _has_short_opening(text) and text.rstrip("*_ ").endswith(COLONS)
         return complete and not _READER_WORDS.search(text) and not _THING_PHRASES.search(text)
     if verb:
-        return time or _has_short_opening(text.partition("@")[0])  # not `Your colleague Ana <...> wrote on 5 May`
+        return time or _has_short_opening(text.partition("@")[0])  # excludes `Your colleague Ana <...> wrote on 5 May`
     if not (time and date):
         return False
     words = _split_words(bare)
     if words and words[-1] in _WEAK_VERBS:
         return True
     if is_bracketed(text) and _starts_with_date(text):
-        has_name = bool(words) or '"' in bare  # a log line only has a time and an address
+        has_name = bool(words) or '"' in bare  # a log line has only a time and an address
         return has_name and (_ends_with_address(text) or not _WEAK_VERBS.isdisjoint(words))
     return text[0].isdigit() and _ends_with_address(text) and _BY.search(bare) is not None
 
@@ -283,7 +286,10 @@ def _ends_sentence(text: str) -> bool:
 
 
 def _find_beginning(lines: Lines, first: int, text: str) -> tuple[int, str]:
-    """Returns the index of the first line of an attribution, and its text. The date may be on lines above `text`."""
+    """Returns the index of the first line of an attribution and its full text.
+
+    Its date may be on lines above `text`.
+    """
     if has_date(text):
         return first, text
     above = first
@@ -314,7 +320,7 @@ def _line_above(lines: Lines, number: int) -> int:
 
 
 def _find_offset(text: str, *, marked: bool) -> int:
-    """Returns the start of the attribution in its first line, 0 if no new text precedes it."""
+    """Returns where the attribution starts in `text`, 0 if no new text precedes it."""
     start = 0
     for separator in islice(_SEPARATOR.finditer(text), _MAX_SEPARATORS):
         new_text, remaining = text[: separator.start()], text[separator.end() :]

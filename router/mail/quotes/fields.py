@@ -1,7 +1,7 @@
-"""Header blocks above a quoted message (`From: ... Sent: ... To: ... Subject: ...`), in many languages.
+"""Detects header blocks above a quoted message (`From: ... Sent: ... To: ... Subject: ...`), in many languages.
 
-Letters, parcel labels and forms have the same labels. Therefore a block also needs an address, or a date with a time of
-day in the usual place.
+Letters, parcel labels and forms use the same field labels. Therefore a block also needs an address, or a date with a
+time of day in the usual place.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _MAX_LINES = 24  # a block can have a long list of recipients
 _MAX_FOLDED_LINES = 6
 _MAX_VALUE_LENGTH = 1000
 _SEPARATORS = (":", "\uff1a", "|")
-_NOT_IN_LABEL = frozenset('"{}[]<>=/')  # characters of JSON and code
-_CODE_KEYS = frozenset({"from", "to", "subject", "sent"})  # lower-case in YAML, but never in a block
+_NOT_IN_LABEL = frozenset('"{}[]<>=/')  # characters that indicate JSON or code
+_CODE_KEYS = frozenset({"from", "to", "subject", "sent"})  # lower-case keys occur in YAML, but never in a header block
 _DECORATION = " *|\t_\u2022\u00b7\ufe55"
 
 _LABELS_BY_KIND: dict[FieldKind, str] = {
@@ -89,7 +89,7 @@ def _field_kind(label: str) -> FieldKind | None:
 
 
 def starts_with_message_du(text: str) -> bool:
-    """Whether the line starts a block of Orange or laposte.net: `Message du 24/08/26 13:20`."""
+    """Whether the line starts a header block as Orange and laposte.net write it: `Message du 24/08/26 13:20`."""
     return text[:20].casefold().startswith(_MESSAGE_DU)
 
 
@@ -109,10 +109,10 @@ def read_field(text: str) -> tuple[FieldKind, str] | None:
 
 
 def find_block_end(lines: Lines, start: int, *, ruled: bool = False) -> int:
-    """Returns the index of the line after the header block that starts at `start`, 0 if there is none.
+    """Returns the index of the line after the header block that starts at `start`, 0 if no block starts there.
 
     Args:
-        ruled: The line is below a rule, which is evidence too.
+        ruled: Whether a rule or a heading precedes the block. Less evidence is then sufficient.
     """
     end = _find_known_end(lines, start, min_kinds=2 if ruled else _MIN_KINDS)
     if end:
@@ -125,10 +125,10 @@ def find_block_end(lines: Lines, start: int, *, ruled: bool = False) -> int:
 
 
 def _find_known_end(lines: Lines, start: int, *, min_kinds: int, nested: bool = False) -> int:
-    """Returns the end of a block with known labels, 0 if there is none.
+    """Returns the index of the line after a block with known labels, 0 if no such block starts at `start`.
 
     Args:
-        nested: The search runs inside another block and must not nest further.
+        nested: Whether another search started this search, to check whether an inner block starts here.
     """
     first = read_field(strip_marks(lines.texts[start]))
     if first is None or not (first[0] in _FIRST_KINDS or _is_followed_by_field(lines, start)):
@@ -158,7 +158,7 @@ def _find_known_end(lines: Lines, start: int, *, min_kinds: int, nested: bool = 
         else:
             is_new_text = blank and not nested and (len(evidence.kinds) == 1 or known[0] == "from")
             if is_new_text and _find_known_end(lines, number, min_kinds=min_kinds, nested=True):
-                return 0  # the lines above are new text
+                return 0  # the lines above the inner block are new text
             (kind, value), folded, end = known, 0, number + 1
             if kind in evidence.kinds:
                 break
@@ -174,8 +174,8 @@ class _Evidence:
 
     Attributes:
         has_bracketed_address: An address is in brackets, as mail programs write it after a name.
-        has_mailbox: The sender's field is an address, or has one in brackets.
-        has_dated_order: A date with a time of day follows the sender and precedes any recipients.
+        has_mailbox: The From field is an address or contains an address in brackets.
+        has_dated_order: A date with a time of day is below the From field, and not below a To field.
         is_mixed: A known field follows an unknown one.
     """
 
@@ -204,11 +204,11 @@ class _Evidence:
 
     def is_sufficient(self, min_kinds: int) -> bool:
         if self.dates and not any(character.isdigit() for character in self.dates):
-            return False  # `Date: tomorrow`
+            return False  # for example, `Date: tomorrow`
         subject, timed = "subject" in self.kinds, has_time(self.dates)
         if "from" not in self.kinds or not (subject or timed):
             return False
-        # Letters and forms, which must not match, have dates without a time, and addresses among other words.
+        # Letters and forms must not match: their dates have no time, and their addresses are among other words.
         if timed:
             address = self.has_bracketed_address or (self.has_address and not self.has_unknown)
         else:
@@ -222,13 +222,19 @@ def _is_mailbox(value: str) -> bool:
 
 
 def _is_followed_by_field(lines: Lines, start: int) -> bool:
-    """Whether the next line is a field too. A single line like `A: yes` or `To: do` can be new text."""
+    """Whether the label has at least two characters and the next line is a field too.
+
+    Without this check, new text such as `A: yes` or a single line `To: do` could start a block.
+    """
     texts = lines.texts[start : start + 2]
     return texts[0][1:2] not in (*_SEPARATORS, " ") and len(texts) > 1 and read_field(strip_marks(texts[1])) is not None
 
 
 def _is_unknown_block(lines: Lines, start: int) -> bool:
-    """Whether a block in an unknown language starts, with address and date in the usual places."""
+    """Whether a block in an unknown language starts at `start`.
+
+    Its first field must contain an address, and its second field a date with a time of day.
+    """
     values = []
     for text in lines.texts[start : start + _UNKNOWN_LINES]:
         label, separator, value = text[:_MAX_VALUE_LENGTH].replace("\uff1a", ":").partition(":")
@@ -239,7 +245,7 @@ def _is_unknown_block(lines: Lines, start: int) -> bool:
 
 
 def _is_on_one_line(text: str) -> bool:
-    """Whether a line is a whole block, as some webmail writes it: `From: Ana <...> To: Eva Sent: ...`."""
+    """Whether the line is a whole block, as in some webmail: `From: Ana <...> To: Eva Sent: ... Subject: ...`."""
     first = read_field(text)
     if first is None or first[0] not in _FIRST_KINDS or len(text) > _MAX_VALUE_LENGTH:
         return False
@@ -248,7 +254,7 @@ def _is_on_one_line(text: str) -> bool:
 
 
 def _is_in_a_column(lines: Lines, start: int) -> bool:
-    """Whether a block of Lotus Notes starts, with each label and value on its own line."""
+    """Whether a block of Lotus Notes starts at `start`. Each of its labels and values is on a line of its own."""
     if not has_address(lines.texts[start][:_MAX_VALUE_LENGTH]):
         return False
     below = [text for text in lines.texts[start + 1 : start + 1 + _MAX_LINES] if text]

@@ -1,6 +1,7 @@
-"""The footer that a device or a mail program writes below a message (`Sent from my iPhone`), in many languages.
+"""Recognises the footer of a device or a mail program below a message (`Sent from my iPhone`), in many languages.
 
-A footer consists of known words and model names. Sentences of the sender that start in the same way contain others.
+A footer consists of known words and model names. A sentence by the sender can start like a footer, but contains other
+words.
 """
 
 from __future__ import annotations
@@ -120,17 +121,17 @@ _FILLERS_BY_LANGUAGE = {
     "ja, zh, ko": "の 私の 版 用 メール 我的 我 内 내 나의 용 및 을 를",
 }
 _FILLERS = _word_set(" ".join(_FILLERS_BY_LANGUAGE.values()))
-# Words for `by`, after which a word such as `telephone` is not enough.
+# Words for `by`. A footer with one of them must name a brand or a program: `telephone` is not enough.
 _BY_WORDS = frozenset({"by", "por", "par", "per"})
 _DEVICE_NAMES = _BRANDS | _DEVICES
 _KNOWN = _SENDING_WORDS | _DOWNLOAD_WORDS | _PROGRAMS | _BRANDS | _DEVICES | _FILLERS | _BY_WORDS
-# A footer may start with a reference to itself (`This mail`). `The mail was sent from Outlook` is a sentence.
+# A footer may start with `from` or refer to itself (`This mail`). `The mail was sent from Outlook` is a sentence.
 _SELF_REFERENCES = _word_set(
     "from this diese dieser ce cet este esta questo dit denne dette detta tama ta ten tato ezt bu"
 )
 _LAST_WORDS = _SENDING_WORDS | _DOWNLOAD_WORDS
 _FIRST_WORDS = _LAST_WORDS | _SELF_REFERENCES
-# English verbs are not the last word of a footer: `Samsung tablet sent` is not a footer.
+# No footer ends with one of these English verbs: `Samsung tablet sent` is not a footer.
 _ENGLISH_VERBS = frozenset({"sent", "emailed", "mailed", "written"})
 # After a word for sending, these words introduce what was sent: `Sent the iPhone`, `Gesendet: ein iPad`.
 _OBJECT_STARTS = _word_set("the an one two das die den ein eine einen le la les un une el los")
@@ -170,7 +171,7 @@ _EDGES = " \t()<>[]{}*_\"'“”„«».,;:!|~-\u2013\u2014\u2022"
 
 
 def is_footer(line: str) -> bool:
-    """Whether the line only names the device or mail program that sent the message, and may apologise for typos."""
+    """Whether the line names only the device or mail program of the message. The line may also apologise for typos."""
     if not 4 <= len(line) <= MAX_FOOTER_LENGTH:
         return False
     shown = _LINK.sub(" ", line.replace("](", " (")).strip(_EDGES)
@@ -222,7 +223,10 @@ def _has_stem(word: str) -> bool:
 
 
 def _split_known_words(word: str) -> list[str]:
-    """Splits a word of a script without spaces into known words. Returns any other word unchanged."""
+    """Splits a word of a script without spaces into known words.
+
+    A word that cannot be split is returned whole.
+    """
     if word.isascii() or word in _KNOWN:
         return [word]
     pieces: list[str] = []
@@ -242,9 +246,9 @@ def _has_digit(word: str) -> bool:
 
 
 def _is_unknown_model_line(shown: str) -> bool:
-    """Whether the line is `Sent from my` with the name of an unknown device.
+    """Whether the line is `Sent from my` with a name that looks like a device model.
 
-    Other languages are not supported, because their nouns may be capitalised.
+    Only English is supported: in other languages, nouns may be capitalised like model names.
     """
     match = _SENT_FROM_MY.match(shown)
     if match is None:

@@ -1,7 +1,7 @@
 """Finds the quoted history in the text of a reply.
 
 History starts at an attribution, a header block or a heading such as `-----Original Message-----`, or consists of
-quoted lines. Quoted lines between new text (inline replies) are new text too.
+quoted lines. Quoted lines above inline replies count as new text.
 """
 
 from __future__ import annotations
@@ -24,26 +24,30 @@ from router.mail.quotes.lines import (
 
 Range = tuple[int, int]
 
-_MAX_ATTRIBUTIONS = 400  # bounds the lines that are examined as an attribution or a quoted header
+_MAX_ATTRIBUTIONS = 400  # maximum number of lines that are examined as an attribution or a quoted header
 _MAX_FORM_FIELDS = 20
 _MAX_FIELDS_ABOVE = 4  # fields between a rule and an attribution
 _MAX_RULES = 4  # lines above the history that are searched for rules
-# Other quote marks: a bar, another sign with a space, or the author's initials (`EM> `).
+# Quote marks other than `>`: a bar, one of `:}%#` with a space, or the author's initials (`EM> `).
 _OTHER_MARK = re.compile(r"[|\u00a6\u2502\u2503\u258c\u258f\u00bb]|[:}%#] |[A-Za-z][A-Za-z.]{0,5}>(?=\s|\Z)")
-# The prompt of Python, or the start of GroupWise's attribution.
+# The prompt of Python, or the start of an attribution of GroupWise.
 _PROMPT = ">>>"
-# The attributions of GroupWise and Supercite. Supercite starts quoted lines with the author's name.
+# The attributions of GroupWise and Supercite.
 _QUOTED_ATTRIBUTION = re.compile(r">{2,4}\s.{3,300}?>{2,4}\Z|>{5}\s\".{1,60}?\"\s==\s")
-_MAX_WRAPPED_LINES = 3  # continuation lines of GroupWise's attribution
+_MAX_WRAPPED_LINES = 3  # continuation lines of an attribution of GroupWise
 
 
 def find_history(lines: Lines, end: int) -> list[Range]:
-    """Returns the ranges of history in ascending order. `end` is the start of the signature at the end of the text."""
+    """Returns the ranges of history in ascending order.
+
+    Args:
+        end: The index of the signature's first line, or the line count without a signature.
+    """
     return _HistorySearch(lines, end).find_ranges()
 
 
 def quotes_recipient(lines: Lines, recipients: frozenset[str]) -> bool:
-    """Whether the text quotes a message of one of the recipients (normalised addresses)."""
+    """Whether the text quotes a message by one of the recipients (normalised addresses)."""
     if not recipients:
         return False
     above = (n for n, text in enumerate(lines.texts) if text and not lines.quoted[n] and lines.is_quoted_below(n))
@@ -67,12 +71,12 @@ class _HistorySearch:
         self.end = end
         self.checks_left = _MAX_ATTRIBUTIONS
         self.top = lines.next_line(-1)
-        self.has_other_marks = False  # other than `>`
+        self.has_other_marks = False  # whether quote marks other than `>` were found
         self.history: list[Range] = []
         self.find_last_lines()
 
     def find_last_lines(self) -> None:
-        """Finds the last unquoted line before `end`, and the last quoted line. Runs at most twice."""
+        """Finds the last unquoted line before `end`, and the last quoted line of the whole text."""
         lines = self.lines
         unquoted = (n for n in range(self.end - 1, -1, -1) if lines.texts[n] and not lines.quoted[n])
         self.last_own = next(unquoted, -1)
@@ -110,7 +114,10 @@ class _HistorySearch:
         return self.history
 
     def take_attribution(self, number: int) -> int:
-        """If an attribution ends at line `number`, adds the history below it. Returns the next line to examine."""
+        """Adds the history that starts with an attribution ending at line `number`, if there is any.
+
+        Returns the next line to examine.
+        """
         lines = self.lines
         after = lines.next_line(number)
         marked = after < len(lines.texts) and self.is_marked(after)
@@ -134,7 +141,10 @@ class _HistorySearch:
         return self.take_quote(first, after)
 
     def find_run_on(self, number: int) -> int:
-        """Returns the first line of an attribution whose last line also starts the quoted text, else -1."""
+        """Returns the first line of an attribution that ends within line `number`, else -1.
+
+        The rest of line `number` is quoted text.
+        """
         texts = self.lines.texts
         original, texts[number] = texts[number], attributions.run_on_attribution(texts[number])
         found = self.find_attribution(number, marked=False) if texts[number] else None
@@ -142,7 +152,7 @@ class _HistorySearch:
         return found.first if found is not None and not found.offset else -1
 
     def find_body(self, number: int) -> int:
-        """Returns the index of the first line below a heading or header block at `number`, 0 if there is none."""
+        """Returns the first non-empty line below a heading or header block at `number`, 0 if neither is there."""
         lines = self.lines
         heading = is_original_heading(lines.texts[number])
         block = lines.next_line(number) if heading else number
@@ -154,9 +164,9 @@ class _HistorySearch:
         return lines.next_line(end - 1) if end else block if heading else 0
 
     def take_quote(self, first: int, after: int) -> int:
-        """Adds the quoted lines from `after` on with their introduction, unless new text is between them.
+        """Adds the quote that starts at `after`, with its introduction from `first` on.
 
-        Returns the next line to examine.
+        Adds nothing if new text is between quoted lines. Returns the next line to examine.
         """
         lines = self.lines
         if after > self.last_own:
@@ -171,7 +181,10 @@ class _HistorySearch:
         return stop
 
     def take_top_quote(self, number: int) -> int:
-        """Adds an attributed quote at the top of the text; the new text is below."""
+        """Adds the quote at the top of the text if it begins with an attribution.
+
+        Returns the next line to examine.
+        """
         return max(number + 1, self.take_quote(number, number) if self.begins_with_attribution(number) else 0)
 
     def find_attribution(self, number: int, *, marked: bool) -> attributions.Attribution | None:
@@ -186,11 +199,11 @@ class _HistorySearch:
         match = None if self.has_other_marks else _OTHER_MARK.match(self.lines.texts[number])
         if match is None or not match[0].endswith(" "):
             return match is not None
-        # A mark on one line only, such as `# `, is a heading.
+        # A mark such as `# ` on a single line starts a heading.
         return any(text.startswith(match[0]) for text in self.lines.texts[number + 1 : number + 2])
 
     def mark_quoted(self, start: int) -> None:
-        """Marks the line `start` and all later lines with the same mark as quoted."""
+        """Sets `quoted` for the line `start` and for all later lines that have the same quote mark."""
         self.has_other_marks = True
         match = _OTHER_MARK.match(self.lines.texts[start])
         for number in range(start, len(self.lines.texts)):
@@ -203,7 +216,7 @@ class _HistorySearch:
         return is_rule(next(above, ""))
 
     def is_history(self, number: int) -> bool:
-        """Whether quoted lines at the end are history, not a quotation within the new text."""
+        """Whether the quoted lines from `number` to the end are history, not a quotation within the new text."""
         first = strip_marks(self.lines.texts[number])
         if self.begins_with_attribution(number) or is_forward_heading(first):
             return True
@@ -219,7 +232,7 @@ class _HistorySearch:
         return attributions.is_attribution(folded[0]) or attributions.is_attribution(" ".join(folded))
 
     def find_attributed_quote(self, start: int) -> int:
-        """Returns the first quoted line from `start` on that begins an attribution or a header block, or -1."""
+        """Returns the first quoted paragraph from `start` on that begins with an attribution or header block, or -1."""
         lines = self.lines
         firsts = (n for n in range(start, len(lines.texts)) if lines.quoted[n] and not lines.texts[n - 1])
         for first in islice(firsts, _MAX_ATTRIBUTIONS):
@@ -228,7 +241,10 @@ class _HistorySearch:
         return -1
 
     def is_quoted_attribution(self, number: int) -> bool:
-        """Whether an attribution of GroupWise or Supercite starts here, which has quote marks of its own."""
+        """Whether an attribution of GroupWise or Supercite starts at `number`.
+
+        Such an attribution begins with quote marks although it is not quoted.
+        """
         text = self.lines.texts[number]
         if _QUOTED_ATTRIBUTION.match(text) is not None:
             return attributions.is_attribution(text.strip("> ") + ":" * text.endswith(">"))
@@ -245,7 +261,7 @@ class _HistorySearch:
         return False
 
     def is_quoted_header(self, number: int) -> bool:
-        """Whether only a header block is quoted: Orange and others do not mark the message below it."""
+        """Whether a quoted header block starts at `number`, but the message below it is not quoted (Orange, ...)."""
         lines = self.lines
         heading = is_original_heading(strip_marks(lines.texts[number]))
         if not heading and not fields.starts_with_message_du(strip_marks(lines.texts[number])):
@@ -258,7 +274,7 @@ class _HistorySearch:
         return below > 0 and not lines.quoted[below]
 
     def is_form(self, number: int) -> bool:
-        """Whether the field belongs to a form or a raw header, because other fields precede it."""
+        """Whether the field at `number` belongs to a form or a raw header: other fields are directly above it."""
         above = number - 1
         while number - above <= _MAX_FORM_FIELDS and above >= 0 and is_form_field(self.lines.texts[above]):
             above -= 1
@@ -267,7 +283,10 @@ class _HistorySearch:
         )
 
     def is_introduced(self, number: int) -> bool:
-        """Whether a line that ends with a colon introduces the lines below, which are then new text."""
+        """Whether the text line above `number` ends with a colon.
+
+        Such a line introduces the lines below it as new text.
+        """
         above = number - 1
         while above >= 0 and (not self.lines.texts[above] or is_rule(self.lines.texts[above])):
             above -= 1
@@ -278,7 +297,7 @@ class _HistorySearch:
         return self.history
 
     def add_range(self, start: int, stop: int) -> None:
-        """Adds a range, including rules and an undecorated heading above it."""
+        """Adds a range, extended by the rules and headings directly above it."""
         texts = self.lines.texts
         first = start
         for above in range(start - 1, max(-1, start - 1 - _MAX_RULES), -1):
@@ -289,7 +308,7 @@ class _HistorySearch:
         self.history.append((self.find_rule_above_fields(first), stop))
 
     def find_rule_above_fields(self, first: int) -> int:
-        """Returns the rule above fields that directly precede an attribution (Yandex), else `first`."""
+        """Returns the rule above the fields directly above `first` (Yandex), or `first` if there is no such rule."""
         above = first - 1
         while first - above <= _MAX_FIELDS_ABOVE and above >= 0 and fields.read_field(self.lines.texts[above]):
             above -= 1

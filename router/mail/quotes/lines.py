@@ -1,4 +1,4 @@
-"""The lines of a text, classified as quoted, as a rule, as a heading or as a field, in linear time."""
+"""Classifies the lines of a text as quoted lines, rules, headings or form fields, in linear time."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from router.unicode_text import normalize
 
 COLONS = (":", "\uff1a", "\u1366")
 MAX_HEADING_LENGTH = 120
-_MAX_CLOSING_LENGTH = 40  # the last line of a folded attribution (`> wrote:`)
+_MAX_CLOSING_LENGTH = 40  # characters in the last line of a folded attribution (`> wrote:`)
 _QUOTE_MARKS = (">", "\uff1e")
 _DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2500\u2501"
 _RULE_CHARACTERS = frozenset(_DASHES + "_=*~ ")
 _LONG_DASHES = frozenset("\u2014\u2015\u2013")
-# Mail programs put direction marks, zero-width characters and special spaces around names and dates.
+# Removes direction marks and zero-width characters, and replaces special spaces. Mail programs put them around names.
 _CHARACTER_MAP = dict.fromkeys([0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF])
 _CHARACTER_MAP |= dict.fromkeys([0x09, 0xA0, 0x2007, 0x2009, 0x202F, 0x3000], " ")
-# Arabic, Persian, Hindi, Bengali, Thai and full-width digits.
+# Maps Arabic, Persian, Hindi, Bengali, Thai and full-width digits to ASCII digits.
 _CHARACTER_MAP |= {
     zero + digit: str(digit) for zero in (0x660, 0x6F0, 0x966, 0x9E6, 0xE50, 0xFF10) for digit in range(10)
 }
-# Excludes labels of signatures.
+# Excludes usual labels of signatures, such as `Tel:`.
 _FORM_FIELD = re.compile(
     r"(?!tel|phone|mob|fax|e-?mail|mail|web|internet|skype|handy|cell|office|direct|http)"
     r"[^\W\d_][\w-]{1,30}(?: [\w-]{1,30})?:\s?\S",
@@ -95,7 +95,7 @@ _FORWARD_STARTS = _phrase_set(
     "开始转发的邮件/轉寄訊息/転送されたメッセージ/전달된 메시지"
 )
 _FORWARDED_BY = tuple(_phrase_set("Forwarded by/Weitergeleitet von/Transféré par/Reenviado por/Inoltrato da/转发自"))
-# Help desks ask for the reply above such a line.
+# Help desks ask customers to reply above a line with one of these phrases.
 _REPLY_ABOVE = tuple(
     _phrase_set(
         "reply above this line/type your reply above/write above this line/Antwort über dieser Zeile/"
@@ -110,7 +110,8 @@ class Lines:
     """The lines of a text.
 
     Attributes:
-        texts: The lines without direction marks and surrounding spaces.
+        texts: The stripped lines without invisible characters, with plain spaces and ASCII digits.
+        quoted: Whether each line is quoted.
     """
 
     raw: list[str]
@@ -137,7 +138,7 @@ class Lines:
 
 
 def read_lines(raw: list[str]) -> Lines:
-    """Classifies lines; a line inside wrapped angle brackets is classified like the line above."""
+    """Classifies the lines. A line that closes a folded address or attribution is classified like the line above it."""
     texts = [line.translate(_CHARACTER_MAP).strip() for line in raw]
     quoted = [text[:1] in _QUOTE_MARKS for text in texts]
     for number in range(1, len(texts)):
@@ -153,12 +154,15 @@ def strip_marks(text: str) -> str:
 
 
 def is_rule(text: str) -> bool:
-    """Whether the line consists only of dashes, underscores and similar characters."""
+    """Whether the line is a drawn rule: several dashes, underscores or similar characters, or one long dash."""
     return bool(text) and _RULE_CHARACTERS.issuperset(text) and (len(text) > 1 or text in _LONG_DASHES)
 
 
 def is_original_heading(text: str) -> bool:
-    """Whether the line is `-----Original Message-----` in any language, or the reply line of a help desk."""
+    """Whether the line is `-----Original Message-----` in a known language.
+
+    Also true for the lines of help desks, such as `##- Reply above this line -##`.
+    """
     if len(text) > MAX_HEADING_LENGTH or not (_is_decorated(text) or text.startswith("##")):
         return False
     words = letters_only(text)
@@ -166,7 +170,7 @@ def is_original_heading(text: str) -> bool:
 
 
 def is_original_phrase(text: str) -> bool:
-    """Whether the line is `Original Message` in any language. Some programs write no dashes."""
+    """Whether the line is `Original Message` in a known language. Some mail programs write no dashes around it."""
     return len(text) <= MAX_HEADING_LENGTH and letters_only(text) in _ORIGINAL
 
 
@@ -180,7 +184,7 @@ def is_forward_heading(text: str) -> bool:
 
 
 def is_form_field(text: str) -> bool:
-    """Whether the line is a label with a value, as in a form or a header, but not in a signature."""
+    """Whether the line is a label with a value, as in a form or a header. Usual labels of signatures are excluded."""
     return _FORM_FIELD.match(text) is not None
 
 
@@ -193,7 +197,7 @@ def _is_decorated(text: str) -> bool:
 
 
 def _closes_attribution(texts: list[str], number: int) -> bool:
-    """Whether a line like `>:` or `> wrote:` closes a bracket that a line above opens."""
+    """Whether the line, such as `>:` or `> wrote:`, closes an angle bracket that one of the two lines above opens."""
     if len(texts[number]) > _MAX_CLOSING_LENGTH or not texts[number].endswith(COLONS):
         return False
     above = " ".join(texts[max(0, number - 2) : number])

@@ -1,6 +1,6 @@
 """Finds the start of the signature at the end of a text: the line `-- ` (RFC 3676 section 4.3) or a device footer.
 
-A `--` without its space can also be a drawn rule. The lines below it must then look like a signature of the sender.
+A `--` without a trailing space can also be a drawn rule. The lines below it must then look like the sender's signature.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from itertools import takewhile
 from router.mail.quotes.footers import MAX_FOOTER_LENGTH, is_footer
 from router.mail.quotes.lines import COLONS, Lines, is_form_field, is_rule, letters_only
 
-MAX_SIGNATURE_LINES = 16  # without the confidentiality notice
-_MAX_LINES = 60  # with the confidentiality notice
-_MAX_LINE_LENGTH = 100  # a longer line is a sentence or a confidentiality notice
+MAX_SIGNATURE_LINES = 16  # lines above the confidentiality notice
+_MAX_LINES = 60  # lines including the confidentiality notice
+_MAX_LINE_LENGTH = 100  # characters; a longer line counts as a sentence
 _MAX_FOOTERS = 30
-_MAX_PLAIN_LINE_LENGTH = 60  # lines below `--`, which can also be a drawn rule
+_MAX_PLAIN_LINE_LENGTH = 60  # characters in a line below `--`, which can also be a drawn rule
 _MAX_NAME_WORDS = 4
 _MAX_SENDER_LENGTH = 200
-_MIN_PART_LENGTH = 3  # letters of a name within a longer word (`karlkunde@...`)
+_MIN_PART_LENGTH = 3  # letters of a word that matches as part of a longer word (`karlkunde@...`)
 _DELIMITER = "-- "
 _LOOSE_DELIMITERS = frozenset({"--", "__", "\u2014"})
 _NOTICE = re.compile(
@@ -29,8 +29,8 @@ _NOTICE = re.compile(
 _SENTENCE_END = re.compile(r"[.!?\u3002\uff01\uff1f][)\"']?\Z")
 _SENTENCE_OR_LABEL_ENDS = (*COLONS, ".", "!", "?", ",", "\u3002", "\uff01", "\uff1f")
 _MIN_SENTENCE_WORDS = 6
-_MIN_SHORT_SENTENCE_WORDS = 3  # sentences beside a longer one
-_MIN_PLAIN_SENTENCE_WORDS = 4  # sentences below a possible drawn rule
+_MIN_SHORT_SENTENCE_WORDS = 3  # words of a further sentence besides the slogan
+_MIN_PLAIN_SENTENCE_WORDS = 4  # words of a sentence below a possible drawn rule
 _NOT_SLOGAN = re.compile(r"[:?\uff1a\uff1f]")
 _CODE_ENDS = (";", "{", "}", "(", "=", "\\")
 _QUESTION_MARKS = ("?", "\uff1f", "\u061f")
@@ -52,11 +52,11 @@ _LIST_FOOTER = re.compile(r"mailing list|unsubscribe|listinfo|abmelden|se désab
 
 
 def find_signature(lines: Lines, start: int, end: int, *, sender: str = "", with_list_footer: bool = False) -> int:
-    """Returns the index of the first line of the signature at the end of lines[start:end], `end` without one.
+    """Returns the index of the first line of the signature at the end of lines[start:end], or `end` if there is none.
 
     Args:
         sender: Name and address of the sender, `""` if unknown.
-        with_list_footer: The footer of a mailing list counts as a signature.
+        with_list_footer: Whether a mailing list's footer below a drawn rule counts as a signature.
     """
     signature_start = _find_footers(lines, start, end)
     delimiter = _find_delimiter(lines, start, signature_start, sender=sender, with_list_footer=with_list_footer)
@@ -64,7 +64,10 @@ def find_signature(lines: Lines, start: int, end: int, *, sender: str = "", with
 
 
 def _find_footers(lines: Lines, start: int, end: int) -> int:
-    """Returns the index of the first line of the device footers at the end, `end` if there are none."""
+    """Returns the first line of the device footers at the end of lines[start:end], or `end` if there are none.
+
+    A rule directly above the footers belongs to them.
+    """
     signature_start = end
     for _ in range(_MAX_FOOTERS):
         last = _last_nonempty_line(lines, start, signature_start)
@@ -125,7 +128,10 @@ def _find_delimiter(lines: Lines, start: int, end: int, *, sender: str, with_lis
 
 
 def _is_content_below(lines: Lines, number: int, start: int) -> bool:
-    """Whether a line such as `My new address:` introduces the lines below, or `--` continues a code comment."""
+    """Whether the line above the delimiter shows that content follows, not a signature.
+
+    Such a line ends with a colon (`My new address:`), or starts with `--` as in a code comment.
+    """
     last = _last_nonempty_line(lines, start, number)
     if last < start:
         return False
@@ -133,7 +139,10 @@ def _is_content_below(lines: Lines, number: int, start: int) -> bool:
 
 
 def _is_signature(below: list[str]) -> bool:
-    """Whether lines, in reverse order, can be a signature with at most a slogan."""
+    """Whether `below`, the lines in reverse order, can be a signature.
+
+    Above the confidentiality notice, a signature may contain one sentence: a slogan.
+    """
     above_notice = list(takewhile(lambda line: not _NOTICE.search(line[:2000]), reversed(below)))
     if len(above_notice) > MAX_SIGNATURE_LINES or any(_is_not_signature(line) for line in above_notice):
         return False
@@ -163,7 +172,10 @@ def _is_sentence(line: str, words: int = _MIN_SENTENCE_WORDS) -> bool:
 
 
 def _is_plain_signature(below: list[str]) -> bool:
-    """Whether lines below a possible rule are a signature: contact details, a closing phrase or only a name."""
+    """Whether the lines below a possible rule are a signature.
+
+    Such a signature is a name alone, or several lines with contact details or a closing phrase.
+    """
     if (
         not below
         or len(below) > MAX_SIGNATURE_LINES
@@ -180,7 +192,10 @@ def _is_plain_signature(below: list[str]) -> bool:
 
 
 def _has_sender_word(below: list[str], sender: str) -> bool:
-    """Whether the lines share a word with the sender's name or address, or no comparison is possible."""
+    """Whether the lines contain a part of the sender's name or address.
+
+    Also true for a mailing list's footer, for an unknown sender, and for lines in a script other than the name's.
+    """
     names = [
         word
         for word in map(letters_only, _WORD.findall(sender.rpartition(".")[0][:_MAX_SENDER_LENGTH]))

@@ -10,9 +10,9 @@ from router.mail.quotes.lines import letters_only
 SubjectKind = Literal["reply", "forward", ""]
 
 _MAX_PREFIX_LENGTH = 24
-# A reply count (`RE[2]:`, `Re^3:`, `Re(4):`) and a dot may precede the colon.
+# A reply count (`RE[2]:`, `Re^3:`, `Re(4):`) or a dot may precede the colon.
 _PREFIX = re.compile(r"\s*([^\W\d_][^:\uff1a\[\]()^]{0,23}?)\s?(?:[\[(^*]{0,2}\d{1,4}[\])]?)?\s{0,2}[:\uff1a]")
-# The name of a mailing list (`[users]`) or a marker (`External:`).
+# The name of a mailing list (`[users]`) or a marker (`External:`) before the prefix.
 _TAG_BEFORE_PREFIX = re.compile(
     r"\s*(?:\[[^\[\]]{0,80}\]|\u3010[^\u3010\u3011]{0,40}\u3011|\([^()]{0,40}\)|"
     r"\*[^*]{1,20}\*|<[^<>]{1,20}>|(?:external|extern|externe|ext|spam)\s?:)\s*",
@@ -39,13 +39,16 @@ _FORWARD_PREFIXES = _parse_prefixes(
     "pārs/persiųsta/пересл/переслано/пересылка/пер/пересланное/препр/препратено/ส่งต่อ/chuyển tiếp/הועבר/הו/"
     "إعادة توجيه/ممررة/ارسال/转发/轉寄/轉發/転送/전달/vs"
 )
-# `VS:` is a reply in Finnish and Estonian, a forwarded message in Danish and Norwegian.
+# `VS:` marks a reply in Finnish and Estonian, but a forwarded message in Danish and Norwegian.
 _AMBIGUOUS_PREFIXES = _REPLY_PREFIXES & _FORWARD_PREFIXES
 _VS_IS_REPLY = re.compile(r"^[>\s*]{0,6}(?:lähettäjä|saatja)\s?:|kirjoitti|kirjutas", re.IGNORECASE | re.MULTILINE)
 
 
 def classify_subject(subject: str, text: str) -> SubjectKind:
-    """Classifies a subject by its first prefix; the language of `text` decides about ambiguous prefixes."""
+    """Classifies a subject by its first prefix; returns `""` if the prefix is unknown or missing.
+
+    An ambiguous prefix is classified by the language of `text`, the text of the message.
+    """
     subject = subject[:400]
     for _ in range(_MAX_TAGS):
         before = _TAG_BEFORE_PREFIX.match(subject)
