@@ -1,1 +1,1 @@
-"""Contains all SQL of the program, and the two databases behind one interface."""
+"""Contains all SQL of the program, and one interface to SQLite and PostgreSQL."""

@@ -26,9 +26,9 @@ _COMMENT = re.compile(r"--[^\n]*")
 
 @dataclass(frozen=True, slots=True)
 class NamedQuery:
-    """One statement, with named parameters for SQLite and numbered ones for PostgreSQL.
+    """One statement, with named parameters for SQLite and numbered parameters for PostgreSQL.
 
-    `parameters` are in the order of their numbers.
+    `parameters` contains the names in the order of the numbers.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Catalog:
 
 @functools.cache
 def load_catalog() -> Catalog:
-    """Raises ValueError for an invalid file."""
+    """Loads all queries. Raises ValueError if a file is invalid."""
     shared: dict[str, str] = {}
     postgres: dict[str, str] = {}
     folder = resources.files("router.store") / "queries"

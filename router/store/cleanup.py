@@ -1,4 +1,4 @@
-"""Runs the cleanup of transactions and connections, also when the caller is cancelled.
+"""Runs the cleanup of transactions and connections, even if the caller is cancelled.
 
 A cancelled caller does not wait for the cleanup: a request that timed out is answered at once, even if the database
 server does not confirm the ROLLBACK.
@@ -16,7 +16,7 @@ log = structlog.get_logger()
 
 
 class CleanupTasks:
-    """The running cleanups of one database. Those of one connection run one after the other."""
+    """The running cleanups of one database. The cleanups of a connection run one after the other."""
 
     def __init__(self) -> None:
         self._last: dict[object, asyncio.Task[None]] = {}
@@ -27,8 +27,8 @@ class CleanupTasks:
         """Starts `cleanup` and waits for it, unless the calling task is being cancelled.
 
         Args:
-            cleanup: Must not raise; an exception is logged as an internal error.
-            seconds: The time after which `cleanup` is cancelled.
+            cleanup: An exception is logged, and also raised if the caller waits.
+            seconds: The time after which `cleanup` is cancelled; None for no limit.
         """
         task = asyncio.ensure_future(_run_with_timeout(self._last.get(connection), cleanup, seconds))
         self._last[connection] = task

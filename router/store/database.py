@@ -1,7 +1,7 @@
 """The interface to a database, the same for SQLite (`sqlite`) and PostgreSQL (`postgres`).
 
-A database that cannot answer raises `Unavailable` or a subclass. Every other database error is a programming error and
-is not translated.
+If the database is unavailable, a method raises `Unavailable` or a subclass. Every other database error is a programming
+error and is not translated.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from router.errors import SerializationConflict
 Row = Mapping[str, Any]
 P = ParamSpec("P")
 T = TypeVar("T")
-# PostgreSQL detects a deadlock only after `deadlock_timeout` (by default one second). More consecutive conflicts
-# indicate a fault.
+# The tries of a transaction, including the first. PostgreSQL detects a deadlock only after `deadlock_timeout` (by
+# default one second), and more consecutive conflicts indicate a fault.
 MAX_CONFLICT_TRIES = 4
 
 
 class QueryExecutor(Protocol):
-    """Executes named queries: in a transaction, or each in a transaction of its own."""
+    """Executes named queries: all in one transaction, or each in its own transaction."""
 
     async def fetch_all(self, query: str, /, **values: object) -> Sequence[Row]:
         """Returns all rows."""
@@ -50,23 +50,27 @@ class Database(QueryExecutor, Protocol):
         ...
 
     async def close(self) -> None:
-        """Waits for running statements (on PostgreSQL, a limited time), then closes all connections."""
+        """Waits for running statements (on PostgreSQL, for a limited time), then closes the connections.
+
+        A connection that `PostgresDatabase.connect` returned stays open.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement of a group commit, for many rows.
+    """One statement of a group commit, with values for many rows.
 
-    SQLite executes it once for each row; PostgreSQL once for all rows, with an array for each parameter.
+    SQLite executes the statement once for each row; PostgreSQL once for all rows, with an array for each parameter.
     """
 
     query: str
     rows: Sequence[Mapping[str, object]]
 
 
-# A transaction as a generator: it yields statements, receives the rows of each, and returns the result. Without an
-# await, the same code runs in the writer thread of SQLite and on the event loop for PostgreSQL.
+# A transaction as a generator: it yields statements, receives the rows that each statement returns, and returns the
+# result. It contains no await, so the same code runs in the writer thread of SQLite and on the event loop for
+# PostgreSQL.
 StatementGenerator = Generator[Statement, Sequence[Row], T]
 
 
@@ -76,8 +80,8 @@ def _field_names(cls: Any) -> tuple[str, ...]:
 
 
 def model_from_row(cls: type[T], row: Row) -> T:
-    """Builds a dataclass from the columns named like its fields; ignores other columns."""
-    dataclass_type: Any = cls  # its declaration does not state that `T` is a dataclass
+    """Builds a dataclass instance from the columns named like the fields; ignores other columns."""
+    dataclass_type: Any = cls  # `type[T]` does not state that `cls` is a dataclass
     return cls(**{name: row[name] for name in _field_names(dataclass_type)})
 
 
@@ -91,7 +95,7 @@ async def fetch_model(executor: QueryExecutor, cls: type[T], query: str, /, **va
 
 
 def retry_on_conflict(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
-    """Decorates a coroutine function of exactly one transaction: repeats it after a `SerializationConflict`.
+    """Decorates a coroutine function that runs exactly one transaction: retries after `SerializationConflict`.
 
     Deliverers, replay and erasure lock rows in different orders, so deadlocks are possible.
     """

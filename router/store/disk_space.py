@@ -1,7 +1,7 @@
 """Checks the free disk space before a message is accepted.
 
-A reserve stays free, because a full disk would also stop logs, backups and the delivery of stored messages. The size of
-the `-wal` file must also be free: a checkpoint may copy all of it to the database file.
+A reserve stays free, because a full disk would also stop logs, backups and the delivery of stored messages. Space for a
+second copy of the `-wal` file must also be free: a checkpoint may copy the whole file to the database file.
 """
 
 from __future__ import annotations
@@ -17,10 +17,7 @@ CHECK_INTERVAL_SECONDS = 1.0
 
 
 class FreeSpaceCheck:
-    """Checks the disk with the SQLite file; the disk of a PostgreSQL server is not checked.
-
-    A `min_free_bytes` of 0 disables the check.
-    """
+    """Checks the disk that contains the SQLite file. A `min_free_bytes` of 0 disables the check."""
 
     def __init__(self, path: Path, min_free_bytes: int, clock: Clock) -> None:
         self._folder = path.absolute().parent
@@ -41,7 +38,7 @@ class FreeSpaceCheck:
             try:
                 stats = await asyncio.to_thread(os.statvfs, self._folder)
             except OSError:
-                return  # `DatabaseFile.check` gives the reason
+                return  # `DatabaseFile.check` reports the reason
             self._free = stats.f_bavail * stats.f_frsize
             self._needed = self._min_free_bytes + await asyncio.to_thread(file_size, self._wal)
         if self._free < self._needed:
@@ -52,7 +49,7 @@ class FreeSpaceCheck:
 
 
 def wal_path(path: Path) -> Path:
-    """SQLite derives the name from the resolved path."""
+    """Returns the path of the `-wal` file. SQLite derives it from the resolved path of the database."""
     real = path.resolve()
     return real.with_name(f"{real.name}-wal")
 

@@ -1,7 +1,7 @@
 """A fair lock for the single writer of SQLite, shared by threads and coroutines of this process.
 
-With SQLite's own lock, a second writer sleeps and retries; under load it may never get the lock. Other processes on the
-same file still use the busy timeout of SQLite.
+With SQLite's own lock, a second writer sleeps and retries; under load it may never acquire the lock. Other processes
+that use the same file still rely on SQLite's busy timeout.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class FairLock:
         return entered
 
     async def acquire(self) -> None:
-        """Waits for the lock. A cancelled waiter that is granted the lock releases it for the next one."""
+        """Waits for the lock. A cancelled task that receives the lock passes it to the next waiter."""
         loop = asyncio.get_running_loop()
         granted: asyncio.Future[None] = loop.create_future()
 

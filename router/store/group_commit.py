@@ -1,7 +1,7 @@
 """Group commit: concurrent accepts share one transaction, so a busy server pays one fsync for many messages.
 
-A group consists of the items that arrived while the previous group was written. If a group fails, each item is retried
-individually, so that one bad item does not fail the others.
+A group consists of items that arrived while an earlier group was written. If a group fails although the database is
+available, each item is retried individually, so that one bad item does not fail the others.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ResultT = TypeVar("ResultT")
 ItemC_contra = TypeVar("ItemC_contra", bound=WeightedItem, contravariant=True)
 ResultC_co = TypeVar("ResultC_co", covariant=True)
 
-# The transaction of a group: one result for each item, in the same order.
+# The transaction of a group. Returns one result for each item, in the order of the items.
 WriteGroup = Callable[[Sequence[ItemT]], StatementGenerator[Sequence[ResultT]]]
 
 
@@ -35,7 +35,7 @@ class GroupWriter(Protocol[ItemC_contra, ResultC_co]):
     """Accepts items and commits them in groups."""
 
     async def commit(self, item: ItemC_contra) -> ResultC_co:
-        """Returns the result of the item after its commit.
+        """Commits an item and returns its result.
 
         Raises `Unavailable`, or the error that the item caused. Cancelling the caller does not cancel the commit.
         """
@@ -59,14 +59,14 @@ class GroupLimits:
     max_weight: int
 
     def fits(self, count: int, group_weight: int, item: WeightedItem) -> bool:
-        """The first item always fits."""
+        """Whether `item` fits into a group of `count` items. The first item always fits."""
         return count == 0 or (count < self.max_items and group_weight + item.weight <= self.max_weight)
 
 
 def should_retry_individually(error: Exception) -> bool:
     """Whether the items of a group that failed with `error` are retried one by one.
 
-    A disk may have space for some items, and a conflict may not happen again.
+    A full disk may still have space for some items, and a conflict may not happen again.
     """
     return not isinstance(error, Unavailable) or isinstance(error, StorageFull | SerializationConflict)
 

@@ -1,7 +1,7 @@
 """Migrates a database to the schema of this program, and rejects a newer schema.
 
 Each migration (`migrations/NNNN_*.sql`) is one transaction, so an interruption leaves the schema of the last complete
-one. A concurrent migration waits. A migration must not break a running program of the previous version.
+migration. A concurrent migration waits. A migration must not break a running program of the previous version.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _CREATE_VERSION_TABLE = (
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One migration. `text` contains marked blocks for one database only."""
+    """One migration. A block `/*pg ... */` or `/*sqlite ... */` in `text` applies to one database only."""
 
     version: int
     name: str
@@ -151,7 +151,10 @@ async def _migration_transaction(
 
 
 async def _require_current_schema(connection: PostgresConnection) -> None:
-    """Without a current schema, the tables would seem to be missing."""
+    """Raises `ConfigurationFault` if the search_path contains no usable schema.
+
+    Otherwise, the tables would seem to be missing.
+    """
     row = await connection.fetchrow("SELECT current_schema() AS found, current_setting('search_path') AS path")
     if row["found"] is None:
         raise ConfigurationFault(

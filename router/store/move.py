@@ -1,7 +1,7 @@
-"""Copies every row of every table to another database and compares the row counts.
+"""Copies all data to another database and compares the row counts.
 
-Reads from one snapshot and writes in one transaction, in batches of constant memory. The source is never changed. Mail
-that the source accepts during the move is not copied: stop the program first.
+Reads from one snapshot and writes in one transaction, in batches that limit the memory use. The source is never
+changed. Mail that the source accepts during the move is not copied: stop the program first.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from router.store.postgres import PostgresDatabase
 from router.store.postgres_errors import translate_errors
 from router.store.sqlite import SqliteDatabase
 
-# Without the full-text index of SQLite. A table comes after the tables that it references.
+# All tables except `schema_versions` and SQLite's full-text index, which triggers fill. A table comes after the tables
+# that it references.
 TABLES = (
     "workspaces",
     "users",
@@ -49,12 +50,12 @@ TABLES = (
     "audit",
     "blocked_senders",
 )
-# The migrations insert rows into these tables, and the move replaces them.
+# The migrations insert rows into these tables. The move replaces the rows.
 SEEDED_TABLES = frozenset({"versions"})
-# A batch is kept in memory: at most 4 MiB of raw messages, or the texts of 50 messages.
+# The rows of a batch, which is kept in memory. 16 raw chunks are 4 MiB.
 BATCH_ROWS, BATCH_ROWS_BY_TABLE = 500, {"raw_chunks": 16, "message_contents": 50}
 
-# The configured limit is too short for copying whole tables.
+# The configured statement timeout is too short for copying whole tables.
 STATEMENT_SECONDS = 7 * 86400.0
 
 Rows = Sequence[tuple[Any, ...]]
@@ -92,7 +93,7 @@ ReportProgress = Callable[[str, int, int], None]
 async def move(source: AnyDatabase, target: AnyDatabase, report_progress: ReportProgress) -> list[TableCounts]:
     """Copies all tables. Both databases must have the schema of this program.
 
-    `report_progress` gets the table, the rows copied so far and the rows in total.
+    `report_progress` receives the table, the rows copied so far and the rows in total.
 
     Raises:
         Refused: `conflict`; the target stays unchanged.
@@ -166,7 +167,7 @@ async def _open_sqlite(database: SqliteDatabase, *, read: bool) -> AsyncIterator
     async with database.raw_transaction(write=not read) as connection:
         with sqlite.translate_errors():
             if read:
-                # The first read takes the snapshot, not BEGIN.
+                # BEGIN does not take the snapshot; the first read does.
                 await connection.execute_fetchall("SELECT count(*) FROM workspaces")
             yield _SqliteEndpoint(connection)
 

@@ -1,4 +1,4 @@
-"""Notifies the deliver processes of all hosts of due deliveries, by PostgreSQL's LISTEN and NOTIFY.
+"""Notifies the deliver processes on all hosts that deliveries are due, with PostgreSQL's LISTEN and NOTIFY.
 
 A lost notification does no harm, because the deliverer also polls. A separate task sends notifications after the
 commit: NOTIFY inside the accept's transaction would serialise the commits of all hosts.
@@ -16,17 +16,17 @@ from router.store.postgres import PostgresDatabase
 from router.store.postgres_connection import PostgresConnection
 
 CHANNEL = "emailrouter_deliveries"
-# PostgreSQL limits a payload to less than 8000 bytes; an id with a comma has 31.
+# PostgreSQL limits a payload to less than 8000 bytes; an id with a comma has 31 bytes.
 MAX_IDS_PER_NOTIFY = 200
 RECONNECT_MIN_SECONDS, RECONNECT_MAX_SECONDS = 0.5, 10.0
-# Without checks, a dead connection would not be detected.
+# Without these checks, a dead connection would not be detected.
 LISTEN_CHECK_SECONDS = 30.0
 
 log = structlog.get_logger()
 
 
 class Notifier:
-    """The `Waker` of a process without a dispatcher. `run` sends the ids that `wake` collects."""
+    """The `Waker` of a process without a dispatcher. `run` sends the integration ids that `wake` collects."""
 
     def __init__(self, database: PostgresDatabase) -> None:
         self._database = database
@@ -39,7 +39,7 @@ class Notifier:
             self._has_pending.set()
 
     async def run(self) -> None:
-        """Sends until cancelled. Drops ids that cannot be sent."""
+        """Sends notifications until cancelled. Drops ids that cannot be sent."""
         connection: PostgresConnection | None = None
         try:
             while True:
@@ -62,7 +62,10 @@ class Notifier:
 
 
 async def listen(database: PostgresDatabase, wake: Callable[[Iterable[str]], None]) -> None:
-    """Calls `wake` for each notification until cancelled. Reconnects when the connection is lost."""
+    """Calls `wake` with the integration ids of each notification, until cancelled.
+
+    Reconnects when the connection is lost.
+    """
     delay = RECONNECT_MIN_SECONDS
     while True:
         connection: PostgresConnection | None = None

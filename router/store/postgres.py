@@ -22,7 +22,7 @@ from router.store.postgres_connection import MAX_IDLE_SECONDS, PostgresConnectio
 from router.store.postgres_errors import CONNECTION_ERRORS, StatementTimeout, translate_errors
 
 StatementGuard = Callable[[PostgresConnection], AbstractContextManager[None]]
-# Opening a new connection is cheaper than waiting longer for a ROLLBACK or a release.
+# Opening a new connection is cheaper than waiting longer for a ROLLBACK, or for the release of a connection.
 _RELEASE_SECONDS = 2.0
 _CLOSE_SECONDS = 3.0
 
@@ -42,7 +42,10 @@ async def _ignore_connection_errors(
 
 @contextmanager
 def _terminate_on_cancel(connection: PostgresConnection) -> Iterator[None]:
-    """The transaction state after a cancelled BEGIN or COMMIT is unknown."""
+    """Terminates the connection if the task is cancelled during BEGIN or COMMIT.
+
+    The state of the transaction is then unknown.
+    """
     try:
         yield
     except asyncio.CancelledError:
@@ -76,7 +79,7 @@ class PostgresExecutor:
             status: str = await self._connection.execute(
                 named_query.postgres, *(values[name] for name in named_query.parameters)
             )
-        # The command tag: `INSERT 0 1`, `UPDATE 3`, `DELETE 2`.
+        # The command tag ends with the number of rows: `INSERT 0 1`, `UPDATE 3`, `DELETE 2`.
         return int(status.rpartition(" ")[2])
 
     async def execute_many(self, query: str, rows: Sequence[Mapping[str, object]], /) -> None:
@@ -104,7 +107,7 @@ class PostgresDatabase:
         self._suspect_before = float("-inf")
 
     async def open(self) -> None:
-        """Succeeds while the server is unavailable, because no connection is opened yet."""
+        """Creates the pool. Opens no connection yet, so it succeeds while the server is unavailable."""
         with translate_errors():
             self._pool = await asyncpg.create_pool(
                 min_size=0,
@@ -117,9 +120,9 @@ class PostgresDatabase:
             )
 
     async def connect(self, *, client_timeout: float | None = None) -> PostgresConnection:
-        """Opens a connection outside the pool: for group commit, LISTEN and long operations.
+        """Opens a connection, which the caller must close.
 
-        `client_timeout` (seconds) replaces the configured limit of a statement; only the client enforces it.
+        `client_timeout` (seconds) replaces the configured statement timeout; only the client enforces it.
         """
         return await postgres_connection.connect(
             self.url,
@@ -129,7 +132,7 @@ class PostgresDatabase:
         )
 
     async def ensure_usable(self, connection: PostgresConnection | None) -> PostgresConnection:
-        """Returns `connection` if it is usable, otherwise a new one outside the pool."""
+        """Returns `connection` if it is usable. Otherwise terminates it and returns a new connection."""
         if connection is not None:
             if await self.is_usable(connection):
                 return connection
@@ -137,9 +140,9 @@ class PostgresDatabase:
         return await self.connect()
 
     async def is_usable(self, connection: PostgresConnection) -> bool:
-        """Whether an idle connection may be used.
+        """Whether a connection that has been idle may be used.
 
-        If the server does not respond, the idle connections of the pool are closed, too.
+        If the server does not respond, closes the idle connections of the pool; the caller closes `connection`.
         """
         now = asyncio.get_running_loop().time()
         if connection.is_expired(now) or connection.used_at < self._suspect_before:
@@ -151,7 +154,10 @@ class PostgresDatabase:
 
     @contextmanager
     def guard_statements(self, connection: PostgresConnection) -> Iterator[None]:
-        """Translates errors of statements. After a timeout, this connection and older idle ones are closed."""
+        """Translates errors of statements on the connection.
+
+        After a timeout, closes the connection, and the pool's idle connections that were last used before the block.
+        """
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:
@@ -165,7 +171,7 @@ class PostgresDatabase:
 
     @asynccontextmanager
     async def connection_transaction(self, connection: PostgresConnection) -> AsyncIterator[None]:
-        """Commits at the end of the block, or rolls back when it raises."""
+        """Commits at the end of the block, or rolls back when the block raises."""
         with self.guard_statements(connection), _terminate_on_cancel(connection):
             transaction = connection.transaction()
             await transaction.start()
@@ -185,14 +191,14 @@ class PostgresDatabase:
         return connection
 
     def _discard_idle(self, since: float) -> None:
-        """Closes the idle connections that were last used before `since`: they may be dead, too."""
+        """Closes the idle connections of the pool that were last used before `since`: they may be dead."""
         self._suspect_before = max(self._suspect_before, since)
         for connection in tuple(self._pooled):
             if not connection.is_busy and connection.used_at < since:
                 connection.terminate()
 
     async def _acquire(self, pool: Any) -> tuple[Any, PostgresConnection]:
-        """Returns the pool's proxy, which the release needs, and its usable connection."""
+        """Returns a pool proxy and the usable connection behind it. The release needs the proxy."""
         for _ in range(self._pool_size + 1):
             with translate_errors():
                 proxy = await pool.acquire(timeout=self._connect_timeout)
@@ -255,9 +261,9 @@ class PostgresDatabase:
 
 
 async def _mark_busy(proxy: Any) -> None:
-    """Prevents closing the connection as idle."""
+    """Prevents `_discard_idle` from closing the connection."""
     proxy.unwrap().is_busy = True
 
 
 async def _keep_settings(_: object) -> None:
-    """Does nothing, because the default would reset the session settings."""
+    """Does nothing: the default reset of asyncpg's pool would discard the session settings."""

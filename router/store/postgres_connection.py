@@ -19,20 +19,21 @@ import asyncpg
 from router.errors import ConfigurationFault, Unavailable
 from router.store.postgres_errors import from_connect_error
 
-# A probe is one round trip (0.5 ms in a data centre). The dispatcher polls twice a second, so a limit of 0.5 s or more
-# would exempt its connection from probes.
+# A connection that was idle for longer is probed before use. A probe is one round trip (0.5 ms in a data centre). The
+# dispatcher polls twice a second, so a limit of 0.5 s or more would exempt its connection from probes.
 PROBE_AFTER_SECONDS = 0.05
-# A probe takes milliseconds, or more if a packet is resent after 0.2, 0.6 and 1.4 s. A false failure only costs new
-# connections.
+# A probe takes milliseconds; a lost packet is resent after 0.2, 0.6 and 1.4 s. A probe that fails wrongly only costs
+# new connections.
 PROBE_TIMEOUT_SECONDS = 2.0
-# Firewalls drop state after 240 to 350 s.
+# Many firewalls drop the state of a connection that was idle for 240 to 350 s.
 MAX_IDLE_SECONDS = 180.0
 # An old connection is replaced, so that a changed address, role or certificate takes effect.
 MAX_AGE_SECONDS = 1800.0
-# The client waits this much longer than the server.
+# The client's limit for a statement is this much longer than the server's limit.
 CLIENT_GRACE_SECONDS = 2.0
 
-# NAT may drop state after 120 s without traffic. The times are in seconds.
+# Idle time and interval in seconds, and the number of unanswered keep-alives. NAT may drop the state of a connection
+# after 120 s without traffic.
 KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_COUNT = 60, 10, 3
 
 # MATERIALIZED CTEs came with version 12.
@@ -40,7 +41,7 @@ MIN_SERVER_VERSION = 12
 
 APPLICATION_NAME = "emailrouter"
 
-# Settings that the program relies on, whatever the defaults are. Settings that the administrator chooses (search_path,
+# The program relies on these settings, whatever the defaults are. Settings that the administrator chooses (search_path,
 # synchronous_commit) are not changed.
 _SESSION_SETTINGS = {
     # A transaction that waited for a row lock must see what was committed meanwhile.
@@ -51,19 +52,19 @@ _SESSION_SETTINGS = {
 }
 
 
-# The names in ~/.postgresql that the driver uses by default.
+# The file names in ~/.postgresql that the driver uses by default.
 _TLS_FILES = {
     "sslrootcert": "root.crt",
     "sslcrl": "root.crl",
     "sslkey": "postgresql.key",
     "sslcert": "postgresql.crt",
 }
-# A TLS file cannot cause these errors: the driver reads it before it connects.
+# A TLS file cannot cause these errors, because the driver reads the TLS files before it connects.
 _NETWORK_ERRORS = (ConnectionError, TimeoutError, socket.gaierror)
 
 
 class PostgresConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg has no types
-    """A connection that records its age and its last use, in seconds of the event loop's clock.
+    """A connection with the times of its creation and its last use, in seconds of the event loop's clock.
 
     `is_busy` means that the connection was taken out of the pool and must not be closed as idle.
     """
@@ -80,7 +81,10 @@ class PostgresConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg ha
         return self
 
     def enable_keepalive(self, connect_timeout: float) -> None:
-        """Data that is unacknowledged for `connect_timeout` seconds ends the connection, too."""
+        """Makes the kernel close a connection whose peer does not respond. Does nothing for a Unix socket.
+
+        The limit for unacknowledged data is `connect_timeout` seconds.
+        """
         sock = self._transport.get_extra_info("socket")
         if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
             return
@@ -98,7 +102,10 @@ class PostgresConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg ha
         return self.is_closed() or now - self.created_at > MAX_AGE_SECONDS or now - self.used_at > MAX_IDLE_SECONDS
 
     async def check_alive(self, now: float, within: float) -> bool:
-        """Whether the server responds, or has just responded."""
+        """Whether the server has just responded, or responds to a probe within `within` seconds.
+
+        A probe never takes longer than `PROBE_TIMEOUT_SECONDS`.
+        """
         if now - self.used_at <= PROBE_AFTER_SECONDS:
             return True
         try:
@@ -112,15 +119,15 @@ class PostgresConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg ha
 async def connect(
     dsn: str, *, timeout: float, statement_timeout: float, without_server_timeout: bool = False
 ) -> PostgresConnection:
-    """Opens a connection and sets everything that the program relies on.
+    """Opens a connection and applies the settings that the program relies on.
 
     Args:
-        timeout: Seconds for opening and configuring.
+        timeout: Seconds for opening and configuring the connection.
         statement_timeout: Seconds for one statement, enforced by the server and the client.
         without_server_timeout: Disables the limit of the server, for copies and migrations of large tables.
 
     Raises:
-        Unavailable: The connection failed.
+        Unavailable: The connection failed, or (`ConfigurationFault`) the server cannot be used.
     """
     query = parse_qs(urlsplit(dsn).query)
     settings = {} if "application_name" in query else {"application_name": APPLICATION_NAME}
@@ -177,7 +184,7 @@ def _check_server(connection: PostgresConnection) -> None:
 
 
 def _check_tls_files(query: Mapping[str, str]) -> None:
-    """Raises `ConfigurationFault` for a TLS file that cannot be read or is invalid."""
+    """Raises `ConfigurationFault` if a TLS file is unreadable or invalid."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     for name in _TLS_FILES:
         file, origin = _tls_file(name, query)
@@ -199,7 +206,7 @@ def _check_tls_files(query: Mapping[str, str]) -> None:
 
 
 def _tls_file(name: str, query: Mapping[str, str]) -> tuple[str | None, str]:
-    """Returns the file of a parameter (or None), and where the file is configured."""
+    """Returns the path of a TLS file (None if there is none), and where the path is configured."""
     if name in query:
         return query[name], f"{name} in database.url"
     file = Path("~/.postgresql", _TLS_FILES[name]).expanduser()

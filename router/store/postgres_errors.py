@@ -1,7 +1,7 @@
 """Translates errors of PostgreSQL and asyncpg.
 
-The result is `ConfigurationFault` if an administrator must act, otherwise a temporary failure. The text contains no
-password, and not the detail of the error, which may quote data.
+A translated error is a `ConfigurationFault` if an administrator must act, otherwise a temporary failure. The text
+contains no password. It also omits PostgreSQL's error detail, which may quote data.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from router.errors import ConfigurationFault, SerializationConflict, StorageFull
 
 # asyncpg raises these for a connection that is lost or does not respond.
 CONNECTION_ERRORS = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
-# SQLSTATE classes and codes about the server: 08 connection, 25006 read-only, 40003 outcome unknown, 53 resources,
+# SQLSTATE classes and codes of server faults: 08 connection, 25006 read-only, 40003 outcome unknown, 53 resources,
 # 55P03 lock not available, 57 operator intervention, 58 system error.
 _SERVER_STATES = ("08", "25006", "40003", "53", "55P03", "57", "58")
 _CONFLICT_CLASS = "40"  # serialisation failure, deadlock
 _DISK_FULL = "53100"
-# By SQLSTATE or its class.
+# What the administrator must do, by SQLSTATE or SQLSTATE class.
 _FIXES = {
     "26000": "set the connection pooler to session mode, or connect to the server directly",
     "28P01": "check the user and the password in database.url",
@@ -34,14 +34,15 @@ _FIXES = {
     "42P05": "set the connection pooler to session mode, or connect to the server directly",
 }
 _CHECK_URL = "check database.url and the settings of the role and the database"
-# X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED: both faults may end by themselves.
+# X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED: both faults may end without a change
+# of the configuration.
 _TRANSIENT_VERIFY_CODES = (9, 10)
 
 
 class StatementTimeout(Unavailable):
     """The client's time limit was exceeded.
 
-    A connection whose statement timed out is dead: the server should have cancelled the statement earlier.
+    The connection counts as dead: a working server cancels the statement earlier, unless its limit is disabled.
     """
 
 
@@ -87,7 +88,7 @@ def from_connect_error(error: Exception, hosts: str) -> Unavailable:
     if isinstance(error, asyncpg.ClientConfigurationError):
         return ConfigurationFault(text, "check the parameters of database.url")
     from_asyncpg = isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError)
-    if from_asyncpg and "authentication" in first_line(error):  # asyncpg does not support the method
+    if from_asyncpg and "authentication" in first_line(error):  # asyncpg does not support the authentication method
         return ConfigurationFault(
             text, "set the authentication method of the role to scram-sha-256 in the server's pg_hba.conf"
         )

@@ -1,7 +1,7 @@
 """Group commit on PostgreSQL, on two connections outside the pool.
 
-While one connection waits for its commit, the next group is written on the other; more are not faster. See
-`group_commit` for the guarantees.
+While one connection waits for its commit, the next group is written on the other. Additional connections do not
+increase the throughput. See `group_commit` for the guarantees.
 """
 
 from __future__ import annotations
@@ -91,11 +91,11 @@ class PostgresWriter(Generic[ItemT, ResultT]):
     async def _commit_group(
         self, items: Sequence[ItemT], connection: PostgresConnection | None
     ) -> tuple[list[ResultT | BaseException], PostgresConnection | None]:
-        """Returns the outcomes, and the connection to use next (None for a new one)."""
+        """Returns the outcome of each item, and the connection for the next group (None: open a new one)."""
         try:
             connection = await self._database.ensure_usable(connection)
             return list(await self._transaction(connection, items)), connection
-        except Exception as error:  # noqa: BLE001 - returned to the callers of the items
+        except Exception as error:  # noqa: BLE001 - the callers of `commit` receive it
             if isinstance(error, Unavailable) and not should_retry_individually(error) and connection is not None:
                 await _close_connection(connection)
                 connection = None
@@ -108,7 +108,7 @@ class PostgresWriter(Generic[ItemT, ResultT]):
         return outcomes, connection
 
     async def _transaction(self, connection: PostgresConnection, items: Sequence[ItemT]) -> Sequence[ResultT]:
-        """Retries a single item after a conflict; the caller splits a larger group instead."""
+        """Retries the transaction of a single item after a conflict; `_commit_group` splits a larger group instead."""
         for _ in range(MAX_CONFLICT_TRIES - 1 if len(items) == 1 else 0):
             try:
                 return await self._commit_once(connection, items)
@@ -142,7 +142,7 @@ class PostgresWriter(Generic[ItemT, ResultT]):
 
 
 async def _close_connection(connection: PostgresConnection) -> None:
-    """Does not wait long for an unresponsive server."""
+    """Closes the connection without waiting long for an unresponsive server."""
     try:
         await connection.close(timeout=1)
     except Exception:  # noqa: BLE001 - terminate() cannot fail

@@ -23,9 +23,9 @@ from router.store.sqlite_file import DatabaseFile, make_private
 
 # RETURNING came with this version.
 MIN_VERSION = (3, 35, 0)
-# Closing a connection also rolls back its transaction.
+# The limit of waiting for rollbacks in `close`. Closing a connection also rolls back its transaction.
 _CLEANUP_SECONDS = 2.0
-# The file may be replaced during each attempt. The caller of `open` retries anyway.
+# Limited, because the file could be replaced during every try.
 _OPEN_TRIES = 3
 # The default of aiosqlite.
 _ITERATION_ROWS = 64
@@ -37,7 +37,7 @@ WAL_LIMIT = 16 * 1024 * 1024
 def connection_settings(busy_timeout: float) -> tuple[str, ...]:
     """Returns the PRAGMA statements that configure every connection.
 
-    - synchronous=FULL: the commit returns after the fsync of the WAL, so `250` means on disk.
+    - synchronous=FULL: the commit returns after the fsync of the WAL, so `250` means that the mail is on disk.
     - page_size: a compromise between system calls for large messages and the cost of indexes (bench/README.md).
     - secure_delete: deleted rows are overwritten with zeros.
     """
@@ -137,7 +137,8 @@ class SqliteDatabase:
 
     async def _connect(self) -> aiosqlite.Connection:
         with translate_errors():
-            # Not opened by aiosqlite: after a failure, its thread would call an event loop that may be closed.
+            # aiosqlite does not open the file: after a failure, aiosqlite's thread would call an event loop that may be
+            # closed.
             opened = await asyncio.to_thread(_open, self.path)
             connection = await aiosqlite.Connection(lambda: opened, _ITERATION_ROWS)
             self._connections.append(connection)
@@ -152,8 +153,8 @@ class SqliteDatabase:
         try:
             yield SqliteExecutor(connection, self._catalog)
         except asyncio.CancelledError:
-            with suppress(ValueError):  # closed already
-                await connection.interrupt()  # otherwise the next query would wait for this one
+            with suppress(ValueError):  # the connection is already closed
+                await connection.interrupt()  # otherwise, the next query would wait for this one
             raise
         finally:
             self._idle_readers.put_nowait(connection)
@@ -184,7 +185,7 @@ class SqliteDatabase:
 
     @asynccontextmanager
     async def raw_transaction(self, *, write: bool = True) -> AsyncIterator[aiosqlite.Connection]:
-        """Yields the writer connection, for statements that are not in the catalog."""
+        """Runs a transaction on the writer connection, for statements that are not in the catalog."""
         connection = self._writer
         if connection is None:
             raise Unavailable("the database is closed")
@@ -206,7 +207,7 @@ class SqliteDatabase:
 
     async def _roll_back(self, connection: aiosqlite.Connection) -> None:
         try:
-            await connection.execute_fetchall("SELECT 1")  # ends after every earlier statement
+            await connection.execute_fetchall("SELECT 1")  # waits for the earlier statements
             if connection.in_transaction:
                 await connection.execute_fetchall("ROLLBACK")
         finally:
@@ -228,5 +229,5 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _is_write(statement: str) -> bool:
-    """No query of the catalog that begins with WITH writes; a test ensures that."""
+    """Treats queries that start with WITH as reads; a test ensures that none of them writes."""
     return not statement.lstrip().upper().startswith(("SELECT", "WITH"))

@@ -1,4 +1,4 @@
-"""The SQLite file: makes it private to its owner, and detects that it was replaced while it is open.
+"""Makes the SQLite file private to its owner, and detects that the open file was removed or replaced.
 
 SQLite continues to write to a file that was removed or replaced: each commit succeeds, and is lost after a restart.
 Files are compared by `stat` only: closing a descriptor of the database would drop the POSIX locks of this process.
@@ -23,11 +23,11 @@ log = structlog.get_logger()
 # SQLite gives `-wal` and `-shm` the mode of the database file.
 FILE_MODE = 0o600
 
-_FileIdentity = tuple[int, int] | None  # device and inode
+_FileIdentity = tuple[int, int] | None  # device and inode; None if the file is missing
 
 
 def make_private(path: Path) -> None:
-    """Creates the file with mode 0600 regardless of the umask, or sets this mode on the existing files.
+    """Creates the database file with mode 0600, or sets this mode on existing files that others can access.
 
     The mode of a file with another owner stays; `emailrouter check` warns of it.
     """
@@ -63,7 +63,10 @@ class DatabaseFile:
         self._opened_identities = self._current_identities()
 
     def check(self) -> None:
-        """Raises `DatabaseFileReplaced` unless the paths refer to the opened files. Logs each change once."""
+        """Raises `DatabaseFileReplaced` unless the paths refer to the opened files.
+
+        Logs when a problem starts and when it ends.
+        """
         current = self._current_identities()
         problem = "" if current == self._opened_identities else self._describe(current)
         if problem != self._problem:
@@ -105,9 +108,9 @@ class DatabaseFile:
 
 
 def _file_identity(path: str) -> _FileIdentity:
-    """A deleted file that is only still open (no links) counts as missing."""
+    """Returns None for a missing file, also for a deleted file that is still open (no links)."""
     try:
-        current = os.stat(path)  # noqa: PTH116 - three calls for each commit; Path.stat costs three times as much
+        current = os.stat(path)  # noqa: PTH116 - called for each commit; Path.stat takes three times as long
     except OSError:
         return None
     return (current.st_dev, current.st_ino) if current.st_nlink else None

@@ -1,6 +1,6 @@
 """Group commit on SQLite: one thread, one sqlite3 connection, one queue.
 
-With aiosqlite each statement costs a thread switch; here a whole group costs one. See `group_commit` for the
+With aiosqlite, each statement costs a thread switch; here, a whole group costs one switch. See `group_commit` for the
 guarantees.
 """
 
@@ -66,7 +66,7 @@ class SqliteWriter(Generic[ItemT, ResultT]):
         if not self._closed:
             self._closed = True
             self._queue.put(None)
-        # At exit, the interpreter waits for executor threads without a limit, so join() does not run in one.
+        # join() must not run in an executor thread: at exit, the interpreter waits for these threads without a limit.
         await self._finished.wait()
         self._thread.join()
 
@@ -89,7 +89,7 @@ class SqliteWriter(Generic[ItemT, ResultT]):
             while not self._queue.empty():
                 queued = self._queue.get()
                 if queued is None:
-                    self._queue.put(None)  # the loop reads it again after the group
+                    self._queue.put(None)  # the outer loop reads it after this group
                     break
                 if not self._limits.fits(len(group), weight, queued[0]):
                     deferred = queued
@@ -103,7 +103,7 @@ class SqliteWriter(Generic[ItemT, ResultT]):
     def _commit_group(self, items: Sequence[ItemT]) -> list[ResultT | BaseException]:
         try:
             return list(self._transaction(items))
-        except Exception as error:  # noqa: BLE001 - returned to the callers of the items
+        except Exception as error:  # noqa: BLE001 - the callers of `commit` receive it
             if isinstance(error, Unavailable):
                 self._drop_connection()
             if len(items) == 1 or not should_retry_individually(error):
@@ -147,7 +147,7 @@ class SqliteWriter(Generic[ItemT, ResultT]):
             return results
 
     def _ensure_connection(self) -> sqlite3.Connection:
-        """Connects only to the file that the database has opened."""
+        """Connects if necessary, but only to the file that `SqliteDatabase` has opened."""
         if self._connection is None:
             self._database.file.check()
             uri = f"{self._database.path.absolute().as_uri()}?mode=rw"
@@ -160,7 +160,7 @@ class SqliteWriter(Generic[ItemT, ResultT]):
         return self._connection
 
     def _drop_connection(self) -> None:
-        """A connection does not recover from an I/O error; the next group opens a new one."""
+        """Closes the connection: it does not recover from an I/O error. The next group opens a new one."""
         if self._connection is not None:
             connection, self._connection = self._connection, None
             connection.close()

@@ -1,6 +1,7 @@
 """Truncates the `-wal` file of SQLite, which keeps its largest size after a long-running reader such as a backup.
 
-`journal_size_limit` alone needs a writer that restarts the log. Accepting mail never waits while pages are copied.
+`journal_size_limit` truncates the file only when a writer restarts the log. Most pages are copied without the write
+lock, so that accepting mail waits only briefly.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ async def truncate_wal_periodically(database: SqliteDatabase) -> None:
         try:
             await asyncio.to_thread(truncate_wal, database)
         except DatabaseFileReplaced:
-            continue  # `DatabaseFile.check` has logged it
+            continue  # `DatabaseFile.check` has logged the error
         except Unavailable as error:
             log.warning("database.wal_truncate_failed", reason=str(error))
 
 
 def truncate_wal(database: SqliteDatabase) -> bool:
-    """Returns False if the WAL is not longer than `WAL_LIMIT`, or is in use."""
+    """Returns False if the file is not longer than `WAL_LIMIT`, or if a reader or writer uses it."""
     database.file.check()
     size = file_size(wal_path(database.path))
     if size <= WAL_LIMIT:

@@ -1,5 +1,5 @@
--- Times are BIGINT microseconds since the epoch (rate_windows: seconds). JSON and ids are TEXT. A /*pg ... */ block
--- applies to PostgreSQL only, a /*sqlite ... */ block to SQLite only.
+-- Times are BIGINT microseconds since the epoch (rate_windows: seconds), durations are BIGINT microseconds. JSON and
+-- ids are TEXT. A /*pg ... */ block applies to PostgreSQL only, a /*sqlite ... */ block to SQLite only.
 
 CREATE TABLE workspaces (
     id TEXT PRIMARY KEY,
@@ -51,9 +51,9 @@ CREATE TABLE domains (
     created_at BIGINT NOT NULL,
     verified_at BIGINT,
     checked_at BIGINT,
-    -- 'upstream': another relay receives the mail and forwards it here, so only TXT verifies the domain.
+    -- 'upstream': another relay receives the mail and forwards it here, so only the TXT record verifies the domain.
     mx_managed TEXT NOT NULL DEFAULT 'here' CHECK (mx_managed IN ('here', 'upstream')),
-    -- Rechecks since the last success that found records missing.
+    -- How many rechecks have found records missing since the last successful recheck.
     misses BIGINT NOT NULL DEFAULT 0,
     missing_since BIGINT,
     next_check_at BIGINT NOT NULL DEFAULT 0,
@@ -62,7 +62,7 @@ CREATE TABLE domains (
     alert_at BIGINT,
     UNIQUE (workspace_id, name)
 );
--- Only one workspace receives mail for a name; others that claim it stay pending.
+-- Only one workspace receives mail for a domain name; the others that claim the name stay pending.
 CREATE UNIQUE INDEX domains_active ON domains (name) WHERE status = 'active';
 CREATE INDEX domains_by_name ON domains (name);
 CREATE INDEX domains_by_check ON domains (next_check_at, id);
@@ -80,7 +80,7 @@ CREATE TABLE integrations (
     failing_since BIGINT,
     probe_at BIGINT,
     probe_interval BIGINT NOT NULL DEFAULT 0,
-    -- The pacing state (router/dispatch/pacing.py), and the lease of the process that sends.
+    -- The pacing state (router/dispatch/pacing.py), and the lease of the process that sends messages.
     paced_at BIGINT NOT NULL DEFAULT 0,
     lease_owner TEXT NOT NULL DEFAULT '',
     lease_until BIGINT NOT NULL DEFAULT 0,
@@ -102,7 +102,7 @@ CREATE TABLE aliases (
 CREATE INDEX aliases_by_workspace ON aliases (workspace_id, id);
 CREATE INDEX aliases_by_integration ON aliases (integration_id);
 
--- The routing caches of all processes and hosts compare this counter to detect changes.
+-- Each change of routing data increments the version, which the routing caches of all processes and hosts compare.
 CREATE TABLE versions (
     name TEXT PRIMARY KEY,
     version BIGINT NOT NULL
@@ -115,7 +115,7 @@ CREATE TABLE installation (
 );
 
 -- From here on, no foreign keys refer to aliases, domains or integrations: messages outlive these, and deleting an
--- alias after RCPT must not fail the commit.
+-- alias after RCPT must not fail the commit of the message.
 CREATE TABLE messages (
     id TEXT PRIMARY KEY,
     workspace_id TEXT NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
@@ -134,8 +134,8 @@ CREATE TABLE messages (
     subject TEXT NOT NULL,
     sent_at BIGINT,
     automatic TEXT NOT NULL,
-    -- For the loss audit: the accepted aliases, and how many of them were repeats. Erasing a ticket decrements
-    -- `aliases`.
+    -- For the loss audit: how many aliases the message was accepted for, and how many of these had already received
+    -- it. Erasing a ticket decrements `aliases`.
     aliases BIGINT NOT NULL DEFAULT 1,
     repeated BIGINT NOT NULL DEFAULT 0
 );
@@ -152,7 +152,7 @@ CREATE TABLE raw_chunks (
 ALTER TABLE raw_chunks ALTER COLUMN data SET STORAGE EXTERNAL;
 */
 
--- Parsed contents, created when first needed, and again by a newer parser.
+-- Parsed contents, stored when first needed, and replaced by the result of a newer parser.
 CREATE TABLE message_contents (
     message_id TEXT PRIMARY KEY REFERENCES messages (id) ON DELETE CASCADE,
     text TEXT NOT NULL,
@@ -167,7 +167,7 @@ CREATE TABLE message_contents (
     parsed_at BIGINT NOT NULL
 );
 
--- The row of an interrupted attempt to parse remains (router/contents/attempts.py).
+-- Attempts to parse messages. The row of an interrupted attempt remains (router/contents/attempts.py).
 CREATE TABLE parse_attempts (
     message_id TEXT PRIMARY KEY REFERENCES messages (id) ON DELETE CASCADE,
     owner TEXT NOT NULL,
@@ -175,7 +175,7 @@ CREATE TABLE parse_attempts (
     started_at BIGINT NOT NULL
 );
 
--- Detects repeats; kept for at least the duplicate window.
+-- Detects repeated messages. Rows are kept for at least the duplicate window.
 CREATE TABLE fingerprints (
     alias_key TEXT NOT NULL,
     fingerprint TEXT NOT NULL,
@@ -217,28 +217,29 @@ CREATE INDEX tickets_resolved ON tickets (resolved_at, id) WHERE status = 'resol
 CREATE INDEX tickets_unassigned ON tickets (workspace_id, id) WHERE assigned_to IS NULL AND status <> 'resolved';
 
 CREATE TABLE ticket_messages (
-    -- Checked only at the commit, as in ticket_participants and deliveries: a new ticket is inserted last, because
-    -- reserving its number locks the workspace.
+    -- The foreign key is checked only at the commit, as in ticket_participants and deliveries: a new ticket is inserted
+    -- last, because reserving its number locks the workspace.
     ticket_id TEXT NOT NULL REFERENCES tickets (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
     message_id TEXT NOT NULL REFERENCES messages (id) ON DELETE CASCADE,
-    -- A reply finds the ticket by these two values.
+    -- The ticket of a reply is found by these two values.
     rfc_message_id TEXT NOT NULL DEFAULT '',
     thread_key TEXT NOT NULL DEFAULT '',
     recipient TEXT NOT NULL,
     alias_id TEXT,
     tag TEXT NOT NULL,
     joined_by TEXT NOT NULL,
-    -- The integration for which the commit created a delivery, for the loss audit.
+    -- For the loss audit: the integration for which the accept created a delivery, or NULL.
     integration_id TEXT,
     created_at BIGINT NOT NULL,
     PRIMARY KEY (ticket_id, message_id, recipient)
 );
 CREATE INDEX ticket_messages_by_message ON ticket_messages (message_id);
--- Finds the newest tickets that contain a Message-ID at an alias.
+-- Finds the newest tickets at an alias that contain a Message-ID.
 CREATE INDEX ticket_messages_by_rfc_message_id ON ticket_messages (rfc_message_id, thread_key, ticket_id)
     WHERE rfc_message_id <> '';
 
--- The addresses whose replies may join a ticket, normalised, except those of the ticket itself (from_address, address).
+-- The normalised addresses whose replies may join a ticket, except the ticket's own from_address and
+-- address.
 CREATE TABLE ticket_participants (
     ticket_id TEXT NOT NULL REFERENCES tickets (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
     address TEXT NOT NULL,
@@ -246,7 +247,7 @@ CREATE TABLE ticket_participants (
 ) /*sqlite WITHOUT ROWID */;
 
 -- The words of a ticket, split by router/search/terms.py. The accept never writes this table. `index_position` sorts
--- like the ids, so that a search can select a time range.
+-- like the ticket ids, so that a search can select a time range.
 CREATE TABLE ticket_search (
     ticket_id TEXT PRIMARY KEY REFERENCES tickets (id) ON DELETE CASCADE,
     workspace_id TEXT NOT NULL,
@@ -255,7 +256,8 @@ CREATE TABLE ticket_search (
 );
 /*pg
 -- A GIN index has no order, so each ticket has five additional words, one for each size of time range (2^18 to 2^34
--- milliseconds). A word consists of the shift in bits, the number of the range, and the end of the workspace id.
+-- milliseconds). Each of these words consists of the shift in bits, the number of the time range, and the end of the
+-- workspace id.
 -- Without fastupdate, no search has to read an unsorted pending list.
 CREATE FUNCTION ticket_search_vector(words TEXT, index_position BIGINT, workspace_id TEXT) RETURNS TSVECTOR
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
@@ -270,7 +272,7 @@ CREATE INDEX ticket_search_words ON ticket_search
     USING gin (ticket_search_vector(words, index_position, workspace_id)) WITH (fastupdate = off);
 */
 /*sqlite
--- Only the index; ticket_search stores the words. The tokenizer splits at spaces.
+-- Contains only the index, because ticket_search stores the words. The tokenizer splits the words at spaces.
 CREATE VIRTUAL TABLE ticket_words USING fts5 (
     words, content = 'ticket_search', content_rowid = 'index_position', tokenize = "ascii tokenchars '_'", detail = none,
     columnsize = 0, prefix = '2 3'
@@ -316,7 +318,7 @@ CREATE TABLE deliveries (
     last_error TEXT NOT NULL DEFAULT '',
     created_at BIGINT NOT NULL
 );
--- For the oldest due deliveries of an integration.
+-- Finds the oldest due deliveries of an integration.
 CREATE INDEX deliveries_pending ON deliveries (integration_id, next_attempt_at, id) WHERE state = 'pending';
 CREATE INDEX deliveries_by_workspace ON deliveries (workspace_id, id);
 CREATE INDEX deliveries_by_ticket ON deliveries (ticket_id, id);
@@ -357,8 +359,8 @@ CREATE TABLE sessions (
 CREATE INDEX sessions_by_user ON sessions (user_id);
 CREATE INDEX sessions_by_time ON sessions (expires_at);
 
--- A status of 0 means that the request is running or was interrupted. With another status, answer is NULL if the
--- response contained a secret.
+-- `status` is the HTTP status; 0 means that the request is running or was interrupted. After a completed request,
+-- `answer` is NULL if the response contained a secret.
 CREATE TABLE idempotent_requests (
     scope TEXT NOT NULL,
     key TEXT NOT NULL,
@@ -384,7 +386,7 @@ CREATE TABLE audit (
 );
 CREATE INDEX audit_by_workspace ON audit (workspace_id, id);
 
--- An address, a domain (`@spam.example`) or a network.
+-- `sender` is an address, a domain (`@spam.example`) or a network.
 CREATE TABLE blocked_senders (
     workspace_id TEXT NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
     sender TEXT NOT NULL,

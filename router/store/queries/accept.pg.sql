@@ -75,8 +75,8 @@ INSERT INTO raw_chunks (message_id, n, data)
 SELECT * FROM unnest(CAST(:message_id AS TEXT[]), CAST(:n AS BIGINT[]), CAST(:data AS BYTEA[]));
 
 -- name: accept_reserve_numbers
--- ORDER BY avoids deadlocks between hosts. NO KEY UPDATE: inserting a message locks its workspace FOR KEY SHARE, and
--- with FOR UPDATE two such transactions would deadlock.
+-- ORDER BY avoids deadlocks between hosts. NO KEY UPDATE: inserting a message locks its workspace FOR KEY SHARE;
+-- with FOR UPDATE, two accept transactions would deadlock.
 WITH wanted AS (
     SELECT * FROM unnest(CAST(:workspace_id AS TEXT[]), CAST(:wanted AS BIGINT[])) AS wanted (workspace_id, n)
 ), locked AS (

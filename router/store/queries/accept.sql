@@ -1,7 +1,7 @@
--- The statements of the accept transaction (router/accept). SQLite executes each once for each row.
+-- The statements of the accept transaction (router/accept). SQLite executes each statement once for each row.
 
 -- name: accept_current_integrations
--- The current integration of an alias, or else the default of the workspace.
+-- The current integration of an alias. If `alias_id` is NULL, the default integration of the workspace.
 SELECT w.id AS workspace_id, a.id AS alias_id, i.id AS integration_id, i.status AS integration_status
 FROM workspaces w
 LEFT JOIN aliases a ON a.workspace_id = w.id AND a.id = :alias_id
@@ -19,14 +19,14 @@ WHERE fingerprints.accepted_at < :horizon
 RETURNING alias_key, fingerprint;
 
 -- name: accept_count_repeats
--- Counts repeats; returns the message that was accepted first.
+-- Adds to the repeats of a fingerprint; returns the id of the message that was accepted first.
 UPDATE fingerprints SET repeats = repeats + :repeats
 WHERE alias_key = :alias_key AND fingerprint = :fingerprint
 RETURNING alias_key, fingerprint, message_id;
 
 -- name: accept_ticket_candidates
--- The newest tickets at an alias that contain a Message-ID. Each index lookup starts at the previous ticket, because
--- one ticket can contain a Message-ID any number of times.
+-- The newest tickets at an alias that contain a Message-ID. Each index lookup starts below the previous ticket id,
+-- because one ticket can contain a Message-ID any number of times.
 WITH RECURSIVE newest (ticket_id, n) AS (
     SELECT MAX(ticket_id), 1 FROM ticket_messages
     WHERE rfc_message_id = :rfc_message_id AND thread_key = :thread_key AND rfc_message_id <> ''
@@ -40,7 +40,7 @@ WITH RECURSIVE newest (ticket_id, n) AS (
 SELECT :thread_key AS thread_key, :rfc_message_id AS rfc_message_id, ticket_id FROM newest WHERE ticket_id IS NOT NULL;
 
 -- name: accept_find_participants
--- Whether an address takes part in a ticket. The ticket's row contains its first sender and its own address.
+-- Returns a row if an address takes part in a ticket. The row of the ticket contains its first sender and its address.
 SELECT ticket_id, address FROM ticket_participants WHERE ticket_id = :ticket_id AND address = :address
 UNION ALL
 SELECT id, CAST(:address AS TEXT) FROM tickets
@@ -77,7 +77,7 @@ VALUES (:id, :workspace_id, :number, :alias_id, :address, :subject, :from_addres
         :updated_at);
 
 -- name: accept_update_ticket_time
--- Sets the update time of a joined ticket.
+-- Sets the update time of a ticket that a message has joined.
 UPDATE tickets SET updated_at = :received_at WHERE id = :ticket_id;
 
 -- name: accept_reopen_ticket
@@ -86,12 +86,12 @@ UPDATE tickets SET status = 'open', resolved_at = NULL WHERE id = :ticket_id AND
 RETURNING id AS ticket_id, workspace_id;
 
 -- name: accept_insert_reopen_event
--- Records the reopening.
+-- Inserts the event of a reopened ticket.
 INSERT INTO ticket_events (id, ticket_id, workspace_id, at, kind, detail)
 VALUES (:id, :ticket_id, :workspace_id, :at, 'reopened', :detail);
 
 -- name: accept_insert_recipient
--- Links a recipient to a ticket.
+-- Links a recipient of a message to a ticket.
 INSERT INTO ticket_messages (ticket_id, message_id, rfc_message_id, thread_key, recipient, alias_id, tag, joined_by, integration_id, created_at)
 VALUES (:ticket_id, :message_id, :rfc_message_id, :thread_key, :recipient, :alias_id, :tag, :joined_by, :integration_id, :created_at)
 ON CONFLICT (ticket_id, message_id, recipient) DO NOTHING;

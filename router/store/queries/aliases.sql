@@ -21,13 +21,13 @@ WHERE a.domain_id = :domain_id AND a.workspace_id = :workspace_id AND a.id < :be
 ORDER BY a.id DESC LIMIT :limit;
 
 -- name: alias_insert
--- Inserts an alias, unless it exists.
+-- Inserts an alias, unless the domain already has it.
 INSERT INTO aliases (id, workspace_id, domain_id, local_part, local_key, integration_id, created_at)
 VALUES (:id, :workspace_id, :domain_id, :local_part, :local_key, :integration_id, :created_at)
 ON CONFLICT (domain_id, local_key) DO NOTHING;
 
 -- name: alias_update
--- NULL leaves a value unchanged.
+-- Changes the integration or the status; NULL leaves a value unchanged.
 UPDATE aliases SET integration_id = COALESCE(CAST(:integration_id AS TEXT), integration_id),
                    status = COALESCE(CAST(:status AS TEXT), status)
 WHERE id = :id AND workspace_id = :workspace_id;

@@ -1,9 +1,9 @@
 -- name: audit_insert
--- Inserts an entry, in the transaction of the change.
+-- Inserts an audit entry, in the transaction of the change that it describes.
 INSERT INTO audit (id, workspace_id, at, user_id, key_id, address, action, target, detail)
 VALUES (:id, :workspace_id, :at, :user_id, :key_id, :address, :action, :target, :detail);
 
 -- name: audit_page
--- Entries of a workspace, newest first.
+-- Audit entries of a workspace, newest first.
 SELECT id, workspace_id, at, user_id, key_id, address, action, target, detail
 FROM audit WHERE workspace_id = :workspace_id AND id < :before ORDER BY id DESC LIMIT :limit;

@@ -1,14 +1,14 @@
 -- name: blocked_sender_page
--- Blocked senders in alphabetical order.
+-- Blocked senders of a workspace, in alphabetical order.
 SELECT sender, created_at FROM blocked_senders
 WHERE workspace_id = :workspace_id AND sender > :after ORDER BY sender LIMIT :limit;
 
 -- name: blocked_sender_list
--- All blocked senders, for the check at RCPT.
+-- All blocked senders of a workspace.
 SELECT sender FROM blocked_senders WHERE workspace_id = :workspace_id;
 
 -- name: blocked_sender_count
--- The number of blocked senders.
+-- The number of blocked senders of a workspace.
 SELECT count(*) AS senders FROM blocked_senders WHERE workspace_id = :workspace_id;
 
 -- name: blocked_sender_insert

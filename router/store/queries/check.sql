@@ -1,7 +1,7 @@
 -- Queries that only `emailrouter check` needs.
 
 -- name: check_clock
--- The time of the database's host, in microseconds.
+-- The time of the database's host, in microseconds since the epoch.
 SELECT CAST(ROUND((julianday('now') - 2440587.5) * 86400000000.0) AS INTEGER) AS now;
 
 -- name: check_is_standby
@@ -25,5 +25,6 @@ SELECT id, workspace_id, type, name, encrypted_settings, hint, status, last_erro
 FROM integrations ORDER BY name, id LIMIT :limit;
 
 -- name: check_durability
--- The settings that decide whether a reported commit is on disk. SQLite always uses `synchronous=FULL`.
+-- The settings that decide whether a reported commit is on disk. With SQLite, the program always uses
+-- `synchronous=FULL`.
 SELECT 'on' AS synchronous_commit, 'on' AS fsync;

@@ -33,23 +33,23 @@ SET text = excluded.text, quoted = excluded.quoted, html = excluded.html, attach
 SELECT data FROM raw_chunks WHERE message_id = :message_id AND n = :n;
 
 -- name: parse_attempt_begin
--- Records that a message is about to be parsed, unless it has an attempt already.
+-- Inserts the parse attempt of a message, unless the message already has one.
 INSERT INTO parse_attempts (message_id, owner, parser, started_at)
 SELECT id, :owner, :parser, :started_at FROM messages WHERE id = :message_id
 ON CONFLICT (message_id) DO NOTHING;
 
 -- name: parse_attempt_by_message
--- The process that began to parse a message.
+-- The parse attempt of a message.
 SELECT owner, parser, started_at FROM parse_attempts WHERE message_id = :message_id;
 
 -- name: parse_attempt_take_over
--- Replaces the parse attempt of a message.
+-- Makes this process the owner of a message's parse attempt.
 UPDATE parse_attempts SET owner = :owner, parser = :parser, started_at = :started_at WHERE message_id = :message_id;
 
 -- name: parse_attempt_withdraw
--- Deletes an attempt of this process that ended for a reason other than the message.
+-- Deletes an attempt of this process that failed for a reason unrelated to the message.
 DELETE FROM parse_attempts WHERE message_id = :message_id AND owner = :owner;
 
 -- name: parse_attempt_end
--- Deletes the parse attempt, in the transaction that stores the contents.
+-- Deletes the parse attempt of a message, in the transaction that stores the contents.
 DELETE FROM parse_attempts WHERE message_id = :message_id;

@@ -33,7 +33,7 @@ WHERE integration_id = :integration_id AND workspace_id = :workspace_id AND id <
 ORDER BY id DESC LIMIT :limit;
 
 -- name: delivery_page_dead
--- Dead deliveries, newest first. The condition matches the partial index.
+-- Dead deliveries of a workspace, newest first. The condition on state matches the partial index.
 SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
        expires_at, parked_at, delivered_at, via, last_error, created_at
 FROM deliveries
@@ -41,7 +41,7 @@ WHERE workspace_id = :workspace_id AND state = 'dead' AND id < :before
 ORDER BY id DESC LIMIT :limit;
 
 -- name: delivery_page_dead_by_integration
--- Dead deliveries of an integration. COALESCE keeps SQLite from using the index by workspace.
+-- Dead deliveries of an integration, newest first. COALESCE keeps SQLite from using the index by workspace.
 SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
        expires_at, parked_at, delivered_at, via, last_error, created_at
 FROM deliveries
@@ -69,8 +69,8 @@ SELECT delivery_id, n, started_at, finished_at, outcome, status, latency, answer
 FROM attempts WHERE delivery_id = :delivery_id ORDER BY n DESC LIMIT :limit;
 
 -- name: delivery_replay
--- Makes a dead or pending delivery due and restarts its maximum age, unless it is being sent or its integration was
--- deleted.
+-- Makes a dead or pending delivery due now, with a new expiry. A delivery that is being sent, or whose integration was
+-- deleted, stays unchanged.
 UPDATE deliveries SET state = 'pending', next_attempt_at = :now, expires_at = :expires_at, parked_at = NULL,
                       claims = 0, via = ''
 WHERE id = :id AND workspace_id = :workspace_id AND (state = 'dead' OR (state = 'pending' AND claims = 0))
@@ -78,7 +78,7 @@ WHERE id = :id AND workspace_id = :workspace_id AND (state = 'dead' OR (state = 
 RETURNING id, integration_id;
 
 -- name: delivery_replay_many
--- Replays the oldest deliveries in one state.
+-- Replays the oldest deliveries in one state; see delivery_replay.
 UPDATE deliveries SET state = 'pending', next_attempt_at = :now, expires_at = :expires_at, parked_at = NULL,
                       claims = 0, via = ''
 WHERE id IN (

@@ -15,22 +15,22 @@ WHERE (i.lease_until <= :now OR i.lease_until > :latest_plausible) AND (
 ORDER BY i.paced_at, i.id LIMIT :limit;
 
 -- name: dispatch_take_lease
--- Takes or extends the lease: one process at a time sends to a webhook.
+-- Takes or extends the lease of an integration: only one process at a time sends to an integration.
 UPDATE integrations SET lease_owner = :owner, lease_until = :until
 WHERE id = :id AND (lease_until <= :now OR lease_until > :latest_plausible OR lease_owner = :owner)
 RETURNING id, workspace_id, type, name, encrypted_settings, hint, status, last_error, failing_since, probe_at,
           probe_interval, paced_at, lease_until, created_at;
 
 -- name: dispatch_current_integration
--- The current settings and status, to compare with those of an attempt.
+-- The current settings and status of an integration, to compare with those at the start of an attempt.
 SELECT encrypted_settings, status FROM integrations WHERE id = :id;
 
 -- name: dispatch_release_lease
--- Releases the lease, unless another process has taken it.
+-- Releases the lease of an integration, unless another process has taken it.
 UPDATE integrations SET lease_owner = '', lease_until = 0 WHERE id = :id AND lease_owner = :owner;
 
 -- name: dispatch_set_pace
--- Stores the pacing state.
+-- Stores the pacing state of an integration.
 UPDATE integrations SET paced_at = :paced_at WHERE id = :id;
 
 -- name: dispatch_lease_owners
@@ -53,7 +53,7 @@ WHERE state = 'pending' AND claims > 0 AND next_attempt_at > :now AND integratio
 UPDATE deliveries SET next_attempt_at = :now WHERE state = 'pending' AND next_attempt_at > :latest_plausible;
 
 -- name: dispatch_due_deliveries
--- The oldest due deliveries.
+-- The oldest due deliveries of an integration.
 SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
        expires_at, parked_at, delivered_at, via, last_error, created_at
 FROM deliveries
@@ -61,7 +61,7 @@ WHERE integration_id = :integration_id AND state = 'pending' AND next_attempt_at
 ORDER BY next_attempt_at, id LIMIT :limit;
 
 -- name: dispatch_digest_threshold
--- Whether more than `after` deliveries of an integration are due.
+-- Returns a row if more than `after` deliveries of an integration are due.
 SELECT id FROM deliveries
 WHERE integration_id = :integration_id AND state = 'pending' AND next_attempt_at <= :now
 ORDER BY next_attempt_at, id LIMIT 1 OFFSET :after;
@@ -81,7 +81,8 @@ WHERE state = 'pending' AND id = COALESCE(
      ORDER BY next_attempt_at, id LIMIT 1));
 
 -- name: dispatch_begin_attempt
--- Counts the attempt before it is made. Without an outcome, the delivery is due again when the lease expires.
+-- Counts an attempt before its request. Unless an outcome is recorded, the delivery is due again when the lease
+-- expires. A parked delivery stays parked.
 UPDATE deliveries SET attempts = attempts + 1, claims = claims + 1,
                       next_attempt_at = CASE WHEN parked_at IS NULL THEN CAST(:until AS BIGINT) END
 WHERE id = :id AND state = 'pending' RETURNING attempts;
@@ -107,13 +108,13 @@ UPDATE deliveries SET state = 'delivered', delivered_at = :now, via = :via, next
 WHERE id = :id AND state = 'pending';
 
 -- name: dispatch_reschedule
--- Schedules the next attempt; a parked delivery stays parked.
+-- Schedules the next attempt of a delivery; a parked delivery stays parked.
 UPDATE deliveries SET next_attempt_at = CASE WHEN parked_at IS NULL THEN CAST(:next_attempt_at AS BIGINT) END,
                       via = :via, claims = 0, last_error = :reason
 WHERE id = :id AND state = 'pending';
 
 -- name: dispatch_mark_dead
--- Marks a delivery as failed permanently: it can be replayed.
+-- Marks a delivery as failed permanently. It can still be replayed.
 UPDATE deliveries SET state = 'dead', next_attempt_at = NULL, parked_at = NULL, last_error = :reason
 WHERE id = :id AND state = 'pending';
 

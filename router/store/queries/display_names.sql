@@ -1,5 +1,5 @@
 -- name: display_names
--- The names of the users and integrations of a workspace with the given ids (JSON).
+-- The names of those users and integrations of a workspace whose ids are given (JSON).
 SELECT id, name, email FROM users
 WHERE id IN (SELECT value FROM json_each(:ids)) AND workspace_id = :workspace_id
 UNION ALL

@@ -11,7 +11,7 @@ SELECT id, workspace_id, name, status, token, records, created_at, verified_at, 
 FROM domains WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: domain_lock_name
--- All rows for a domain name, locked: of two workspaces that verify it at once, only one succeeds.
+-- All rows for a domain name, locked: if two workspaces verify the name at once, only one succeeds.
 SELECT id, workspace_id, name, status, token, records, created_at, verified_at, checked_at, mx_managed,
        misses, missing_since, next_check_at, alert, alert_at
 FROM domains WHERE name = :name ORDER BY id;
@@ -29,14 +29,14 @@ VALUES (:id, :workspace_id, :name, 'pending_verification', :token, :created_at)
 ON CONFLICT (workspace_id, name) DO NOTHING;
 
 -- name: domain_record_check
--- Stores the result of a check. The domain of a workspace that loses the name gets a new token.
+-- Stores the result of a check, or that the workspace lost the domain name. Only a loss changes the token.
 UPDATE domains SET token = :token, records = :records, checked_at = :checked_at, status = :status,
                    verified_at = :verified_at, misses = :misses, missing_since = :missing_since,
                    next_check_at = :next_check_at, alert = :alert, alert_at = :alert_at
 WHERE id = :id;
 
 -- name: domain_set_mx_managed
--- Sets who manages the MX records. The next check is due now.
+-- Sets where the MX records of a domain point. The next check is due now.
 UPDATE domains SET mx_managed = :mx_managed, records = '[]', checked_at = NULL, next_check_at = 0
 WHERE id = :id;
 
@@ -45,7 +45,7 @@ WHERE id = :id;
 DELETE FROM domains WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: domain_alias_count
--- The number of aliases.
+-- The number of aliases of a domain.
 SELECT count(*) AS aliases FROM aliases WHERE domain_id = :id;
 
 -- name: domain_due_checks
@@ -56,7 +56,7 @@ FROM domains WHERE next_check_at <= :now OR next_check_at > :latest_plausible
 ORDER BY next_check_at, id LIMIT :limit;
 
 -- name: domain_claim_check
--- Claims the check of a domain. After a crash, the check is repeated later.
+-- Claims the check of a domain. If the process crashes, the check is due again at `until`.
 UPDATE domains SET next_check_at = :until
 WHERE id = :id AND (next_check_at <= :now OR next_check_at > :latest_plausible);
 

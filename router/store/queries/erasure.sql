@@ -1,13 +1,14 @@
 -- Erases a ticket (router/store/erasure.py).
 
 -- name: erasure_messages
--- The messages of a ticket, locked: if two tickets with a common message are erased at once, the second erases it.
+-- The messages of a ticket, locked: if two tickets with a common message are erased at once, the second transaction
+-- erases the message.
 SELECT m.id FROM messages m
 WHERE m.id IN (SELECT message_id FROM ticket_messages WHERE ticket_id = :ticket_id) ORDER BY m.id;
 
 -- name: erasure_attempts
--- Deletes the attempts of a ticket's deliveries before the deliveries: recording an outcome locks them in this order,
--- and another order could deadlock.
+-- Deletes the attempts of a ticket's deliveries, before the deliveries are deleted. Recording an outcome locks attempts
+-- and deliveries in the same order; another order could deadlock.
 DELETE FROM attempts WHERE delivery_id IN (SELECT id FROM deliveries WHERE ticket_id = :ticket_id);
 
 -- name: erasure_ticket

@@ -1,5 +1,5 @@
 -- name: idempotency_claim
--- Claims a key, also if it is expired or abandoned. Returns no row if the key is in use.
+-- Claims a new, expired or abandoned key. Returns no row for any other key.
 INSERT INTO idempotent_requests (scope, key, request, at)
 VALUES (:scope, :key, :request, :at)
 ON CONFLICT (scope, key) DO UPDATE SET request = excluded.request, status = 0, answer = NULL, at = excluded.at
@@ -7,17 +7,17 @@ WHERE idempotent_requests.at < :horizon OR (idempotent_requests.status = 0 AND i
 RETURNING key;
 
 -- name: idempotency_find
--- The request and response of a key.
+-- The request and the response that are stored for a key.
 SELECT request, status, answer FROM idempotent_requests WHERE scope = :scope AND key = :key;
 
 -- name: idempotency_store
--- Stores the response for repeated requests.
+-- Stores the response, so that a repeated request receives it again.
 UPDATE idempotent_requests SET status = :status, answer = :answer WHERE scope = :scope AND key = :key AND at = :at;
 
 -- name: idempotency_release
--- Deletes the key of a failed request.
+-- Deletes the key of a request that changed nothing.
 DELETE FROM idempotent_requests WHERE scope = :scope AND key = :key AND status = 0 AND at = :at;
 
 -- name: idempotency_delete_expired
--- Deletes expired responses.
+-- Deletes expired keys with their responses.
 DELETE FROM idempotent_requests WHERE at < :horizon;

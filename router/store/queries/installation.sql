@@ -1,5 +1,5 @@
 -- name: installation_insert
--- Stores a value of the installation, unless it exists.
+-- Stores a value of the installation, unless the name already has a value.
 INSERT INTO installation (name, value) VALUES (:name, :value) ON CONFLICT (name) DO NOTHING;
 
 -- name: installation_value
@@ -7,5 +7,5 @@ INSERT INTO installation (name, value) VALUES (:name, :value) ON CONFLICT (name)
 SELECT value FROM installation WHERE name = :name;
 
 -- name: installation_delete
--- Deletes a value. Of several concurrent calls, only one deletes the row.
+-- Deletes a value of the installation. Of several concurrent calls, only one deletes the row.
 DELETE FROM installation WHERE name = :name AND value = :value;

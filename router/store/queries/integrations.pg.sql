@@ -1,5 +1,4 @@
--- PostgreSQL needs explicit row locks. KEY SHARE does not wait for the deliverers, which update these rows all the
--- time.
+-- PostgreSQL needs explicit row locks. KEY SHARE does not wait for the deliverers, which update these rows often.
 
 -- name: integration_lock
 SELECT id, workspace_id, type, name, encrypted_settings, hint, status, last_error, failing_since, probe_at, probe_interval,

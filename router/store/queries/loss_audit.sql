@@ -1,8 +1,8 @@
 -- The loss audit (router/admin/installation/loss_audit.py).
 
 -- name: loss_audit_totals
--- Counts of the newest messages and what belongs to them. Without a loss, accepted = events + repeated, and queued +
--- duplicated = delivered + pending + dead.
+-- Counts the newest messages with their tickets and deliveries; an event is a message in a ticket. Without a loss,
+-- accepted = events + repeated, and queued + duplicated = delivered + pending + dead.
 WITH newest AS (
     SELECT id, aliases, repeated FROM messages ORDER BY id DESC LIMIT :max_examined
 ), events AS (
@@ -34,7 +34,7 @@ WHERE n.aliases - n.repeated <> (
 ORDER BY n.id LIMIT :limit;
 
 -- name: loss_audit_damaged_messages
--- Messages with missing bytes, unless retention has begun to erase them.
+-- Messages with missing bytes, unless retention has begun to erase the message.
 SELECT n.id FROM (SELECT id, size FROM messages ORDER BY id DESC LIMIT :max_examined) n
 LEFT JOIN raw_chunks first ON first.message_id = n.id AND first.n = 0
 WHERE (first.message_id IS NULL AND NOT EXISTS (SELECT 1 FROM message_contents c WHERE c.message_id = n.id))
@@ -56,5 +56,5 @@ WHERE NOT EXISTS (SELECT 1 FROM ticket_messages tm WHERE tm.ticket_id = t.id)
 ORDER BY t.id LIMIT :limit;
 
 -- name: loss_audit_repeats
--- The number of repeats of the kept fingerprints.
+-- The sum of the repeats of all stored fingerprints.
 SELECT CAST(COALESCE(SUM(repeats), 0) AS BIGINT) AS repeats FROM fingerprints;

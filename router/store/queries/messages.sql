@@ -6,7 +6,7 @@ SELECT m.id, m.workspace_id, m.reverse_path, m.helo, m.peer, m.protocol, m.tls, 
 FROM messages m WHERE m.id = :id AND m.workspace_id = :workspace_id;
 
 -- name: message_page_by_ticket
--- The latest messages of a ticket before an id, newest first, found by primary key.
+-- The latest messages of a ticket before an id, newest first. The subquery reads only the primary key.
 SELECT m.id, m.workspace_id, m.reverse_path, m.helo, m.peer, m.protocol, m.tls, m.received_by, m.size, m.received_at,
        m.rfc_message_id, m.reference_ids, m.from_address, m.from_name, m.subject, m.sent_at,
        m.automatic
@@ -25,7 +25,7 @@ SELECT ticket_id, message_id, recipient, alias_id, tag, joined_by, created_at
 FROM ticket_messages WHERE message_id = :message_id ORDER BY ticket_id, recipient LIMIT :limit;
 
 -- name: message_attempts
--- The attempts to deliver the ticket events of a message, newest first.
+-- The attempts of all deliveries of a message, newest first.
 SELECT a.delivery_id, a.n, a.started_at, a.finished_at, a.outcome, a.status, a.latency, a.answer, d.integration_id,
        d.ticket_id
 FROM ticket_messages tm
@@ -37,7 +37,7 @@ GROUP BY a.delivery_id, a.n, a.started_at, a.finished_at, a.outcome, a.status, a
 ORDER BY a.started_at DESC, a.delivery_id, a.n LIMIT :limit;
 
 -- name: message_deliveries
--- The deliveries of the ticket events of a message.
+-- The deliveries of a message.
 SELECT DISTINCT d.id, d.workspace_id, d.ticket_id, d.message_id, d.integration_id, d.event, d.state, d.attempts,
        d.claims, d.next_attempt_at, d.expires_at, d.parked_at, d.delivered_at, d.via, d.last_error, d.created_at
 FROM ticket_messages tm
@@ -46,7 +46,8 @@ WHERE tm.message_id = :message_id
 ORDER BY d.id LIMIT :limit;
 
 -- name: message_by_rfc_id
--- Messages by Message-ID, newest first; senders may reuse it. The second condition matches the partial index.
+-- Messages with the given Message-ID (senders may reuse one), newest first. The condition `<> ''` matches the partial
+-- index.
 SELECT m.id, m.workspace_id, m.reverse_path, m.helo, m.peer, m.protocol, m.tls, m.received_by, m.size, m.received_at,
        m.rfc_message_id, m.reference_ids, m.from_address, m.from_name, m.subject, m.sent_at,
        m.automatic

@@ -1,7 +1,7 @@
 -- The metrics that are read from the database. Each query reads a partial index or a small table.
 
 -- name: metrics_queue
--- The numbers of scheduled and of parked deliveries, and the time of the oldest.
+-- Counts the scheduled and the parked deliveries, with the creation time of the oldest pending one.
 SELECT q.waiting, q.parked, d.created_at AS oldest_at
 FROM (SELECT COUNT(next_attempt_at) AS waiting, COUNT(*) - COUNT(next_attempt_at) AS parked, MIN(id) AS oldest
       FROM deliveries WHERE state = 'pending') q

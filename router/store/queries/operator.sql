@@ -23,7 +23,7 @@ SELECT id FROM integrations WHERE workspace_id = :workspace_id AND name = :name 
 SELECT id FROM tickets WHERE workspace_id = :workspace_id AND number = :number;
 
 -- name: operator_count_contents
--- What deleting a workspace would erase.
+-- Counts what deleting a workspace would erase.
 SELECT (SELECT count(*) FROM domains WHERE workspace_id = :id) AS domains,
        (SELECT count(*) FROM users WHERE workspace_id = :id) AS users,
        (SELECT count(*) FROM tickets WHERE workspace_id = :id) AS tickets,
@@ -54,7 +54,7 @@ WHERE m.id > :after AND m.received_at >= :since
 ORDER BY m.id LIMIT :limit;
 
 -- name: operator_encrypted_settings
--- Everything that is encrypted with the secret key, locked.
+-- The encrypted settings of all integrations, locked.
 SELECT id, workspace_id, name, encrypted_settings FROM integrations ORDER BY id;
 
 -- name: operator_update_settings
@@ -62,5 +62,5 @@ SELECT id, workspace_id, name, encrypted_settings FROM integrations ORDER BY id;
 UPDATE integrations SET encrypted_settings = :encrypted_settings WHERE id = :id;
 
 -- name: operator_replace_value
--- Replaces a value that is still the expected one.
+-- Replaces a value of the installation, if it is still the expected value.
 UPDATE installation SET value = :value WHERE name = :name AND value = :expected;

@@ -1,9 +1,9 @@
 -- The overview of a workspace (router/admin/installation). Ids sort by time, so a range of days is a range of ids.
--- `limit` also limits the rows that are counted.
+-- Each count stops at `limit` rows.
 
 -- name: overview_mails
 -- Counts the messages of each day, and the scanned rows: messages have no index by workspace. `days` (JSON) contains
--- the first id of each day and of the next day, without prefix.
+-- for each day its first id and the first id of the next day, without prefix.
 SELECT one.key AS day,
     (SELECT COALESCE(SUM(CASE WHEN found.workspace_id = :workspace_id THEN 1 ELSE 0 END), 0) FROM (
         SELECT m.workspace_id FROM messages m
@@ -26,7 +26,7 @@ SELECT one.key AS day, (
 FROM json_each(:days) AS one;
 
 -- name: overview_dead
--- Counts dead deliveries by day of creation. The condition matches the partial index.
+-- Counts dead deliveries by day of creation. The condition on state matches the partial index.
 SELECT one.key AS day, (
     SELECT count(*) FROM (
         SELECT 1 FROM deliveries d
@@ -36,7 +36,7 @@ SELECT one.key AS day, (
 FROM json_each(:days) AS one;
 
 -- name: overview_status
--- Counts the unresolved tickets in each status, and the unassigned ones.
+-- Counts the tickets in each status except resolved, and the unassigned tickets among them.
 SELECT
     (SELECT count(*) FROM (SELECT 1 FROM tickets t WHERE t.workspace_id = :workspace_id AND t.status = 'open'
                            LIMIT :limit) AS a) AS open,
@@ -78,8 +78,8 @@ FROM (SELECT s.created_at, s.delivered_at, row_number() OVER (ORDER BY s.id DESC
 WHERE (d.n - 1) % :every = 0 LIMIT :limit;
 
 -- name: health_queue
--- Counts the scheduled and the parked deliveries, with the time of the oldest. Reads only the index of pending
--- deliveries.
+-- Counts the scheduled and the parked deliveries, with the creation time of the oldest pending one. Counts with the
+-- index of pending deliveries.
 SELECT q.waiting, q.parked, d.created_at AS oldest_at
 FROM (SELECT COUNT(p.next_attempt_at) AS waiting, COUNT(*) - COUNT(p.next_attempt_at) AS parked, MIN(p.id) AS oldest
       FROM deliveries p
@@ -112,7 +112,7 @@ ORDER BY misses DESC, id DESC LIMIT :limit;
 SELECT MAX(CAST(value AS BIGINT)) AS seen_at FROM installation WHERE name IN ('maintenance.retention', 'maintenance.domain_alerts');
 
 -- name: attention_counts
--- Counts the problems that need attention, up to `limit`. The conditions match the partial indexes.
+-- Counts the problems that need attention, up to `limit` of each kind. The conditions on state match partial indexes.
 SELECT
     (SELECT count(*) FROM (SELECT 1 FROM integrations i JOIN deliveries f ON f.integration_id = i.id
                            WHERE i.workspace_id = :workspace_id AND f.state = 'dead' LIMIT :limit) AS a) AS failed,
@@ -127,7 +127,7 @@ SELECT
                              AND d.status = 'active' AND d.misses > 0 LIMIT :limit) AS e) AS missing;
 
 -- name: attention_failed
--- The newest dead deliveries of existing integrations, among the newest `scanned` ones.
+-- The dead deliveries of existing integrations among the newest `scanned` dead deliveries, newest first.
 SELECT f.id, f.workspace_id, f.ticket_id, f.message_id, f.integration_id, f.event, f.state, f.attempts, f.claims,
        f.next_attempt_at, f.expires_at, f.parked_at, f.delivered_at, f.via, f.last_error, f.created_at
 FROM (SELECT * FROM deliveries d WHERE d.workspace_id = :workspace_id AND d.state = 'dead'

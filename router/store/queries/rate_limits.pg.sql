@@ -1,5 +1,5 @@
--- An asynchronous commit, because a request must not wait for the disk; a crash may lose the counts of about one
--- second. With SQLite, the process counts in memory.
+-- On PostgreSQL, each API request is counted in the database. The commit is asynchronous, so that a request does not
+-- wait for the disk; a crash may lose the counts of about one second.
 
 -- name: rate_limit_add
 WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))

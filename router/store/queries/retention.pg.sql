@@ -1,4 +1,5 @@
--- PostgreSQL needs explicit row locks. SKIP LOCKED leaves rows that another transaction has locked for the next run.
+-- PostgreSQL needs explicit row locks. With SKIP LOCKED, a row that another transaction has locked waits
+-- for the next run.
 
 -- name: retention_lock_ticket
 SELECT t.id FROM tickets t WHERE t.id = :ticket_id AND t.status = 'resolved' AND t.resolved_at < :horizon

@@ -1,13 +1,13 @@
 -- Retention and maintenance (router/dispatch/retention.py, maintenance.py): each statement changes a few rows.
 
 -- name: maintenance_claim
--- Claims a maintenance task for an interval. A future time was written with a wrong clock.
+-- Claims a maintenance task for an interval. A stored time in the future comes from a wrong clock and is replaced.
 INSERT INTO installation (name, value) VALUES (:name, CAST(CAST(:now AS BIGINT) AS TEXT))
 ON CONFLICT (name) DO UPDATE SET value = excluded.value
 WHERE CAST(installation.value AS BIGINT) NOT BETWEEN CAST(:after AS BIGINT) AND CAST(:now AS BIGINT);
 
 -- name: retention_raw_chunks
--- The oldest chunks of raw messages, and whether the contents are stored (`readable`).
+-- The oldest raw chunks, and whether the parsed contents of the message are stored (`readable`).
 SELECT r.message_id, r.n, m.received_at,
        CASE WHEN c.message_id IS NULL THEN 0 ELSE 1 END AS readable
 FROM raw_chunks r
@@ -26,7 +26,7 @@ ORDER BY r.message_id, r.n LIMIT :limit;
 DELETE FROM raw_chunks WHERE message_id = :message_id AND n <= :last;
 
 -- name: retention_tickets
--- Tickets resolved before the horizon, oldest first.
+-- Tickets resolved before the horizon, in the order of their resolution.
 SELECT t.id, t.resolved_at FROM tickets t
 WHERE t.status = 'resolved' AND t.resolved_at < :horizon
   AND (t.resolved_at > :after_at OR (t.resolved_at = :after_at AND t.id > :after_id))

@@ -14,11 +14,11 @@ FROM aliases a JOIN domains d ON d.id = a.domain_id
 WHERE a.domain_id = :domain_id AND a.local_key IN (:key, :base, :catch_all);
 
 -- name: routing_version
--- The version of all routing data; a cache with another version is stale.
+-- The version of the routing data. A cache with another version is stale.
 SELECT version FROM versions WHERE name = 'routes';
 
 -- name: routing_increment_version
--- Increments the version, in the transaction that changes routing data.
+-- Increments the version of the routing data, in the transaction that changes the data.
 UPDATE versions SET version = version + 1 WHERE name = 'routes';
 
 -- name: routing_first_workspace

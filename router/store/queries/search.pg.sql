@@ -6,7 +6,7 @@ SELECT pg_advisory_xact_lock(126879263777640);
 
 -- name: search_range
 -- A GIN index has no order, so each ticket is also indexed under its time ranges of five sizes. The query contains at
--- most 16 ranges, or else searches the whole workspace. MATERIALIZED forces the use of this index.
+-- most 16 ranges; if more are needed, it searches the whole workspace. MATERIALIZED forces the use of the GIN index.
 WITH range_size AS (
     SELECT min(bits) AS bits FROM unnest(CAST(ARRAY[33, 37, 41, 45, 49] AS INTEGER[])) AS bits
     WHERE ((CAST(:until AS BIGINT) - 1) >> bits) - (CAST(:since AS BIGINT) >> bits) < 16

@@ -33,8 +33,8 @@ VALUES (
 ON CONFLICT (ticket_id) DO UPDATE SET words = excluded.words;
 
 -- name: search_range
--- The matching tickets in a range of index positions, newest first. Each row, of which there is at least one, has the
--- number of tickets with the words. If the number exceeds `max_hits`, no tickets are returned.
+-- The matching tickets in a range of index positions, newest first. Each row also contains the number of tickets with
+-- the words (`hits`). With more than `max_hits`, or without a matching ticket, returns one row without a ticket.
 WITH hits AS MATERIALIZED (
     SELECT s.ticket_id
     FROM ticket_words w
@@ -70,7 +70,7 @@ FROM counted LEFT JOIN (
 ORDER BY page.id DESC;
 
 -- name: search_match_tickets
--- Whether the words of each given ticket (JSON) contain the complete words and the prefix of a query.
+-- For each given ticket (JSON): whether it contains the complete words of a query, and whether it contains the prefix.
 SELECT s.ticket_id,
        NOT EXISTS (
            SELECT 1 FROM json_each(:criteria, '$.complete') AS part

@@ -4,7 +4,7 @@ INSERT INTO sessions (hash, workspace_id, user_id, address, created_at, last_use
 VALUES (:hash, :workspace_id, :user_id, :address, :created_at, :created_at, :expires_at);
 
 -- name: session_by_hash
--- A session by its cookie hash, with its user's role.
+-- A session by the hash of its token, with the role of its user.
 SELECT s.hash, s.workspace_id, s.user_id, s.last_used_at, s.expires_at, u.role, u.disabled_at
 FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.hash = :hash;
 

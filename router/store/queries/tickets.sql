@@ -70,7 +70,7 @@ WHERE assigned_to = :assigned_to AND alias_id = :alias_id AND status = :status A
 ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_page_by_alias
--- Tickets at one alias, newest first; see ticket_page_by_assignee_and_alias.
+-- Tickets at one alias, newest first. For the subqueries, see ticket_page_by_assignee_and_alias.
 SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
        resolved_at, received_at, updated_at
 FROM tickets
@@ -98,7 +98,7 @@ WHERE alias_id = :alias_id AND status = :status AND id < :before AND COALESCE(wo
 ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_page_unassigned
--- Unassigned unresolved tickets, newest first. The condition matches the partial index.
+-- Unassigned unresolved tickets, newest first. The conditions match the partial index.
 SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
        resolved_at, received_at, updated_at
 FROM tickets
@@ -142,7 +142,7 @@ WHERE ticket_id = :ticket_id AND message_id IN (SELECT value FROM json_each(:ids
 ORDER BY message_id DESC, recipient LIMIT :limit;
 
 -- name: ticket_message_ends
--- The number of messages of a ticket, and its first and its newest message.
+-- The number of messages of a ticket, with the ids of the first and the newest message.
 SELECT count(DISTINCT message_id) AS messages, min(message_id) AS first, max(message_id) AS newest
 FROM ticket_messages WHERE ticket_id = :ticket_id;
 
@@ -166,7 +166,7 @@ SELECT (SELECT count(DISTINCT message_id) FROM ticket_messages WHERE ticket_id =
      + (SELECT count(*) FROM ticket_events WHERE ticket_id = :ticket_id AND id < :event) AS entries;
 
 -- name: ticket_latest_ids
--- A workspace's messages and events among the latest of all workspaces, found by primary key.
+-- The ids of a workspace's messages and events among the latest of all workspaces. Reads only the newest rows.
 SELECT id FROM (SELECT id, workspace_id FROM messages ORDER BY id DESC LIMIT :limit) m WHERE workspace_id = :workspace_id
 UNION ALL
 SELECT id FROM (SELECT id, workspace_id FROM ticket_events ORDER BY id DESC LIMIT :limit) e

@@ -35,12 +35,12 @@ UPDATE users SET name = :name, role = :role, password_hash = :password_hash, tim
 WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: user_update_password
--- Replaces a password that was verified, unless it was changed or the user was disabled meanwhile.
+-- Replaces a password that was just verified, unless it was changed or the user was disabled meanwhile.
 UPDATE users SET password_hash = :password_hash
 WHERE id = :id AND workspace_id = :workspace_id AND password_hash = :expected_hash AND disabled_at IS NULL;
 
 -- name: user_by_setup_link
--- The user of a setup link.
+-- The user of a setup link, by id.
 SELECT id, workspace_id, email, name, role, password_hash, timezone, created_at, disabled_at FROM users WHERE id = :id;
 
 -- name: user_complete_setup
