@@ -15,14 +15,17 @@ _log = structlog.get_logger()
 
 
 def canonical_address(host: str) -> str:
-    """Returns an address without its scope, and IPv4-mapped IPv6 as IPv4. Other text stays unchanged."""
+    """Returns an IP address without its scope ID, and an IPv4-mapped IPv6 address as IPv4.
+
+    Other text is returned unchanged.
+    """
     return str(parse_address(host) or host)
 
 
 async def resolve_client_address(transport: Transport, context: ServerContext, peer: str) -> str | None:
     """Returns `peer`, or the client address that a trusted proxy reports in a PROXY header.
 
-    Returns None if the header is missing or invalid. The connection then gets no reply, because the client is unknown.
+    Returns None if the header is missing or invalid. The connection must then be closed without a reply.
     """
     if not context.expects_proxy or peer not in context.limits.trusted:
         return peer
@@ -41,7 +44,7 @@ def admit(context: ServerContext, peer: str) -> Reply | None:
     if limits.connections_exceeded:
         refusal, network = replies.TOO_MANY_CONNECTIONS, ""
     else:
-        _log.debug("smtp.client_connected", peer=peer)  # not counted yet, because logging may fail
+        _log.debug("smtp.client_connected", peer=peer)  # before the connection is counted, because logging may fail
         exhausted_network = limits.admit(peer)
         if exhausted_network is None:
             return None

@@ -1,6 +1,6 @@
-"""The bounds of an SMTP server in one value, each with its unit.
+"""The limits, timeouts and intervals of an SMTP server.
 
-Limits of a grammar (an RFC, the PROXY protocol) are in the module that parses it.
+Limits of a syntax, such as the length of a command line, are in the module that parses it.
 """
 
 from __future__ import annotations
@@ -13,66 +13,68 @@ from config.schema import SmtpSettings
 
 @dataclass(frozen=True)
 class Bounds:
-    """Sizes are in bytes, times in seconds. The fixed bounds have defaults."""
+    """Sizes are in bytes, times in seconds. Bounds that no setting changes have defaults."""
 
-    # Settings: docs/configuration.md gives the reasons.
+    # Settings, which docs/configuration.md describes.
     max_message_bytes: int
     max_received_fields: int
     max_recipients: int
-    max_errors: int  # errors in one session
+    max_errors: int  # error replies in one session
     max_connections: int
     max_connections_per_address: int
     max_mails_per_minute: int  # messages from one address; 0 means no limit
-    max_session: float  # an open mail transaction is completed first
+    max_session: float  # duration of a session; an open mail transaction may still complete
     max_memory_bytes: int  # content of all messages that are being received
     command_timeout: float
     data_timeout: float  # the longest pause between two bytes of content
     min_data_rate: int  # bytes of content a second, on average
 
     # Limits of one connection.
-    command_buffer_bytes: int = 65536  # pipelined commands; reading pauses beyond this
+    command_buffer_bytes: int = 65536  # bytes of pipelined commands; reading pauses while there are more
     commands_per_iteration: int = 16  # about 1 ms of work, after which other connections run
-    max_idle_commands: int = 100  # NOOP, RSET and similar commands since the last accepted MAIL
-    # MAIL commands since the last complete message. A client whose recipients are all rejected completes none.
+    max_idle_commands: int = 100  # commands without progress, such as NOOP, since the last accepted MAIL
+    # Accepted MAIL commands since the last complete message. Without a valid recipient, no message is completed.
     max_unfinished_mails: int = 300
-    max_skipped_line_bytes: int = 1048576  # bytes of a rejected line; a longer line gets 421
+    max_skipped_line_bytes: int = 1048576  # bytes of a rejected line; a longer line ends the session
     max_discarded_bytes: int = 67108864  # content read past max_message_bytes before the connection is closed
     max_searched_header_bytes: int = 262144  # bytes searched for Received fields
-    proxy_header_timeout: float = 10.0  # a proxy sends its header with the first packet
-    handshake_timeout: float = 30.0  # some round trips of a slow network
+    proxy_header_timeout: float = 10.0  # a proxy sends the PROXY header at once
+    handshake_timeout: float = 30.0  # enough for the round trips of TLS in a slow network
     closing_timeout: float = 10.0  # time for the peer to read the last replies
-    block_list_timeout: float = 5.0  # clients wait minutes for the reply to RCPT (RFC 5321 4.5.3.2.3)
-    command_timeouts_per_mail: int = 3  # the limit for all commands of a message
-    # At least this many recipients past max_recipients get 452 rather than 421 (RFC 5321 4.5.3.1.8).
+    block_list_timeout: float = 5.0  # clients wait 5 minutes for the reply to RCPT (RFC 5321 4.5.3.2.3)
+    command_timeouts_per_mail: int = 3  # command timeouts that all commands of a message together may take
+    # A recipient past max_recipients is rejected with 452, and with 421 only after at least this many rejections
+    # in the session (RFC 5321 4.5.3.1.8).
     guaranteed_recipients: int = 100
     logged_recipients: int = 10  # rejected recipients named in a log event
-    undelayed_guesses: int = 3  # legitimate senders rarely guess more recipients in a session
+    undelayed_guesses: int = 3  # legitimate senders rarely have more unknown recipients in a session
     guess_delay: float = 0.5  # the delay added for each further guess
-    max_guess_delay: float = 5.0  # clients wait 5 minutes (RFC 5321 4.5.3.2.3)
+    max_guess_delay: float = 5.0  # clients wait 5 minutes for the reply to RCPT (RFC 5321 4.5.3.2.3)
 
-    # Limits by network. One customer often has several addresses, and a network may contain several customers.
-    network_multiples: tuple[int, ...] = (1, 3, 9)  # for networks /32, /26, /21 in IPv4 and /64, /48, /32 in IPv6
-    counted_networks: int = 30_000  # networks in the current minute; they take about 8 MB
-    logged_networks: int = 1000  # networks in the current minute
-    max_log_lines: int = 300  # log events of one address in a minute; others are only counted
+    # Limits by network. One customer often has several addresses, and a wide network may contain many customers.
+    # The limits of one address are multiplied for the networks /32, /26, /21 (IPv4) and /64, /48, /32 (IPv6).
+    network_multiples: tuple[int, ...] = (1, 3, 9)
+    counted_networks: int = 30_000  # networks whose messages are counted; about 8 MB
+    logged_networks: int = 1000  # networks whose log events are counted
+    max_log_lines: int = 300  # log events about one address in a minute
 
     # Memory for messages that are being received.
     small_mail_bytes: int = 65536  # a message up to this size never waits for memory
     read_bytes: int = 262144
-    memory_per_address: float = 0.5  # the fraction that one address may use
-    memory_timeout: float = 20.0  # clients wait 3 minutes for a data block (RFC 5321 4.5.3.2.5)
+    memory_per_address: float = 0.5  # the fraction of max_memory_bytes that one address may use
+    memory_timeout: float = 20.0  # clients wait 3 minutes to send a data block (RFC 5321 4.5.3.2.5)
 
-    # Without limits, discarded bytes, such as the end of too large messages, would starve other connections.
-    # Reading 50 MB a second uses a tenth of a core.
+    # Reading bytes only to discard them, such as those of a message that is too large, must not starve other
+    # connections. Reading 50 MB a second uses a tenth of a core.
     discard_rate: int = 50_000_000  # bytes a second of all connections together
     min_discard_pause: float = 0.02  # limits one connection to about 13 MB a second
-    max_discard_pause: float = 5.0  # half of short_command_timeout, which pauses do not extend
+    max_discard_pause: float = 5.0  # half of short_command_timeout, which also runs during pauses
 
     # Limits of the server.
-    scarce_connections: float = 0.8  # the fraction of max_connections that shortens the command timeout
+    scarce_connections: float = 0.8  # the fraction of max_connections at which the command timeout becomes shorter
     short_command_timeout: float = 10.0  # the command timeout while connections are scarce
     listen_backlog: int = 1024  # connections in the kernel's queue, for bursts
-    accepts_per_iteration: int = 64  # about 10 ms, because each connection is only greeted
+    accepts_per_iteration: int = 64  # connections per socket; greeting them takes about 10 ms
     deadline_interval: float = 1.0
     eviction_interval: float = 60.0
     commit_timeout: float = 10.0  # time for commits after the shutdown grace period

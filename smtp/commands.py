@@ -1,7 +1,7 @@
 """Parses command lines into typed values (RFC 5321 section 4.1). Pure.
 
-Only syntax is checked. Existing clients need spaces after `FROM:` and `TO:` and at the end of a line, so these
-are accepted. Each regular expression takes time proportional to the length of the line.
+Only syntax is checked. Spaces after `FROM:` and `TO:` and at the end of a line are accepted, because existing
+clients send them. Each regular expression takes time proportional to the length of the line.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from smtp import replies
 from smtp.replies import Reply
 
 LINE_LIMIT = 512  # bytes with CRLF, RFC 5321 4.5.3.1.4
-# MAIL may have 26 more bytes for SIZE (RFC 1870 3), 17 for BODY (RFC 6152 2), 10 for SMTPUTF8 (RFC 6531 3.4).
+# MAIL may have 26 more bytes for SIZE (RFC 1870 3), 17 for BODY (RFC 6152 2), 10 for SMTPUTF8 (RFC 6531 3.1).
 MAIL_LINE_LIMIT = LINE_LIMIT + 26 + 17 + 10
 
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
-# The HELO name becomes part of the Received field, so only characters without a meaning there are allowed.
+# The HELO name becomes part of the Received field. Characters with a special meaning there are not allowed.
 _HELLO = re.compile(r'[^\x00-\x20\x7f-\xa0()<>"\\\u2028\u2029\ud800-\udfff]{1,255}')
-# `<`, an ignored source route (RFC 5321 4.1.1.3, appendix F.2), the mailbox, `>`, parameters.
+# A path: `<`, an ignored source route (RFC 5321 4.1.1.3, appendix F.2), the mailbox, `>`. Then the parameters.
 _PATH = re.compile(r' *<(?:@[^:"<> ]++:)?((?:"(?:[^"\\]|\\.)*+"|[^"<>])*+)>(?: +([^ ].*))?')
 _PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~]+))?")
 _SIZE = re.compile(r"[0-9]{1,20}")  # RFC 1870 section 4
@@ -37,10 +37,10 @@ _REQUEST_LINE = re.compile(rb" [A-Z]+/[0-9]\.[0-9]\r?$", re.MULTILINE | re.IGNOR
 
 
 class CommandError(Exception):
-    """The line is not a valid command.
+    """A command is rejected with `reply`.
 
     Attributes:
-        is_fatal: Whether content of unknown size may follow, so that no command can be read.
+        is_fatal: Whether content of unknown size may follow, so that the next command cannot be found.
     """
 
     def __init__(self, reply: Reply, *, fatal: bool = False) -> None:
@@ -50,7 +50,7 @@ class CommandError(Exception):
 
 
 def announces_content(line: bytes | bytearray) -> bool:
-    """Whether content follows a rejected line."""
+    """Whether the line is a BDAT command. Its content follows even if the command is rejected."""
     return line[:4].upper() == b"BDAT" and line[4:5] <= b" "
 
 
@@ -61,7 +61,8 @@ def is_other_protocol(start: bytes | bytearray) -> bool:
 def line_error(line: bytes | bytearray, reply: Reply) -> CommandError:
     """Returns the error for an invalid line: `reply`, or 421 for a client of another protocol.
 
-    A web page can make a browser send SMTP commands in the body of a request, so that connection must close.
+    A web page can make a browser send SMTP commands in the body of a request. Closing the connection prevents their
+    execution.
     """
     if is_other_protocol(line + b"\r\n") or _REQUEST_LINE.search(line):
         return CommandError(replies.NOT_SMTP)
@@ -70,7 +71,7 @@ def line_error(line: bytes | bytearray, reply: Reply) -> CommandError:
 
 @dataclass(frozen=True, slots=True)
 class MailCommand:
-    """The MAIL command. `mailbox` is None for the null reverse-path, `size` is in bytes."""
+    """The MAIL command. `mailbox` is None for the null reverse-path. `size` is the declared message size in bytes."""
 
     mailbox: Mailbox | None
     size: int | None = None
@@ -99,7 +100,7 @@ def split_line(line: bytes) -> tuple[str, str]:
 
 
 def parse_hello(argument: str | None) -> str:
-    """Parses the name in HELO or EHLO, which is not verified (RFC 5321 4.1.4)."""
+    """Parses the name in HELO or EHLO without verifying it (RFC 5321 4.1.4). Raises CommandError."""
     if argument is None or not _HELLO.fullmatch(argument) or not (name := safe_identifier(argument)):
         raise CommandError(replies.BAD_ARGUMENT)
     return name
@@ -124,9 +125,9 @@ def parse_mail(argument: str | None) -> MailCommand:
             smtputf8 = True
         else:
             raise CommandError(replies.UNKNOWN_PARAMETER)
-    # Rewritten reverse-paths (SRS, VERP) have longer local parts; rejecting them would lose mail.
+    # Rewritten reverse-paths (SRS, VERP) often exceed the limit for local parts; rejecting them would lose mail.
     mailbox = _parse_mailbox(path, smtputf8=smtputf8, local_part_limit=MAX_MAILBOX_BYTES) if path else None
-    if mailbox is not None and not mailbox.domain:  # `postmaster` is only valid as a recipient
+    if mailbox is not None and not mailbox.domain:  # `<postmaster>` is only valid as a recipient
         raise CommandError(replies.BAD_ADDRESS)
     return MailCommand(mailbox, size, smtputf8)
 
@@ -140,7 +141,7 @@ def parse_rcpt(argument: str | None, *, smtputf8: bool) -> Mailbox:
 
 
 def parse_bdat(argument: str | None) -> BdatCommand:
-    """Parses `n [LAST]`. Raises a fatal CommandError, because the size of the content is then unknown."""
+    """Parses `n [LAST]`. Raises CommandError, which is fatal because the size of the content is unknown."""
     match = _BDAT.fullmatch(argument or "")
     if match is None:
         raise CommandError(replies.BAD_ARGUMENT, fatal=True)
@@ -153,7 +154,7 @@ def parse_no_argument(argument: str | None) -> None:
 
 
 def _split_path(argument: str | None, keyword: str) -> tuple[str, str | None]:
-    """Returns the path without angle brackets and source route, and the text of the parameters."""
+    """Returns the path without angle brackets and source route, and the text of the parameters, if any."""
     if argument is None or argument[: len(keyword)].upper() != keyword:
         raise CommandError(replies.BAD_ARGUMENT)
     match = _PATH.fullmatch(argument, len(keyword))
@@ -186,5 +187,5 @@ def _parse_mailbox(path: str, *, smtputf8: bool, local_part_limit: int = MAX_LOC
 
 @lru_cache(maxsize=4096)
 def _cached_mailbox(path: str, local_part_limit: int) -> Mailbox:
-    """Caches `parse_mailbox`, in at most 1 MB. Makes a command a tenth faster."""
+    """Calls `parse_mailbox` with a cache of at most 1 MB, which makes a command a tenth faster."""
     return parse_mailbox(path, local_part_limit=local_part_limit)

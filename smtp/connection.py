@@ -45,7 +45,7 @@ class Connection(upstream.SMTP):
 
     Attributes:
         handler: The session; aiosmtpd's name for the object with the `handle_*` methods.
-        stop_point: When the session ends because of a shutdown or its maximum duration; None otherwise.
+        stop_point: The point at which the session ends because of a shutdown or its maximum duration, or None.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Connection(upstream.SMTP):
         return self.handler.transaction is not None
 
     def stop_after_mail(self, reply: Reply) -> None:
-        """Ends the session after its transaction, or at once if there is nothing to complete."""
+        """Ends the session after its transaction, or at once if there is no command or message to complete."""
         if self.stop_point is None:
             self.stop_point, self._stop_reply = "after transaction", reply
         waits = self.phase is COMMAND and not self.in_transaction
@@ -113,7 +113,7 @@ class Connection(upstream.SMTP):
             self.close(self._stop_reply)
 
     def close(self, reply: Reply | None = None) -> None:
-        """Sends the queued replies and `reply`, then closes. A busy task first completes its work."""
+        """Sends the queued replies and `reply`, then closes the connection. A command in progress still completes."""
         self._io.close(b"" if reply is None else reply.encoded)
 
     def check_deadlines(self, now: float, command_timeout: float) -> None:
@@ -271,7 +271,7 @@ class Connection(upstream.SMTP):
         self._deadline.command_time = 0.0
         with reception:
             reply = await self.handler.handle_DATA(reception.content)
-            # Releasing the memory may fail. The client must get the reply to a committed message first.
+            # Releasing the memory may fail. The client must receive the reply to a committed message first.
             self.send(reply)
         if reception.is_endless:
             self.close()
@@ -282,7 +282,7 @@ class Connection(upstream.SMTP):
         self._reset()
         self.send(self.handler.handle_RSET())
 
-    async def smtp_NOOP(self, argument: str | None) -> None:  # noqa: ARG002 - its argument has no meaning
+    async def smtp_NOOP(self, argument: str | None) -> None:  # noqa: ARG002 - NOOP ignores its argument
         """Handles NOOP (RFC 5321 section 4.1.1.9)."""
         self.send(self.handler.handle_NOOP())
 
@@ -298,7 +298,7 @@ class Connection(upstream.SMTP):
         self.send(replies.BYE)
 
     async def smtp_STARTTLS(self, argument: str | None) -> None:
-        """Handles STARTTLS (RFC 3207 section 4), after which the session starts over."""
+        """Handles STARTTLS (RFC 3207 section 4). A successful handshake resets the session."""
         if self._tls_files is None:
             raise CommandError(replies.NOT_IMPLEMENTED)
         commands.parse_no_argument(argument)
@@ -316,7 +316,7 @@ class Connection(upstream.SMTP):
         self.handler.handle_STARTTLS(tls)
 
     async def smtp_EXPN(self, argument: str | None) -> None:  # noqa: ARG002 - EXPN is never offered
-        """Rejects commands that are not offered (RFC 5321 sections 3.5.2, 7.3, appendix F.1)."""
+        """Rejects EXPN, HELP and TURN, which are not offered."""
         self.send(replies.NOT_IMPLEMENTED)
 
     smtp_HELP = smtp_TURN = smtp_EXPN

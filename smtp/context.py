@@ -20,7 +20,7 @@ from smtp.throttle import DiscardThrottle
 
 @dataclass(frozen=True, slots=True)
 class ServerContext:
-    """The objects that a connection works with. `hostname` is the server's name in replies."""
+    """`hostname` is the server's name in replies."""
 
     bounds: Bounds
     hostname: str

@@ -1,7 +1,7 @@
 """The content of a message as it arrives, by DATA or BDAT. Pure.
 
 Only CR LF . CR LF ends DATA (RFC 5321 sections 2.3.8 and 4.1.1.4). Any other CR, LF or NUL is an ordinary
-byte. Readers do not split the content into lines, so a piece of 256 KiB costs a few searches.
+byte. Readers do not split the content into lines, so a piece of 256 KiB costs only a few searches.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ class Content:
     """The content of a message so far. Content of more than `limit` bytes is discarded and only counted.
 
     Attributes:
-        size: Bytes of the message, including discarded ones.
-        buffered_bytes: Bytes in memory.
+        size: Bytes of content that arrived, including discarded ones.
+        buffered_bytes: Bytes of content in memory.
     """
 
     __slots__ = ("_buffer", "_single", "buffered_bytes", "limit", "size")
@@ -82,8 +82,8 @@ class ContentReader(Protocol):
 class DataReader:
     """Reads DATA up to CR LF . CR LF and removes dot-stuffing.
 
-    The first CR LF of the end mark is part of the message. A dot at the start of the message counts as a dot at
-    the start of a line.
+    The first CR LF of the end mark is part of the message. A dot at the start of the message is treated like a dot
+    at the start of a line.
     """
 
     __slots__ = ("_at_start", "_pending", "content")
@@ -96,7 +96,7 @@ class DataReader:
 
     def feed(self, piece: bytes) -> bytes | None:
         block = self._pending + piece if self._pending else piece
-        skip = 0  # bytes of the block before the message
+        skip = 0  # leading bytes of the block that are not content
         if self._at_start and block.startswith(b"."):
             block = b"\r\n" + block
             skip = 2

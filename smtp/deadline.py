@@ -1,7 +1,7 @@
 """The phases of a connection and their time limits. Pure.
 
-Time in which the server does not read never counts against a peer that is sending content. No command
-restarts the time limit for all commands of a message.
+Time in which the server does not read never counts against a peer that is sending content. All commands of a
+message together have a time limit, which no command restarts.
 """
 
 from __future__ import annotations
@@ -17,24 +17,25 @@ class Phase(Enum):
     """What the connection waits for."""
 
     PROXY_HEADER = auto()  # the header from a proxy
-    COMMAND = auto()  # the next command line, or the peer reading the replies
+    COMMAND = auto()  # the next command line, or the peer to read the replies
     CONTENT = auto()
-    BUSY = auto()  # the server itself
-    HANDSHAKE = auto()  # TLS; `Transport.start_tls` limits it
-    CLOSING = auto()  # the peer reading the last reply
+    BUSY = auto()  # the server's own work
+    HANDSHAKE = auto()  # the TLS handshake, whose time `Transport.start_tls` limits
+    CLOSING = auto()  # the peer to read the last replies
 
 
-# Module-level names, because `Phase.BUSY` takes three times as long before Python 3.12.
+# Module-level names, because looking up `Phase.BUSY` takes three times as long before Python 3.12.
 PROXY_HEADER, COMMAND, CONTENT, BUSY, HANDSHAKE, CLOSING = Phase
 
 
 class Deadline:
-    """The time limit of a connection's current phase. All times are monotonic seconds.
+    """The time limit of a connection's current phase. Points in time are monotonic seconds.
 
     Attributes:
         command_time: Seconds that the peer took for commands since its last complete message.
-        started: When the last phase other than `BUSY` began, moved back by the time of earlier chunks.
-        last_byte: When content last arrived, or when the phase began.
+        started: When the last phase other than `BUSY` began. During `CONTENT`, it is moved back by the time of
+            earlier chunks and forward by pauses.
+        last_byte: When content last arrived, or when the phase began; moved forward by pauses.
     """
 
     __slots__ = ("_bounds", "_content_time", "_suspended_at", "command_time", "last_byte", "phase", "started")
@@ -45,7 +46,7 @@ class Deadline:
         self.started = 0.0
         self.last_byte = 0.0
         self.command_time = 0.0
-        self._content_time = 0.0  # seconds of earlier chunks
+        self._content_time = 0.0  # seconds that earlier chunks of the message took
         self._suspended_at: float | None = None
 
     def enter(self, phase: Phase, now: float) -> None:
@@ -69,7 +70,7 @@ class Deadline:
         self._content_time = 0.0
 
     def suspend(self, now: float) -> None:
-        """Stops the clock of `CONTENT` while the server pauses reading."""
+        """Stops the time limits of `CONTENT` while the server pauses reading."""
         if self._suspended_at is None:
             self._suspended_at = now
 
@@ -83,7 +84,7 @@ class Deadline:
             self.last_byte += suspended
 
     def expiry_reply(self, now: float, command_timeout: float, received_bytes: int) -> Reply | None:
-        """Returns the reply to a peer that exceeded the limit of the phase, else None."""
+        """Returns the reply to a peer that exceeded a time limit of the current phase, else None."""
         bounds, elapsed = self._bounds, now - self.started
         if self.phase is COMMAND:
             if elapsed >= command_timeout:

@@ -1,4 +1,4 @@
-"""DNS block lists (RFC 5782): whether a configured list contains the client's address.
+"""Checks whether a DNS block list (RFC 5782) contains the client's address.
 
 The session continues during the queries, and RCPT waits for the result. A slow or failing list never
 causes a rejection.
@@ -19,7 +19,7 @@ from smtp.bounds import Bounds
 
 _log = structlog.get_logger()
 
-_LISTED = ipaddress.ip_network("127.0.0.0/8")  # addresses that mean listed (RFC 5782 section 2.1)
+_LISTED = ipaddress.ip_network("127.0.0.0/8")  # records that mean that an address is listed (RFC 5782)
 # Large lists return these addresses to resolvers that they do not serve.
 _QUERY_REFUSED = ipaddress.ip_network("127.255.255.0/24")
 
@@ -46,7 +46,7 @@ class BlockLists:
         self._timeout = timeout
 
     async def find_listing(self, address: str) -> str:
-        """Returns the first list that contains the address, or `""`. Never raises."""
+        """Returns the first zone that lists the address, or `""`. Never raises."""
         name = _query_name(address)
         if name is None:
             return ""
@@ -63,7 +63,7 @@ class BlockLists:
         try:
             records = await self._resolver.resolve(f"{name}.{zone}.", "A")
             return any(_is_listing_record(str(record)) for record in records)
-        except DNSException:  # NXDOMAIN, or a timeout
+        except DNSException:  # such as NXDOMAIN or a timeout
             return False
         except Exception:  # noqa: BLE001 - a failing resolver must not reject mail
             _log.exception("smtp.dnsbl_internal_error", zone=zone)
@@ -71,7 +71,7 @@ class BlockLists:
 
 
 def _query_name(text: str) -> str | None:
-    """Returns the reversed address (RFC 5782 2.1, 2.4), or None if it is not queried."""
+    """Returns the reversed address (RFC 5782 2.1, 2.4), or None if the address is not queried."""
     address = parse_address(text)
     if address is None or address.is_loopback:
         return None

@@ -1,6 +1,6 @@
 """Limits for connections in total, and for connections, messages and log events by network.
 
-Each process counts on its own. An address counts in three networks around it
+Each process counts separately. An address counts towards each of its networks
 (`router.network.network_keys`), because one customer often has many addresses.
 """
 
@@ -33,7 +33,7 @@ class AddressSet:
 
 
 class PeerLimits:
-    """Counts connections, and the messages and log events of each network.
+    """Counts connections in total, and connections, messages and log events by network.
 
     The limits by network do not apply to `trusted` addresses.
     """
@@ -51,7 +51,7 @@ class PeerLimits:
 
     @property
     def connections_scarce(self) -> bool:
-        """Whether so many connections are open that idle ones get less time."""
+        """Whether so many connections are open that the command timeout becomes shorter."""
         return self.connection_count >= self._bounds.max_connections * self._bounds.scarce_connections
 
     @property
@@ -66,7 +66,7 @@ class PeerLimits:
         self.connection_count -= 1
 
     def admit(self, address: str) -> str | None:
-        """Counts a connection, unless one of its networks has too many. Returns that network, else None."""
+        """Returns the network whose limit is reached. Otherwise, counts the connection and returns None."""
         if address in self.trusted:
             return None
         counts, networks = self._connections, network_keys(address)
@@ -78,7 +78,7 @@ class PeerLimits:
         return None
 
     def release(self, address: str) -> None:
-        """Reverts an `admit` that returned None."""
+        """Reverts a call of `admit` that returned None."""
         if address in self.trusted:
             return
         for network in network_keys(address):
@@ -93,13 +93,13 @@ class PeerLimits:
         return None if address in self.trusted else address_key(address)
 
     def count_mail(self, address: str, now: float) -> bool:
-        """Counts a message at `now` (monotonic seconds), or returns False if a limit is reached."""
+        """Counts a message at `now` (monotonic seconds). Returns False, without counting, if a limit is reached."""
         if not self._bounds.max_mails_per_minute or address in self.trusted:
             return True
         return self._mails.add(network_keys(address), self._mail_limits, now)
 
     def count_log_line(self, address: str, now: float) -> bool:
-        """Counts a log event about an address. Returns False if it must be omitted."""
+        """Counts a log event about an address. Returns False if the event must be omitted."""
         return address in self.trusted or self._lines.add(network_keys(address), self._line_limits, now)
 
     def evict_expired(self, now: float) -> None:

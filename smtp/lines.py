@@ -1,6 +1,6 @@
 """Splits arriving bytes into command lines, in bounded memory. Pure.
 
-Only CR LF ends a line (RFC 5321 section 2.3.8), and each line gets one reply. A rejected line is discarded up
+Only CR LF ends a line (RFC 5321 section 2.3.8), and each line has one reply. A rejected line is discarded up
 to its CR LF, so that no part of it is parsed as a command. After a rejected BDAT line, the session ends, because
 content could follow.
 """
@@ -21,7 +21,7 @@ from smtp.replies import Reply
 
 
 class CommandLines:
-    """The bytes that arrived and are not answered yet, in `buffer`.
+    """Keeps arriving bytes in `buffer` until they are taken as command lines or as content.
 
     Args:
         skip_limit: Bytes of one rejected line after which the session is closed.
@@ -32,7 +32,7 @@ class CommandLines:
     def __init__(self, skip_limit: int = Bounds.max_skipped_line_bytes) -> None:
         self.buffer = bytearray()
         self._skip_limit = skip_limit
-        self._skip_reply: Reply | None = None  # set while a line is being skipped
+        self._skip_reply: Reply | None = None  # the reply to the line that is being skipped, or None
         self._skipped = 0
 
     @property
@@ -43,7 +43,7 @@ class CommandLines:
         """Removes and returns the next line without CR LF, or returns None while it is incomplete.
 
         Raises:
-            CommandError: The line is rejected. Raised once for each line, and again past `skip_limit`.
+            CommandError: The line is invalid, or more than `skip_limit` bytes of an invalid line arrived.
         """
         buffer = self.buffer
         while (end := buffer.find(b"\r\n")) >= 0:
@@ -52,7 +52,7 @@ class CommandLines:
             if self._skip_reply is None:
                 return _validate(line)
             reply, self._skip_reply, self._skipped = self._skip_reply, None, 0
-            if reply is not replies.BARE_LF:  # already sent when the LF arrived
+            if reply is not replies.BARE_LF:  # this reply was sent when the LF arrived
                 raise CommandError(reply)
         if buffer:
             self._reject_invalid_start()
@@ -76,11 +76,11 @@ class CommandLines:
     def _reject_invalid_start(self) -> None:
         buffer = self.buffer
         if self._skip_reply is None and is_other_protocol(buffer):
-            # A TLS handshake has no line end, and its client waits for a reply.
+            # A TLS handshake need not contain a line end, and the client waits for a reply to it.
             buffer.clear()
             raise CommandError(replies.NOT_SMTP)
         if self._skip_reply is None and b"\n" in buffer:
-            # An interactive user would wait forever, because LF does not end the line.
+            # The reply is immediate, because an interactive client that sends only LF would wait for it forever.
             self._skip_reply = replies.BARE_LF
             raise line_error(buffer, replies.BARE_LF)
         if self._skip_reply is None and len(buffer) >= MAIL_LINE_LIMIT:

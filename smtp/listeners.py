@@ -1,7 +1,7 @@
 """The listening sockets, and how many connections one iteration of the event loop accepts.
 
-libuv accepts one connection per iteration. While hostile peers make iterations long, other clients would wait
-in the kernel's queue. This module therefore accepts up to `accepts_per_iteration` more each time.
+libuv accepts one connection per socket and iteration. If hostile peers make iterations long, other clients wait in
+the kernel's queue. After each connection, this module therefore accepts up to `accepts_per_iteration` more per socket.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Listeners:
         return [_address(sock.getsockname()) for server in self._servers for sock in server.sockets]
 
     async def listen(self, host: str, port: int, *, reuse_port: bool) -> None:
-        """Listens on all addresses of `host`. With port 0, the kernel chooses. Raises OSError.
+        """Listens on all addresses of `host`. With port 0, the kernel chooses a port. Raises OSError.
 
         IPv6 sockets accept no IPv4, so `0.0.0.0` can use the same port as `::`.
         """
@@ -41,7 +41,7 @@ class Listeners:
 
     def close(self) -> None:
         """Stops listening. Accepted connections continue."""
-        # Since Python 3.12, `wait_closed` also waits for all connections.
+        # `wait_closed` is not used, because it also waits for all connections since Python 3.12.
         for server in self._servers:
             server.close()
         for sock in self._duplicates:

@@ -16,7 +16,10 @@ class QuotaUser(Protocol):
 
     @property
     def quota_key(self) -> str | None:
-        """The IPv4 address or IPv6 /64 that the memory counts for, or None without such a limit. Never changes."""
+        """The IPv4 address or IPv6 /64 whose memory limit applies, or None without a limit by address.
+
+        Never changes.
+        """
         ...
 
 
@@ -26,12 +29,12 @@ _User = TypeVar("_User", bound=QuotaUser)
 class MemoryQuota(Generic[_User]):
     """Bytes of messages in memory, in total and by address.
 
-    Small messages never wait. When memory is used up, all large messages but the oldest wait. When an address has
-    used up its fraction, all its large messages but its oldest wait. Messages resume in the order in which they
-    became large.
+    Small messages never wait. When memory is used up, all large messages except the oldest wait. When an address has
+    used up its fraction, all its large messages except their oldest wait. If all waited, each partly received, none
+    would become complete.
 
-    The oldest large message continues, because otherwise all messages could wait, each partly received, and none
-    would become complete. The memory that it may still need is set aside if possible.
+    In both cases, even the oldest waits if a complete message will soon release memory. The memory that the oldest
+    may still need is set aside if possible. Messages resume in the order in which they became large.
     """
 
     def __init__(self, bounds: Bounds) -> None:
@@ -43,9 +46,9 @@ class MemoryQuota(Generic[_User]):
         self._read_size = bounds.read_bytes
         self._reserved: dict[_User, int] = {}
         self._by_address: dict[str, int] = {}
-        self._large: dict[_User, None] = {}  # messages that still grow, oldest first
+        self._large: dict[_User, None] = {}  # incomplete messages, in the order in which they became large
         self._waiting: set[_User] = set()
-        self._complete: set[_User] = set()  # large messages, which will release their memory
+        self._complete: set[_User] = set()  # large messages that will soon release their memory
         self.reserved_bytes = 0
 
     @property
@@ -72,9 +75,9 @@ class MemoryQuota(Generic[_User]):
         )
 
     def reserve(self, mail: _User, nbytes: int) -> Sequence[_User]:
-        """Reserves `nbytes` for a message, in total. Never reduces a reservation.
+        """Raises the reservation of a message to `nbytes`. Never reduces it.
 
-        Returns the messages that must wait now.
+        Returns the messages that must start waiting.
         """
         added = nbytes - self._reserved.get(mail, 0)
         if added <= 0:
@@ -97,14 +100,14 @@ class MemoryQuota(Generic[_User]):
         return paused
 
     def mark_complete(self, mail: _User) -> None:
-        """A complete message does not wait. Its bytes stay reserved."""
+        """Records that a message is complete: it no longer waits, but its bytes stay reserved."""
         if mail in self._large:
             del self._large[mail]
             self._waiting.discard(mail)
             self._complete.add(mail)
 
     def release(self, mail: _User) -> Sequence[_User]:
-        """Releases all bytes of a message. Returns the messages that resume."""
+        """Releases all bytes of a message. Returns the messages that must resume."""
         self._large.pop(mail, None)
         self._waiting.discard(mail)
         self._complete.discard(mail)
@@ -137,7 +140,7 @@ class MemoryQuota(Generic[_User]):
         return [mail for mail in dict.fromkeys(oldest) if mail is not None and mail in self._waiting]
 
     def _find_oldest(self) -> _User | None:
-        """Returns the oldest large message, or None if a complete message must first release memory."""
+        """Returns the oldest large message. None if there is none, or while it must wait for a complete message."""
         oldest = next(iter(self._large), None)
         if oldest is None or (self._complete and self.reserved_bytes >= self._limit):
             return None
@@ -147,7 +150,10 @@ class MemoryQuota(Generic[_User]):
         return oldest
 
     def _find_oldest_of_address(self, key: str | None) -> _User | None:
-        """Returns the oldest large message of an address, or None if a complete message must first release memory."""
+        """Returns the oldest large message of an address.
+
+        None if there is none, or while it must wait for a complete message.
+        """
         if key is None or self._has_complete(key):
             return None
         return next((mail for mail in self._large if mail.quota_key == key), None)

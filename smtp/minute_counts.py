@@ -22,7 +22,7 @@ class MinuteCounts:
         self._minutes: dict[str, tuple[float, int]] = {}  # start of the minute (monotonic seconds), count
 
     def add(self, networks: Sequence[str], limits: Sequence[int], now: float) -> bool:
-        """Counts one for each network. Returns False, without counting, if a limit is reached."""
+        """Adds one to the count of each network. Returns False, without counting, if a limit is reached."""
         minutes = self._minutes
         counted = {}
         for network, limit in zip(networks, limits, strict=False):

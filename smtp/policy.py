@@ -1,6 +1,6 @@
 """Chooses the replies to senders, recipients and messages, and the delay before a reply. Pure.
 
-An optional result is None if there is no reason to reject.
+Functions with an optional result return None if there is no reason to reject.
 """
 
 from __future__ import annotations
@@ -30,20 +30,23 @@ def refusal_reply(refusal: Refusal) -> Reply:
 
 
 def declared_size_reply(size: int | None, limit: int) -> Reply | None:
-    """Rejects a message by its declared size before it is sent (RFC 1870 section 6.1)."""
+    """Rejects a message by its declared size, before its content is sent (RFC 1870 section 6.1)."""
     return replies.TOO_LARGE if size is not None and size > limit else None
 
 
 def recipient_count_reply(accepted: int, limit: int) -> Reply | None:
-    """Rejects recipients past the limit temporarily; earlier ones stay accepted (RFC 5321 4.5.3.1.10)."""
+    """Temporarily rejects recipients past the limit; earlier ones stay accepted (RFC 5321 4.5.3.1.10)."""
     return replies.TOO_MANY_RECIPIENTS if accepted >= limit else None
 
 
 def refused_recipient_reply(reply: Reply, count: int, bounds: Bounds) -> Reply:
-    """Returns `reply` to a recipient rejected in a session, or 421 after too many.
+    """Returns `reply` to a rejected recipient, or 421 after too many rejected recipients in the session.
 
-    The limit is higher for recipients past `max_recipients` (RFC 5321 section 4.5.3.1.8), so that the message
-    continues for the recipients accepted before.
+    The limit may be higher for recipients past `max_recipients` (RFC 5321 section 4.5.3.1.8), so that the
+    transaction continues for the recipients accepted before.
+
+    Args:
+        count: The rejected recipients of the session, including this one.
     """
     limit = bounds.max_recipients
     if reply is replies.TOO_MANY_RECIPIENTS:
@@ -54,7 +57,7 @@ def refused_recipient_reply(reply: Reply, count: int, bounds: Bounds) -> Reply:
 def received_fields_reply(content: bytes, limit: int, searched: int = Bounds.max_searched_header_bytes) -> Reply | None:
     """Rejects more than `limit` Received fields as a routing loop (RFC 5321 section 6.3).
 
-    Only the header counts, within the first `searched` bytes.
+    Counts only the fields in the header, and only in its first `searched` bytes.
     """
     if content.startswith(b"\r\n"):
         return None
@@ -70,9 +73,9 @@ def is_guess(reply: Reply) -> bool:
 
 
 def tarpit_delay(guesses: int, bounds: Bounds) -> float:
-    """Returns the seconds to wait before the reply to the last of `guesses` in a session.
+    """Returns the seconds to wait before the reply to the latest of `guesses` in a session.
 
-    A dictionary attack must take hours. Each guess also costs a database query.
+    Slows down dictionary attacks, in which each guess costs a database query.
     """
     return min(max(0, guesses - bounds.undelayed_guesses) * bounds.guess_delay, bounds.max_guess_delay)
 
@@ -86,7 +89,8 @@ class BlockedSenders:
     """The senders that the operator blocks.
 
     Args:
-        entries: Addresses, domains and networks: `a@spam.example`, `@spam.example` or `spam.example`, `192.0.2.0/24`.
+        entries: Addresses (`a@spam.example`), domains (`@spam.example` or `spam.example`) and networks
+            (`192.0.2.0/24`).
     """
 
     def __init__(self, entries: Iterable[str]) -> None:

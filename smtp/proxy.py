@@ -1,7 +1,8 @@
 """Parses the header of the PROXY protocol, versions 1 and 2, in which a proxy reports the client's address. Pure.
 
-Specification: haproxy.org, doc/proxy-protocol.txt, sections 2.1 and 2.2. It forbids guessing whether a header
-is present, so every address in `trusted_networks` is expected to send one.
+Specification: haproxy.org, doc/proxy-protocol.txt, sections 2.1 and 2.2. The specification forbids guessing
+whether a header is present. With the setting `proxy_protocol`, every address in `trusted_networks` must
+therefore send one.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ _V1 = re.compile(rb"PROXY (?:UNKNOWN(?: .*)?|(TCP4|TCP6) ([0-9A-Fa-f.:]+) ([0-9A
 _V1_LIMIT = 107  # bytes with CRLF, section 2.1
 _V2 = b"\r\n\r\n\0\r\nQUIT\n"
 _V2_START = 16  # bytes before the addresses
-_V2_LIMIT = 2048  # bytes after the start; enough for the names of a certificate
+_V2_LIMIT = 2048  # bytes after the start, for the addresses and optional TLVs
 _V2_LOCAL, _V2_PROXY = 0x20, 0x21
 _V2_ADDRESS = {0x11: 4, 0x21: 16}  # bytes of one address, for TCP over IPv4 and over IPv6
 

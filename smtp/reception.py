@@ -58,10 +58,12 @@ class Reception:
         self.release()
 
     async def read(self, reader: ContentReader, *, last: bool) -> bool:
-        """Receives until the reader finds the end of the content. Returns False if the connection ends earlier.
+        """Receives content until the reader finds its end or `is_endless` is set.
+
+        Returns False if the connection ends earlier.
 
         Args:
-            last: Whether the message is complete then.
+            last: Whether the message ends with this content, because it is complete or rejected.
         """
         self._reader = reader
         complete = await self._transport.receive(self)
@@ -82,12 +84,12 @@ class Reception:
         self._released = True
         self.content.discard()
         self.resume()
-        # Resume all even if one fails: the quota no longer lists them as waiting.
+        # All messages resume even if one fails to resume: the quota no longer lists them as waiting.
         with ExitStack() as resuming:
             for mail in reversed(self._quota.release(self)):
                 resuming.callback(mail.resume)
 
-    # The memory quota.
+    # Waiting for memory.
 
     def pause(self) -> None:
         self._waiting_since = self._transport.now()
@@ -99,11 +101,14 @@ class Reception:
             self._transport.resume(PauseReason.MEMORY)
 
     def check_memory_timeout(self, now: float) -> None:
-        """Discards the content of a message that waited too long for memory. It is rejected at its end."""
+        """Discards the content of a message that waited too long for memory.
+
+        `Session.handle_DATA` rejects the message at its end.
+        """
         if self._waiting_since is not None and now - self._waiting_since >= self._bounds.memory_timeout:
             self.release()
 
-    # `smtp.transport.Sink`.
+    # Methods of `smtp.transport.Sink`.
 
     @property
     def max_feed_bytes(self) -> int:

@@ -1,7 +1,7 @@
-"""Log events about rejections, whose number a client cannot increase without limit.
+"""Log events about rejections. A client cannot increase the number of events without limit.
 
-A session has one event for each transaction. Rejected connections and failed TLS handshakes are logged once
-a minute for each network and reason. Further events are reported as counts.
+The rejections of a transaction are logged as one event. Rejected connections and failed TLS handshakes are logged
+once a minute for each network and reason. Further rejections and failures are only logged as counts.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Refusals:
         return bool(self._counts)
 
     def log(self, peer: str, networks: NetworkRefusals | None = None) -> None:
-        """Logs the rejections as one event, or adds them to `networks`. Then clears them."""
+        """Logs the rejections as one event, or only adds their number to `networks`. Then clears the rejections."""
         counts, details, recipients = self._counts, self._details, self._recipients
         self._counts, self._details, self._recipients = {}, {}, []
         if networks is not None:
@@ -60,7 +60,7 @@ class NetworkRefusals:
         self._handshakes = _NetworkCounts()
 
     def add_connection(self, meter: Meter, reply: Reply, peer: str, network: str) -> None:
-        """Counts a rejected connection, and logs the first of its network and reason."""
+        """Counts a rejected connection, and logs the first one of each network and reason."""
         meter.record_refusal(replies.reply_name(reply))
         if self._refused.needs_line(network, reply.text):
             _log.info("smtp.refused", peer=peer, network=network, reason=reply.text, count=1)
@@ -74,7 +74,7 @@ class NetworkRefusals:
         self._refused.add(address_key(peer), reason, refused)
 
     def log(self) -> None:
-        """Logs an event for each network and reason with a count, then resets."""
+        """Logs the counts by network and reason, then resets them."""
         for network, reason, refused in self._refused.take():
             _log.info("smtp.refused", network=network, reason=reason, count=refused)
         for network, reason, refused in self._handshakes.take():
@@ -82,13 +82,13 @@ class NetworkRefusals:
 
 
 class _NetworkCounts:
-    """Counts by network and reason, for a bounded number of networks."""
+    """Counts by network and reason. Networks past `logged_networks` are counted together as `""`."""
 
     def __init__(self) -> None:
         self._networks: dict[str, dict[str, int]] = {}
 
     def needs_line(self, network: str, reason: str) -> bool:
-        """Returns True for the first rejection of a network and reason, and counts later ones."""
+        """Returns True for the first event of a network and reason. Counts later events and returns False."""
         counts = self._counts(network)
         if reason in counts:
             counts[reason] += 1

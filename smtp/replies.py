@@ -1,6 +1,6 @@
-"""Every reply of the SMTP server, named, with the RFC section it comes from.
+"""Every reply of the SMTP server, with a name and the RFC section that it comes from.
 
-A `Reply` is validated when it is constructed (RFC 2034 section 4, RFC 3463). A reply never contains data from
+A `Reply` is validated when it is constructed (RFC 2034 section 4, RFC 3463). A reply never contains text from
 a peer or the text of an exception.
 """
 
@@ -10,7 +10,8 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-# The codes of the greeting and of the replies to HELO and EHLO (RFC 2034 section 4), and 3yz codes.
+# Codes without an enhanced status code: those of the greeting and of replies to HELO and EHLO, and 3yz codes
+# (RFC 2034 section 4).
 _WITHOUT_ENHANCED = frozenset({220, 250, 334, 354})
 _LINES = re.compile(r"(?:[ -~]{3,510}\r\n)+")  # a line has at most 512 bytes with CRLF, RFC 5321 4.5.3.1.5
 
@@ -20,9 +21,9 @@ class Reply:
     """A reply to the client.
 
     Attributes:
-        enhanced: The enhanced status code; `""` only where RFC 2034 has none.
+        enhanced: The enhanced status code; `""` only where RFC 2034 does not require one.
         text: Printable ASCII; a newline separates lines.
-        is_error: Whether it counts towards `errors_per_session`.
+        is_error: Whether the reply counts towards `errors_per_session`.
         encoded: The bytes to send, with CRLF.
     """
 
@@ -47,7 +48,7 @@ class Reply:
 
     @property
     def closes_connection(self) -> bool:
-        """Whether the server closes the connection afterwards (RFC 5321 4.2.2)."""
+        """Whether the server closes the connection after this reply (RFC 5321 4.2.2)."""
         return self.code in (221, 421)
 
 
@@ -115,13 +116,13 @@ NOT_SMTP = Reply(421, "4.7.0", "Not an SMTP command, closing connection")  # RFC
 TOO_LARGE = Reply(552, "5.3.4", "Message size exceeds fixed limit")  # RFC 1870 6.1, 6.3
 LOOP = Reply(554, "5.4.6", "Routing loop detected: too many Received fields")  # RFC 5321 6.3
 
-# Failures of the server, and its limits.
+# Failures and limits of the server.
 FAULT = Reply(451, "4.3.0", "Temporary server error, try again later")  # RFC 5321 4.2.2
 NO_STORAGE = Reply(452, "4.3.1", "Insufficient system storage, try again later")  # RFC 5321 4.2.2
 SHUTTING_DOWN = Reply(421, "4.3.2", "Service shutting down, try again later")  # RFC 5321 3.8
 TIMEOUT = Reply(421, "4.4.2", "Timeout exceeded")  # RFC 5321 4.5.3.2.7
 SESSION_TIMEOUT = Reply(421, "4.4.2", "Session time limit exceeded")  # RFC 5321 7.8
-TOO_SLOW = Reply(421, "4.4.2", "Data transfer too slow")  # RFC 5321 4.5.3.2.5
+TOO_SLOW = Reply(421, "4.4.2", "Data transfer too slow")  # RFC 5321 7.8
 
 # Errors of the client; `errors_per_session` of them close the session.
 HELLO_FIRST = Reply(503, "5.5.1", "Bad sequence of commands: send EHLO or HELO first", is_error=True)  # RFC 5321 4.1.4
@@ -133,7 +134,7 @@ CHUNK_REFUSED = Reply(  # RFC 3030 2
     503, "5.5.1", "Bad sequence of commands: previous BDAT chunk rejected, send RSET", is_error=True
 )
 CHUNKS_BEGUN = Reply(503, "5.5.1", "Bad sequence of commands: RCPT not allowed after BDAT", is_error=True)  # RFC 3030 2
-TLS_IN_TRANSACTION = Reply(  # RFC 3207 4
+TLS_IN_TRANSACTION = Reply(  # RFC 5321 4.2.2
     503, "5.5.1", "Bad sequence of commands: STARTTLS not allowed after MAIL", is_error=True
 )
 TLS_ACTIVE = Reply(503, "5.5.1", "TLS already active", is_error=True)  # RFC 3207 4.2

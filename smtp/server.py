@@ -1,6 +1,6 @@
 """The SMTP server of a process: its connections, its certificate and its shutdown.
 
-A shutdown loses nothing, because a message is committed before its `250`.
+A shutdown loses no accepted message, because each message is committed before its `250`.
 """
 
 from __future__ import annotations
@@ -81,10 +81,10 @@ class Server:
         )
         self._tls: TlsFiles | None = None
         self._listeners = Listeners(self._create_connection, bounds)
-        # Ordered by arrival, because messages that wait too long for memory are rejected in this order.
+        # In the order in which they were opened. Messages that wait too long for memory are discarded in this order.
         self._connections: dict[Connection, None] = {}
         self._draining = False
-        self._idle = asyncio.Event()  # set while no connection is open
+        self._idle = asyncio.Event()  # set if no connection is open
         self._idle.set()
         self._timer: asyncio.TimerHandle | None = None
         self._next_eviction = 0.0
@@ -100,14 +100,14 @@ class Server:
 
     @property
     def certificate_expires_at(self) -> float | None:
-        """The expiry in Unix seconds, or None if it is not known."""
+        """The expiry in Unix seconds, or None without a certificate or if the expiry is not known."""
         return None if self._tls is None else self._tls.expires_at
 
     async def start(self) -> None:
-        """Listens, on all addresses or on none.
+        """Starts listening, on all addresses or on none.
 
         Raises:
-            OSError: An address cannot be used.
+            OSError: An address cannot be used, or systemd passed no socket.
             ConfigError: The certificate cannot be used.
         """
         settings = self._settings
@@ -132,9 +132,10 @@ class Server:
             self._tls.reload()
 
     async def drain(self, grace: timedelta) -> None:
-        """Shuts down. Idle connections get 421 at once, others after their transaction or at the end of `grace`.
+        """Shuts down. Returns when no connection is open, or after `grace` and `commit_timeout`.
 
-        Commits in progress have `commit_timeout` more. Returns when no connection is left, or after both times.
+        Connections without a transaction are closed with 421 at once, others after their transaction or at the end of
+        `grace`. Commits in progress then have another `commit_timeout`.
         """
         self._listeners.close()
         self._draining = True
@@ -153,7 +154,7 @@ class Server:
             self._timer.cancel()
         self._log_network_refusals()
 
-    # `smtp.connection.Registry`.
+    # Methods of `smtp.connection.Registry`.
 
     def register(self, connection: Connection) -> None:
         if self._draining:  # the kernel accepted the connection before the listeners closed
@@ -164,7 +165,7 @@ class Server:
         self._idle.clear()
 
     def unregister(self, connection: Connection) -> None:
-        """Reverts `register`. The event loop may report a failed handshake twice."""
+        """Reverts `register`. The event loop may report a failed handshake twice; the second call has no effect."""
         if connection not in self._connections:
             return
         del self._connections[connection]

@@ -1,7 +1,7 @@
 """The state of one SMTP session, and the handlers of its commands, which return the replies.
 
 `Session` checks the order of commands (RFC 5321 section 4.1.4). No method raises: an exception of the core
-becomes a temporary failure and a log event. `250 queued` is only returned after a commit.
+becomes a temporary failure and a log event. The reply that accepts a message is only returned after its commit.
 """
 
 # ruff: noqa: N802 - aiosmtpd prescribes the names of the handlers
@@ -51,8 +51,8 @@ class Session:
     """The state of one connection, and the handlers of its commands.
 
     Attributes:
-        is_esmtp: Whether the client used EHLO.
-        block_list_query: Returns the block list that contains the peer, or `""`. None without a query.
+        is_esmtp: Whether the last greeting of the client was EHLO.
+        block_list_query: The task that returns the block list that contains the peer, or `""`. None without a query.
     """
 
     def __init__(self, context: ServerContext, peer: str) -> None:
@@ -80,7 +80,7 @@ class Session:
             self.block_list_query.cancel()
 
     def handle_EHLO(self, name: str, *, starttls: bool) -> Reply:
-        """Greets the client and ends a transaction (RFC 5321 section 4.1.4)."""
+        """Handles EHLO, which also ends an open transaction (RFC 5321 section 4.1.4)."""
         self.end_transaction()
         self.helo, self.is_esmtp = name, True
         size = f"SIZE {self._context.bounds.max_message_bytes}"
@@ -95,7 +95,11 @@ class Session:
         return self._count_idle_command(replies.helo_reply(self._context.hostname))
 
     def handle_STARTTLS(self, tls: str) -> None:
-        """Discards the state from before TLS (RFC 3207 section 4.2). `tls` is protocol version and cipher."""
+        """Discards the HELO name and any open transaction (RFC 3207 section 4.2).
+
+        Args:
+            tls: The protocol version and the cipher.
+        """
         self.end_transaction()
         self.helo, self.is_esmtp = "", False
         self.tls = tls
@@ -108,11 +112,11 @@ class Session:
         return self._count_idle_command(replies.OK)
 
     def handle_VRFY(self) -> Reply:
-        """Gives the same reply for every address, to prevent harvesting (RFC 5321 section 3.5.3)."""
+        """Returns the same reply for every address, to prevent harvesting (RFC 5321 sections 3.5.3 and 7.3)."""
         return self._count_idle_command(replies.CANNOT_VERIFY)
 
     def _count_idle_command(self, reply: Reply) -> Reply:
-        """Counts a command that does not lead to a message. Returns a rejection after too many of them."""
+        """Counts a command that does not lead to a message. Returns `reply`, or a rejection after too many of them."""
         self._idle_commands += 1
         return replies.TOO_MANY_IDLE if self._has_too_many_idle_commands else reply
 
@@ -127,7 +131,7 @@ class Session:
                 self._idle_commands += 1
                 self._count_refusal(refusal, reverse_path=_format_mailbox(mail.mailbox))
             return refusal
-        self._log_refusals()  # the rejections of earlier MAIL commands
+        self._log_refusals()  # earlier MAIL commands may have been rejected
         self.transaction = Transaction(mail.mailbox, mail.smtputf8)
         self._idle_commands = 0
         self._unfinished_mails += 1
@@ -170,14 +174,17 @@ class Session:
         return refusal
 
     def next_guess_delay(self, reply: Reply) -> float:
-        """Counts guessed recipients. Returns the seconds to wait before the reply, to slow down harvesting."""
+        """Returns the seconds to wait before a reply to RCPT, to slow down harvesting.
+
+        Counts the replies that reject a guessed recipient. Replies to trusted peers are not delayed.
+        """
         if not policy.is_guess(reply) or self.peer in self._context.limits.trusted:
             return 0.0
         self._guesses += 1
         return policy.tarpit_delay(self._guesses, self._context.bounds)
 
     def content_refusal(self) -> Reply | None:
-        """Returns the rejection if no content may follow, else None (RFC 5321 section 3.3, RFC 3030 section 2)."""
+        """Returns the rejection of DATA or BDAT if no content may follow, else None (RFC 5321 3.3, RFC 3030 2)."""
         if not self.helo:
             return replies.HELLO_FIRST
         if self.transaction is None:
@@ -269,7 +276,7 @@ class Session:
         return f"ESMTP{secure}" if self.is_esmtp or secure else "SMTP"
 
     async def _call_core(self, call: Awaitable[_Result]) -> _Result | Reply:
-        """Awaits a call to the core. Logs an exception and returns a temporary failure instead."""
+        """Returns the result of a call to the core. Logs an exception and returns a temporary failure for it."""
         try:
             return await call
         except Exception as error:  # noqa: BLE001 - a failure of the server: the client should retry

@@ -6,14 +6,17 @@ from smtp.bounds import Bounds
 
 
 class DiscardThrottle:
-    """Limits discarded bytes to `discard_rate`, as far as `max_discard_pause` allows. Idle time permits no burst."""
+    """Limits discarded bytes to `discard_rate`, as far as `max_discard_pause` allows.
+
+    Idle time permits no burst afterwards.
+    """
 
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
         self._busy_until = 0.0
 
     def next_pause(self, nbytes: int, now: float) -> float:
-        """Returns the seconds for which a connection that discarded `nbytes` must not read."""
+        """Counts `nbytes`. Returns the seconds for which the connection that discarded them must not read."""
         bounds = self._bounds
         until = max(self._busy_until, now) + nbytes / bounds.discard_rate
         self._busy_until = min(until, now + bounds.max_discard_pause)

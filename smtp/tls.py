@@ -1,4 +1,4 @@
-"""The certificate for STARTTLS, which is loaded again when its files change.
+"""The certificate for STARTTLS. It is loaded again when its files change.
 
 Open TLS sessions keep their certificate. If new files cannot be used, an error is logged and the previous
 certificate stays in use.
@@ -20,7 +20,10 @@ _FileStamp = tuple[tuple[int, int, int], ...]
 
 
 class TlsFiles:
-    """A PEM certificate chain and its PEM key without a password. Raises ConfigError if they cannot be used."""
+    """A PEM certificate chain and its PEM key without a password.
+
+    The constructor raises ConfigError if the files cannot be used.
+    """
 
     def __init__(self, certificate: Path, key: Path) -> None:
         self._certificate = certificate
@@ -40,12 +43,15 @@ class TlsFiles:
 
     @property
     def expires_at(self) -> float | None:
-        """The expiry in Unix seconds, or None if it is not known."""
+        """The expiry of the certificate in Unix seconds, or None if it is not known."""
         self.current_context()
         return self._expires_at
 
     def current_context(self) -> ssl.SSLContext:
-        """Returns the context for the next handshake, from new files if they changed. Costs two `stat` calls."""
+        """Returns the context for the next handshake. Loads the files first if they changed.
+
+        Costs two `stat` calls.
+        """
         try:
             stamp = self._file_stamp()
         except OSError:  # the files are being replaced
@@ -72,16 +78,19 @@ class TlsFiles:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
-        # Without a password, OpenSSL would block the process with a prompt.
+        # Without the `password` argument, OpenSSL would prompt for one and block the process.
         context.load_cert_chain(self._certificate, self._key, password="")
         return context, _read_expiry(self._certificate)
 
 
 def _read_expiry(chain: Path) -> float | None:
-    """Returns the expiry of the first certificate, the host's own, in Unix seconds."""
+    """Returns the expiry of the first certificate, the host's own, in Unix seconds.
+
+    None if the chain cannot be parsed.
+    """
     try:
         return x509.load_pem_x509_certificates(chain.read_bytes())[0].not_valid_after_utc.timestamp()
-    except ValueError:  # the date is only a metric
+    except ValueError:  # the expiry is only used for a metric
         return None
 
 

@@ -1,8 +1,8 @@
 """The bytes of one connection: lines and content in, replies out, TLS.
 
-Pausing bounds the buffered data. No byte from before a TLS handshake is used after it. **No event of the
-connection cancels the task**, so a client that disconnects after the final dot does not cancel a commit.
-Only one task may call the coroutines.
+Reading pauses while too much data is buffered. No byte from before a TLS handshake is used after the handshake.
+**No event of the connection cancels the task**, so a client that disconnects after the final dot does not cancel
+a commit. Only one task may call the coroutines.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from smtp.wakeup import Wakeup
 class PauseReason(Enum):
     """Why reading from a connection is paused."""
 
-    BUFFER = auto()  # too many commands are not answered yet
+    BUFFER = auto()  # too many bytes of commands are buffered
     MEMORY = auto()
     THROTTLE = auto()  # the rate of discarded data is limited
 
 
 class Sink(Protocol):
-    """Receives the bytes that are not command lines."""
+    """Receives the bytes of message content."""
 
     @property
     def max_feed_bytes(self) -> int:
@@ -69,14 +69,14 @@ class Transport:
         self._transport: asyncio.Transport  # set by `connection_made`
         self.lines = CommandLines(bounds.max_skipped_line_bytes)
         self._sink: Sink | None = None
-        self._wakeup = Wakeup(loop)  # set when data arrives or the input ends
+        self._wakeup = Wakeup(loop)  # set when commands arrive, content is complete, or the input ends
         self._input_ended = False
-        self.is_lost = False  # the event loop has closed the connection
+        self.is_lost = False  # whether the event loop has closed the connection
         self.pauses: set[PauseReason] = set()
         self._throttle_timer: asyncio.TimerHandle | None = None
         self._output: list[bytes] = []
         self._writable: asyncio.Future[None] | None = None  # None unless writing is paused
-        self._consecutive_commands = 0  # commands answered since other connections ran
+        self._consecutive_commands = 0  # commands answered since other connections last ran
 
     # Events of the event loop.
 
@@ -102,12 +102,12 @@ class Transport:
             self._throttle_reading(len(data))
 
     def eof_received(self) -> bool:
-        """Returns True to keep the connection open, which TLS does not support."""
+        """Returns True to keep the connection open for replies. With TLS, this is not possible."""
         self._end_input()
         return self._deadline.phase is not HANDSHAKE and self._transport.get_extra_info("sslcontext") is None
 
     def connection_lost(self) -> None:
-        """Ends all waiting. The task still completes its work."""
+        """Ends all waiting for the peer. The task still completes its work."""
         self.is_lost = True
         self._stop_throttle()
         if self._deadline.phase is not BUSY:
@@ -192,7 +192,7 @@ class Transport:
     def pause(self, reason: PauseReason) -> None:
         if not self.pauses:
             self._deadline.suspend(self._loop.time())
-            # asyncio reads during a handshake. `start_tls` then applies the pauses.
+            # asyncio must read during a TLS handshake. `start_tls` applies the pauses after it.
             if self._deadline.phase is not HANDSHAKE and not self._transport.is_closing():
                 self._transport.pause_reading()
         self.pauses.add(reason)
@@ -240,9 +240,9 @@ class Transport:
         for reason in list(self.pauses):
             self.resume(reason)
         self._deadline.enter(HANDSHAKE, self._loop.time())
-        # Nothing may be written until `loop.start_tls` returns, because it would be sent in clear.
+        # Bytes written before `loop.start_tls` returns would be sent in clear.
         try:
-            # The timeout of `loop.start_tls` does not cover every disappearance of a peer.
+            # The timeout of `loop.start_tls` does not end every wait for a peer that is gone.
             async with asyncio.timeout(self._bounds.handshake_timeout):
                 transport = await self._loop.start_tls(
                     self._transport, self._transport.get_protocol(), context, server_side=True
@@ -262,7 +262,10 @@ class Transport:
         return f"{tls.version()} {cipher[0]}" if cipher else f"{tls.version()}"
 
     def close(self, last: bytes = b"") -> None:
-        """Sends the queued bytes and `last`, unless a handshake is in progress. Then closes and wakes the task."""
+        """Sends the queued bytes and `last`, closes the connection and wakes the task.
+
+        During a TLS handshake, aborts the connection without sending.
+        """
         phase = self._deadline.phase
         if phase is CLOSING:
             return

@@ -1,4 +1,4 @@
-"""A flag that one task waits for: an `asyncio.Event` for a single waiter, at half the cost."""
+"""A flag that one task waits for and resets: like an `asyncio.Event`, at half the cost."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 
 class Wakeup:
-    """A flag for one waiter."""
+    """A flag that `wait` resets. Only one task may wait."""
 
     __slots__ = ("_future", "_loop", "_set")
 
