@@ -132,7 +132,7 @@ def compute_fingerprint(reverse_path: str, content: bytes) -> str:
 def build_message(
     envelope: Envelope, facts: HeaderFacts, *, workspace_id: str, size: int, received_by: str, received_at: Micros
 ) -> Message:
-    """Returns the message's row, with a new id."""
+    """Returns the message row for one workspace, with a new id."""
     return Message(
         id=ids.new_id("msg"),
         workspace_id=workspace_id,

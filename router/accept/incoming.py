@@ -1,6 +1,6 @@
-"""Values of the accept transaction, and the limits that bound the cost of one message.
+"""The input of the accept transaction, and the limits that bound the cost of one message.
 
-The work of the writer grows with aliases times references, and with aliases times participants.
+The work of the writer grows with two products: aliases times references, and aliases times participants.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from router.routing.route import Target
 
 # Maximum number of Message-ID lookups for one message. A lookup takes about 20 microseconds on SQLite.
 MAX_LOOKUPS = 1000
-# Maximum number of tickets for one Message-ID at an alias. A legitimate Message-ID is in one ticket.
+# Maximum number of tickets considered for one Message-ID at an alias. A legitimate Message-ID is in one ticket.
 MAX_TICKETS = 20
 # Maximum number of tickets considered for one message. A ticket costs 10 microseconds on SQLite.
 MAX_CANDIDATES = 1000
 # Maximum number of participant rows written for one message. A row takes 2 microseconds.
 MAX_PARTICIPANT_ROWS = 2000
-# The number of content bytes that the database writes in the time of an alias, a lookup and a participant row. The
-# weight of a group therefore limits the duration of its transaction.
+# The cost of an alias, a lookup and a participant row: the content bytes that the database writes in the same time. A
+# limit on the weight of a group therefore limits the duration of its transaction.
 ALIAS_WEIGHT, LOOKUP_WEIGHT, PARTICIPANT_WEIGHT = 4096, 512, 64
 
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceShare:
-    """The part of a message for one workspace, with a message row of its own."""
+    """The message row for one workspace, and the targets in this workspace, grouped by alias."""
 
     message: Message
     by_alias: tuple[tuple[Target, ...], ...]
@@ -38,7 +38,7 @@ class IncomingMail:
     Attributes:
         fingerprint: `""` for a message that is never treated as a repeat.
         reference_ids: The Message-IDs that the message refers to, newest first.
-        horizon: Fingerprints accepted before this time do not count as repeats.
+        horizon: A message accepted before this time does not make this one a repeat.
     """
 
     shares: tuple[WorkspaceShare, ...]
@@ -62,14 +62,14 @@ class IncomingMail:
 
     @property
     def weight(self) -> int:
-        """The database work in bytes of content."""
+        """The database work for the message, as the number of content bytes that take the same time to write."""
         aliases = self.aliases
         work = LOOKUP_WEIGHT * len(self.reference_ids) + PARTICIPANT_WEIGHT * len(self.participants)
         return len(self.content) + ALIAS_WEIGHT * (aliases - 1) + work * aliases
 
 
 def limit_per_alias(values: tuple[str, ...], aliases: int, maximum: int) -> tuple[str, ...]:
-    """Shortens `values` so that all aliases together get at most `maximum`, but keeps one."""
+    """Shortens `values` so that `aliases * len(values)` is at most `maximum`, but always keeps the first value."""
     return values[: max(1, maximum // max(1, aliases))]
 
 

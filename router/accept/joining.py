@@ -25,7 +25,7 @@ class _Participants:
         self._new_tickets: set[str] = set()
 
     def read(self, pairs: Iterable[tuple[str, str]]) -> StatementGenerator[None]:
-        """Reads which addresses take part in their tickets."""
+        """Reads for each pair of ticket and address whether the address is a participant of the ticket."""
         unknown = {pair for pair in pairs if pair not in self._queried and pair[0] not in self._new_tickets}
         if unknown:
             self._queried |= unknown
@@ -43,7 +43,7 @@ class _Participants:
 
 
 def join_conversations(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[None]:
-    """Sets the ticket of each entry, joined or new.
+    """Assigns each entry to the ticket that it joins, or to a new ticket.
 
     A reply can join a ticket that an earlier message of the same group opens.
     """
@@ -85,7 +85,7 @@ def _choose_ticket(
 
 
 def _candidate_pairs(entry: AcceptEntry, tickets_by_reference: dict[_Key, list[str]]) -> list[tuple[str, str]]:
-    """Pairs each reference with the newest tickets that contain this Message-ID."""
+    """Pairs each reference with each of the newest tickets that contain a message with this Message-ID."""
     newest = entry.mail.max_tickets_per_lookup
     return [
         (reference, ticket_id)
@@ -95,7 +95,7 @@ def _candidate_pairs(entry: AcceptEntry, tickets_by_reference: dict[_Key, list[s
 
 
 def _read_candidates(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[dict[_Key, list[str]]]:
-    """Reads the newest tickets for each alias and referenced Message-ID, oldest first."""
+    """Reads the newest tickets for each pair of alias and referenced Message-ID. Each list is sorted oldest first."""
     limits: dict[_Key, int] = {}
     for entry in new_entries:
         max_tickets = entry.mail.max_tickets_per_lookup
@@ -132,8 +132,8 @@ def clear_automatic_of_replies(new_entries: Sequence[AcceptEntry]) -> None:
 def write_participants(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[None]:
     """Writes the participants of the tickets of the group.
 
-    The sender and the alias are omitted: the ticket row contains them, or the sender already takes part. For most
-    messages, this saves writing a database page.
+    Omits the sender and the alias, because the ticket row contains them or the sender is already a participant. For
+    most messages, this saves writing a database page.
     """
     participants = dict.fromkeys(
         (entry.ticket_id, address)

@@ -1,8 +1,8 @@
 """Decides which ticket a message joins. Pure.
 
-A message joins the ticket of an earlier message at the same alias, if it refers to that message and its author is a
-participant of the ticket. The participant check separates strangers who reply to the same newsletter. The subject is
-never considered: a wrong join would show one customer's text to another.
+A message joins the ticket of an earlier message at the same alias under two conditions: it refers to the earlier
+message, and its author is a participant of the ticket. The participant check separates strangers who reply to the same
+newsletter. The subject is never considered: a wrong join would show one customer's text to another.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from router.mail.mailboxes import normalize_address
 class Candidate:
     """An earlier message at the same alias, and its ticket.
 
-    `participants` are normalised addresses. They may be incomplete, but contain the author if the author takes part.
+    `participants` are normalised addresses. They may be incomplete, but include the author of the joining message if
+    that author is a participant.
     """
 
     ticket_id: str
@@ -56,7 +57,7 @@ def choose_ticket(reference_ids: Iterable[str], author: str, candidates: Sequenc
 
 
 def is_persons_reply(joined_by: str, relayed_reply_ids: Container[str]) -> bool:
-    """Whether a person wrote a message that is marked automatic only because a list or a rule forwarded it.
+    """Whether a message was written by a person, and is marked automatic only because a list or a rule forwarded it.
 
     `joined_by` is the Message-ID by which the message joined a ticket, or `""`.
     """

@@ -1,7 +1,7 @@
 """The transaction that is committed before the `250` reply, as named statements for a whole group of messages.
 
-`commit_group` is a statement generator (`router.store.database`). It decides only by the messages and by values that
-the database returned in the same transaction, and commits everything or nothing.
+`commit_group` is a statement generator (`router.store.database`). Its decisions depend only on the messages and on
+values that the database returned in the same transaction. Either the whole group is committed or nothing.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Committed:
 
     Attributes:
         message_id: The id of the first new message row; for a repeat, the id of the earlier message.
-        ticketed: The number of aliases that got a ticket event.
+        ticketed: The number of aliases at which the message opened or joined a ticket.
         repeated: The number of aliases that had received the message before.
-        queued: The number of ticket events with a delivery.
+        queued: The number of aliases for which a delivery was queued.
     """
 
     message_id: str
@@ -64,7 +64,7 @@ class _CurrentIntegration:
 
 
 def commit_group(mails: Sequence[IncomingMail]) -> StatementGenerator[Sequence[Committed]]:
-    """Writes a group of messages; returns the result of each, in their order."""
+    """Writes a group of messages; returns one result for each message, in the same order."""
     entries = [
         AcceptEntry(mail, share.message, targets, targets[0], (targets[0].alias_key, mail.fingerprint))
         for mail in mails
@@ -100,7 +100,7 @@ def commit_group(mails: Sequence[IncomingMail]) -> StatementGenerator[Sequence[C
 
 
 def _claim_fingerprints(entries: Sequence[AcceptEntry]) -> StatementGenerator[dict[tuple[str, str], str]]:
-    """Claims the fingerprints of the group; returns the id of the first message of each fingerprint key."""
+    """Claims the fingerprints of the group; maps each fingerprint key to the id of the first message with that key."""
     first: dict[tuple[str, str], str] = {}
     claims = []
     for entry in entries:
@@ -215,7 +215,7 @@ def _update_joined_tickets(new_entries: Sequence[AcceptEntry]) -> StatementGener
 def _link_recipients(
     new_entries: Sequence[AcceptEntry], integrations: dict[str, _CurrentIntegration]
 ) -> StatementGenerator[None]:
-    """Writes the recipients that link each message to its ticket."""
+    """Writes one row for each recipient, which links the message to its ticket."""
     yield Statement(
         "accept_insert_recipient",
         [
@@ -242,7 +242,7 @@ def _link_recipients(
 def _queue_deliveries(
     new_entries: Sequence[AcceptEntry], integrations: dict[str, _CurrentIntegration], queued: Counter[str]
 ) -> StatementGenerator[dict[str, list[str]]]:
-    """Writes the deliveries; returns the integrations to wake for each message."""
+    """Writes the deliveries; returns the ids of the integrations to wake, by message id."""
     due_integrations: dict[str, list[str]] = {}
     rows = []
     for entry in new_entries:
@@ -275,7 +275,7 @@ def _queue_deliveries(
 def _insert_tickets(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[None]:
     """Writes the new tickets last, because reserving their numbers locks the workspace until the commit.
 
-    The database checks foreign keys that refer to these tickets only at the commit.
+    Foreign keys that refer to these tickets are checked at the commit, not before.
     """
     opened = [entry for entry in new_entries if not entry.joined_by]
     wanted = Counter(entry.message.workspace_id for entry in opened)

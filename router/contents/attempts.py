@@ -1,6 +1,6 @@
-"""Records of messages that a worker parses, so that a message that crashes the program is not parsed again.
+"""Records which messages a worker is parsing, so that a message that crashes the program is not parsed again.
 
-The record is committed before the worker gets the message, and deleted with the transaction that stores the contents.
+A record is committed before the worker receives the message, and deleted in the transaction that stores the contents.
 A remaining record counts only if no process can still be working on the message.
 """
 
@@ -32,17 +32,17 @@ class ParseAttempts:
         self._running: set[str] = set()
 
     async def begin(self, message_id: str, *, retry: bool) -> None:
-        """Records an attempt, unless another attempt runs: both may parse the message.
+        """Records an attempt before it starts. Another attempt that is still running does not prevent it.
 
         Args:
             retry: Parse even if an earlier attempt was interrupted.
 
         Raises:
-            UnparsableMessage: An earlier attempt was interrupted.
+            UnparsableMessage: `retry` is False and an earlier attempt with this or a newer version was interrupted.
         """
         if message_id in self._running:
             return
-        # Marked first: a cancelled statement may have been committed.
+        # Added before the statement: a cancelled statement may be committed, and `withdraw` must delete the record.
         self._running.add(message_id)
         now = self._clock.now()
         values = {
@@ -56,7 +56,7 @@ class ParseAttempts:
         row = await self._database.fetch_one("parse_attempt_by_message", message_id=message_id)
         if row is None:
             return  # the other attempt has just ended, or the message was erased
-        # An own record remains if the database was unavailable when it had to be deleted.
+        # A record of this process remains if the database was unavailable in `withdraw`.
         own = row["owner"] == self._owner
         if not own and not retry and row["parser"] >= parse.PARSER_VERSION:
             if is_dead(row["owner"]) or now - row["started_at"] > MAX_ATTEMPT_AGE:
@@ -81,5 +81,5 @@ class ParseAttempts:
             await transaction.execute("parse_attempt_end", message_id=message_id)
 
     def discard_finished(self, message_id: str) -> None:
-        """Ends the attempt in memory, once the transaction of `finish` is committed."""
+        """Removes the attempt from memory, after the transaction of `finish` has been committed."""
         self._running.discard(message_id)

@@ -24,13 +24,13 @@ from router.mail import parse
 from router.mail.contents import Attachment, AttachmentData, Contents, HtmlNotAllowed
 from router.search import terms
 
-# A thread that parses holds the GIL, at most 20 ms for a message of this size.
+# While a thread parses a message of this size, it holds the GIL for at most 20 ms.
 MAX_SMALL_BYTES = 64 * 1024
-# Lines that start with `--`; many of them take as long as a larger message.
+# Lines that start with `--`. A message with many of them takes as long to parse as a larger message.
 MAX_SMALL_BOUNDARIES = 500
 MAX_THREADS = 2
 MAX_WORKERS = 2
-# Ends a worker that cannot reach its own CPU limit. Half of the default lease on an integration.
+# After this time, a worker that has not reached its own CPU limit is killed. Half of the default `[delivery] lease`.
 PARSE_TIMEOUT_SECONDS = 30.0
 START_TIMEOUT_SECONDS = 20.0
 _CHUNK_BYTES = 256 * 1024
@@ -43,7 +43,7 @@ log = structlog.get_logger()
 
 
 class UnparsableMessage(Exception):  # noqa: N818 - describes a message, not a fault
-    """This version cannot parse the message. The text is the reason, shown to the users of the dashboard."""
+    """This parser version cannot parse the message. The exception text is the reason, which the dashboard displays."""
 
 
 class _WorkerKilled(Exception):  # noqa: N818 - describes a worker
@@ -63,7 +63,7 @@ async def _record_nothing() -> None:
 
 
 class Parser:
-    """The parser of a process; create only one per process. `timeout_seconds` is wall clock time for one message."""
+    """Parses messages. Create only one per process. `timeout_seconds` limits the wall clock time of a request."""
 
     def __init__(
         self, command: Sequence[str] = WORKER_COMMAND, *, timeout_seconds: float = PARSE_TIMEOUT_SECONDS
@@ -81,7 +81,7 @@ class Parser:
         """Parses a message.
 
         Args:
-            before_parse: Awaited before a worker gets the message, but not if a thread parses it. Its exceptions
+            before_parse: Awaited before a worker receives the message, but not if a thread parses it. Its exceptions
                 propagate.
 
         Raises:
@@ -96,7 +96,7 @@ class Parser:
         return ParsedMessage(Contents.from_json(head), words.decode().split("\n") if words else [])
 
     async def extract_attachment(self, content: bytes, n: int) -> AttachmentData | None:
-        """Returns attachment number `n`, or None if there is none. Raises the same exceptions as `parse`."""
+        """Returns attachment number `n`, or None if it does not exist. Raises the same exceptions as `parse`."""
         if is_small(content):
             with suppress(HtmlNotAllowed):
                 async with self._thread_slots:
@@ -189,7 +189,7 @@ class _Worker:
         return self._process.returncode is None
 
     async def request(self, operation: bytes, n: int, content: bytes) -> tuple[str, bytes]:
-        """Returns the JSON and the data of the response.
+        """Sends a request; returns the JSON and the data of the response.
 
         Raises:
             _WorkerKilled: SIGKILL ended the worker.
@@ -215,7 +215,7 @@ class _Worker:
             raise UnparsableMessage("the parser process crashed") from None
 
     async def close(self) -> None:
-        """Closes standard input, which ends the worker. Kills it if it does not end in time."""
+        """Closes standard input, which ends the worker. Kills the worker if it does not end in time."""
         self._stdin.close()
         try:
             async with asyncio.timeout(START_TIMEOUT_SECONDS):
@@ -231,7 +231,7 @@ class _Worker:
 
 
 def is_small(content: bytes) -> bool:
-    """Whether a thread can parse the message, if it has no HTML, without blocking the event loop for long."""
+    """Whether a thread can parse the message without blocking the event loop for long, provided it has no HTML."""
     return len(content) <= MAX_SMALL_BYTES and content.count(b"\n--") <= MAX_SMALL_BOUNDARIES
 
 

@@ -25,9 +25,9 @@ from router.meter import NULL_METER, Meter
 from router.search import terms
 from router.store.database import Database, Row
 
-# Each message is in memory as a whole.
+# Each parse holds its whole message in memory.
 MAX_CONCURRENT_PARSES = 4
-# Messages that one search parses.
+# Maximum number of messages that one search parses.
 CATCH_UP_LIMIT = 50
 # Maximum time from the creation of a message's id until its transaction is visible to searches.
 CATCH_UP_MARGIN_SECONDS = 120.0
@@ -51,7 +51,11 @@ class ContentStore:
         self._parse_task: asyncio.Task[None] | None = None
 
     async def get(self, message_id: str) -> Contents:
-        """Returns the contents of a message, parsing it if this parser version has not done so."""
+        """Returns the contents of a message.
+
+        Parses the message first if its contents are not stored, or if an older parser version has stored them. If the
+        raw data was erased, returns the stored contents.
+        """
         row = await self._database.fetch_one("contents_by_message", message_id=message_id)
         if row is not None and row["parser"] >= parse.PARSER_VERSION:
             return _from_row(row)
@@ -82,7 +86,7 @@ class ContentStore:
                 parsed = await self._parse_raw(message_id, content, retry=retry)
             await self._store(message_id, parsed)
             self._attempts.discard_finished(message_id)
-        except BaseException:  # also a cancelled task: a shutdown is unrelated to the message
+        except BaseException:  # including cancellation: a shutdown is unrelated to the message
             await self._attempts.withdraw(message_id)
             raise
         return parsed.contents
@@ -120,7 +124,7 @@ class ContentStore:
         return b"".join([piece async for piece in self.raw_chunks(message_id)])
 
     async def raw_chunks(self, message_id: str) -> AsyncIterator[bytes]:
-        """Yields the original bytes in the stored chunks, without loading the whole message."""
+        """Yields the original bytes one stored chunk at a time, without loading the whole message."""
         n = 0
         while (row := await self._database.fetch_one("contents_raw_chunk", message_id=message_id, n=n)) is not None:
             yield bytes(row["data"])
@@ -130,7 +134,7 @@ class ContentStore:
         """Parses the newest messages that are not parsed yet, so that search finds them. Usually there are none.
 
         Args:
-            timeout_seconds: How long to wait; parsing continues in the background.
+            timeout_seconds: How long to wait at most; parsing continues in the background.
         """
         if self._parse_task is None or self._parse_task.done():
             self._parse_task = asyncio.create_task(self._parse_missing())

@@ -1,11 +1,12 @@
 """The worker process that parses large messages and all HTML. It serves requests on standard input.
 
 The process has no database, settings or environment, and limits its CPU time and memory. All that a crafted message
-can do is end the process. The process ends when standard input is closed, so also when its parent exits or is killed.
+can do is end the process. The process ends when standard input is closed, including when its parent exits or is killed.
 
 Protocol: the worker first writes `READY_SIGNAL`. A request is `REQUEST_HEADER` (operation, attachment number, size of
-the message) and the message. A response is `RESPONSE_HEADER` (size of the JSON, size of the data) and both. The data
-are the search terms of a message, one per line, or the bytes of an attachment.
+the message) and the message. A response is `RESPONSE_HEADER` (size of the JSON, size of the data), the JSON and the
+data. The JSON describes the contents or the attachment. The data are the search terms of the message, one per line, or
+the bytes of the attachment.
 """
 
 from __future__ import annotations
@@ -33,11 +34,12 @@ PARSE_OPERATION, ATTACHMENT_OPERATION = b"p", b"a"
 # The largest message that is accepted by default takes 0.2 s, the worst HTML within the bounds of
 # `router.mail.html_sanitizer` about 1 s.
 CPU_SECONDS = 2.0
-# A message exists in several copies (raw, translated, decoded). The interpreter takes 25 MiB, the worst HTML within the
-# bounds another 25 MiB. Two workers and their parent fit into 512 MiB.
+# The interpreter takes 25 MiB, the worst HTML within these bounds another 25 MiB. Two workers and their parent fit into
+# 512 MiB.
 BASE_MEMORY_BYTES = 160 * 1024 * 1024
+# A message exists in several copies during parsing, such as the raw and the decoded one.
 MEMORY_PER_MESSAGE_BYTE = 8
-# Remains for a message if a C library maps its whole locale archive (200 MiB).
+# Remains for parsing even if a C library has mapped its whole locale archive (200 MiB).
 HEADROOM_BYTES = 112 * 1024 * 1024
 # If the machine runs out of memory, the kernel kills this process first.
 OOM_SCORE = "1000"
@@ -100,7 +102,7 @@ def _build_attachment_response(extract_attachment: ExtractFunction, content: byt
 
 
 def _mapped_bytes() -> int:
-    """Returns the size of the address space of this process (proc(5)), 0 if it is unknown."""
+    """Returns the size of the address space of this process in bytes (proc(5)); 0 if the size is unknown."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     except OSError:

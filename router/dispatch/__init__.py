@@ -1,1 +1,1 @@
-"""Delivers from the outbox to the integrations, and runs the maintenance tasks of the deliver role."""
+"""Delivers messages from the outbox to the integrations, and runs the maintenance tasks of the deliver role."""

@@ -1,7 +1,7 @@
 """Runs one worker for each integration with due deliveries, at most `concurrency` at a time.
 
-A slow webhook occupies only its own worker. If an outcome cannot be recorded, its attempt stays open, and the delivery
-is sent again.
+A slow webhook occupies only its own worker. If the outcome of an attempt cannot be recorded, the attempt stays open,
+and the delivery is sent again.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from router.lease_owner import is_dead
 from router.meter import NULL_METER, Meter
 from router.side_tasks import SideTasks
 
-# Polls find work after a lost wake-up. Retries are no more precise than this interval.
+# A poll finds work whose wake-up was lost. Retries are no more precise than this interval.
 POLL_INTERVAL_SECONDS = 0.5
-# Needed only after a clock was set back, or an integration was deleted during an accept.
+# A repair is needed only after a clock was set back, or an integration was deleted during an accept.
 REPAIR_INTERVAL_SECONDS = 600.0
-# The delays between two attempts to record an outcome.
+# The shortest and the longest delay between two attempts to record an outcome.
 RETRY_MIN_SECONDS, RETRY_MAX_SECONDS = 0.1, 2.0
 
 log = structlog.get_logger()
@@ -35,7 +35,11 @@ class DeliverySender(Protocol):
     """Sends a delivery batch to its integration."""
 
     async def send(self, batch: DeliveryBatch) -> SendOutcome:
-        """Returns the outcome, whatever the endpoint does. Raises `Unavailable`."""
+        """Sends the batch. A failure of the endpoint is also an outcome.
+
+        Raises:
+            Unavailable: The database or the parser is unavailable.
+        """
         ...
 
 
@@ -43,7 +47,7 @@ class Dispatcher:
     """Runs workers until `stop`. Use one instance per deliver process.
 
     Args:
-        drain: Seconds after `stop` within which the outcomes of requests in progress are recorded.
+        drain: Maximum seconds after `stop` for requests in progress to end and their outcomes to be recorded.
     """
 
     def __init__(
@@ -68,7 +72,7 @@ class Dispatcher:
         self._drain = drain
         self._poll_interval = poll_interval
         self._meter = self._side_tasks.wrap_meter(meter)
-        self._due: dict[str, None] = {}  # in order of request
+        self._due: dict[str, None] = {}  # integration ids, in the order in which they were added
         self._workers: dict[str, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -81,7 +85,7 @@ class Dispatcher:
         self._changed.set()
 
     def stop(self) -> None:
-        """Starts no further requests. `run` returns when all outcomes are recorded."""
+        """Ends the claiming of deliveries. `run` returns when all outcomes are recorded, or after `drain` seconds."""
         self._stopping.set()
         self._changed.set()
 
@@ -153,7 +157,7 @@ class Dispatcher:
                         outcome = await self._send(claimed)
                         completed = CompletedBatch(claimed, outcome, random.random())  # noqa: S311 - jitter, not a secret
         except Exception:
-            # The delivery is retried when the lease expires; counting its claims bounds the retries.
+            # The delivery is retried when the lease expires; `max_claims` limits the retries.
             log.exception("dispatch.worker_failed", integration_id=integration_id)
         finally:
             del self._workers[integration_id]
@@ -162,7 +166,10 @@ class Dispatcher:
     async def _claim_and_record(
         self, integration_id: str, completed: CompletedBatch | None
     ) -> DeliveryBatch | PacingDelay | None:
-        """Retries to record an outcome while the database is unavailable. Without an outcome, returns None."""
+        """Records the outcome of `completed` and claims the next deliveries.
+
+        While the database is unavailable, retries if there is an outcome to record, and otherwise returns None.
+        """
         delay = RETRY_MIN_SECONDS
         while True:
             try:
@@ -205,7 +212,7 @@ class Dispatcher:
                 self._meter.record_delivery(max(0, now - delivery.created_at) / SECOND)
 
     async def _release_dead_owners(self) -> None:
-        """Releases the leases of dead processes of this host before they expire."""
+        """Releases the unexpired leases of dead processes of this host."""
         try:
             for owner in await self._outbox.lease_owners():
                 if is_dead(owner):

@@ -1,7 +1,9 @@
-"""Posts domain alerts to the integrations of a domain: verified, records missing, verification lost, taken over.
+"""Posts domain alerts to the integrations that receive the domain's tickets.
 
-An alert is stored with the change; after a crash it may be posted again. docs/decisions/0008-domain-alerts.md says why
-alerts bypass the outbox. The text contains only information that `GET /api/domains/{id}` returns.
+An alert reports that a domain was verified, that its records are missing, that its verification was lost, or that
+another workspace has verified it. The alert is stored in the transaction of the reported change; after a crash it may
+be posted again. docs/decisions/0008-domain-alerts.md says why alerts bypass the outbox. The text contains only
+information that `GET /api/domains/{id}` returns.
 """
 
 from __future__ import annotations
@@ -30,11 +32,11 @@ class DomainAlerts:
         self._database = database
         self._clock = clock
         self._poster = poster
-        # (domain, time of the alert, integration): not posted again while another integration is unavailable.
+        # (domain id, alert time, integration id) of posts that need no retry while other integrations are retried.
         self._posted: set[tuple[str, Micros, str]] = set()
 
     async def post_pending(self) -> int:
-        """Posts the pending alerts; returns how many need no retry. Raises `Unavailable`."""
+        """Posts the pending alerts; returns the number of alerts that need no retry. Raises `Unavailable`."""
         done = 0
         after = ""
         while True:

@@ -32,7 +32,7 @@ async def pause() -> None:
 
 @dataclass(frozen=True, slots=True)
 class MaintenanceTask:
-    """A task that runs at intervals, from one start to the next.
+    """A task that runs about once per `interval`.
 
     A `shared` task runs in only one process in each interval. Other tasks run in all processes, which divide the work.
     """
@@ -72,7 +72,7 @@ class Maintenance:
                 continue  # the task stays due
             except Exception:
                 log.exception("maintenance.task_failed", task=task.name)
-            # The process that ran a shared task last may have ended, so others try more often.
+            # Each process tries to claim a shared task four times per interval: the last one to run it may have ended.
             interval_seconds = task.interval / SECOND
             self._due_at[task.name] = self._clock.monotonic() + (
                 interval_seconds / 4 if task.shared else interval_seconds

@@ -1,8 +1,8 @@
 """The transactions of the outbox: what is written before and after an attempt.
 
-The attempt is committed before the request is sent. If the process is killed, the request was perhaps sent, and is
-repeated when the lease expires. Only the process with the lease of an integration sends. Requests end before the lease,
-so an integration has at most one request in flight.
+The attempt is committed before the request is sent. If the process is killed, the request may have been sent; it is
+repeated when the lease expires. Only the process that holds the lease of an integration sends to it. Requests end
+before the lease, so an integration has at most one request in flight.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from router.dispatch import pacing, schedule
 from router.model import Delivery, Integration, Micros
 from router.store.database import Database, QueryExecutor, fetch_model, fetch_models
 
-# The rich form, plain text after the rich form was rejected, or a digest.
+# A rich message, plain text after the rich message was rejected, or a digest.
 Form = Literal["message", "text", "digest"]
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryBatch:
-    """The open attempts of one request: a single delivery, or several in a digest.
+    """The deliveries of one request: a single one, or several in a digest.
 
-    `attempts` has the attempt number of each delivery. A `probe` tests a failing integration.
+    `attempts` contains the attempt number of each delivery, in the same order. A `probe` tests a failing integration.
     """
 
     integration: Integration
@@ -81,7 +81,7 @@ class Outbox:
         self._limits = limits
 
     async def find_ready_integrations(self, limit: int) -> list[str]:
-        """Returns the ids of integrations with work due now or soon, and without a valid lease."""
+        """Returns the ids of integrations that have due work and no valid lease, and may send now or soon."""
         now = self._clock.now()
         first = pacing.paced_at_for(now + self._limits.max_lease_wait, self._limits.per_second, self._limits.burst)
         last = first + pacing.MAX_AHEAD
@@ -100,7 +100,7 @@ class Outbox:
     ) -> DeliveryBatch | PacingDelay | None:
         """Records the outcome of `completed` and opens the next attempts, in one transaction.
 
-        With `stop`, only releases the lease. Returns None if the lease is not held on return.
+        With `stop`, releases the lease instead of opening attempts. Returns None if the lease is not held afterwards.
         """
         async with self._database.transaction() as transaction:
             now = self._clock.now()
@@ -111,8 +111,7 @@ class Outbox:
                 await transaction.execute("dispatch_release_lease", id=integration_id, owner=self._owner)
                 return None
             if completed is None and integration.status == "active":
-                # A message that was accepted before the reactivation may be committed after it. Its delivery is still
-                # parked.
+                # An accept that has read the status `failing` may commit after the reactivation and park its delivery.
                 await transaction.execute("dispatch_unpark", integration_id=integration_id, now=now)
             claimed = await self._open_next(transaction, integration, now, digest_limit)
             if claimed is None or (
@@ -150,7 +149,7 @@ class Outbox:
         )
 
     def _latest_plausible(self, now: Micros) -> Micros:
-        """Returns the latest plausible time of a lease or probe; a wrong clock wrote later ones."""
+        """Returns the latest plausible time of a lease or probe; later times come from a wrong clock."""
         return now + self._limits.lease + pacing.MAX_AHEAD
 
     async def _open_next(
@@ -195,7 +194,7 @@ class Outbox:
         )
 
     async def _open_attempt(self, transaction: QueryExecutor, delivery: Delivery, now: Micros) -> int:
-        if delivery.attempts:  # parking resets `claims` while an attempt may be open
+        if delivery.attempts:  # not `claims`: parking resets it while an attempt may be open
             await transaction.execute("dispatch_mark_lost", delivery_id=delivery.id, now=now)
         row = await transaction.fetch_one("dispatch_begin_attempt", id=delivery.id, until=now + self._limits.lease)
         n: int = row["attempts"] if row else 0
@@ -211,7 +210,7 @@ class Outbox:
             "latency": outcome.latency,
             "answer": outcome.excerpt or ("" if isinstance(outcome, SendSuccess) else outcome.reason),
         }
-        # A short transaction: a crash before the commit would repeat the digest.
+        # In bulk, to keep the transaction short: after a crash before the commit, the digest would be sent again.
         await transaction.execute_many(
             "dispatch_record_attempt",
             [{"delivery_id": d.id, "n": n, **result} for d, n in zip(batch.deliveries, batch.attempts, strict=True)],
@@ -240,7 +239,10 @@ class Outbox:
                 await self._record_failure(transaction, batch, outcome.reason, now)
 
     async def _was_changed_meanwhile(self, transaction: QueryExecutor, batch: DeliveryBatch) -> bool:
-        """The response of an old URL does not apply to the new one."""
+        """Whether the settings were changed, or a failing integration was reactivated, during the request.
+
+        The outcome then does not apply to the current state.
+        """
         row = await transaction.fetch_one("dispatch_current_integration", id=batch.integration.id)
         if row is None:
             return False
@@ -270,7 +272,7 @@ class Outbox:
                 )
             else:
                 via = "text" if batch.form == "text" else ""
-                # A parked delivery ignores the time, but may be unparked by now.
+                # Ignored for a parked delivery, unless it was unparked during the request.
                 next_attempt_at = now if due is None else due
                 await transaction.execute(
                     "dispatch_reschedule",
@@ -280,7 +282,7 @@ class Outbox:
                     reason=outcome.reason,
                 )
         if outcome.retry_after is not None:
-            # Retry-After applies to the whole webhook.
+            # Retry-After applies to all deliveries to the webhook.
             not_before = now + round(outcome.retry_after * SECOND)
             paced_at = pacing.paced_at_for(not_before, self._limits.per_second, self._limits.burst)
             await transaction.execute("dispatch_set_pace", id=batch.integration.id, paced_at=paced_at)

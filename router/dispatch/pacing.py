@@ -9,7 +9,7 @@ from __future__ import annotations
 from router.clock import SECOND
 from router.model import Micros
 
-# The maximum Retry-After plus a margin. A later `paced_at` was written before the clock was set back.
+# The maximum Retry-After plus a margin. If `paced_at` is further ahead of the clock, the clock was set back.
 MAX_AHEAD: Micros = 2 * 3600 * SECOND
 
 
@@ -31,5 +31,5 @@ def admit(paced_at: Micros, now: Micros, per_second: float, burst: int) -> tuple
 
 
 def paced_at_for(at: Micros, per_second: float, burst: int) -> Micros:
-    """Returns the `paced_at` with which the next message may be sent at `at`, without a burst."""
+    """Returns the `paced_at` that delays the next message until `at` and then allows no burst."""
     return at + (max(burst, 1) - 1) * send_interval(per_second)

@@ -1,8 +1,8 @@
 """Erases expired data: raw messages, resolved tickets, fingerprints, counters, sessions and idempotency keys.
 
-The text of a message stays when its raw bytes are erased; a message without a stored text is parsed first. A message
-without its first chunk counts as erased, so an interruption leaves no partial message. Each transaction is short.
-Concurrent runs do no harm, but slow each other down.
+The text of a message stays when its raw bytes are erased; a message without a stored text is parsed first. A raw
+message without its first chunk counts as erased, so an interruption leaves no partial message. Each transaction is
+short. Concurrent runs do no harm, but slow each other down.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from router.model import Micros
 from router.store.database import Database, QueryExecutor, Row
 from router.store.erasure import erase_ticket
 
-# 16 MiB, about 30 ms on a slow disk.
+# Maximum number of chunks erased in one transaction: 16 MiB, about 30 ms on a slow disk.
 MAX_CHUNKS = 64
 MAX_TICKETS = 20
 MAX_SMALL_ROWS = 500
-# The clocks of several hosts differ.
+# Allows for clock differences between hosts.
 CLOCK_TOLERANCE: Micros = 3600 * SECOND
 RATE_WINDOW_RETENTION_SECONDS = 2 * 86400
 IDEMPOTENT_REQUEST_RETENTION: Micros = 24 * 3600 * SECOND
@@ -40,7 +40,7 @@ class ContentsReader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RetentionPeriods:
-    """`[retention]` (None: forever) and `[smtp] duplicate_window`."""
+    """The settings of `[retention]`, where None means forever, and `[smtp] duplicate_window`."""
 
     raw_messages: Micros | None
     resolved_tickets: Micros | None
@@ -60,7 +60,7 @@ class ErasedCounts:
 class Retention:
     """Erases expired rows in short transactions.
 
-    `pause` is awaited between two transactions, so that other writers get the lock. If it raises, the run ends.
+    `pause` is awaited between transactions, so that other writers get the lock. If `pause` raises, the run ends.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Retention:
         self._pause = pause
 
     async def sweep(self) -> ErasedCounts:
-        """Erases all expired rows in many transactions. After `Unavailable`, the earlier ones stay committed."""
+        """Erases all expired rows in many transactions. If one raises `Unavailable`, those before it stay committed."""
         now = self._clock.now()
         erased = ErasedCounts()
         try:
@@ -116,7 +116,7 @@ class Retention:
                 await _erase_chunks(transaction, erased_rows)
             erased.raw_messages += sum(row["n"] == 0 for row in erased_rows)
             if len(old) < len(rows) or len(rows) < MAX_CHUNKS:
-                return  # ids sort by time
+                return  # ids sort by time, so all further messages are newer
             # A message that cannot be parsed keeps its bytes; the next query starts after it.
             after = max(unreadable, default=after)
             await self._pause()
@@ -148,7 +148,10 @@ class Retention:
             after_at, after_id = rows[-1]["resolved_at"], rows[-1]["id"]
 
     async def _erase_ticket(self, ticket_id: str, horizon: Micros, erased: ErasedCounts) -> None:
-        """Erases a ticket in one transaction, after its chunks if these are many."""
+        """Erases a ticket in one transaction.
+
+        If its messages have many raw chunks, first erases the chunks in separate transactions.
+        """
         while True:
             async with self._database.transaction() as transaction:
                 if not await _lock_erasable_ticket(transaction, ticket_id, horizon):
@@ -161,7 +164,7 @@ class Retention:
                     erased.tickets += 1
                     return
             if await self._store_contents([{**row, "readable": False} for row in chunks]):
-                return  # a reply may still reopen the ticket
+                return  # keeps raw messages that cannot be parsed: a reply may still reopen the ticket
             async with self._database.transaction() as transaction:
                 if await _lock_erasable_ticket(transaction, ticket_id, horizon):
                     await _erase_chunks(transaction, chunks[:MAX_CHUNKS])
@@ -186,6 +189,6 @@ async def _lock_erasable_ticket(transaction: QueryExecutor, ticket_id: str, hori
 
 
 async def _erase_chunks(transaction: QueryExecutor, rows: Sequence[Row]) -> None:
-    last = {row["message_id"]: row["n"] for row in rows}  # rows are ordered by `n`
+    last = {row["message_id"]: row["n"] for row in rows}  # the rows of a message are ordered by `n`
     for message_id, n in last.items():
         await transaction.execute("retention_erase_chunks", message_id=message_id, last=n)

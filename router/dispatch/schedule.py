@@ -13,7 +13,7 @@ from router.model import Micros
 _MINUTE = 60
 _HOUR = 60 * _MINUTE
 
-# More than 27 hours in total. The last wait repeats until max_age.
+# More than 27 hours in total. The last wait repeats until the delivery expires (`max_age`).
 WAIT_SECONDS: tuple[int, ...] = (
     5,
     30,
@@ -24,9 +24,9 @@ WAIT_SECONDS: tuple[int, ...] = (
     10 * _HOUR,
     12 * _HOUR,
 )
-JITTER = 0.2  # a fraction of the wait
+JITTER = 0.2  # the maximum jitter, as a fraction of the wait
 MAX_WAIT: Micros = round(max(WAIT_SECONDS) * (1 + JITTER)) * SECOND
-# After more failures, Retry-After can only lengthen the wait.
+# Retry-After can shorten the wait after at most this many failures. Later it can only lengthen the wait.
 MAX_TRUSTED_FAILURES = 3
 
 MIN_PROBE_INTERVAL: Micros = 5 * _MINUTE * SECOND
@@ -36,7 +36,7 @@ MAX_PROBE_INTERVAL: Micros = 1 * _HOUR * SECOND
 def next_attempt(
     attempts: int, now: Micros, expires_at: Micros, retry_after: float | None, random: float
 ) -> Micros | None:
-    """Returns the time of the next attempt after `attempts` failed ones; None if the delivery is dead.
+    """Returns the time of the next attempt after `attempts` failed ones; None if the delivery expires first.
 
     Args:
         expires_at: The latest time of an attempt.
@@ -57,10 +57,10 @@ def next_attempt(
 
 
 def next_probe_interval(interval: Micros) -> Micros:
-    """`interval` is the previous one; 0 before the first probe."""
+    """Returns the interval until the next probe. `interval` is the previous one, 0 before the first probe."""
     return MIN_PROBE_INTERVAL if interval <= 0 else min(interval * 2, MAX_PROBE_INTERVAL)
 
 
 def _micros(seconds: float) -> Micros:
-    """Rounds up, so that the wait is never shorter."""
+    """Rounds up, so that a wait is never shorter than `seconds`."""
     return math.ceil(seconds * SECOND)

@@ -19,7 +19,7 @@ from router.store.database import Database
 class TicketSender:
     """Implements `router.dispatch.dispatcher.DeliverySender`.
 
-    Without `link_base` (`public_url`, unless it is a loopback address), messages contain no links.
+    `link_base` is `public_url`. It is None, and messages contain no links, if `public_url` is a loopback address.
     """
 
     def __init__(self, database: Database, contents: ContentStore, poster: Poster, *, link_base: str | None) -> None:

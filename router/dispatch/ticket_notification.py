@@ -17,7 +17,7 @@ from router.model import Actor
 from router.routing.envelope import TEST_PROTOCOL
 from router.store.database import Database, Row
 
-# Characters of the text; every channel shows fewer.
+# Maximum characters of the text in a notification; every channel shows fewer.
 TEXT_LIMIT = 12_000
 MAX_EVENTS = 100
 
@@ -73,8 +73,8 @@ class NotificationPreview:
     async def render_payloads(self, actor: Actor, ticket_id: str, kind: str, *, plain: bool = False) -> list[Payload]:
         """Renders a payload for each of the latest messages of a ticket, oldest first.
 
-        `kind` is an integration type, such as `slack`. Raises `Refused` if it is unknown, or for a ticket of another
-        workspace.
+        `kind` is an integration type, such as `slack`. Raises `Refused` if the type is unknown, or if the workspace has
+        no such ticket.
         """
         channel = find_channel(self._channels, kind)
         render = channel.render_plain if plain else channel.render

@@ -1,1 +1,1 @@
-"""Workspaces as documents: the document format, planning, export, apply."""
+"""Workspace documents: their format and export, and the planned changes that apply them."""

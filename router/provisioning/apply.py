@@ -64,7 +64,7 @@ class DocumentApplier:
         self._allow_private = allow_private
 
     def plan(self, document: WorkspaceDocument, current: Snapshot, *, prune: bool) -> Plan:
-        """Plans the changes. With `prune`, the plan deletes objects that are not in the document.
+        """Plans the changes. With `prune`, the plan deletes objects that are missing from the lists of the document.
 
         Raises:
             InvalidDocument: The document is invalid or does not fit the workspace.

@@ -36,7 +36,7 @@ class _Section(BaseModel):
 class WorkspaceDefinition(_Section):
     """The settings of the workspace. A field that is None keeps the current value.
 
-    `default_integration` is a name or id; `""` removes it.
+    `default_integration` is a name or id; `""` removes the default integration.
     """
 
     name: str | None = None
@@ -110,7 +110,7 @@ def parse(text: str) -> WorkspaceDocument:
     try:
         return WorkspaceDocument.model_validate(document)
     except ValidationError as error:
-        # A misspelled required key is reported twice. The unknown key is more helpful than the missing one.
+        # A misspelled required key causes two errors. The error about the unknown key is more helpful.
         errors = error.errors(include_url=False, include_input=False)
         first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
     location = _format_location(first["loc"])
@@ -161,7 +161,7 @@ def _render_value(value: object) -> str:
 
 
 def _format_location(loc: tuple[int | str, ...]) -> str:
-    """Formats a location such as `aliases[2].address`, counting from 1."""
+    """Formats a location, for example as `aliases[2].address`. Numbers in the text start at 1."""
     text = ""
     for part in loc:
         text += f"[{part + 1}]" if isinstance(part, int) else f".{part}"

@@ -130,7 +130,7 @@ def normalize_blocked_sender(text: str) -> str:
 def match_integrations(
     entries: Iterable[IntegrationDefinition], existing: Sequence[Integration]
 ) -> list[tuple[IntegrationDefinition, Integration | None]]:
-    """Pairs each entry with the existing integration of the same id or name, or with None if it is new."""
+    """Pairs each entry with the existing integration of the same id or name; with None if the entry is new."""
     by_id = {integration.id: integration for integration in existing}
     entry_list = list(entries)
     matches = {n: by_id[entry.id] for n, entry in enumerate(entry_list) if entry.id in by_id}
@@ -186,5 +186,5 @@ class IntegrationReferences:
         return self._ids.get(ref)
 
     def find_name(self, integration_id: str | None) -> str | None:
-        """Returns the name of an integration for display, or the id if it is unknown."""
+        """Returns the name of an integration for display, or its id if the integration is unknown; None for None."""
         return None if integration_id is None else self._names.get(integration_id, integration_id)

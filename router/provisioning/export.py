@@ -115,7 +115,7 @@ def export_document(snapshot: Snapshot) -> WorkspaceDocument:
 
 
 def _variable_names(integrations: tuple[Integration, ...]) -> dict[str, str]:
-    """Returns a unique name for each integration id, such as `SLACK_WEBHOOK_SUPPORT`."""
+    """Returns a unique environment variable name for each integration id, such as `SLACK_WEBHOOK_SUPPORT`."""
     taken: set[str] = set()
     names = {}
     for each in integrations:

@@ -46,9 +46,9 @@ Differences = dict[str, tuple[object, object]]
 
 @dataclass(frozen=True, slots=True)
 class ReferencedSettings:
-    """The resolved settings of an entry, or None if its reference is not set.
+    """The settings that the reference of an entry resolves to.
 
-    `is_current` tells whether the integration already has them.
+    `settings` is None if the reference is not set. `is_current` tells whether the integration already has the settings.
     """
 
     settings: dict[str, str] | None = field(repr=False)
@@ -70,7 +70,7 @@ def plan_changes(document: WorkspaceDocument, current: Snapshot, read_settings: 
 
 
 class _Planner:
-    """Builds one plan. `_late_steps`, such as most removals, come after others."""
+    """Builds one plan. The steps in `_late_steps`, for example the removal of a domain, come after the other steps."""
 
     def __init__(
         self, document: WorkspaceDocument, current: Snapshot, read_settings: ReadSettings, *, prune: bool
@@ -88,7 +88,7 @@ class _Planner:
     def build(self) -> Plan:
         self._plan_users()
         self._plan_integrations()
-        # Domains and integrations can be removed only after their aliases.
+        # A domain or integration can be removed only after the aliases that use it.
         after_domains, self._late_steps = self._late_steps, []
         self._plan_domains()
         self._plan_blocked_senders()
@@ -117,7 +117,7 @@ class _Planner:
             if differences:
                 change = Change("change", "user", email, _format_differences(differences))
                 step = ChangeUser(user, entry)
-                # New admins come first, because the last admin cannot lose the role.
+                # New admins precede other changes, because the last admin cannot lose the role.
                 if entry.role == "admin" and not entry.disabled:
                     self._add_change(change, step)
                 else:

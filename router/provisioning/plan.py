@@ -109,11 +109,11 @@ PlanStep = (
 
 @dataclass(slots=True)
 class Plan:
-    """The changes in order of execution, for display (`changes`) and to execute (`steps`).
+    """The changes in order of execution, for display (`changes`) and for execution (`steps`).
 
     Attributes:
         integration_refs: Execution adds the integrations that it creates.
-        domain_ids: By name; execution adds the domains that it creates.
+        domain_ids: The ids of domains by name; execution adds the domains that it creates.
         unmanaged: Objects that would be deleted with `prune`.
         notes: Hints about references that are not set.
     """

@@ -1,1 +1,1 @@
-"""Rate limits for API requests and for failed sign-in attempts."""
+"""Rate limits for API requests and for failed attempts, such as failed sign-ins."""

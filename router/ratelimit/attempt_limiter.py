@@ -1,6 +1,7 @@
 """Limits failed attempts. The counts are in the database and exact across processes and restarts.
 
-Each attempt is counted in advance and released if it succeeds. An attempt whose process ended counts as failed.
+Each attempt is counted in advance, and removed from the count if it succeeds. An attempt whose process ended counts as
+failed.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class AttemptLimiter:
 
 
 async def count_once(transaction: QueryExecutor, scope: str, seconds: int, clock: Clock) -> bool:
-    """Returns whether this is the first call for a scope in the window of `seconds`."""
+    """Counts one call for the scope; returns whether it is the first in the current window of `seconds`."""
     start = sliding_window.window_start(RateLimit(1, seconds), clock.now())
     if await transaction.fetch_one("rate_limit_add", scope=scope, window_start=start, amount=1, max_used=1) is None:
         return False

@@ -1,6 +1,6 @@
-"""Limits failed sign-in attempts by client address, to prevent password guessing.
+"""Limits failed attempts by key, such as a client address, to prevent password guessing.
 
-Each process keeps its counts in memory. A client cannot lock out other addresses.
+Each process keeps its counts in memory. Failures of one key do not affect other keys.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ class FailureThrottle:
     def __init__(self, clock: Clock, limit: RateLimit) -> None:
         self._clock = clock
         self._limit = limit
-        self._counts: OrderedDict[str, tuple[int, int, int]] = OrderedDict()  # window start, previous and current count
+        # By key: window start, count of the previous window, count of the current window.
+        self._counts: OrderedDict[str, tuple[int, int, int]] = OrderedDict()
 
     def check(self, key: str) -> None:
         """Raises `RateLimited` if the key has too many failures."""
@@ -52,7 +53,7 @@ class FailureThrottle:
             self._counts.popitem(last=False)
 
     def remove_failure(self, key: str) -> None:
-        """Removes the failure of an attempt that was counted in advance and succeeded."""
+        """Removes a failure that was recorded before an attempt, because the attempt succeeded."""
         start, previous, current = self._current_counts(key)
         if current:
             self._counts[key] = start, previous, current - 1

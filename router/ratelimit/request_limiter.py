@@ -21,11 +21,11 @@ from router.ratelimit import sliding_window
 from router.ratelimit.sliding_window import RateLimit, RateLimitStatus
 from router.store.database import Database, QueryExecutor
 
-FLUSH_SECONDS = 1.0  # a crash loses the counts of at most this time
+FLUSH_SECONDS = 1.0  # a crash loses at most the counts of the last second
 PRUNE_SECONDS = 3600.0
-# Twice the length of the longest window.
+# Twice the longest window, which is one day.
 RETENTION_SECONDS = 2 * 86400
-# Requests that were running may still increase the count of a window that has ended.
+# For this long after the end of a window, requests in progress may still increase its count.
 _SETTLING_TIME: Micros = 2_000_000
 
 log = structlog.get_logger()
@@ -37,7 +37,7 @@ class RateLimiter(Protocol):
     async def count(self, limits: Mapping[str, RateLimit]) -> RateLimitStatus | None:
         """Counts one request in every scope, or in none if a limit is reached.
 
-        All callers use the same order of scopes, which prevents deadlocks.
+        Callers must list the scopes in the same order, to prevent deadlocks.
 
         Returns:
             The status of the most restrictive limit; None if no limit is set.
@@ -130,9 +130,10 @@ class _WindowCounts:
 
     Attributes:
         start: The start of the current window in Unix seconds.
-        written: Requests of the current window that the database has counted.
+        previous: Requests of the previous window.
+        written: Requests of the current window that are already added to the database.
         new: Requests of the current window that are not written yet.
-        unwritten: The same for earlier windows, by window start.
+        unwritten: Requests of earlier windows that are not written yet, by window start.
     """
 
     start: int
@@ -159,7 +160,7 @@ class ProcessRateLimiter:
         self._pruned_at = float("-inf")
 
     async def count(self, limits: Mapping[str, RateLimit]) -> RateLimitStatus | None:
-        """See `RateLimiter.count`. No `await` separates the check from the count."""
+        """See `RateLimiter.count`. No `await` separates the check from the count, so both are one atomic step."""
         active = [(scope, limit) for scope, limit in limits.items() if limit.requests]
         if not active:
             return None
@@ -214,7 +215,7 @@ class ProcessRateLimiter:
             counts.unwritten = {}
             if counts.new:
                 pending.append((scope, counts.start, counts.new))
-                # Moved to `written`, so each request counts once.
+                # Moved to `written`: `current` stays the same, and the next flush does not add them again.
                 counts.written, counts.new = counts.written + counts.new, 0
         return pending
 

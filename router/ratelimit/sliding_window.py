@@ -1,7 +1,7 @@
-"""The arithmetic of sliding windows: the weighted count of the previous window plus that of the current one.
+"""Sliding-window arithmetic: the count of the current window plus a weighted part of the previous window's count.
 
-Therefore a client cannot make twice the limit of requests around the boundary of two windows. Pure; integer arithmetic
-gives the same result in every process.
+The weight prevents a client from making twice the allowed requests around the boundary of two windows. Pure; integer
+arithmetic gives the same result in every process.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class RateLimitStatus:
 
     Attributes:
         reset: The end of the window in Unix seconds.
-        retry_after: Whole seconds; 0 if allowed.
+        retry_after: Whole seconds until the request can be repeated; 0 if it is allowed.
     """
 
     allowed: bool
@@ -46,7 +46,7 @@ def window_start(limit: RateLimit, now: Micros) -> int:
 
 
 def window_limit(limit: RateLimit, previous: int, now: Micros) -> int:
-    """Returns the maximum count of the current window at `now`, including this request."""
+    """Returns the maximum count that the current window may have at `now`."""
     remaining_time = limit.length - now % limit.length
     return (limit.requests * limit.length - previous * remaining_time) // limit.length
 
@@ -60,7 +60,7 @@ def limit_status(limit: RateLimit, previous: int, current: int, now: Micros, *, 
 
 
 def seconds_until_allowed(limit: RateLimit, previous: int, current: int, now: Micros) -> int:
-    """Returns the whole seconds, at least 1, until a request is allowed if no other request is counted."""
+    """Returns the whole seconds until a request is allowed, at least 1, assuming that no other request is counted."""
     length = limit.length
     time = now
     if current >= limit.requests:
@@ -75,5 +75,5 @@ def seconds_until_allowed(limit: RateLimit, previous: int, current: int, now: Mi
 
 
 def most_restrictive(statuses: list[RateLimitStatus]) -> RateLimitStatus | None:
-    """Returns the refusal, else the status with the fewest remaining requests."""
+    """Returns the refusal with the longest wait, or else the status with the fewest remaining requests."""
     return min(statuses, key=lambda status: (status.allowed, status.remaining, -status.retry_after), default=None)

@@ -1,6 +1,6 @@
 """The envelope of a message (RFC 5321 section 2.3.1).
 
-aiosmtpd's own envelope represents a null reverse-path as `'<>'`, which breaks RCPT.
+Unlike the class of aiosmtpd, `Envelope` represents the null reverse-path as `""`, not as `'<>'`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ class Envelope:
 
     Attributes:
         reverse_path: The mailbox of MAIL FROM without angle brackets, `""` for the null reverse-path.
-        targets: One for each accepted recipient, in order.
+        targets: One for each accepted recipient, in the order of the RCPT commands.
         peer: The client's IP address, from the PROXY header if there is one.
-        protocol: The `with` clause of the `Received` field (RFC 3848).
-        tls: TLS version and cipher, or `""`.
+        protocol: The protocol in the `with` clause of the `Received` field (RFC 3848).
+        tls: TLS version and cipher; `""` without TLS.
     """
 
     reverse_path: str

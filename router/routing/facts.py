@@ -10,7 +10,7 @@ from router.store.database import QueryExecutor, fetch_models, model_from_row
 
 
 async def read_domain_facts(transaction: QueryExecutor, mailbox: Mailbox) -> DomainFacts:
-    """Reads the domain of the mailbox and, if it is active, the candidate aliases."""
+    """Reads the domain of the mailbox and, if the domain is active, the candidate aliases."""
     row = await transaction.fetch_one("routing_domain", name=mailbox.domain_key)
     if row is None:
         return DomainFacts(None)

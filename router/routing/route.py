@@ -1,6 +1,6 @@
 """Decides where one recipient is routed. Pure.
 
-The first match decides: the exact alias, the alias without the tag (subaddress), the catch-all.
+Aliases are tried in this order: the exact local part, the local part without its tag (subaddress), the catch-all.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class Target:
 
     Attributes:
         recipient: The mailbox as the client sent it, without invisible characters.
-        alias_key: For duplicate detection: the id of the alias, or the address if there is no alias.
-        address: The alias as an address; `*@domain` for the catch-all.
+        alias_key: For duplicate detection: the id of the alias, or `address` if there is no alias.
+        address: The email address of the alias: `*@domain` for the catch-all, `postmaster@domain` if there is no alias.
         integration_id: The integration at the time of RCPT; the accept transaction reads it again.
-        tag: The part of the local part after `+`, or `""`.
+        tag: The subaddress tag, which follows the `+`; `""` if there is none or if it belongs to the alias.
     """
 
     recipient: str
@@ -51,8 +51,8 @@ class DomainFacts:
     """The data about a recipient's domain.
 
     Attributes:
-        aliases: The existing aliases among `candidate_keys`, if the domain is active.
-        default_integration_id: Receives mail to a postmaster without an active alias.
+        aliases: The existing aliases among `candidate_keys`; empty unless the domain is active.
+        default_integration_id: The integration that receives mail to a postmaster without an active alias.
     """
 
     domain: Domain | None
@@ -65,16 +65,16 @@ class DomainFacts:
 
 
 def candidate_keys(mailbox: Mailbox) -> tuple[str, str, str]:
-    """Returns the local keys that can match the mailbox: its own, without the tag, and the catch-all."""
+    """Returns the keys of the aliases that can match: the mailbox's local key, this key without tag, the catch-all."""
     base, plus, _ = mailbox.local_key.partition("+")
     return mailbox.local_key, base if plus and base else mailbox.local_key, CATCH_ALL
 
 
 def route_recipient(mailbox: Mailbox, facts: DomainFacts) -> Target | Refusal:
-    """Returns the target of the first matching alias.
+    """Returns the target of the first matching alias, or a refusal.
 
-    Mail to a disabled alias does not go to the catch-all. The postmaster of a verified domain always has a target (RFC
-    5321 section 4.5.1). A local part `*` does not match the catch-all by name.
+    Mail to a disabled alias does not go to the catch-all, unless it is for the postmaster. The postmaster of an active
+    domain always has a target (RFC 5321 section 4.5.1). A recipient `*@domain` does not match the catch-all.
     """
     domain = facts.domain
     if domain is None:

@@ -1,7 +1,7 @@
-"""Resolves recipients through a cache of domains and aliases, for the SMTP server.
+"""Resolves recipients to targets for the SMTP server, with a cache.
 
 The cache is invalidated when the version number of the routes in the database changes. Refusals and catch-all matches
-are never cached, so a new alias works immediately on every host.
+are never cached, so an alias for a new address works immediately on every host.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from router.routing.route import CATCH_ALL, Refusal, Target, host_postmaster_tar
 from router.routing.senders import BlockedSenderSet
 from router.store.database import Database, fetch_model
 
-# Seconds. A change must take effect within one second, including a slow query.
+# Seconds between version checks. A change must take effect within one second, even if the query is slow.
 CHECK_INTERVAL = 0.5
 
 
 class RoutingCache:
-    """Resolves recipients; one instance for each process.
+    """Resolves recipients. Use one instance per process.
 
-    The postmaster of `hosts` belongs to the first workspace.
+    Mail to the postmaster of a host in `hosts` goes to the first workspace, unless the host name is a verified domain.
     """
 
     def __init__(self, database: Database, clock: Clock, *, size: int, hosts: Iterable[str]) -> None:
@@ -115,7 +115,7 @@ class RoutingCache:
         return cached
 
     async def _find_host_postmaster(self, mailbox: Mailbox) -> Target | None:
-        """Returns the target in the first workspace. None if there is none, or the host name is a verified domain."""
+        """Returns the target in the first workspace; None if there is no workspace or the host is a verified domain."""
         if mailbox.domain:
             facts = await read_domain_facts(self._database, mailbox)
             if facts.is_active:

@@ -30,7 +30,10 @@ def normalize_entry(text: str) -> str:
 
 
 def _to_ipv4(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
-    """Converts an IPv4-mapped IPv6 network to an IPv4 network, as `parse_address` does."""
+    """Converts an IPv4-mapped IPv6 network to an IPv4 network, as `parse_address` converts an address.
+
+    Other networks are returned unchanged.
+    """
     if (
         isinstance(network, IPv4Network)
         or network.network_address.ipv4_mapped is None
@@ -45,7 +48,7 @@ class BlockedSenderSet:
 
     def __init__(self, entries: Iterable[str]) -> None:
         self._names: set[str] = set()
-        # Leading bits to entry, by IP version and prefix length.
+        # By IP version and prefix length: the entry for the leading bits of each network.
         self._networks: dict[tuple[int, int], dict[int, str]] = {}
         for entry in entries:
             if "/" in entry and "@" not in entry:
@@ -56,7 +59,12 @@ class BlockedSenderSet:
                 self._names.add(entry)
 
     def matching_entry(self, sender: Mailbox | None, peer: str = "") -> str | None:
-        """Returns the entry that blocks the sender (None for the null reverse-path) or the client's IP address."""
+        """Returns the entry that blocks the sender or the client's IP address; None if neither is blocked.
+
+        Args:
+            sender: The reverse-path; None if it is null or invalid.
+            peer: The client's IP address, or `""`.
+        """
         if sender is not None and sender.domain:
             domain = sender.domain_key
             for candidate in (f"{safe_identifier(sender.local_key)}@{domain}", f"@{domain}"):

@@ -1,1 +1,1 @@
-"""Search terms, and the search for tickets by them."""
+"""Splits text into search terms, and searches tickets by these terms."""

@@ -1,8 +1,8 @@
 """Splits text into search terms, in the same way for the index and for queries.
 
-Therefore a search gives the same result on SQLite and PostgreSQL in every language. Case, accents and compatibility
-forms are ignored. Text in scripts without spaces between words (Chinese, Japanese, Thai, ...) is split into pairs of
-adjacent characters. Pure; linear time.
+The databases do not split text, so SQLite and PostgreSQL give the same search results in every language. Case, accents
+and compatibility forms are ignored. Text in scripts without spaces between words (Chinese, Japanese, Thai, ...) is
+split into pairs of adjacent characters. Pure; linear time.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from router import ids
 from router.unicode_text import normalize
 
 MAX_TEXT_LENGTH = 65536  # characters, about 10,000 words
-# For compatibility forms, in which Hangul triples in length and a few ligatures grow eighteenfold.
+# Characters after decomposition, which triples the length of Hangul and makes a few ligatures 18 times as long.
 MAX_EXPANDED_LENGTH = 4 * MAX_TEXT_LENGTH
-# Distinct words of a message. A ticket has up to twice as many, which fit into a tsvector (1 MiB).
+# Distinct words of a text. A ticket has up to twice as many, which fit into a tsvector (1 MiB).
 MAX_WORDS = 3500
-MAX_WORD_LENGTH = 32  # longer than host and product names, shorter than base64
+MAX_WORD_LENGTH = 32  # longer than host and product names, shorter than a line of base64
 MAX_QUERY_LENGTH = 1000
 MAX_QUERY_WORDS = 16
-# A single letter matches a large part of all words.
+# A single letter as a prefix would match a large part of all words.
 MIN_PREFIX_LENGTH = 2
-# The bits of an index position for the slot of a ticket within a millisecond.
+# The low bits of an index position: the slot of a ticket within its millisecond.
 SLOT_BITS = 15
-_OMITTED_BITS = 80 - (SLOT_BITS - 1)  # random bits of an id
+_OMITTED_BITS = 80 - (SLOT_BITS - 1)  # random bits of an id that index positions omit
 
 _WORD_PATTERN = re.compile(r"[^\W_]+")
 _ID_PATTERN = re.compile(r"[a-z]+_[0-9a-z]+")
@@ -52,7 +52,7 @@ def message_words(text: str, quoted: str) -> list[str]:
 def ticket_terms(
     workspace_id: str, number: int, alias_id: str | None, *, existing: Iterable[str], added: Iterable[str]
 ) -> list[str]:
-    """Returns all terms of a ticket.
+    """Returns the terms of a ticket, at most `2 * MAX_WORDS`.
 
     The terms of workspace, number and alias start with `_`, so no word of a text and no query prefix matches them.
     """
@@ -67,6 +67,8 @@ class SearchQuery:
     `scope`, `complete` and `prefix` are PostgreSQL tsquery expressions (`'a' & 'b'`, `('1':* | '_nr_1')`) or "".
 
     Attributes:
+        scope: The term of the workspace.
+        complete: The term of the alias, if any, and the words except the one in `prefix`.
         prefix: The last word, if it may be incomplete.
         complete_needles: The condition of `complete`, for a search without the index: the terms of a ticket, separated
             and surrounded by spaces, contain at least one string of each tuple.
@@ -80,10 +82,10 @@ class SearchQuery:
     prefix_needles: tuple[tuple[str, ...], ...]
 
     def to_json(self, *, complete_only: bool = False) -> str:
-        """Returns the JSON parameter of the SQL queries `search_...`.
+        """Returns the parameter `criteria` of `search_range` and `search_match_tickets` as JSON.
 
-        With `complete_only`, the prefix is checked for each match. An index lookup of a prefix reads all words that
-        start with it, so which method is faster depends on the words.
+        With `complete_only`, the index lookup omits the prefix, and each match is checked for it instead. An index
+        lookup of a prefix reads all words that start with it, so the faster method depends on the words.
         """
         return json.dumps(
             {
@@ -100,7 +102,7 @@ class SearchQuery:
 def parse_query(workspace_id: str, text: str, alias_id: str | None = None) -> SearchQuery | None:
     """Parses a search text, for a workspace or for one of its aliases; returns None if no ticket can match.
 
-    `#42` matches only the ticket with this number, `42` also tickets that contain it.
+    `#42` matches only the ticket with this number, `42` also tickets that contain a word starting with `42`.
     """
     if alias_id is not None and _ID_PATTERN.fullmatch(alias_id) is None:
         return None
@@ -145,10 +147,10 @@ def _build_query(scope: str, parts: Sequence[Sequence[str]], *, has_prefix: bool
 
 
 def index_position(ticket_id: str) -> int:
-    """Returns a 63-bit number that sorts like ticket ids, with millisecond precision. It may not be unique.
+    """Returns a 63-bit number that sorts like ticket ids, with millisecond precision. It is not always unique.
 
-    The slot is random in the lower half of all slots. If it is taken, `search_upsert` uses the next free one.
-    The upper half is reserved for that, so positions of different milliseconds keep their order.
+    The slot within the millisecond is random in the lower half of all slots. If it is taken, `search_upsert` uses the
+    next free one. The upper half is reserved for that, so positions of different milliseconds keep their order.
     """
     timestamp_ms, slot = divmod(ids.to_int(ticket_id) >> _OMITTED_BITS, 1 << SLOT_BITS - 1)
     return timestamp_ms << SLOT_BITS | slot
@@ -167,7 +169,7 @@ def _alias_term(alias_id: str) -> str:
 
 
 def _may_be_prefix(text: str, last: str) -> bool:
-    """Whether the last word may be incomplete. In a script without spaces, a single character starts a pair."""
+    """Whether the last word may be incomplete. In a script without spaces, a single character may start a pair."""
     if _UNSPACED.fullmatch(last):
         return len(last) == 1
     return len(last) >= MIN_PREFIX_LENGTH and text[-1:].isalnum()
@@ -176,7 +178,8 @@ def _may_be_prefix(text: str, last: str) -> bool:
 def _split_words(text: str, *, with_last: bool = True) -> Iterable[str]:
     """Yields the words of a text.
 
-    With `with_last`, this includes the last character of text without spaces, so that every character starts a word.
+    With `with_last`, the last character of each run in a script without spaces is also a word. Every character of the
+    run then starts a word.
     """
     for found in _WORD_PATTERN.finditer(_fold(text)):
         word = found[0]

@@ -1,12 +1,12 @@
 """Finds a page of tickets that match a search query and list filters, newest first.
 
-The search proceeds in steps, until the page is full:
+The search proceeds in steps, until the page is full or all tickets are searched. Each step is one of two scans:
 
 - **List scan**: reads the next tickets of the filtered list. Fast if most tickets match.
 - **Index scan**: reads the matches of a time range from the search index. Fast if few tickets match.
 
-Later steps use the scan that covers more time for the same work. The result is the same, and no state is kept between
-pages.
+Later steps use the scan that covers more time for the same work. The choice of scans does not change the result. No
+state is kept between pages.
 """
 
 from __future__ import annotations
@@ -19,17 +19,18 @@ from router import ids
 from router.search.terms import SLOT_BITS, SearchQuery
 from router.store.database import Database, Row
 
-# List scan: tickets of the first step, in pages, and of each further step.
+# List scan: the first step reads `FIRST_SCAN_PAGES` pages of tickets, most later steps read `SCAN_SIZE` tickets.
 FIRST_SCAN_PAGES, SCAN_SIZE = 4, 1000
-# Index scan: target number of matches of the first step, in pages, and its maximum. A range with more than
-# `EXCESS_FACTOR` times the target is reduced.
+# Index scan: a step aims at a number of matches, first `TARGET_PAGES` pages, later up to `MAX_TARGET` matches. A time
+# range with more than `EXCESS_FACTOR` times the target is reduced.
 TARGET_PAGES, MAX_TARGET, EXCESS_FACTOR = 2, 10_000, 4
-# The range grows by at most this factor. For a prefix, PostgreSQL reads all words that start with it in every step, so
-# few large steps are faster.
+# The maximum factor by which the time range grows in one step, without and with a prefix. In every step, PostgreSQL
+# reads all words that start with the prefix, so few large steps are faster.
 MAX_GROWTH, MAX_PREFIX_GROWTH = 8, 64
-# A common prefix is not looked up in the index: its matches exceed those of the complete words by this factor.
+# A prefix is not looked up in the index if it matches over `PREFIX_EXCESS` times as many tickets as the other words.
 PREFIX_EXCESS = 8
-# Divides the longest range without a prefix, because PostgreSQL reads a whole range before it returns a match.
+# Without a prefix, one index scan covers at most a quarter of the time range to search, because PostgreSQL reads the
+# whole range of the scan before it returns a match.
 RANGE_FRACTION = 4
 UNBOUNDED = 2**40
 
@@ -45,18 +46,18 @@ class TicketSearch:
         self._search_query = search_query
         self._index_parameter = search_query.to_json()
         self._uses_prefix = bool(search_query.prefix)
-        self._match_counts = Counter[str]()  # scanned tickets by matching part
+        self._match_counts = Counter[str]()  # scanned tickets that match, by part of the query
         self._list_query = list_query
         self._filters = filters
-        # Of the filters, the index contains only the alias.
+        # The alias is the only filter that the index contains.
         self._has_unindexed_filter = any(filters[name] is not None for name in ("status", "assigned_to"))
         self._limit = limit
         self._rows: list[Row] = []
-        self._before = ""  # tickets since this id have been searched
+        self._before = ""  # all tickets with this or a larger id have been searched
         self._list_density = 0.0  # milliseconds per ticket in the last list scan
         self._range_ms = 0  # milliseconds that the next index scan covers
         self._target_matches = TARGET_PAGES * limit
-        self._dense_since = 0  # the range since then had too many matches
+        self._dense_since = 0  # start (in milliseconds) of the last range with too many matches
 
     async def find_newest(self, before: str) -> Sequence[Row]:
         """Returns the newest matching tickets before an id, as rows of `tickets`."""
@@ -79,7 +80,8 @@ class TicketSearch:
         longest_ms = max(1, (ids.timestamp_ms(self._before) - end_ms) // (1 if self._uses_prefix else RANGE_FRACTION))
         while more and not self._is_full():
             if self._range_ms < self._list_density * self._target_matches:
-                self._range_ms *= 2  # words that are common here may be rare in older tickets
+                # Words that are common here may be rare in older tickets, so the index scan is tried eventually.
+                self._range_ms *= 2
                 more = await self._scan_list(SCAN_SIZE)
             else:
                 more = await self._scan_index(end_ms, longest_ms)
@@ -106,7 +108,10 @@ class TicketSearch:
         return len(rows) == limit
 
     async def _scan_index(self, end_ms: int, longest_ms: int) -> bool:
-        """Runs one index scan, or reduces the range after too many matches. Returns False once all is searched."""
+        """Runs one index scan. After too many matches, only reduces the range for the next index scan.
+
+        Returns False once all tickets are searched.
+        """
         newest_ms = ids.timestamp_ms(self._before)
         range_ms = min(self._range_ms, longest_ms)
         since_ms = max(end_ms, newest_ms - range_ms)
@@ -130,7 +135,7 @@ class TicketSearch:
         if match_count or not self._has_unindexed_filter:
             self._target_matches = min(2 * self._target_matches, MAX_TARGET)
         next_range = self._next_range(range_ms, match_count)
-        if self._dense_since < since_ms:  # approaches the range with too many matches
+        if self._dense_since < since_ms:  # slower growth: the next range may overlap one with too many matches
             next_range = min(next_range, max(range_ms, (since_ms - self._dense_since) // 2))
         self._range_ms = next_range
         return since_ms > end_ms
