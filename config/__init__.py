@@ -1,5 +1,5 @@
 """The settings of Email Router: read once at start and passed on as frozen values.
 
-Only this package reads settings from the environment and the configuration file. It imports no other package
-of the program.
+Only this package reads settings from the environment, systemd credentials and the configuration file. The package
+imports no other package of the program.
 """

@@ -1,6 +1,6 @@
-"""Configuration errors: one line with the key, its value and what is allowed.
+"""Configuration errors. Each message is one line that says where the error is, and what is wrong or allowed.
 
-A message never contains a secret, the login part of a URL, the content of a secret file or a second line.
+A message never contains a secret, the login part of a URL or the content of a secret file.
 """
 
 import difflib
@@ -20,7 +20,7 @@ _MAX_DISPLAY_LENGTH = 80
 
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 
-# Messages by error type of pydantic, formatted with the context of the error.
+# Message templates by pydantic error type. The error's context has the values for the placeholders.
 _ALLOWED_BY_TYPE = {
     "bool_type": "must be true or false",
     "finite_number": "must be a finite number",
@@ -39,7 +39,7 @@ _ALLOWED_BY_TYPE = {
 
 
 class ConfigError(Exception):
-    """The configuration is invalid. The text is the line to print before exit code 2."""
+    """The configuration is invalid. The message is the line to print; the exit code is 2."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class SourceValue:
     """A value from a file, variable or credential, before validation.
 
     Attributes:
-        hidden: Whether the value came from a secret file and must never be shown.
+        hidden: Whether the value is the content of a credential or `_FILE`, which errors must not show.
     """
 
     value: object = field(repr=False)
@@ -79,12 +79,15 @@ def nearest_name(name: str, candidates: Iterable[str]) -> str:
 
 
 def first_validation_error(error: ValidationError, sources: dict[str, SourceValue]) -> ConfigError:
-    """Returns the first error of a validation of `sources`, which are by `section.key`."""
+    """Converts the first error of a failed validation.
+
+    `sources` contains the values before validation, with keys like `smtp.listen`.
+    """
     first = error.errors(include_url=False)[0]
     location = first["loc"]
     cause = first.get("ctx", {}).get("error")
     if len(location) == 1:
-        # Two keys of a section conflict. The section's validator names them.
+        # Two keys of a section conflict. The message of the section's validator names both keys.
         origins = [source.origin for name, source in sources.items() if name.startswith(f"{location[0]}.")]
         return ConfigError(f"{one_line(', '.join(dict.fromkeys(origins)))}: {one_line(str(cause))}")
     setting = _BY_NAME[f"{location[0]}.{location[1]}"]
@@ -92,7 +95,7 @@ def first_validation_error(error: ValidationError, sources: dict[str, SourceValu
     suffix = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location[2:])
     name = f"{setting.name}{suffix}"
     if first["type"] == "extra_forbidden":
-        # The only tables inside a section are the MX hosts.
+        # Only MX hosts are tables inside a section, so the unknown key belongs to one.
         table, _, inner = name.rpartition(".")
         return unknown_setting_error(source.origin, name, f"{table}.{nearest_name(inner, MxHost.model_fields)}")
     value = "" if first["type"] == "missing" else f" = {_display_value(setting, source, first['input'])}"

@@ -1,7 +1,7 @@
 """Reads the configuration: returns a valid `Config` or raises `ConfigError` with the line to print.
 
-The environment takes precedence over systemd credentials, these over the file, and the file over the defaults.
-Nothing is created or changed, and relative paths stay relative to the working directory.
+Precedence, highest first: the environment, systemd credentials, the file, the defaults. Nothing is created or
+changed, and relative paths stay relative to the working directory.
 """
 
 import os
@@ -17,19 +17,19 @@ from config.sources import read_credentials, read_environment, read_file
 
 __all__ = ["ConfigError", "load"]
 
-# The order of the search without --config.
+# Searched in this order without --config.
 DEFAULT_PATHS = (Path("emailrouter.toml"), Path("/etc/emailrouter/emailrouter.toml"))
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     """Reads and validates the configuration. Raises ConfigError.
 
-    `path` must exist. None reads the first existing default path, if any.
+    If `path` is None, reads the first default path that exists, if any. Any other `path` must exist.
     """
     file, sources = _read_first_file(path)
     sources |= read_credentials(environ)
     sources |= read_environment(environ)
-    # systemd separates state directories with colons, the main one first.
+    # systemd separates several state directories with colons. The first one is used.
     if "server.data_dir" not in sources and (state := environ.get("STATE_DIRECTORY", "").split(":")[0]):
         sources["server.data_dir"] = SourceValue(state, "STATE_DIRECTORY")
     document: dict[str, dict[str, Any]] = {}
@@ -53,5 +53,8 @@ def _read_first_file(path: Path | None) -> tuple[Path | None, dict[str, SourceVa
 
 
 def _accessible_default_paths() -> Sequence[Path]:
-    """Omits paths in a working directory that may not be entered, such as /root after a change of user."""
+    """Returns the default paths, without the relative one if the working directory may not be entered.
+
+    This happens to a process that starts in /root and then changes its user.
+    """
     return [candidate for candidate in DEFAULT_PATHS if candidate.is_absolute() or os.access(candidate.parent, os.X_OK)]

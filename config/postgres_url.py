@@ -1,7 +1,7 @@
 """The parameters of a PostgreSQL URL: forwarded to the driver, ignored or rejected.
 
-asyncpg sends unknown parameters to the server, which would then reject every connection. Errors never quote a
-value, because it may be part of a password.
+asyncpg sends unknown parameters to the server, which would then reject every connection. Errors never quote the
+value of a parameter, because it may be part of a password.
 """
 
 import difflib
@@ -38,7 +38,8 @@ _FORWARDED: dict[str, tuple[str, ...]] = {
     "options": (),
     "search_path": (),
 }
-# Parameters that are not forwarded. Listed values request what the program always does. () allows any value.
+# Parameters that are not forwarded. The listed values request what the program always does; others are rejected. ()
+# allows any value.
 _IGNORED: dict[str, tuple[str, ...]] = {
     "connect_timeout": (),  # returned as `PostgresUrl.connect_timeout`
     "keepalives": (),
@@ -62,22 +63,30 @@ _UNSUPPORTED = {
 }
 _PORT = re.compile(r"[0-9]{1,5}")
 _HOST = re.compile(r"/[^\0]*|(?!\.)[A-Za-z0-9._:%-]+")
-_MIN_SIMILARITY = 0.7  # from 0 to 1
+_MIN_SIMILARITY = 0.7  # ratio of difflib, from 0 to 1
 
 
 @dataclass(frozen=True, slots=True)
 class PostgresUrl:
-    """A validated URL. `dsn` is the URL for asyncpg. `connect_timeout` is None if not positive."""
+    """A validated URL.
+
+    Attributes:
+        dsn: The URL for asyncpg.
+        connect_timeout: None if the parameter is absent or not positive.
+    """
 
     dsn: str
     connect_timeout: timedelta | None
 
 
 def parse(parts: SplitResult) -> PostgresUrl:
-    """Validates the parameters of a URL whose other parts are valid. Raises ValueError with what is allowed."""
+    """Validates the parameters of a URL whose other parts are valid.
+
+    Raises ValueError; the message says what is allowed.
+    """
     try:
         parameters = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=True) if parts.query else []
-    except ValueError:  # the error quotes the parameter, which may be part of a password
+    except ValueError:  # the original error quotes the parameter, which may be part of a password
         raise ValueError("parameters after ? must have the form name=value, joined by &") from None
     parameters = [(name, value) for name, value in parameters if value]
     for name, value in parameters:
@@ -96,7 +105,7 @@ def parse(parts: SplitResult) -> PostgresUrl:
     forwarded = urlencode(
         [(name, value) for name, value in parameters if name in _FORWARDED], safe="/", quote_via=quote
     )
-    # asyncpg ends the login at the first @, so each @ in the password is escaped.
+    # asyncpg ends the login at the first @, so each @ inside the login is escaped.
     login, at, hosts = parts.netloc.rpartition("@")
     netloc = login.replace("@", "%40") + at + hosts
     dsn = f"{parts.scheme}://{netloc}{parts.path}" + (f"?{forwarded}" if forwarded else "")
@@ -125,7 +134,10 @@ def _check_parameter(name: str, value: str, *, quotable: bool) -> None:
 
 
 def _parse_connect_timeout(value: str | None) -> timedelta | None:
-    """Parses whole seconds. Unlike in libpq, 0 or less selects the configured timeout."""
+    """Parses whole seconds. Returns None for 0 or less: the configured timeout then applies.
+
+    In libpq, 0 or less would mean no timeout.
+    """
     if value is None:
         return None
     if not re.fullmatch(r"-?[0-9]{1,6}", value):

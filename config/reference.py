@@ -76,7 +76,7 @@ def write_files(root: Path) -> None:
 
 
 def format_toml(value: object) -> str:
-    """Formats a default as TOML. Raises TypeError for an unsupported type."""
+    """Formats a default or an example as TOML. Raises TypeError for an unsupported type."""
     match value:
         case str() | bool() | int() | float():
             # These have the same form in JSON and TOML.

@@ -1,7 +1,7 @@
 """Every section and key of the configuration with its type, default and description.
 
 A `Config` is complete, valid and frozen, and `Config()` has the built-in defaults. Durations are `timedelta`,
-sizes are bytes, and secrets print as `***`. Nothing here reads a file or the environment.
+sizes are in bytes, and secrets print as `***`. Nothing here reads a file or the environment.
 """
 
 from pathlib import Path
@@ -30,7 +30,7 @@ from config.values import Address
 
 
 class MxHost(Section):
-    """A host for the MX records of domains; the lowest priority is tried first (RFC 5321 5.1)."""
+    """A host for the MX records of domains. Senders try the lowest priority number first (RFC 5321 5.1)."""
 
     host: Hostname
     priority: Annotated[int, Field(strict=True, ge=0, le=65535)] = 10
@@ -49,7 +49,7 @@ class ServerSettings(Section):
         "http://127.0.0.1:8080",
         "Public URL of the dashboard, used in links to tickets; no links are sent while it is a loopback address.",
     )
-    # An invalid hostname is reported on its own.
+    # An invalid hostname is not in `valid`, and is reported separately.
     mx_hosts: Annotated[tuple[MxHost, ...], Field(min_length=1)] = computed_setting(
         lambda valid: (MxHost(host=valid.get("hostname", "localhost")),),
         "MX records that domains must publish: every host that receives mail for this installation.",
@@ -78,7 +78,7 @@ class ServerSettings(Section):
 
 
 class DatabaseSettings(Section):
-    """Where data is stored, and the limits of each process."""
+    """The database: its URL, connections, time limits and the size of commits."""
 
     url: Annotated[DatabaseUrl, PlainValidator(DatabaseUrl.parse), AS_TEXT] = setting(
         "sqlite:///emailrouter.db",
@@ -320,7 +320,7 @@ class Config(Section):
     def _set_data_dir(self) -> Self:
         if "data_dir" not in self.server.model_fields_set and self.database.url.path is not None:
             update: dict[str, Any] = {"data_dir": self.database.url.path.parent}
-            # A frozen model rejects an assignment.
+            # A frozen model rejects assignments to its attributes.
             self.__dict__["server"] = self.server.model_copy(update=update)
         return self
 

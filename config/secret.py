@@ -1,7 +1,7 @@
 """Values that must not be printed: `Secret`, and `DatabaseUrl`, which may contain a password.
 
-`str`, `repr`, formatting, logging and serialisation show `***`. Only `reveal()` and `reveal_dsn()` return the
-secret, so a search finds every use. Errors never quote the value.
+`str`, `repr`, formatting, logging and serialisation show `***` instead of the secret. Only `reveal()` and
+`reveal_dsn()` return it, so a search for these names finds every use. ValueErrors never quote the value.
 """
 
 import hmac
@@ -16,7 +16,7 @@ from config.postgres_url import PostgresUrl
 
 MASK = "***"
 
-# In characters. Shorter values are usually chosen by a human.
+# In characters. Shorter values are usually chosen by a human and easy to guess.
 MIN_SECRET_LENGTH = 16
 
 _ALLOWED_URL = "must be sqlite:///file.db, sqlite:////directory/file.db or postgresql://user:password@host/database"
@@ -50,7 +50,7 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        # Bytes that are not UTF-8 are surrogates here.
+        # In text from the environment, bytes that are not UTF-8 are lone surrogates (PEP 383).
         own, others = (each.encode(errors="surrogatepass") for each in (self.__value, other.__value))
         return hmac.compare_digest(own, others)
 
@@ -59,11 +59,11 @@ class Secret:
 
 
 class DatabaseUrl:
-    """The location of the database. Prints with its password masked.
+    """The location of the database. Prints as the URL with a masked password.
 
     Attributes:
         path: The SQLite file, relative to the working directory unless absolute; None for PostgreSQL.
-        connect_timeout: None if the URL sets no positive value.
+        connect_timeout: The parameter of the URL; None if absent or not positive.
     """
 
     __slots__ = ("__dsn", "__url", "connect_timeout", "dialect", "path")
@@ -73,7 +73,7 @@ class DatabaseUrl:
     connect_timeout: timedelta | None
 
     def __init__(self, url: str) -> None:
-        """Raises ValueError with what is allowed, without quoting the URL."""
+        """Raises ValueError; the message says what is allowed, and does not quote the URL."""
         scheme = _find_scheme(url)
         self.__dsn, self.connect_timeout = url, None
         if scheme == "sqlite":
@@ -102,7 +102,7 @@ class DatabaseUrl:
         return self.dialect == "postgresql" and MASK in str(self)
 
     def reveal_dsn(self) -> str:
-        """Returns the URL for the driver, without the parameters that are not forwarded to it."""
+        """Returns the URL for the driver, without the parameters that the driver must not receive."""
         return self.__dsn
 
     def __str__(self) -> str:
@@ -126,9 +126,10 @@ class DatabaseUrl:
 
 
 def redact(value: object) -> str:
-    """Returns the part of an invalid secret that may be shown, else `***`.
+    """Returns what an error may show of an invalid secret.
 
-    Nothing after the scheme of a URL is shown, because the password could be anywhere.
+    An SQLite URL without `@` and `?` is shown. Of other URLs only the scheme is shown, because the password could be
+    anywhere. Other values become `***`.
     """
     if not isinstance(value, str):
         return MASK
@@ -152,7 +153,7 @@ def _parse_sqlite_path(url: str) -> Path:
     if not name or name.endswith("/") or "\0" in name:
         raise ValueError("must name a file: sqlite:///file.db or sqlite:////directory/file.db")
     if name == ":memory:" or "?" in name:
-        # In memory, each connection would have its own database.
+        # Each connection would have its own in-memory database.
         raise ValueError("must name a file, without options; in-memory databases are not supported")
     return Path(name)
 

@@ -10,13 +10,13 @@ from config import values
 from config.secret import Secret
 from config.values import Network
 
-Integer = Annotated[int, Field(strict=True)]  # rejects true for 1, and "5" for 5
+Integer = Annotated[int, Field(strict=True)]  # otherwise pydantic would convert true to 1 and "5" to 5
 Boolean = Annotated[bool, Field(strict=True)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 
 def _to_text(value: object) -> object:
-    """A secret becomes `***`."""
+    """Converts a value, or each entry of a tuple, with `str`, which masks secrets. None is unchanged."""
     if isinstance(value, tuple):
         return [str(entry) for entry in value]
     return value if value is None else str(value)
@@ -34,6 +34,6 @@ SecretText = Annotated[Secret, PlainValidator(Secret.parse), AS_TEXT]
 
 
 class Section(BaseModel):
-    """A section. It is frozen, rejects unknown keys and hides values in pydantic's errors."""
+    """A table of settings: frozen, without unknown keys, and with values hidden in pydantic's errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, arbitrary_types_allowed=True)

@@ -1,6 +1,7 @@
-"""The declaration of one key: `setting` and `computed_setting` declare it, `Setting` describes it.
+"""Declares the keys of the configuration: `setting` and `computed_setting` declare a key, `Setting` describes it.
 
-Defaults are in their TOML form and are validated like other values, so the sample file cannot differ from them.
+A fixed default is in its TOML form and is validated like other values, so the sample file shows the default that
+applies.
 """
 
 from collections.abc import Callable
@@ -26,7 +27,7 @@ def setting(
 
     Args:
         default: The default in its TOML form.
-        description: One sentence for the sample file and the documentation.
+        description: The text for the sample file and the documentation.
         gt: The exclusive minimum of a number.
         literals: Strings that are allowed instead of a list.
     """
@@ -46,10 +47,11 @@ def computed_setting(
     """Declares a key whose default is computed, or that has no default.
 
     Args:
-        description: One sentence for the sample file and the documentation.
+        description: The text for the sample file and the documentation.
         default_text: The default in words.
         example: An example in its TOML form.
-        is_file: Whether the value is the path of a file, so that a credential is the file itself.
+        is_file: Whether the value is the path of a file. If so, the path of a credential, or the path in a `_FILE`
+            variable, is the value.
     """
     metadata: dict[str, Any] = {"sample": example, "default_text": default_text, "secret": secret, "is_file": is_file}
     return Field(default_factory=factory, validate_default=True, description=description, json_schema_extra=metadata)
@@ -65,7 +67,7 @@ class Setting:
 
     Attributes:
         sample: The default in its TOML form, or an example if `default_text` is set.
-        default_text: The default in words.
+        default_text: The default in words; None if the default is fixed.
         literals: Strings that are allowed instead of a list.
     """
 
@@ -94,10 +96,10 @@ class Setting:
 
     @property
     def name(self) -> str:
-        """`smtp.listen`, as in messages, documentation and systemd credentials."""
+        """The name in messages, documentation and systemd credentials, such as `smtp.listen`."""
         return f"{self.section}.{self.key}"
 
     @property
     def variable(self) -> str:
-        """`EMAILROUTER_SMTP__LISTEN`."""
+        """The environment variable, such as `EMAILROUTER_SMTP__LISTEN`."""
         return f"{ENVIRONMENT_PREFIX}{self.section}__{self.key}".upper()

@@ -1,7 +1,7 @@
 """The sources of settings: a TOML file, systemd credentials and the environment.
 
-Each `read_*` function returns unvalidated values by `section.key`. An unknown setting is an error whose text
-contains the nearest name.
+Each `read_*` function returns unvalidated values, with keys like `smtp.listen`. An unknown setting raises
+ConfigError with the most similar name. Credentials with a very different name are ignored.
 """
 
 import difflib
@@ -28,7 +28,7 @@ _VARIABLES = {setting.variable: setting for setting in SETTINGS}
 _FILE_SUFFIX = "_FILE"
 _FILE_VARIABLES = {f"{variable}{_FILE_SUFFIX}": setting for variable, setting in _VARIABLES.items()}
 
-# Kubernetes sets these for a Service called emailrouter or emailrouter-smtp.
+# Kubernetes sets these variables for Services called emailrouter or emailrouter-NAME.
 _KUBERNETES = re.compile(
     r"EMAILROUTER_([A-Z0-9]+_)*(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_[0-9]+_(TCP|UDP)(_(PROTO|PORT|ADDR))?)"
 )
@@ -36,7 +36,10 @@ _KUBERNETES_PORT = re.compile(r"EMAILROUTER_([A-Z0-9]+_)*PORT=(tcp|udp)://.*")
 
 
 def read_file(path: Path) -> dict[str, SourceValue]:
-    """Reads the settings of a TOML file. Raises FileNotFoundError, or ConfigError for an invalid file."""
+    """Reads the settings of a TOML file.
+
+    Raises FileNotFoundError, or ConfigError for an unreadable or invalid file.
+    """
     origin = str(path)
     try:
         document = tomllib.loads(path.read_bytes().decode())
@@ -78,13 +81,17 @@ def read_credentials(environ: Mapping[str, str]) -> dict[str, SourceValue]:
         if setting := _BY_NAME.get(file.name):
             sources[setting.name] = _read_secret_file(setting, file, f"credential {file.name}")
         elif matches := difflib.get_close_matches(file.name, _BY_NAME, 1, 0.85):
-            # A misspelled `server.secret_key` must not lead to a new secret key. Other credentials are less similar.
+            # A misspelled `server.secret_key` must not lead to a new secret key. Credentials that are not
+            # settings have less similar names.
             raise unknown_setting_error(f"credential {file.name}", file.name, matches[0])
     return sources
 
 
 def read_environment(environ: Mapping[str, str]) -> dict[str, SourceValue]:
-    """Reads `EMAILROUTER_SECTION__KEY`, and `..._FILE` with the path of a file. Raises ConfigError."""
+    """Reads the variables named `EMAILROUTER_SECTION__KEY`. Raises ConfigError.
+
+    `EMAILROUTER_SECTION__KEY_FILE` contains the path of a file with the value.
+    """
     sources = {}
     for variable, text in environ.items():
         if not variable.startswith(ENVIRONMENT_PREFIX):
@@ -103,7 +110,10 @@ def read_environment(environ: Mapping[str, str]) -> dict[str, SourceValue]:
 
 
 def _read_secret_file(setting: Setting, file: Path, origin: str) -> SourceValue:
-    """Returns the content without a trailing newline, or the path itself for a path setting."""
+    """Returns the content of the file without a trailing newline.
+
+    For a setting that is a path, returns the path of the file instead.
+    """
     if setting.is_file:
         return SourceValue(str(file), origin)
     try:
@@ -119,7 +129,10 @@ def _read_secret_file(setting: Setting, file: Path, origin: str) -> SourceValue:
 
 
 def _decode(setting: Setting, source: SourceValue) -> SourceValue:
-    """Converts text to the type of the setting. Leaves most invalid text for the validation to report."""
+    """Converts the text to the type of the setting.
+
+    Invalid JSON for a list raises ConfigError. Other invalid text is returned unchanged, and the validation reports it.
+    """
     text = str(source.value)
     if isinstance(setting.sample, str) or text in setting.literals:
         return source
@@ -134,7 +147,7 @@ def _decode(setting: Setting, source: SourceValue) -> SourceValue:
 
 
 def _syntax_error(origin: str, message: str) -> str:
-    """Formats an error of `tomllib` as "file:3: what (column 5)", as editors expect."""
+    """Formats an error of `tomllib`. A known line number follows the file name, as editors expect."""
     match = re.fullmatch(r"(.*) \(at line ([0-9]+), (column [0-9]+)\)", message, re.DOTALL)
     if match is None:
         return f"{one_line(origin)}: invalid TOML: {one_line(message)}"

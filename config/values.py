@@ -1,7 +1,8 @@
-"""The types of settings: durations, addresses, networks, host names, URLs, blocked senders.
+"""The types of settings: durations, addresses, networks, host names, URLs, blocked senders, paths.
 
-Each `parse_*` function accepts any value from TOML, JSON or the environment. It raises ValueError with what is
-allowed, without quoting the value. Nothing is resolved by DNS or read from a file.
+Each `parse_*` function takes any value from TOML, JSON or the environment. For an invalid value it raises
+ValueError; the message says what is allowed, and does not quote the value. Nothing is resolved by DNS or read from
+a file.
 """
 
 import re
@@ -35,7 +36,7 @@ _DNS_PORT = 53
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An address to listen on or to connect to. IPv6 has no brackets, and port 0 selects a free port."""
+    """An address to listen on or to connect to. An IPv6 `host` has no brackets. Port 0 selects a free port."""
 
     host: str
     port: int
@@ -82,7 +83,7 @@ def parse_address_or_systemd(value: object) -> Address | Literal["systemd"]:
 
 
 def parse_optional_address(value: object) -> Address | None:
-    """Parses an address; `"off"` is None."""
+    """Parses an address. Returns None for `"off"`."""
     if value is None or value == "off":
         return None
     try:
@@ -92,7 +93,10 @@ def parse_optional_address(value: object) -> Address | None:
 
 
 def parse_nameserver(value: object) -> Address:
-    """Parses the address of a DNS server, or `localhost`. Other names would have to be resolved by DNS itself."""
+    """Parses the IP address of a DNS server, with or without a port.
+
+    `localhost` means 127.0.0.1. Other names are rejected, because resolving them would need a DNS server.
+    """
     if isinstance(value, Address):
         return value
     if isinstance(value, str):
@@ -128,7 +132,7 @@ def parse_duration(value: object) -> timedelta:
 
 
 def parse_positive_duration(value: object) -> timedelta:
-    """Rejects zero, because every operation would fail with a timeout of zero."""
+    """Parses a duration longer than zero."""
     duration = parse_duration(value)
     if not duration:
         raise ValueError(f"{_DURATION_ALLOWED}, longer than 0")
@@ -136,7 +140,7 @@ def parse_positive_duration(value: object) -> timedelta:
 
 
 def parse_retention(value: object) -> timedelta | None:
-    """Parses a positive duration; `"forever"` is None."""
+    """Parses a positive duration. Returns None for `"forever"`."""
     if value is None or value == "forever":
         return None
     try:
@@ -146,7 +150,10 @@ def parse_retention(value: object) -> timedelta | None:
 
 
 def format_duration(duration: timedelta) -> str:
-    """Returns the shortest form that `parse_duration` accepts, in whole milliseconds."""
+    """Formats a duration for `parse_duration`, as a whole number of the largest possible unit.
+
+    A fraction of a millisecond is dropped.
+    """
     for unit, step in reversed(_UNITS.items()):
         if duration and not duration % step:
             return f"{duration // step}{unit}"
@@ -174,14 +181,14 @@ def parse_hostname(value: object) -> str:
 
 
 def parse_public_url(value: object) -> str:
-    """Returns an HTTP URL without a trailing slash."""
+    """Returns an HTTP or HTTPS URL without a trailing slash."""
     allowed = 'must be an http:// or https:// URL, like "https://mail.example.com", without user, query or fragment'
     if not isinstance(value, str) or re.search(r"[\s\\<>\"\0?#@]", value):
         raise ValueError(allowed)
     try:
         parts = urlsplit(value)
         port = parts.port
-    except ValueError:  # the error quotes the value
+    except ValueError:  # the original error quotes the value
         raise ValueError(allowed) from None
     host = parts.hostname or ""
     if parts.scheme not in ("http", "https") or port == 0 or not _parse_host(f"[{host}]" if ":" in host else host):
@@ -215,9 +222,9 @@ def parse_path(value: object) -> Path:
 
 
 def system_hostname() -> str:
-    """Returns the system's host name, or `localhost` if it is not valid.
+    """Returns the system's host name, or `localhost` if that is not a valid DNS name.
 
-    The DNS query for the full name could take seconds.
+    Does not query the DNS for the fully qualified name, because a query could take seconds.
     """
     try:
         return parse_hostname(socket.gethostname())

@@ -1,7 +1,7 @@
 """The errors of the core.
 
-The message of `Refused` may be shown to the caller; the text of `Unavailable` is only for the log. SMTP replies to both
-with 4yz, because the client should retry.
+The message of `Refused` may be shown to the caller; the text of `Unavailable` is only for the operator. SMTP replies
+to both with 4yz, because the client should retry.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Refused(Exception):  # noqa: N818 - a negative reply to the caller, not a 
         self.field = field
 
 
-class Unavailable(Exception):  # noqa: N818 - the term of RFC 3463 and of HTTP 503
+class Unavailable(Exception):  # noqa: N818 - the term of HTTP 503 (Service Unavailable)
     """The database or the disk is unavailable or full. A retry may succeed."""
 
 
@@ -58,7 +58,7 @@ class StorageFull(Unavailable):
 
 
 class DatabaseFileReplaced(Unavailable):
-    """The open database file was removed, moved or replaced. The store has logged it."""
+    """The open database file was removed, moved or replaced. The store logs this, so other code does not."""
 
     advice = (
         "The database file was moved or replaced while the program was running. Restart the program; "
@@ -73,8 +73,8 @@ class SerializationConflict(Unavailable):
 class ConfigurationFault(Unavailable):
     """An administrator must change a setting, a privilege or the database.
 
-    At startup and in a command, the error ends the process; later it is a temporary failure. The text contains no
-    password.
+    At startup and in a command, the error ends the process. In a running server, it is a temporary failure. The text
+    contains no password.
     """
 
     def __init__(self, problem: str, fix: str) -> None:
@@ -88,5 +88,5 @@ class SchemaMismatch(Exception):  # noqa: N818 - a state of the database, not a 
 
 
 def not_found_error(noun: str) -> Refused:
-    """The error does not reveal whether the object exists in another workspace."""
+    """Returns an error that does not reveal whether the object exists in another workspace."""
     return Refused("not_found", f"{noun} not found")

@@ -1,7 +1,7 @@
-"""Ids: a prefix for the type of object, then a ULID in lower case (26 characters).
+"""Ids: a prefix for the type of object, `_`, and a ULID in lower case (26 characters).
 
-Ids sort by time, so rows written together are adjacent in indexes. Within a process ids always increase, even if the
-clock is set back.
+Ids with the same prefix sort by time, so rows written together are adjacent in indexes. Within a process, these ids
+always increase, even if the clock is set back.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _INCREMENT_BYTES = 4
 
 
 class _Generator:
-    """Generates increasing numbers. One system call for random bytes serves many ids."""
+    """Generates increasing numbers. One system call for random bytes serves many numbers."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -32,7 +32,10 @@ class _Generator:
         self._used = 0
 
     def discard_random_bytes(self) -> None:
-        """Resets a forked process, whose lock another thread of the parent may have held."""
+        """Resets the generator in a forked process, so that parent and child generate different numbers.
+
+        Also replaces the lock, which another thread of the parent may have held.
+        """
         self._lock = threading.Lock()
         self._random_bytes = b""
         self._used = 0
@@ -60,27 +63,27 @@ os.register_at_fork(after_in_child=_generator.discard_random_bytes)
 
 
 def new_id(prefix: Prefix) -> str:
-    """Returns a new id, larger than all ids that this process has generated."""
+    """Returns a new id, larger than all earlier ids of this process with the same prefix."""
     return f"{prefix}_{_encode(_generator.next())}"
 
 
 def first_id_within(prefix: Prefix, seconds: float) -> str:
-    """Returns the smallest possible id of the last `seconds`."""
+    """Returns the smallest possible id of an object created in the last `seconds`."""
     return first_id_at(prefix, max(0, time.time_ns() // 1_000_000 - int(seconds * 1000)))
 
 
 def first_id_at(prefix: Prefix, timestamp_ms: int) -> str:
-    """Returns the smallest possible id of this time."""
+    """Returns the smallest possible id of an object created at `timestamp_ms` (since the epoch)."""
     return f"{prefix}_{_encode(timestamp_ms << _RANDOM_BITS)}"
 
 
 def timestamp_ms(text: str) -> int:
-    """Returns the time of an id in milliseconds since the epoch."""
+    """Returns the creation time that an id contains, in milliseconds since the epoch."""
     return to_int(text) >> _RANDOM_BITS
 
 
 def to_int(text: str) -> int:
-    """Returns the 128-bit number of an id, which has the same order as the ids."""
+    """Returns the 128-bit number in an id. Numbers of ids with the same prefix sort like the ids."""
     return int(text.partition("_")[2].translate(_TO_BASE32_DIGITS), 32)
 
 

@@ -13,7 +13,7 @@ _MACHINE_ID_FILES = ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid")
 
 
 def _read_machine_id() -> str:
-    """Identifies the boot of this machine and the process namespace.
+    """Returns a text that identifies the current boot of this machine and the PID namespace.
 
     Process ids can be compared only within the same boot and namespace.
     """
@@ -21,7 +21,7 @@ def _read_machine_id() -> str:
     for path in map(Path, _MACHINE_ID_FILES):
         try:
             parts.append(str(path.readlink()) if path.is_symlink() else path.read_text().strip())
-        except OSError:  # not Linux: no process counts as dead
+        except OSError:  # not Linux: with a random id, no other process counts as dead
             parts.append(secrets.token_hex(8))
     return "/".join(parts)
 
@@ -30,14 +30,14 @@ _MACHINE_ID = _read_machine_id()
 
 
 def new_lease_owner() -> str:
-    """Returns a name for this process, with a random part because process ids are reused."""
+    """Returns a name for this process. A random part distinguishes the process from earlier ones with the same id."""
     return f"{_MACHINE_ID} {os.getpid()} {secrets.token_hex(4)}"
 
 
 def is_dead(owner: str) -> bool:
     """Returns whether the process of `owner` is certainly dead.
 
-    The process id of this process counts as that of an earlier process: do not pass its current name.
+    Do not pass the current name of this process: an owner with the same process id counts as an earlier process.
     """
     machine, _, rest = owner.partition(" ")
     pid, _, _ = rest.partition(" ")

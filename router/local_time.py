@@ -1,6 +1,6 @@
 """Formats times in a time zone and in the date format of a locale.
 
-Opens only names that the IANA time zone database lists, so a name cannot select another file.
+Opens only time zones that the IANA database lists, so a configured name cannot select another file.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from router.model import Micros, User, Workspace
 
 DEFAULT_TIMEZONE = "UTC"
 DEFAULT_LOCALE = "en"
-# The setting of the host, and a placeholder.
+# `localtime` is the time zone of the host, and `Factory` a placeholder.
 _NOT_ZONES = frozenset({"localtime", "Factory"})
 _AREAS = (
     "Africa/",
@@ -30,13 +30,13 @@ _AREAS = (
     "Pacific/",
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# `datetime` can represent these times in every zone.
+# The limits, in microseconds, between which `datetime` can represent a time in every zone.
 _FIRST, _LAST = ((datetime(year, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1) for year in (2, 9999))
 
 
 @dataclass(frozen=True, slots=True)
 class _Format:
-    """A medium date format of the Unicode CLDR.
+    """The date and time format of a locale, based on the medium format of the Unicode CLDR.
 
     Attributes:
         months: The abbreviated month names, separated by spaces.
@@ -77,29 +77,32 @@ LOCALES: tuple[str, ...] = tuple(_FORMATS)
 
 @cache
 def timezone_names() -> frozenset[str]:
-    """Returns all valid names. The first call reads the zone directories, in about 20 ms."""
+    """Returns all valid time zone names. The first call reads the zone directories, which takes about 20 ms."""
     return frozenset(zoneinfo.available_timezones() - _NOT_ZONES)
 
 
 @cache
 def offered_timezones() -> tuple[str, ...]:
-    """Returns the names for selection lists, without legacy names."""
+    """Returns the time zone names for selection lists, without legacy names."""
     return (DEFAULT_TIMEZONE, *sorted(name for name in timezone_names() if name.startswith(_AREAS)))
 
 
 def get_zone(name: str | None) -> tzinfo:
-    """Returns the zone with this name; UTC for an unknown name."""
+    """Returns the zone with this name; UTC for None or an unknown name."""
     return _load_zone(name) if name in timezone_names() else UTC
 
 
 @cache
 def _load_zone(name: str) -> tzinfo:
-    """Loads a listed zone; the list bounds the cache."""
+    """Loads a zone. `name` must be in `timezone_names()`, whose length limits the size of the cache."""
     return zoneinfo.ZoneInfo(name)
 
 
 def zone_label(local: datetime) -> str:
-    """Returns the zone's abbreviation at this time, such as `CET`, or `UTC+05:45`."""
+    """Returns the zone's abbreviation at this time, such as `CET`.
+
+    For a zone without an abbreviation, returns the offset, such as `UTC+05:45`.
+    """
     return f"{local:%Z}" if f"{local:%Z}".isalpha() else f"UTC{local.isoformat()[-6:]}"
 
 
@@ -119,19 +122,19 @@ class LocalTime:
         return get_zone(self.timezone)
 
     def format_date(self, at: Micros) -> str:
-        """Returns `1 Jan 2030`."""
+        """Returns the date, such as `1 Jan 2030`."""
         return self._format.render(self._format.date_template, self._to_local(at))
 
     def format_minute(self, at: Micros) -> str:
-        """Returns `1 Jan 2030, 13:00 CET`."""
+        """Returns the date and time without seconds, such as `1 Jan 2030, 13:00 CET`."""
         return self._render(at, seconds=False)
 
     def format_second(self, at: Micros) -> str:
-        """Returns `1 Jan 2030, 13:00:03 CET`."""
+        """Returns the date and time with seconds, such as `1 Jan 2030, 13:00:03 CET`."""
         return self._render(at, seconds=True)
 
     def format_day(self, day: dt.date) -> str:
-        """Returns `1 Jan`."""
+        """Returns the date without the year, such as `1 Jan`."""
         return self._format.render(self._format.day_template, day)
 
     @property

@@ -18,38 +18,45 @@ class Meter(Protocol):
         """Records a new SMTP connection."""
 
     def record_refusal(self, reason: str) -> None:
-        """Records an SMTP refusal; `reason` is a reply name in `smtp.replies`."""
+        """Records an SMTP refusal; `reason` is the name of a reply in `smtp.replies`."""
 
     def record_accept(self, size: int, *, is_duplicate: bool) -> None:
-        """Records a committed message."""
+        """Records an accepted message. A duplicate is accepted without being stored again."""
 
     def record_routing(self, aliases: int, *, ticketed: int, duplicates: int, queued: int) -> None:
-        """Records how many aliases of one message got a ticket event, a duplicate and a delivery.
+        """Records the result of a commit for the aliases of one message.
 
-        `aliases` was counted before the transaction.
+        Args:
+            aliases: The number of aliases of the message, counted before the transaction.
+            ticketed: The number of aliases at which the message opened or joined a ticket.
+            duplicates: The number of aliases that had received the message before.
+            queued: The number of created deliveries.
         """
 
     def record_commit(self, seconds: float) -> None:
-        """Records how long a message waited for its group commit, successful or not."""
+        """Records how long a message waited for its group commit, which may have failed."""
 
     def record_parse(self, result: ParseResult) -> None:
-        """Records a parsed message."""
+        """Records the result of parsing a message."""
 
     def record_attempt(self, outcome: str, deliveries: int, seconds: float) -> None:
-        """Records a finished request to an integration, with its response time.
+        """Records an attempt to send deliveries to an integration in one request.
 
-        `outcome` is a name that `router.dispatch.outbox.outcome_name` returns.
+        Args:
+            outcome: A name that `router.dispatch.outbox.outcome_name` returns.
+            deliveries: The number of deliveries in the request.
+            seconds: The response time.
         """
 
     def record_delivery(self, seconds: float) -> None:
-        """Records a completed delivery and the time since its message was accepted."""
+        """Records a completed delivery. `seconds` is the time since its message was accepted."""
 
     def record_request(self, method: str, route: str, status: str, seconds: float | None) -> None:
         """Records a finished HTTP request.
 
         Args:
-            route: As registered (`/api/domains/{id}`), or "none".
-            status: The class of the status (`2xx`), or "none" for an aborted response.
+            route: The registered path, such as `/api/domains/{id}`; "none" if no route matches.
+            status: The class of the status, such as `2xx`; "none" for an aborted response.
             seconds: The duration; None for a stream.
         """
 

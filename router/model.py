@@ -1,7 +1,7 @@
 """The data model as frozen dataclasses.
 
 Field names are the column names of the queries in `store/queries`. Times are microseconds since the epoch (`Micros`),
-None if the event has not happened. A text that a message lacks is `""`.
+None if not set. A missing text, such as a subject, is `""`.
 """
 
 from __future__ import annotations
@@ -70,7 +70,13 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """The author of a request. The operator at the command line has no `user_id` and no `address`."""
+    """The author of a request or a change. Background tasks and the command line are authors too.
+
+    Attributes:
+        user_id: The acting user; None if there is none, as in background tasks.
+        key_id: The API key of the request; None without one.
+        address: The IP address of the client; `""` without one.
+    """
 
     workspace_id: str
     role: Role
@@ -87,7 +93,7 @@ class Domain:
         name: The A-label form in lower case.
         records: The result of the last check as JSON.
         mx_managed: `upstream` if another relay receives the mail, so that only the TXT record verifies the domain.
-        misses: The number of consecutive rechecks that found no correct record.
+        misses: The number of rechecks that found no correct record, since the last check that found one.
         alert: The text of the pending alert to the domain's integrations.
     """
 
@@ -115,7 +121,7 @@ class Integration:
     Attributes:
         hint: The target, masked for display.
         probe_at: When the next parked delivery of a failing integration is tried.
-        probe_interval: The time between two such tries, in microseconds.
+        probe_interval: The current wait between such attempts, in microseconds.
         paced_at: See `router.dispatch.pacing`.
     """
 
@@ -137,7 +143,7 @@ class Integration:
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """An address of a domain, and the integration that its tickets go to.
+    """An address at a domain, and the integration that receives the tickets of this address.
 
     Attributes:
         local_part: As entered; `*` for the catch-all.
@@ -164,8 +170,8 @@ class Message:
     """A received message without its content: the envelope and header fields.
 
     Attributes:
-        protocol: The `with` value of the Received field (RFC 3848), or `TEST`.
-        reference_ids: A JSON list.
+        protocol: The `with` value of the Received field (RFC 5321, 3848 and 6531), or `TEST`.
+        reference_ids: A JSON list of the Message-IDs in In-Reply-To and References.
         automatic: Why the message counts as automatic (`bounce`, `auto-reply`, `list`, `loop`, ...), or `""`.
     """
 
@@ -190,7 +196,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A conversation at one alias. `number` counts within the workspace."""
+    """A conversation at one alias. `number` is unique within the workspace."""
 
     id: str
     workspace_id: str
@@ -210,7 +216,7 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class TicketMessage:
-    """A recipient of a message in a ticket."""
+    """A message in a ticket, with one row for each recipient at the ticket's alias."""
 
     ticket_id: str
     message_id: str
@@ -258,12 +264,12 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """An attempt to send a delivery, recorded before the request and updated after it.
+    """An attempt to send a delivery, recorded before the request and updated after the request.
 
     Attributes:
-        outcome: `open` until the request has finished.
+        outcome: `open` until an outcome is recorded.
         latency: The response time, in microseconds.
-        answer: The start of the response body.
+        answer: The start of the response body, or the reason of a failure without a response body.
     """
 
     delivery_id: str
@@ -278,7 +284,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """An entry of the audit log. `action` is `noun.verb`; `detail` is JSON without secrets."""
+    """An entry of the audit log. `action` is noun and verb, as in `user.create`; `detail` is JSON without secrets."""
 
     id: str
     workspace_id: str

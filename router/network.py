@@ -5,14 +5,14 @@ from __future__ import annotations
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
-_WIDER_IPV4_PREFIXES = (26, 21)  # a small hosting customer, a small provider
-_WIDER_IPV6_PREFIXES = (48, 32)  # a site (RFC 6177), a provider
+_WIDER_IPV4_PREFIXES = (26, 21)  # /26 for a small hosting customer, /21 for a small provider
+_WIDER_IPV6_PREFIXES = (48, 32)  # /48 for a large site, /32 for a provider
 
 
 def parse_address(text: str) -> IPv4Address | IPv6Address | None:
-    """Parses an IP address; None for any other text.
+    """Parses an IP address; returns None for any other text.
 
-    A scope is removed, and an IPv4-mapped IPv6 address becomes an IPv4 address.
+    A zone identifier such as `%eth0` is removed, and an IPv4-mapped IPv6 address becomes an IPv4 address.
     """
     try:
         address = ip_address(text.partition("%")[0])
@@ -23,7 +23,7 @@ def parse_address(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Includes names below `localhost` (RFC 6761 6.3)."""
+    """Returns whether the host is a loopback address, `localhost`, or a name below `localhost` (RFC 6761 6.3)."""
     address = parse_address(host)
     if address is None:
         return host == "localhost" or host.endswith(".localhost")
@@ -32,7 +32,7 @@ def is_loopback(host: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def address_key(text: str) -> str:
-    """Returns the IPv4 address or the IPv6 /64, the smallest network of a customer.
+    """Returns the key of a client: its IPv4 address or its IPv6 /64, the smallest network that a customer has.
 
     Other texts, such as the `""` of a Unix socket, are returned unchanged.
     """
@@ -46,7 +46,7 @@ def address_key(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def network_keys(text: str) -> tuple[str, ...]:
-    """Returns `address_key` and wider networks, the narrowest first."""
+    """Returns `address_key(text)`, then the wider networks of an IP address, narrowest first."""
     address = parse_address(text)
     if address is None:
         return (text,)

@@ -17,16 +17,16 @@ class RecipientResolver(Protocol):
     async def resolve(self, mailbox: Mailbox, *, reverse_path: str = "", peer: str = "") -> Target | Refusal:
         """Returns the target of a recipient, or why it is refused.
 
-        `reverse_path` and `peer` are compared with the workspace's blocked senders. Raises `Unavailable`.
+        `reverse_path` and `peer` are compared with the blocked senders of the target's workspace. Raises `Unavailable`.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class AcceptResult:
-    """The result of a committed transaction, from which the `250` reply is made.
+    """The result of accepting a message, for the `250` reply.
 
-    For a duplicate, `message_id` is the id of the message that it repeats.
+    For a duplicate, `message_id` is the id of the earlier message.
     """
 
     message_id: str
@@ -34,13 +34,13 @@ class AcceptResult:
 
 
 class Acceptor(Protocol):
-    """Accepts messages after the final dot."""
+    """Accepts complete messages."""
 
     async def accept(self, envelope: Envelope, content: bytes) -> AcceptResult:
         """Stores the message durably, and returns after the commit.
 
-        A client that disconnects must not cancel the call. `content` is the message after dot-unstuffing, without added
-        trace headers.
+        A client that disconnects must not cancel the call. `content` is the message without dot-stuffing and without
+        added trace headers.
 
         Raises:
             StorageFull: SMTP replies with 452.

@@ -1,6 +1,6 @@
 """Encryption of secrets at rest, and hashing of API keys and passwords.
 
-An encrypted text can be decrypted only with the secret key and for its own purpose. Secrets never appear in logs or
+An encrypted text can be decrypted only with the secret key and for the same purpose. Secrets never appear in logs or
 error messages.
 """
 
@@ -27,20 +27,20 @@ INTEGRATION_PURPOSE = "integration"
 _KEY_BYTES = 32
 _MIN_KEY_LENGTH = 16  # bytes
 
-# Keys may be read out or typed, so similar characters are missing.
+# API keys and passwords may be read out or typed, so characters that look alike are left out.
 _ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _API_KEY_PREFIX = "er_"
-_API_KEY_LENGTH = 44  # 256 bits
-_PASSWORD_LENGTH = 16  # 93 bits
+_API_KEY_LENGTH = 44  # characters, about 256 random bits
+_PASSWORD_LENGTH = 16  # characters, about 93 random bits
 MAX_PASSWORD_LENGTH = 1024  # characters; limits the cost of hashing
 
-# The minimum of the OWASP Password Storage Cheat Sheet for Argon2id suffices for random passwords. With more memory or
-# lanes, concurrent sign-ins would slow down receiving mail.
+# The minimum for Argon2id in the OWASP Password Storage Cheat Sheet. With more memory or lanes, concurrent sign-ins
+# would slow down receiving mail.
 _ARGON_MEMORY = 19 * 1024  # KiB
 _ARGON_PASSES = 2
 _ARGON_LANES = 1
 _PASSWORD_HASH = re.compile(r"\$argon2id\$v=19\$m=(\d{1,7}),t=(\d{1,2}),p=(\d{1,2})\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+")
-# A manipulated hash must not cause the allocation of gigabytes. The memory is in KiB.
+# A manipulated hash must not cause the allocation of gigabytes. `_MAX_MEMORY` is in KiB.
 _MAX_MEMORY, _MAX_PASSES, _MAX_LANES = 256 * 1024, 10, 8
 
 
@@ -49,10 +49,10 @@ class DecryptionError(Exception):
 
 
 class SecretBox:
-    """Encrypts texts with the first key, and decrypts with any of the keys, newest first.
+    """Encrypts texts with the first key, and decrypts texts that any of the keys encrypted.
 
-    Each purpose, a fixed word, has its own keys derived with HKDF-SHA256. A text encrypted for one purpose cannot be
-    decrypted for another.
+    The keys are ordered from newest to oldest. Each purpose, a fixed word, has its own keys derived with HKDF-SHA256. A
+    text encrypted for one purpose cannot be decrypted for another.
     """
 
     def __init__(self, keys: str | bytes | Sequence[str | bytes]) -> None:
@@ -60,7 +60,7 @@ class SecretBox:
         if not self._keys:
             raise ValueError("at least one secret key is required")
         self._fernets: dict[str, MultiFernet] = {}
-        self._fernet(INTEGRATION_PURPOSE)  # reports an invalid key now
+        self._fernet(INTEGRATION_PURPOSE)  # raises ValueError now for an invalid key
 
     def encrypt(self, text: str, purpose: str = INTEGRATION_PURPOSE) -> str:
         """Encrypts and authenticates `text`; returns ASCII."""
@@ -76,7 +76,7 @@ class SecretBox:
             ) from None
 
     def reencrypt(self, encrypted: str, purpose: str = INTEGRATION_PURPOSE) -> str:
-        """Encrypts a text again, with the first key. Raises `DecryptionError`."""
+        """Decrypts a text and encrypts it with the first key. Raises `DecryptionError`."""
         return self.encrypt(self.decrypt(encrypted, purpose), purpose)
 
     def __repr__(self) -> str:
@@ -93,7 +93,7 @@ def _derive_key(key: str | bytes, purpose: str) -> bytes:
     return base64.urlsafe_b64encode(kdf.derive(_key_material(key)))
 
 
-# --- the key and its file
+# --- the secret key and its file
 
 
 def new_key() -> str:
@@ -104,8 +104,11 @@ def new_key() -> str:
 def load_or_create_key(data_dir: str | os.PathLike[str]) -> str:
     """Returns the key in `data_dir/secret_key`; creates the file with mode 0600 if it does not exist.
 
-    Processes that start together all return the same key: linking a temporary file fails if the name exists. Raises
-    OSError, and ValueError if the file does not contain a key.
+    Processes that start together all return the same key: only one of them can create the file.
+
+    Raises:
+        OSError: The file cannot be read or created.
+        ValueError: The file does not contain a key.
     """
     path = Path(data_dir) / KEY_FILE
     if not path.exists():
@@ -146,7 +149,7 @@ def _create_key_file(path: Path) -> None:
 
 
 def _key_material(key: str | bytes) -> bytes:
-    """A configured key may be any long random text."""
+    """Returns the bytes of a key, which may be any text. Raises ValueError for a short key."""
     material = (key.encode("utf-8", "surrogatepass") if isinstance(key, str) else key).strip()
     if len(material) < _MIN_KEY_LENGTH:
         raise ValueError(
@@ -196,7 +199,7 @@ def hash_password(password: str) -> str:
 def verify_password(password: str, password_hash: str) -> bool:
     """Returns whether the password matches; False for an invalid hash.
 
-    For a user that does not exist, verify against `UNUSABLE_HASH`: it takes the same time and never matches.
+    For a user that does not exist, verify against `UNUSABLE_HASH`. This takes the same time and never succeeds.
     """
     cost = _PASSWORD_HASH.fullmatch(password_hash)
     if cost is None or len(password) > MAX_PASSWORD_LENGTH:

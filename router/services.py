@@ -1,4 +1,4 @@
-"""The use cases of the core in one value, for the API and the command line."""
+"""The services of the core in one object, for the API and the command line."""
 
 from __future__ import annotations
 
@@ -31,10 +31,7 @@ from router.ratelimit.request_limiter import RateLimiter
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The services of the core.
-
-    `ready` raises `Unavailable` or `SchemaMismatch` when requests would fail.
-    """
+    """The services, and `ready`, which raises `Unavailable` or `SchemaMismatch` if requests would fail."""
 
     clock: Clock
     authentication: AuthenticationService

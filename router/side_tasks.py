@@ -16,16 +16,16 @@ log = structlog.get_logger()
 
 
 class SideTasks:
-    """Runs the side tasks of a process; `failures` is the number of failed ones."""
+    """Runs the side tasks of a process; `failures` counts the tasks and log calls that failed."""
 
     def __init__(self) -> None:
         self.failures = 0
 
     def run(self, task: str, work: Callable[[], object]) -> None:
-        """Runs `work`; `task` names it in the log."""
+        """Runs `work`. `task` is its name in the log."""
         try:
             work()
-        except Exception as error:  # noqa: BLE001 - a side task never stops or undoes the main one
+        except Exception as error:  # noqa: BLE001 - a side task never stops or undoes the main task
             self.failures += 1
             self._log_failure(task, error)
 

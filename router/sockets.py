@@ -20,7 +20,7 @@ def inherited_sockets(server: ServerName, environ: Mapping[str, str]) -> list[so
     """Returns the listening sockets of a server, non-blocking and not inheritable.
 
     Raises:
-        OSError: systemd passed none for this server.
+        OSError: systemd passed no socket for this server.
     """
     if environ.get("LISTEN_PID") != str(os.getpid()):
         raise OSError("systemd passed no sockets to this process (LISTEN_PID); start the socket unit")

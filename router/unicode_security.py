@@ -14,15 +14,15 @@ import idna
 from router.unicode_text import limit_marks
 
 JOINERS = "\u200c\u200d"
-"""Required by Persian and Indic scripts and by emoji sequences."""
-# Marks, embeddings, overrides and isolates (UAX 9).
+"""Zero-width non-joiner and joiner, which Persian, Indic scripts and emoji sequences need."""
+# Directional marks, embeddings, overrides and isolates (UAX 9).
 _BIDI_CONTROLS = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 # Zero-width spaces, soft hyphens, invisible operators, and controls that text does not need.
 _ZERO_WIDTH = (
     "\u00ad\u180e\u200b\u2060-\u2065\u206a-\u206f\ufeff\ufff0-\ufffb\U0001bca0-\U0001bca3"
     "\U0001d173-\U0001d17a\U000e0080-\U000e00ff\U000e01f0-\U000e0fff"
 )
-# Blank letters: Hangul fillers, inherent Khmer vowels in old texts, and the empty Braille pattern.
+# Characters that look blank: Hangul fillers, the Khmer inherent vowels, and the blank Braille pattern.
 _BLANK_LETTERS = "\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
 # Variation selectors and the grapheme joiner: invisible, but part of emoji and of rare letters.
 _SELECTORS = "\u034f\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef"
@@ -30,7 +30,7 @@ _TAGS = "\U000e0000-\U000e007f"
 
 _REMOVED = re.compile(f"[{_BIDI_CONTROLS}{_ZERO_WIDTH}]")
 # A joiner at the start, or after an ASCII, Latin, Greek, Cyrillic or Armenian character, joins nothing. Tags after a
-# black flag encode regional flags; elsewhere they are hidden text.
+# black flag encode regional flags; elsewhere tags are hidden text.
 _STRAY_JOINERS = re.compile(f"(?:(?<=[\\0-\u058f])|^)[{JOINERS}]+|(?<![\U0001f3f4{_TAGS}])[{_TAGS}]+")
 # Several blank letters act as space, which can move the extension of a file name out of view.
 _BLANK_RUN = re.compile(f"[{_BLANK_LETTERS}][{_BLANK_LETTERS}{_SELECTORS} ]{{2,}}")
@@ -43,7 +43,8 @@ _MIXED_BY_LANGUAGES = (
     frozenset({"LATIN", "CJK", "BOPOMOFO"}),
     frozenset({"LATIN", "CJK", "HANGUL"}),
 )
-# A label of only these letters can imitate a Latin label, except below the top-level domains that follow.
+# A label of only these letters can imitate a Latin label. Below `_LOOKALIKE_SCRIPT_TLDS`, such labels are common and
+# accepted.
 _LATIN_LOOKALIKES = frozenset("асԁеһіјӏорԛѕԝхуъьҽпгѵѡкмтвнαγεηικνορτυχω")
 _LOOKALIKE_SCRIPT_TLDS = frozenset(
     {"am", "ba", "bg", "by", "cy", "gr", "kg", "kz", "me", "mk", "mn", "rs", "ru", "su", "tj", "ua", "uz"}
@@ -62,7 +63,7 @@ def safe_line(text: str) -> str:
 def safe_identifier(text: str) -> str:
     """Removes all invisible characters from an address, host name or other identifier.
 
-    A domain that needs joiners (RFC 5892 appendix A) is converted to A-labels, so that it stays the same domain.
+    A domain with valid joiners (RFC 5892 appendix A) is converted to A-labels, so that it stays the same domain.
     """
     if text.isascii():
         return text
@@ -73,7 +74,10 @@ def safe_identifier(text: str) -> str:
 
 
 def deceptive_domain(address: str) -> str:
-    """Returns the A-labels of a domain that mixes scripts or imitates a Latin one, or `""`."""
+    """Returns the A-labels of the address's domain if the domain is deceptive, else `""`.
+
+    A deceptive domain mixes scripts or imitates a Latin domain.
+    """
     _, separator, domain = address.rpartition("@")
     if not separator or domain.isascii() or len(domain) > _MAX_DOMAIN_LENGTH or len(address.split()) > 1:
         return ""
@@ -85,7 +89,7 @@ def deceptive_domain(address: str) -> str:
 
 
 def append_a_labels(address: str) -> str:
-    """Appends the A-labels to an address with a deceptive domain."""
+    """Appends the A-labels to an address with a deceptive domain. Returns other addresses unchanged."""
     labels = deceptive_domain(address)
     return f"{address} ({labels})" if labels else address
 
@@ -106,7 +110,10 @@ def _script(character: str) -> str:
 
 
 def _a_labels(domain: str, *, strict: bool = False) -> str:
-    """If `strict`, returns `""` for a domain that IDNA 2008 does not allow."""
+    """Converts a domain to A-labels.
+
+    If IDNA 2008 does not allow the domain, returns `""` with `strict`, else encodes its labels as Punycode.
+    """
     try:
         return idna.encode(limit_marks(domain), uts46=True).decode("ascii")
     except (idna.IDNAError, UnicodeError):

@@ -1,7 +1,7 @@
 """Unicode normalisation in linear time. Pure.
 
-`unicodedata.normalize` sorts each run of combining marks in quadratic time while it holds the GIL. Runs are therefore
-limited to the length of the Stream-Safe Text Format first. No other module calls `unicodedata.normalize`.
+`unicodedata.normalize` sorts each run of combining marks in quadratic time while it holds the GIL. Therefore runs are
+first limited to the length that the Stream-Safe Text Format allows. No other module calls `unicodedata.normalize`.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import unicodedata
 from functools import cache
 from typing import Literal
 
-# UAX 15, Stream-Safe Text Format; no writing system needs as many.
+# The maximum of the Stream-Safe Text Format (UAX 15). No writing system needs that many.
 MAX_MARKS = 30
-# A character decomposes to at most three non-starters, so a shorter run never exceeds `MAX_MARKS`.
+# In characters. A character decomposes to at most three non-starters, so a shorter run never exceeds `MAX_MARKS`.
 _MIN_LONG_RUN = MAX_MARKS // 3
 _BLANK_CHARACTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 # No character beyond the first two planes is a non-starter.
@@ -21,7 +21,7 @@ _MARK_CODE_LIMIT = 0x20000
 
 
 def limit_marks(text: str) -> str:
-    """Removes the combining marks beyond `MAX_MARKS` in each run."""
+    """Removes the marks beyond `MAX_MARKS` from each run of combining marks."""
     if text.isascii() or len(text) < _MIN_LONG_RUN:
         return text
     return _long_run_pattern().sub(lambda match: _limit_run(match[0]), text)
@@ -42,7 +42,10 @@ def _long_run_pattern() -> re.Pattern[str]:
 
 
 def _is_mark(character: str) -> bool:
-    """Some characters have the combining class 0 but decompose into non-starters."""
+    """Returns whether the decomposition of a character starts with a combining mark.
+
+    Some such characters have the combining class 0 themselves.
+    """
     if unicodedata.combining(character):
         return True
     if not unicodedata.decomposition(character):

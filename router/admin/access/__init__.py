@@ -1,1 +1,1 @@
-"""Users and API keys: how they sign in and are authenticated."""
+"""Users, their sessions and API keys, and authentication."""

@@ -32,7 +32,7 @@ class Caller:
 
     @property
     def session_id(self) -> str:
-        """`SessionInfo.id`, or `""` for an API key."""
+        """The `SessionInfo.id` of the session, or `""` for an API key."""
         return self.scope.removeprefix("session:") if self.is_session else ""
 
 
@@ -45,7 +45,7 @@ class AuthenticationService:
         self._pending_writes: set[asyncio.Task[None]] = set()
 
     async def authenticate_key(self, key: str, *, address: str = "") -> Caller:
-        """Raises `Refused("unauthorized")`."""
+        """Raises `Refused("unauthorized")` for an unknown, revoked or expired key, or a disabled user."""
         row = await self._database.fetch_one("key_by_hash", hash=secrets.hash_api_key(key))
         now = self._clock.now()
         if row is None or row["revoked_at"] is not None or row["disabled_at"] is not None:
@@ -64,7 +64,7 @@ class AuthenticationService:
         return Caller(actor, f"key:{row['id']}")
 
     async def authenticate_session(self, token: str, *, address: str = "") -> Caller:
-        """Raises `Refused("unauthorized")`."""
+        """Raises `Refused("unauthorized")` for an unknown or expired session, or a disabled user."""
         row = await self._database.fetch_one("session_by_hash", hash=secrets.hash_api_key(token))
         now = self._clock.now()
         if row is None or row["expires_at"] <= now or row["disabled_at"] is not None:

@@ -1,7 +1,7 @@
-"""Known devices: a cookie proves that its user signed in on the device before (OWASP, "Device Cookies").
+"""Known devices: a cookie proves that a user has signed in on the device before (OWASP, "Device Cookies").
 
-Failures on a known device are counted separately, so its user can sign in during an attack. The cookie is
-encrypted and bound to the user and the password. A cookie never authenticates a user.
+Failures on a known device are counted separately, so the user can sign in during an attack on the account. The cookie
+is encrypted and bound to the user and the password. A cookie never authenticates a user.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _MAX_COOKIE_LENGTH = 1000  # characters; a valid cookie has about 250
 
 @dataclass(frozen=True, slots=True)
 class KnownDevice:
-    """The contents of a cookie. `id` is the key of the failure counter."""
+    """The contents of a device cookie. `id` is the key of the device's failure counter."""
 
     id: str
     user_id: str
     password_fingerprint: str
 
     def belongs_to(self, user: User | None) -> bool:
-        """Whether this user signed in on the device with the current password."""
+        """Returns whether this user has signed in on the device with the current password."""
         return user is not None and user.id == self.user_id and _password_fingerprint(user) == self.password_fingerprint
 
 
@@ -44,18 +44,18 @@ class DeviceCookies:
         return self._box.encrypt(payload, _PURPOSE).rstrip("=")  # `=` would have to be quoted in a cookie
 
     def read(self, cookie: str) -> KnownDevice | None:
-        """Returns None if the cookie is invalid or expired."""
+        """Returns the device of a cookie; None if the cookie is invalid or expired."""
         if len(cookie) > _MAX_COOKIE_LENGTH:
             return None
         try:
             device_id, user_id, fingerprint, expires_at = json.loads(
                 self._box.decrypt(cookie + "=" * (-len(cookie) % 4), _PURPOSE)
             )
-        except (DecryptionError, ValueError):  # forged, or from another key or version
+        except (DecryptionError, ValueError):  # forged, or encrypted with another key or by another version
             return None
         return KnownDevice(device_id, user_id, fingerprint) if expires_at > self._clock.now() else None
 
 
 def _password_fingerprint(user: User) -> str:
-    """The hash is salted, so the fingerprint reveals nothing about the password."""
+    """The password hash is salted, so the fingerprint reveals nothing about the password."""
     return secrets.hash_api_key(user.password_hash or "")[:32]

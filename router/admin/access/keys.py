@@ -58,7 +58,10 @@ class KeyService:
         user_id: str | None = None,
         expires_at: Micros | None = None,
     ) -> NewKey:
-        """Creates a key. `role` must not exceed the user's role, which is the default."""
+        """Creates a key for a user, by default the actor's user.
+
+        `role` must not exceed the user's role, which is the default.
+        """
         now = self._clock.now()
         if expires_at is not None and expires_at <= now:
             raise Refused("invalid_request", "expiresAt must be in the future", "expiresAt")

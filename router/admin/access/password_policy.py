@@ -14,7 +14,7 @@ from router.unicode_security import safe_identifier
 from router.unicode_text import is_visible, normalize
 
 MIN_PASSWORD_LENGTH = 8
-# One password per line, in lower case, after the licence.
+# One password per line, in lower case, after the text of the licence.
 _COMMON_PASSWORDS_FILE = Path(__file__).with_name("common_passwords.txt")
 _PRODUCT_NAMES = frozenset({"emailrouter", "email-router"})
 _TRAILING_PUNCTUATION = "./>)]}\"'!?,;:"
@@ -22,9 +22,9 @@ _ADVICE = f"choose a different password of at least {MIN_PASSWORD_LENGTH} charac
 
 
 def check_password(password: str, email: str) -> None:
-    """Raises `Refused` for a rejected password. Reads a file, so do not call it on the event loop.
+    """Raises `Refused` for a rejected password. Reads a file, so do not call this on the event loop.
 
-    `email` is normalised by `normalize_email`.
+    `email` must be normalised by `normalize_email`.
     """
     if len(password) > secrets.MAX_PASSWORD_LENGTH or len(safe_identifier(password).strip()) < MIN_PASSWORD_LENGTH:
         raise _rejection(
@@ -51,9 +51,9 @@ def _period(text: str) -> int:
 
 
 def _is_derived_from_address(plain: str, text: str, email: str) -> bool:
-    """Whether the password is a part of the user's address, or an address or URL at its domain.
+    """Returns whether the password is the user's address, a part of it, or an address or URL at the same domain.
 
-    `plain` is `text` in lower case and without repetitions. Both have no spaces.
+    `plain` is `text` in lower case and without repetitions. Neither contains spaces.
     """
     domain = email.rpartition("@")[2]
     letters = _alphanumerics(plain)  # punctuation does not make guessing harder

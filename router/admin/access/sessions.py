@@ -1,7 +1,8 @@
 """Sessions: signing in and out with email address and password.
 
-A session ends on sign-out, on expiry, and when its user is disabled, deleted or gets a new password. Only the
-hash of its token is stored. Responses do not reveal whether an account exists, and their timing hardly does.
+A session ends on sign-out, on expiry, and when its user is disabled or deleted. A password change ends all sessions of
+the user, or all but the one that changed the password. Only the hash of a session token is stored. Responses do not
+reveal whether an account exists, and their timing hardly does.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ from router.secrets import SecretBox
 from router.store.database import Database, fetch_model, fetch_models
 
 SESSION_LIFETIME: Micros = 14 * 86400 * SECOND
-# One limit for known devices and one for unknown devices. A verification takes 19 MiB and about 20 ms.
+# Applies separately to known and to unknown devices. A password verification takes 19 MiB and about 20 ms.
 MAX_CONCURRENT_VERIFICATIONS = 2
 MAX_SESSIONS = 100
-# The audit log records at most one failure of an account in this time.
+# The audit log records each kind of failure of an account once in a window of this length.
 AUDIT_INTERVAL_SECONDS = 3600
 _SESSION_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -38,7 +39,10 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class NewSession:
-    """A session of a user who has just signed in. `token` and `device_cookie` are secrets for cookies."""
+    """A session of a user who has just signed in.
+
+    `token` and `device_cookie` are secret cookie values.
+    """
 
     token: str
     user: User
@@ -48,7 +52,10 @@ class NewSession:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The user and workspace of an actor, each None if it was removed. The command line has no user."""
+    """The user and workspace of an actor, each None if it was deleted.
+
+    `user` is also None for an actor without a user.
+    """
 
     actor: Actor
     user: User | None
@@ -81,7 +88,9 @@ class SessionService:
     async def sign_in(self, email: str, password: str, *, address: str, device: str = "") -> NewSession:
         """Signs a user in. `device` is the device cookie of the client, or `""`.
 
-        Raises `unauthorized` for wrong credentials or a disabled user, and `RateLimited`.
+        Raises:
+            Refused: `unauthorized` for wrong credentials or a disabled user.
+            RateLimited: The account or the client has too many failures.
         """
         client = SignInClient.from_unknown_device(address, email)
         known_device = self._devices.read(device)
@@ -108,7 +117,7 @@ class SessionService:
 
         Args:
             user: The user as read at authentication.
-            attempt: The successful attempt to release; None if no password was checked.
+            attempt: The counted attempt, which has succeeded; None if no password was checked.
 
         Raises:
             Refused: `unauthorized` if the user was deleted, disabled or given a new password meanwhile.
@@ -141,7 +150,7 @@ class SessionService:
         await self._database.execute("session_delete", hash=secrets.hash_api_key(token))
 
     async def list(self, actor: Actor) -> tuple[SessionInfo, ...]:
-        """Lists sessions of the actor's user, most recently used first."""
+        """Lists sessions of the actor's user, the most recently used first, up to `MAX_SESSIONS`."""
         rows = await fetch_models(
             self._database,
             SessionInfo,
@@ -154,7 +163,7 @@ class SessionService:
         return tuple(rows)
 
     async def end(self, actor: Actor, session_id: str) -> None:
-        """Ends a session of the actor's user. Raises `not_found`."""
+        """Ends a session of the actor's user. Raises `Refused("not_found")`."""
         ended = _SESSION_ID.fullmatch(session_id) and await self._database.execute(
             "session_delete_one", user_id=actor.user_id or "", workspace_id=actor.workspace_id, id=session_id
         )
@@ -162,9 +171,13 @@ class SessionService:
             raise not_found_error("Session")
 
     async def change_password(self, actor: Actor, *, current: str, new: str, keep_session_id: str = "") -> str:
-        """Changes the password of the actor's user, ends their other sessions, and returns a new device cookie.
+        """Changes the password of the actor's user. Returns a new device cookie.
 
-        Without `keep_session_id`, all sessions end. Raises `Refused` for either password, and `RateLimited`.
+        Ends all sessions of the user except `keep_session_id`.
+
+        Raises:
+            Refused: The current password is wrong, or the policy rejects the new password.
+            RateLimited: The current password was wrong too often.
         """
         user = None
         if actor.user_id is not None:
@@ -207,9 +220,10 @@ class SessionService:
     async def _record_failure(
         self, account: str, counter_key: str, user: User | None, attempt: CountedAttempt, address: str
     ) -> None:
-        """Logs a failure. The audit log records only the first of each hour, so that guessing cannot fill it.
+        """Logs a failed attempt.
 
-        Failures of nonexistent users are counted too, so that the timing reveals less.
+        The audit log records each kind of failure of a user only once an hour, so that guessing cannot fill it. For a
+        nonexistent user, the same counts are written, so that the timing reveals less.
         """
         actions = ["user.sign_in_failed"] if attempt.remaining else ["user.sign_in_failed", "user.sign_in_limited"]
         async with self._database.transaction() as transaction:

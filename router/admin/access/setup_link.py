@@ -1,8 +1,8 @@
 """The setup link: lets the first admin of an installation choose an email address and a password.
 
 Only the hash of its token is stored. The link works once, expires, and becomes invalid when the initial password
-changes. Opening the page does not invalidate the link, because previews open it too. Completing the setup also
-revokes the API key in the first-login file and deletes the file on this host.
+changes. Opening the page does not invalidate the link, because link previews open the page too. Completing the setup
+also revokes the API key in the first-login file, and deletes the file if it is on this host.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from router.ratelimit.failure_throttle import FailureThrottle
 from router.ratelimit.sliding_window import RateLimit
 from router.store.database import Database, QueryExecutor, fetch_model
 
-# Names in the table `installation`, for the `link_record` and the id of the API key in the first-login file.
+# Names in the table `installation`. The values are the `link_record`, and the id of the API key in the first-login
+# file.
 LINK_FACT = "first_link"
 FILE_KEY_FACT = "first_login_file_key"
 FIRST_LOGIN_FILE = "first-login"  # file name in data_dir
@@ -53,7 +54,7 @@ def link_record(token: str, user_id: str, password_hash: str, now: Micros) -> st
 class SetupLinkService:
     """Validates setup links and completes the setup. Counts failures in memory, so use one instance per process.
 
-    `file` is the path of the first-login file, which may be on another host.
+    `file` is the path of the first-login file, which may exist only on another host.
     """
 
     def __init__(self, database: Database, clock: Clock, file: Path) -> None:
@@ -105,7 +106,7 @@ class SetupLinkService:
     def _delete_file(self) -> None:
         try:
             self._file.unlink(missing_ok=True)
-        except OSError as error:  # `emailrouter check` warns about the file
+        except OSError as error:  # `emailrouter check` warns about the remaining file
             log.warning("first_login.not_deleted", path=str(self._file), error=error.strerror or str(error))
 
 

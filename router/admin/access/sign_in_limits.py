@@ -1,8 +1,8 @@
-"""Limits on failed sign-in attempts, which apply before the password is verified.
+"""Limits on failed sign-in attempts. The limits apply before the password is verified.
 
-Failures are counted by address, by address and account, and by account. A known device has its own counter, so
-that an attack does not lock out the owner. Nonexistent accounts are counted too, so that a rejection does not
-reveal which accounts exist.
+Failures from unknown devices are counted by address, by address and account, and by account. A known device has only
+its own counter, so that an attack does not lock out the user. Failures for nonexistent accounts are counted too, so
+that a rejection does not reveal which accounts exist.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from router.store.database import Database
 # Limits in memory. The limit by address is higher, because an office can have one address for all users.
 ADDRESS_LIMIT = RateLimit(requests=100, seconds=900)
 ADDRESS_ACCOUNT_LIMIT = RateLimit(requests=10, seconds=900)
-# Limits in the database. A sliding window allows less than twice its limit in any hour, so an account has fewer
-# than 100 failures (OWASP ASVS 2.2.1).
+# Limits in the database. A sliding window allows less than twice its limit in any hour. So unknown devices cause
+# fewer than 100 failures of an account in an hour (OWASP ASVS 4.0, 2.2.1).
 ACCOUNT_LIMIT = RateLimit(requests=50, seconds=3600)
 DEVICE_LIMIT = RateLimit(requests=10, seconds=900)
 # Accounts are hashed to this many counters, because the number of invented names is unlimited. With 100 users, the
@@ -36,8 +36,9 @@ class SignInClient:
     """The origin and the account of an attempt.
 
     Attributes:
+        address: The key that `address_key` returns for the client's address.
         account: The normalised email address; `""` if invalid.
-        counter_key: The counter of the account, also for nonexistent accounts.
+        counter_key: The key of the account's failure counter; nonexistent accounts have one too.
         device_id: `""` for an unknown device.
     """
 
@@ -65,7 +66,10 @@ class SignInLimits:
         self._by_address_and_account = FailureThrottle(clock, ADDRESS_ACCOUNT_LIMIT)
 
     def check(self, client: SignInClient) -> None:
-        """Raises `RateLimited` if an unknown device has too many failures. Does not query the database."""
+        """Raises `RateLimited` if an unknown device has reached a limit in memory.
+
+        Does not query the database.
+        """
         if not client.device_id:
             self._by_address.check(client.address)
             self._by_address_and_account.check(_address_account_key(client))
@@ -74,7 +78,7 @@ class SignInLimits:
         """Counts the attempt as a failure before its outcome is known. Raises `RateLimited`."""
         if client.device_id:
             return await self._counts.reserve(f"device:{client.device_id}", DEVICE_LIMIT)
-        # No await between check and count, so concurrent attempts cannot exceed a limit.
+        # No await between check and count, so concurrent attempts cannot exceed a limit in memory.
         self.check(client)
         self._by_address.record_failure(client.address)
         self._by_address_and_account.record_failure(_address_account_key(client))
@@ -85,11 +89,14 @@ class SignInLimits:
             raise
 
     async def reserve_password_check(self, user_id: str) -> CountedAttempt:
-        """Raises `RateLimited`."""
+        """Counts a check of the current password as a failure before its outcome is known.
+
+        Raises `RateLimited`.
+        """
         return await self._counts.reserve(f"password:{user_id}", DEVICE_LIMIT)
 
     def release(self, client: SignInClient) -> None:
-        """Removes the attempt from the counters in memory."""
+        """Removes an attempt that did not fail from the counters in memory."""
         if not client.device_id:
             self._by_address.remove_failure(client.address)
             self._by_address_and_account.remove_failure(_address_account_key(client))

@@ -97,10 +97,10 @@ class UserService:
         timezone: str | None = None,
         clear_timezone: bool = False,
     ) -> User:
-        """Changes the given fields.
+        """Changes the given fields. Raises `Refused`.
 
-        A new password ends the user's sessions. Disabling also revokes the user's keys, and enabling restores nothing.
-        With `clear_timezone`, the user gets the time zone of the workspace.
+        A new password ends the user's sessions. Disabling ends the sessions and revokes the API keys of the user, and
+        enabling does not restore them. With `clear_timezone`, the time zone of the workspace applies to the user.
         """
         new_role = None if role is None else parse_role(role)
         new_timezone = None if timezone is None else validation.validate_timezone(timezone)
@@ -221,7 +221,7 @@ async def _require_another_admin(transaction: QueryExecutor, actor: Actor, user:
 
 
 async def hash_valid_password(password: str, email: str) -> str:
-    """Raises `Refused` for a password that the policy rejects."""
+    """Hashes a password in a thread. Raises `Refused` if the password policy rejects it."""
 
     def check_and_hash() -> str:
         check_password(password, email)

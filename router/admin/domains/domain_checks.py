@@ -1,8 +1,9 @@
 """Checks of domains: verification, rechecks, takeover by another workspace.
 
-A name is active in at most one workspace. Only a check by a user takes a name over, if the TXT record of that
-workspace is published and that of the other is gone. The other domain then gets a new token, so that its old
-record is useless. Audit entries and alerts are written in the transaction of the change.
+A name is active in at most one workspace. Only a check that a user starts can take over a name. A takeover requires
+that the TXT record of the user's workspace is published and that of the other workspace is not. The domain of the
+other workspace then receives a new token, so that the old record is useless. Audit entries and alerts are written in
+the transaction of the change.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ from router.model import Actor, Domain, Micros
 from router.store.database import Database, QueryExecutor, fetch_models
 
 TOKEN_BYTES = 20  # the token of another workspace cannot be guessed
-MAX_CONCURRENT_CHECKS = 8  # checks of one batch
+MAX_CONCURRENT_CHECKS = 8  # in one batch of rechecks
 BATCH_SIZE = 200
-# Another process can then check the domain, if the one that claimed it was killed.
+# If a process is killed during a check, another process can check the domain after this time.
 CLAIM_DURATION: Micros = 600 * SECOND
 
 log = structlog.get_logger()
@@ -84,14 +85,14 @@ class DomainCheckService:
         self._jitter = jitter
 
     async def recheck_due(self) -> int:
-        """Checks all due domains of all workspaces and returns their number.
+        """Rechecks all due domains of all workspaces and returns the number that this process found.
 
-        Each due domain is checked by one process, but counted by all.
+        If several processes find the same domain, only one of them checks it.
         """
         checked = 0
         while True:
             now = self._clock.now()
-            # A later due time was written with a wrong clock, so the check is due now.
+            # A due time after `latest_due` was written with a wrong clock, so the check is due now.
             latest_due = now + 2 * max(self._policy.recheck_interval, verification_state.DAY)
             due = await fetch_models(
                 self._database, Domain, "domain_due_checks", now=now, latest_plausible=latest_due, limit=BATCH_SIZE
@@ -225,7 +226,10 @@ class DomainCheckService:
         )
 
     async def verification_mode(self, transaction: QueryExecutor, domain: Domain) -> VerificationMode:
-        """With several workspaces, `auto` requires the TXT record, because MX records do not show the owner."""
+        """Returns the records that verify a domain.
+
+        With several workspaces, `auto` requires the TXT record, because MX records do not show the owner.
+        """
         if domain.mx_managed == "upstream":
             return "txt"
         if self._policy.verification != "auto":
@@ -235,7 +239,7 @@ class DomainCheckService:
 
 
 def _can_take_over(result: VerificationResult, other: Domain, actor: Actor | None) -> bool:
-    """Whether a check can take the name over from `other`.
+    """Returns whether a check can take the name over from `other`.
 
     A recheck never can, because only a user may move mail between workspaces.
     """

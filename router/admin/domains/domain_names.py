@@ -49,9 +49,9 @@ def normalize_domain_name(text: str) -> str:
 
 @cache
 def _public_suffixes() -> PublicSuffixList:
-    """Returns the suffixes under which registries register names for anyone, such as `co.uk` and `*.ck`.
+    """Returns the ICANN section of the Public Suffix List, with suffixes such as `co.uk` and `*.ck`.
 
-    Suffixes such as `github.io` are excluded, because they have an owner and can receive mail.
+    The private section is excluded: suffixes such as `github.io` have an owner and can receive mail.
     """
     return PublicSuffixList(only_icann=True)
 

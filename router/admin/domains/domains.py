@@ -1,7 +1,7 @@
 """The mail domains of a workspace: creation, verification, deletion.
 
-A domain is active once a check has found its required records. A single failed check does not stop mail
-(`router.dns.verification_state`). Several workspaces can add the same name, but only one can activate it.
+A domain becomes active when a check finds its required records. A single failed check does not stop mail
+(`router.dns.verification_state`). Several workspaces can add the same name, but it is active in at most one of them.
 """
 
 from __future__ import annotations
@@ -23,9 +23,11 @@ from router.store.database import Database, QueryExecutor, fetch_model, fetch_mo
 
 @dataclass(frozen=True, slots=True)
 class DomainView:
-    """A domain with the records of its last check. Before the first check, these are the records to publish.
+    """A domain with the records of its last check.
 
-    `proof` says which records are required.
+    Attributes:
+        records: Before the first check, the records to publish.
+        proof: Which records are required for verification.
     """
 
     domain: Domain
@@ -68,9 +70,9 @@ class DomainService:
         return await self._build_view(self._database, await _fetch_domain(self._database, actor, domain_id))
 
     async def create(self, actor: Actor, name: str) -> DomainView:
-        """Adds an unverified domain, which may be active in another workspace.
+        """Adds an unverified domain. The name may be active in another workspace.
 
-        Raises `domain_taken` if the workspace already has the domain.
+        Raises `Refused("domain_taken")` if the workspace already has the domain.
         """
         domain = Domain(
             id=ids.new_id("dom"),
@@ -101,7 +103,10 @@ class DomainService:
         return view
 
     async def verify(self, actor: Actor, domain_id: str) -> DomainView:
-        """Checks a domain now. Raises `domain_taken` if the name stays active in another workspace."""
+        """Checks a domain now.
+
+        Raises `Refused("domain_taken")` if the records are correct but the name stays active in another workspace.
+        """
         domain = await _fetch_domain(self._database, actor, domain_id)
         checked = await self._checks.check(domain, actor)
         if checked.is_taken:
@@ -135,7 +140,10 @@ class DomainService:
             return await self._build_view(transaction, domain)
 
     async def delete(self, actor: Actor, domain_id: str, *, force: bool = False) -> None:
-        """Deletes a domain, with its aliases if forced. Its tickets stay. Raises `in_use`."""
+        """Deletes a domain; with `force`, also its aliases. Its tickets stay.
+
+        Raises `Refused("in_use")` if the domain has aliases, unless `force` is set.
+        """
         validation.validate_id(domain_id, "dom", "Domain")
         async with self._database.transaction() as transaction:
             domain = await fetch_model(
