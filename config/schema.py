@@ -125,7 +125,7 @@ class SmtpSettings(Section):
     )
     max_mails_per_minute_per_ip: Integer = setting(
         6000,
-        "Maximum messages per minute per address (3 and 9 times for its networks), then 450. 0 means unlimited.",
+        "Maximum messages per minute from an address (its networks: 3 and 9 times), then 450. 0 means unlimited.",
         ge=0,
     )
     max_session: PositiveDuration = setting(
@@ -138,7 +138,7 @@ class SmtpSettings(Section):
     )
     min_free_bytes: Integer = setting(
         104857600,
-        "Minimum free disk space, plus the size of SQLite's WAL; with less, messages get 452. 0 disables the check.",
+        "Minimum free disk space besides the SQLite WAL; with less, messages get 452. 0 disables the check.",
         ge=0,
     )
     errors_per_session: Integer = setting(10, "Command errors after which a session is closed with 421.", ge=1)
@@ -267,7 +267,7 @@ class DeliverySettings(Section):
     )
     max_claims: Integer = setting(
         10,
-        "Maximum attempts of a delivery that end without an outcome, as in a crash of the process; then it is dead.",
+        "Maximum attempts of a delivery without an outcome, such as after a crash; then the delivery is dead.",
         ge=1,
     )
     answer_excerpt: Integer = setting(1000, "Maximum bytes of the response that are stored with an attempt.", ge=0)
