@@ -98,8 +98,8 @@ def _add_probes(app: web.Application, services: Services) -> None:
 def _path_pattern(route: Route) -> str:
     """The path as an aiohttp pattern.
 
-    `/tickets/{id}` does not match `/tickets/mine`, so that a 405 for `/tickets/mine` lists only the methods of that
-    path.
+    `/tickets/{id}` does not match `/tickets/mine`, so that a 405 for `/tickets/mine` does not list methods of
+    `/tickets/{id}`.
     """
     parent, _, last = route.path.rpartition("/")
     if not last.startswith("{"):
@@ -118,7 +118,10 @@ def _add_route(app: web.Application, method: str, path: str, handler: Handler) -
 
 
 async def _handle_expect(request: web.Request) -> web.StreamResponse | None:
-    """Rejects expectations other than `100-continue` (RFC 9110 section 10.1.1), to which `api.body` responds."""
+    """Rejects expectations other than `100-continue` (RFC 9110 section 10.1.1).
+
+    `api.body` sends the response `100 Continue`.
+    """
     if request.headers.get("Expect", "").lower() != "100-continue":
         return responses.error("invalid_request", "Expect must be 100-continue")
     return None

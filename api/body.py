@@ -1,7 +1,7 @@
-"""Reads request bodies and decodes JSON objects, with limits on size, depth and containers.
+"""Reads request bodies and decodes JSON objects, with limits on size, depth, and the number of arrays and objects.
 
-Rejects input that JSON parsers treat differently (RFC 8259) or that databases cannot store. An empty body is an empty
-object.
+Rejects input that JSON parsers interpret differently (RFC 8259) or that databases cannot store. An empty body is
+decoded as an empty object.
 """
 
 from __future__ import annotations
@@ -16,20 +16,26 @@ from aiohttp import HttpVersion11, web
 from router.errors import Refused
 
 MAX_DEPTH = 20
-# Maximum number of arrays and objects. Each takes up to 100 times its size in memory. Brackets in strings count too, so
-# the limit exceeds the 20,000 characters of the longest note.
+# Maximum number of arrays and objects. In memory, each takes up to 100 times the size of its text. Brackets in strings
+# count too, so the limit exceeds the 20,000 characters of the longest note.
 MAX_CONTAINERS = 30_000
 SMALL_BODY_BYTES = 4096
-# aiohttp parses a Content-Type in quadratic time.
+# In characters. aiohttp parses a Content-Type in quadratic time.
 _MAX_CONTENT_TYPE = 200
 _CHARSET = re.compile(r";[ \t]*charset=\"?([^\";\s]*)", re.IGNORECASE)
-# 18 digits fit in 64 bits.
+# Any number of 18 digits fits in 64 bits.
 _MAX_DIGITS = 18
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def effective_limit(declared: int | None, cap: int, *, small: bool) -> int:
-    """The maximum body size of a route in bytes. `small`: the route needs no authentication or takes no body."""
+    """Returns the maximum body size of a route in bytes.
+
+    Args:
+        declared: The maximum that the route declares, if any.
+        cap: The maximum for all routes.
+        small: Whether the default is small, because the route needs no authentication or takes no body.
+    """
     if declared is None:
         declared = SMALL_BODY_BYTES if small else cap
     return min(declared, cap)
@@ -38,7 +44,7 @@ def effective_limit(declared: int | None, cap: int, *, small: bool) -> int:
 async def read(request: web.Request, limit: int) -> bytes:
     """Reads the body. Raises `Refused` if it exceeds `limit` bytes or has a content coding.
 
-    Sends `100 Continue` if the client expects it, because the request has passed authentication by then.
+    Sends `100 Continue` to a client that expects it. By then the request has passed authentication.
     """
     declared = request.content_length
     if declared is not None and declared > limit:
@@ -89,7 +95,7 @@ def decode(content: bytes, media_type: str, charset: str) -> dict[str, Any]:
             "invalid_request",
             f"Request body is not valid JSON: {error.msg} at line {error.lineno} column {error.colno}",
         ) from None
-    except RecursionError:  # the decoder limits its own depth well below the C stack
+    except RecursionError:  # the JSON decoder raises it before the C stack overflows
         raise _too_deep_error() from None
     _check_values([decoded])
     if not isinstance(decoded, dict):
@@ -124,7 +130,7 @@ def _build_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     decoded = dict(pairs)
     if len(decoded) != len(pairs):
         seen: set[str] = set()
-        duplicate = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]  # add() returns None, which is the point
+        duplicate = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]  # add() returns None, which is falsy
         raise Refused(
             "invalid_request", f"{duplicate[:50]} is given more than once", _UNSTORABLE.sub("", duplicate[:200])
         )

@@ -21,7 +21,10 @@ def cookie_name(public_url: str) -> str:
 
 
 def _prefix(public_url: str) -> str:
-    """`__Host-` with HTTPS (RFC 6265bis section 4.1.3.2), so that other hosts and plain HTTP cannot set the cookie."""
+    """`__Host-` with HTTPS, otherwise `""`.
+
+    The prefix prevents other hosts and plain HTTP from setting the cookie (RFC 6265bis section 4.1.3.2).
+    """
     return "__Host-" if public_url.startswith("https://") else ""
 
 
@@ -52,7 +55,7 @@ class Cookies:
         self._set(request, response, self._session, "", 0)
 
     def _set(self, request: web.Request, response: web.StreamResponse, name: str, value: str, seconds: int) -> None:
-        """Sets a cookie. `SameSite=Strict` would withhold the session from links in Slack."""
+        """Sets a cookie. With `SameSite=Strict`, users who follow a link in Slack would appear signed out."""
         response.set_cookie(
             name,
             value,

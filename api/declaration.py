@@ -1,7 +1,7 @@
 """What middlewares know about the target of a request.
 
-Calls of the API and pages of the dashboard are bound methods of a `DeclaredHandler`, so the same middlewares apply to
-both.
+Calls of the API and pages of the dashboard are served by methods of a `DeclaredHandler`, so the same middlewares apply
+to both.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Declaration(Protocol):
 
     @property
     def media(self) -> str:
-        """The media type of a streamed response, which has no overall time limit; else `""`."""
+        """The media type of a streamed response, otherwise `""`. Streamed responses have no overall time limit."""
         ...
 
     @property
@@ -38,6 +38,6 @@ class DeclaredHandler:
 
 
 def find_declaration(request: web.Request) -> Declaration | None:
-    """The declaration of the target. None for static files and unknown paths."""
+    """The declaration of the target. None for other handlers, such as static files, and for unknown paths."""
     owner = getattr(request.match_info.handler, "__self__", None)
     return owner.declaration if isinstance(owner, DeclaredHandler) else None

@@ -46,7 +46,7 @@ def render(routes: tuple[Route, ...]) -> str:
 
 
 def make_response(page: str) -> web.Response:
-    """Builds the response with a Content-Security-Policy that forbids scripts and resources."""
+    """Builds the response with a Content-Security-Policy that forbids scripts and external resources."""
     return web.Response(
         text=page,
         content_type="text/html",

@@ -59,7 +59,7 @@ def parse_document(text: str) -> dict[str, dict[str, Any]]:
 
 
 def _substitute(command: str, text: str) -> str:
-    """Replaces each `$NAME` with the document's first id of that type, or with a fixed value."""
+    """Replaces each `$NAME` with the first id of its type in `text`, or with a fixed value."""
 
     def value(variable: re.Match[str]) -> str:
         kind = _IDS.get(variable[1])
@@ -70,7 +70,7 @@ def _substitute(command: str, text: str) -> str:
 
 
 def main() -> None:
-    """Works only in a source checkout."""
+    """Updates `examples.json`. Works only in a source checkout."""
     parsed = parse_document(DOCUMENT.read_text(encoding="utf-8"))
     COPY.write_text(json.dumps(parsed, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 

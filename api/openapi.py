@@ -68,7 +68,7 @@ def _schemas(routes: list[Route]) -> tuple[Mapping[tuple[type[Any], JsonSchemaMo
 
 
 def _without_null_defaults(shape: dict[str, Any]) -> dict[str, Any]:
-    """Removes null defaults. These fields are optional and have no default in the API."""
+    """Removes null defaults: optional fields have no default in the API."""
     fields = {
         name: {key: value for key, value in field.items() if (key, value) != ("default", None)}
         for name, field in shape.get("properties", {}).items()
@@ -129,7 +129,7 @@ def _query_parameters(route: Route) -> list[dict[str, Any]]:
 
 
 def _parameter_schema(shape: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema of a query parameter, without null, which a query string cannot express."""
+    """The schema of a query parameter. Null is removed, because a query string cannot express it."""
     schema = {name: value for name, value in shape.items() if name not in ("title", "description", "default")}
     choices = [choice for choice in schema.pop("anyOf", ()) if choice.get("type") != "null"]
     if shape.get("default") is not None:

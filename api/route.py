@@ -1,4 +1,4 @@
-"""Declarations of API calls, from which serving, the OpenAPI document and the role tests are derived."""
+"""Declarations of API calls. The served paths, the OpenAPI document and the role tests are derived from them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Call(Generic[B, Q]):
         caller: None on routes without a role.
         ids: Path parameters.
         request: The aiohttp request, needed only for streams and cookies.
-        address: The nearest address that is not a trusted proxy.
+        address: The client address (`api.middleware.addresses.client_address`).
     """
 
     services: Services
@@ -47,7 +47,7 @@ class Call(Generic[B, Q]):
         return self.caller.actor
 
 
-# The models differ between routes, which the type of a list of routes cannot express.
+# The models differ between routes. The type of a list of routes cannot express this.
 Handler = Callable[[Call[Any, Any]], Awaitable[Answer | web.StreamResponse | None]]
 
 
@@ -90,7 +90,7 @@ class Route:
 
     @property
     def operation_id(self) -> str:
-        """Such as `post_domains_id_verify`."""
+        """The id of the operation in the OpenAPI document, such as `post_domains_id_verify`."""
         parts = [part.strip("{}").replace("-", "_") for part in self.path.split("/") if part]
         return "_".join([self.method.lower(), *parts])
 

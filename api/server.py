@@ -1,6 +1,6 @@
 """The HTTP server of the API. Stopping it lets running requests finish within a time limit.
 
-A malformed request gets a JSON error. Idle connections and incomplete request heads time out.
+A malformed request is answered with a JSON error. Idle connections and incomplete request heads time out.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from api.middleware import headers
 from api.middleware.addresses import peer_address
 from router import sockets
 
-# Longer than the 60 s of nginx and load balancers, so that the proxy closes first. Otherwise the proxy may send a
-# request on a connection that is just being closed.
+# Longer than the 60 s after which nginx and load balancers close an idle connection, so that the proxy closes first.
+# Otherwise the proxy may send a request on a connection that is just being closed.
 KEEPALIVE_SECONDS = 75.0
-# Each connection takes a file descriptor and about 100 KiB.
+# Each connection takes a file descriptor and about 100 KiB of memory.
 MAX_CONNECTIONS = 1000
-# How long a client may stop reading a response. Long enough for a short network failure.
+# Maximum time that a client may stop reading a response. Long enough for a short network failure.
 CLIENT_READ_SECONDS = 120.0
-# Maximum wait on stop for the first request of a new connection. Short, because browsers open connections that stay
-# idle.
+# During a stop, the maximum wait for the first request of a new connection. Short, because browsers open connections
+# that stay idle.
 FIRST_REQUEST_SECONDS = 0.5
-# Maximum waits on stop for running requests, and after that for cancelled requests.
+# During a stop, the maximum wait for running requests, and then for cancelled requests.
 GRACE_SECONDS = 10.0
 CANCEL_SECONDS = 0.5
 MAX_LOGGED = 10
@@ -155,7 +155,7 @@ class ApiServer:
         self.address = (host, port)
 
     async def start(self) -> None:
-        """Starts listening. Raises OSError if the address or a socket of systemd is unavailable."""
+        """Starts listening. Raises OSError if the address is unavailable or systemd passed no socket."""
         runner = web.AppRunner(self._app, access_log=None, handle_signals=False)
         await runner.setup()
         self._runner = runner
@@ -191,7 +191,7 @@ class ApiServer:
             await self._await_first_requests(self._runner)
         runner, self._runner = self._runner, None
         if runner is not None:
-            # The grace period would otherwise wait for event streams.
+            # Ends event streams, which would otherwise use up the grace period.
             await runner.shutdown()
             manager = runner.server
             if manager is not None:

@@ -15,7 +15,10 @@ _MAX_HOPS = 20
 
 
 def client_address(request: web.Request, trusted: Sequence[Network]) -> str:
-    """The nearest address that is not a trusted proxy; `""` for a Unix socket."""
+    """The nearest address that is not a trusted proxy; otherwise the most distant known proxy.
+
+    `""` for a Unix socket and for a closed connection.
+    """
     nearest = peer_address(request.transport)
     if nearest is None:
         return ""

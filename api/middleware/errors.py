@@ -19,7 +19,8 @@ from router.ratelimit.sliding_window import RateLimit
 
 log = structlog.get_logger()
 
-# Limit of log events per address. While the database is unavailable, even unauthenticated requests cause log events.
+# Limit of log events per client address. While the database is unavailable, even unauthenticated requests cause log
+# events.
 ERROR_LOG_LIMIT = RateLimit(requests=300, seconds=60)
 ERROR_LOG_COUNTS = web.AppKey("error_log_counts", FailureThrottle)
 
@@ -83,7 +84,10 @@ def _log_fields(request: web.Request) -> dict[str, str]:
 
 
 def _check_response_not_started(request: web.Request) -> None:
-    """Raises ConnectionResetError if the response has started, so that the client cannot take it for complete."""
+    """Raises ConnectionResetError if the response has started.
+
+    The connection is then closed, so that the client does not mistake the response for a complete one.
+    """
     if request.writer.output_size > 0:
         raise ConnectionResetError("the response cannot be completed")
 

@@ -1,8 +1,8 @@
 """Authorises requests by role and protects sessions against cross-site request forgery.
 
-A request that changes something with a session must come from the dashboard's own pages (`Sec-Fetch-Site`, `Origin`).
-The same applies to signing in and out, so that no other site can sign a user in. A client that sends neither field is
-not a browser and has no cookie to abuse.
+State-changing requests of a session must come from the dashboard's own pages (`Sec-Fetch-Site`, `Origin`). The same
+applies to signing in and out, so that no other site can sign a user in. A client that sends neither field is not a
+browser and has no cookie to abuse.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Rate limits per API key, workspace and user (docs/decisions/0033-rate-limits-of-sessions.md).
+"""Rate limits: per key and per workspace for API keys, per user for sessions.
 
-Automatic requests of open pages have a separate limit, so that they never use up the limit of the user.
+Automatic requests of open pages have a separate limit, so that they never use up the user's limit. See
+docs/decisions/0033-rate-limits-of-sessions.md.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from router.ratelimit.sliding_window import RateLimit
 
 MINUTE_SECONDS = 60
 DAY_SECONDS = 86400
-# Automatic requests per minute and user, enough for 20 pages (`change_feed.MAX_STREAMS_PER_USER`). A client that forges
-# `REFRESH_HEADER` gets no more than this limit.
+# Maximum number of automatic requests per minute and user. It suffices for 20 open pages
+# (`change_feed.MAX_STREAMS_PER_USER`), and it also applies to a client that forges `REFRESH_HEADER`.
 AUTOMATIC_REQUESTS = 1200
 # Sent by `static/app.js`. Other sites cannot set the header (CORS).
 REFRESH_HEADER = "X-Page-Refresh"

@@ -1,7 +1,7 @@
 """Counts and times requests by route and status class.
 
-The outermost middleware, which sees the final responses. The label is the registered pattern, so the number of label
-values is bounded.
+This is the outermost middleware, so it sees the final responses. The route label is the registered path pattern, so
+the number of label values is bounded.
 """
 
 from __future__ import annotations

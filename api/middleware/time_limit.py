@@ -18,7 +18,7 @@ _OWN_MODULES = ("api.", "router.")
 
 
 def time_limit(limit: timedelta) -> Middleware:
-    """Builds the middleware. `errors` answers a request over the limit with 503."""
+    """Builds the middleware. The `errors` middleware answers a request that exceeds the limit with 503."""
 
     @web.middleware
     async def limit_time(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -35,7 +35,7 @@ def time_limit(limit: timedelta) -> Middleware:
 
 
 def innermost_call(error: TimeoutError) -> str:
-    """The innermost function of this program that the request waited in, with its database query if any.
+    """The innermost function of this program that the request waited in, with the name of its database query, if any.
 
     Reads the traceback of the cancellation, so requests that finish in time have no overhead.
     """

@@ -1,4 +1,4 @@
-"""Calls for aliases."""
+"""API calls for aliases."""
 
 from __future__ import annotations
 

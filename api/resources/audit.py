@@ -1,4 +1,4 @@
-"""Call for the audit log."""
+"""API call for the audit log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls for signing in and out, for sessions, and for the password of the authenticated user."""
+"""API calls for signing in and out, for sessions, and for the password of the authenticated user."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from router.model import Actor
 async def login(call: Call[Login, NoQuery]) -> web.StreamResponse:
     """Returns the session token only in a cookie, which scripts cannot read.
 
-    A request from another site contains the cookie only if the user follows a link.
+    A request from another site contains the session cookie only if the user follows a link.
     """
     sessions = call.services.sessions
     cookies = call.request.app[COOKIES]

@@ -1,4 +1,4 @@
-"""Calls for blocked senders."""
+"""API calls for blocked senders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls for deliveries."""
+"""API calls for deliveries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls for domains and their verification."""
+"""API calls for domains and their verification."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Call that explains the routing of a message."""
+"""API call that explains the routing of a message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Call for the delivery status of the workspace."""
+"""API call for the delivery status of the workspace."""
 
 from __future__ import annotations
 

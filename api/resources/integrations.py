@@ -1,4 +1,4 @@
-"""Calls for integrations."""
+"""API calls for integrations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls for API keys."""
+"""API calls for API keys."""
 
 from __future__ import annotations
 

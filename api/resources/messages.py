@@ -1,4 +1,4 @@
-"""Calls for messages: search, original message, attachments and trace.
+"""API calls for messages: search, original message, attachments and trace.
 
 Content is returned only as a download, never for display in the browser.
 """
@@ -16,7 +16,7 @@ from api.schema.shape import EmptyBody, NoQuery
 from api.schema.tickets import TraceAnswer
 from router.errors import not_found_error
 
-# Seconds in which a client must read one chunk.
+# Maximum time in which a client must read one chunk.
 WRITE_SECONDS = 60
 _CHUNK_BYTES = 256 * 1024
 
@@ -41,7 +41,7 @@ async def download_raw(call: Call[EmptyBody, NoQuery]) -> web.StreamResponse:
 
 
 async def download_attachment(call: Call[EmptyBody, NoQuery]) -> web.StreamResponse:
-    """Sends the attachment as `application/octet-stream`, whatever its own type."""
+    """Sends every attachment as `application/octet-stream`, regardless of its own media type."""
     n = call.ids["n"]
     if not (n.isascii() and n.isdigit() and len(n) <= 6):
         raise not_found_error("Attachment")

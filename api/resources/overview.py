@@ -1,4 +1,4 @@
-"""Call for the statistics of the workspace."""
+"""API call for the statistics of the workspace."""
 
 from __future__ import annotations
 

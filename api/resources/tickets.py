@@ -1,4 +1,4 @@
-"""Calls for tickets."""
+"""API calls for tickets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls for users."""
+"""API calls for users."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls for the workspace of the caller."""
+"""API calls for the workspace of the caller."""
 
 from __future__ import annotations
 

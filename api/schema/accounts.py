@@ -239,7 +239,7 @@ class SessionList(Answer):
 
 
 class MeAnswer(Answer):
-    """The authenticated user, the effective role and the API key."""
+    """The authenticated user, the workspace and the effective role. `keyId` is null for a session."""
 
     user: UserAnswer | None
     workspace: WorkspaceAnswer | None

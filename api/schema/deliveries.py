@@ -16,7 +16,7 @@ DeliveryStateName = Annotated[str, Field(json_schema_extra={"enum": ["pending", 
 class DeliveryAnswer(Answer):
     """Delivery of a ticket event to an integration.
 
-    `parked`: whether it waits until the failing integration works again.
+    `parked`: whether the delivery waits until its failing integration works again.
     """
 
     id: str
@@ -91,7 +91,7 @@ class AttemptAnswer(Answer):
 
 
 class DeliveryDetail(DeliveryAnswer):
-    """A delivery with its attempts, oldest first."""
+    """A delivery with its latest 200 attempts, oldest first."""
 
     attempt_list: list[AttemptAnswer]
     expires_at: Time

@@ -31,7 +31,7 @@ class StepAnswer(Answer):
 class ExplainAnswer(Answer):
     """How the message would be routed, step by step.
 
-    `preview` is the payload for the integration.
+    `reply` is the SMTP reply to RCPT. `preview` is the payload for the integration.
     """
 
     recipient: str
@@ -60,7 +60,7 @@ class ExplainAnswer(Answer):
 
 
 class AuditAnswer(Answer):
-    """A change and its author.
+    """An audited action and its author.
 
     `userId` is null for failed sign-ins, automatic changes and the operator at the command line.
     """

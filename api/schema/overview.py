@@ -14,7 +14,7 @@ from router.model import Domain, DomainStatus, Integration, IntegrationStatus
 
 
 class DayAnswer(Answer):
-    """Counts of a day in UTC. `dead`: deliveries of the day's messages that failed permanently."""
+    """Counts of a day in UTC. `dead`: permanently failed deliveries of the day's messages."""
 
     date: date
     mails: int
@@ -166,7 +166,7 @@ class TroubleAnswer(Answer):
 class DoubtAnswer(Answer):
     """A domain that is unverified or has missing records.
 
-    `misses`: consecutive automatic checks that found neither record.
+    `misses`: consecutive automatic checks that found no correct record.
     """
 
     id: str

@@ -1,7 +1,7 @@
 """Base classes and field types of all models, and validation of requests.
 
-Request bodies have strict types. Unknown fields and parameters are rejected. Use cases enforce length limits, not the
-models.
+Request bodies have strict types. Unknown fields and parameters are rejected. The use cases enforce length limits; the
+models only document them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Time = Annotated[
     PlainSerializer(iso, return_type=str),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2030-01-01T12:00:00Z"]}),
 ]
-# Omitted on the last page.
+# The field is omitted on the last page.
 NextCursor = Annotated[str | None, Field(exclude_if=lambda cursor: cursor is None), WithJsonSchema({"type": "string"})]
 
 
@@ -54,7 +54,7 @@ class Answer(_CamelCaseModel):
 
 
 class Body(_CamelCaseModel):
-    """Base of request bodies. codes: error codes for invalid fields, if other than `invalid_request`."""
+    """Base of request bodies. `codes` maps invalid fields to error codes other than `invalid_request`."""
 
     model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
     codes: ClassVar[Mapping[str, ErrorCode]] = {}
@@ -65,7 +65,7 @@ class EmptyBody(Body):
 
 
 class QueryParameters(_CamelCaseModel):
-    """Base of query strings. codes: see `Body`."""
+    """Base of query strings. For `codes`, see `Body`."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
     codes: ClassVar[Mapping[str, ErrorCode]] = {}
@@ -88,7 +88,7 @@ def _parse_bool(value: object) -> object:
     raise ValueError("must be true or false")
 
 
-# Only for the OpenAPI document. The use cases enforce these limits with their own error codes.
+# These limits appear only in the OpenAPI document. The use cases enforce them with their own error codes.
 Name = Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 200})]
 Address = Annotated[str, Field(json_schema_extra={"minLength": 3, "maxLength": 254})]
 Password = Annotated[str, Field(json_schema_extra={"minLength": 8, "maxLength": 1024})]

@@ -164,7 +164,7 @@ class EventAnswer(Answer):
 
 
 class TicketDetail(TicketAnswer):
-    """A ticket with its first message, its newest messages, its deliveries and its events.
+    """A ticket with its first message, and its newest messages, deliveries and events.
 
     Each list is oldest first. `messages` has at most 50 messages, fewer if their contents exceed 16 MB
     together. `messageCount` is the number of all messages. `nextCursor` is the cursor of the messages that
@@ -237,7 +237,7 @@ class TicketListParameters(PageParameters):
 
 
 class MyTicketListParameters(PageParameters):
-    """Parameters of the list of assigned tickets."""
+    """Parameters of the list of tickets assigned to the authenticated user."""
 
     codes: ClassVar = {"status": "invalid_status"}
     status: TicketStatusName | None = None

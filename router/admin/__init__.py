@@ -1,6 +1,6 @@
-"""The use cases, one package for each subject.
+"""The use cases, grouped by subject.
 
-A method takes an `Actor` and plain values. Validation, state rules and permissions that depend on the object are
-decided here, and the callers check the role. Objects of another workspace are treated as nonexistent. Errors are
-`router.errors.Refused`.
+Most methods take an `Actor` and plain values. They validate the values, and check state rules and permissions that
+depend on the object. The callers check the role. Objects of another workspace are treated as nonexistent. A refused
+request raises `router.errors.Refused`.
 """

@@ -1,6 +1,7 @@
 """The audit log: who changed what.
 
-An entry is written in the transaction of its change. It never contains a secret or message content.
+The entry of a change is written in the same transaction as the change. Entries never contain secrets or message
+content.
 """
 
 from __future__ import annotations
@@ -18,7 +19,13 @@ from router.store.database import Database, QueryExecutor, fetch_models
 async def record(
     transaction: QueryExecutor, actor: Actor, now: Micros, action: str, target: str, **details: object
 ) -> None:
-    """Adds an entry. `action` is `noun.verb`, `target` the id of the changed object, and `details` are JSON values."""
+    """Adds an entry.
+
+    Args:
+        action: `noun.verb`.
+        target: What was changed, usually the id of an object.
+        details: JSON values; None is omitted.
+    """
     await transaction.execute(
         "audit_insert",
         id=ids.new_id("evt"),
@@ -34,7 +41,7 @@ async def record(
 
 
 def is_automatic(action: str, detail: Mapping[str, object]) -> bool:
-    """Whether an entry without a user was made by a recheck of a domain or by its takeover by another workspace."""
+    """Whether an entry without a user records an automatic recheck, or the loss of a domain to another workspace."""
     return action == "domain.lose" or detail.get("by") == "recheck"
 
 

@@ -14,7 +14,7 @@ QUERY_MAX_IDS = 1000
 
 @dataclass(frozen=True, slots=True)
 class DisplayName:
-    """The name and email address to display. A user may have no name, and an integration has no address."""
+    """The name and email address to display. `name` is empty for some users, and `email` for integrations."""
 
     name: str
     email: str

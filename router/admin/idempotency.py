@@ -1,7 +1,7 @@
-"""Idempotent requests (the `Idempotency-Key` header): a retry with the same key does not run the request again.
+"""Idempotent requests (the `Idempotency-Key` header): a retry with the same key does not repeat a successful request.
 
 `claim` reserves the key before the request runs, and `store_response` stores the response for a day. If the
-process dies between the two, retries are rejected until the claim times out, because the outcome is unknown.
+process dies between these calls, retries are rejected until the claim times out, because the outcome is unknown.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MAX_KEY_LENGTH = 255
 
 @dataclass(frozen=True, slots=True)
 class StoredResponse:
-    """The HTTP status and JSON body of the first response."""
+    """The HTTP status and JSON body of the original response."""
 
     status: int
     body: str
@@ -30,7 +30,7 @@ class StoredResponse:
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyClaim:
-    """A reserved key. End it with `store_response` or `release`."""
+    """A reserved key. The caller ends the claim with `store_response` or `release`."""
 
     scope: str
     key: str
@@ -44,9 +44,14 @@ class IdempotencyService:
         self._cleaned_at = float("-inf")
 
     async def claim(self, scope: str, key: str, request: str) -> StoredResponse | IdempotencyClaim:
-        """Reserves the key, or returns the stored response of the same request. Raises `Refused`.
+        """Reserves the key, or returns the stored response of the same request.
 
-        `scope` is the caller and the operation, such as `key:... POST /domains`. `request` is a digest.
+        Args:
+            scope: The caller and the operation, such as `key:... POST /domains`.
+            request: A digest of the request.
+
+        Raises:
+            Refused: The key is malformed, in use, or was used for a different request, or its response was not stored.
         """
         if not 1 <= len(key) <= MAX_KEY_LENGTH or not (key.isascii() and key.isprintable()):
             raise Refused(
@@ -79,13 +84,13 @@ class IdempotencyService:
         return StoredResponse(row["status"], row["answer"])
 
     async def store_response(self, claim: IdempotencyClaim, status: int, body: str | None) -> None:
-        """`body` is None if the response contains a secret."""
+        """`body` is None if the response contains a secret, which must not be stored."""
         await self._database.execute(
             "idempotency_store", scope=claim.scope, key=claim.key, at=claim.claimed_at, status=status, answer=body
         )
 
     async def release(self, claim: IdempotencyClaim) -> None:
-        """Frees the key of a request that changed nothing."""
+        """Frees the key of a failed request, so that a retry runs it again."""
         await self._database.execute("idempotency_release", scope=claim.scope, key=claim.key, at=claim.claimed_at)
 
     async def _delete_expired(self, now: Micros) -> None:

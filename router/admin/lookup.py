@@ -1,6 +1,6 @@
-"""Finds objects by the names that people use: domain names, addresses, names of integrations, ticket numbers.
+"""Finds objects by the names that people use, such as domain names, email addresses and ticket numbers.
 
-A text in the form of an id is returned unchanged, except by `find_workspace`.
+Text in the form of an id is returned unchanged, except by `find_workspace`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from router.store.database import Database, Row, fetch_model, fetch_models
 
 
 class LookupService:
-    """Searches the actor's workspace, except in the methods for workspaces."""
+    """Searches the actor's workspace. The methods for workspaces search all workspaces."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -38,7 +38,7 @@ class LookupService:
         return matches[0]
 
     async def find_domain_id(self, actor: Actor, text: str) -> str:
-        """`text` is a name in A-labels or U-labels, or an id."""
+        """`text` is a domain name in A-labels or U-labels, or an id."""
         if ids.is_well_formed(text, "dom"):
             return text
         try:

@@ -1,6 +1,6 @@
-"""Pagination: newest first, and stable while rows are added or removed. Pure.
+"""Pagination by cursor: stable while rows are added or removed. Pure.
 
-A page consists of the newest rows before an id, which its cursor encodes. Cursors never expire.
+A cursor encodes the position of the last row of its page, usually the id. Cursors never expire.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """A request for up to `limit` rows before the id `before`."""
+    """A request for up to `limit` rows with ids less than `before`, newest first."""
 
     before: str
     limit: int
@@ -41,14 +41,17 @@ class PageRequest:
         return self.limit + 1
 
     def to_page(self, rows: Sequence[T], key: Callable[[T], str]) -> Page[T]:
-        """`key` returns the position of a row in the list, usually its id."""
+        """Makes a page of up to `row_limit` rows.
+
+        `key` returns the position of a row in the list, usually its id.
+        """
         items = tuple(rows[: self.limit])
         return Page(items, encode_cursor(key(items[-1])) if len(rows) > self.limit else None)
 
 
 def page_request(prefix: ids.Prefix, limit: int, cursor: str | None) -> PageRequest:
     if cursor is None:
-        # Greater than any id, because the first character after the prefix is at most 7.
+        # Greater than any id, because the first character of an id after its prefix is at most 7.
         return PageRequest(f"{prefix}_{'z' * 26}", _validate_limit(limit))
     before = decode_cursor(cursor)
     if not ids.is_well_formed(before, prefix):

@@ -18,7 +18,7 @@ from router.unicode_text import MAX_MARKS, has_long_marks, is_visible, normalize
 C = TypeVar("C", bound=str)
 
 # Controls except tab, LF and CR; line and paragraph separators; embeddings, overrides and isolates (UAX 9); lone
-# surrogates, interlinear annotations, the byte order mark, U+FFFE and U+FFFF.
+# surrogates, interlinear annotation characters, the byte order mark, U+FFFE and U+FFFF.
 _FORBIDDEN = (
     "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"
     "\ufff9-\ufffb\ufeff\ufffe\uffff"
@@ -34,7 +34,7 @@ MAX_NUMBER_DIGITS = 12
 def validate_line(
     value: str, field: str, *, max_length: int = MAX_NAME_LENGTH, code: ErrorCode = "invalid_request"
 ) -> str:
-    """Returns a line, which must not be empty, in NFC and without surrounding white space.
+    """Returns the line in NFC and without surrounding white space. Rejects an empty line.
 
     Zero-width characters make different names look the same, so only joiners in words and emoji are accepted.
     """
@@ -42,7 +42,7 @@ def validate_line(
         raise Refused(code, f"{field} must not be longer than {max_length} characters", field)
     if _FORBIDDEN_IN_LINE.search(value):
         raise Refused(code, f"{field} must not contain control or directional formatting characters", field)
-    if has_long_marks(value):  # rejected, so that no name is stored in a changed form
+    if has_long_marks(value):  # normalize() would remove marks and thus change the name
         raise Refused(code, f"{field} must not contain more than {MAX_MARKS} combining marks in a row", field)
     line = normalize("NFC", value).strip()
     if safe_line(line) != line:
@@ -55,7 +55,7 @@ def validate_line(
 
 
 def validate_text(value: str, field: str) -> str:
-    r"""Returns a text, which must not be blank, with `\n` as the line terminator."""
+    r"""Returns the text with `\n` as the line terminator. Rejects blank text."""
     if len(value) > MAX_NOTE_LENGTH:
         raise Refused("invalid_request", f"{field} must not be longer than {MAX_NOTE_LENGTH} characters", field)
     text = value.replace("\r\n", "\n").replace("\r", "\n")
@@ -82,14 +82,14 @@ def validate_timezone(value: str, field: str = "timezone") -> str:
 
 
 def validate_id(value: str, prefix: ids.Prefix, resource: str) -> str:
-    """Reports a malformed id as `not_found`, without a query."""
+    """Raises `not_found` for a malformed id, so that it needs no query."""
     if not ids.is_well_formed(value, prefix):
         raise not_found_error(resource)
     return value
 
 
 def parse_ticket_number(text: str) -> int | None:
-    """Parses `42` or `#42`."""
+    """Parses `42` or `#42`. Returns None for other texts."""
     digits = text.strip().removeprefix("#")
     if digits.isascii() and digits.isdigit() and len(digits) <= MAX_NUMBER_DIGITS:
         return int(digits)

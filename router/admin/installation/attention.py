@@ -1,7 +1,7 @@
-"""The problems of a workspace that need attention: failed and parked deliveries, failing integrations, domains.
+"""The problems of a workspace: failed and parked deliveries, failing integrations, domains without correct records.
 
-Every dashboard page shows these counts, so they are capped and cached. Deliveries of deleted integrations
-cannot be replayed and are not included. Reads only.
+Every dashboard page shows the counts, so they are capped and cached. Deliveries of deleted integrations cannot be
+replayed and are not included. Reads only.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from router.clock import Clock
 from router.model import Actor, Delivery
 from router.store.database import Database, fetch_models
 
-# The limit bounds the cost of each count.
+# Maximum of each count, to bound its cost.
 MAX_COUNTED = 1000
 CACHE_SECONDS = 5.0
-# Failed deliveries that are searched for those that can be replayed.
+# Maximum number of failed deliveries that are searched for replayable ones.
 MAX_SCANNED_DELIVERIES = 1000
 MAX_CACHED_WORKSPACES = 1000
-# Failing integrations whose parked deliveries are counted.
+# Maximum number of failing integrations whose parked deliveries are counted.
 MAX_INTEGRATIONS = 50
 
 
@@ -29,7 +29,10 @@ class AttentionCounts:
     """Counts, each at most `MAX_COUNTED`.
 
     Attributes:
+        failed: Permanently failed deliveries.
         parked: Deliveries that wait until their failing integration works again.
+        failing: Failing integrations.
+        unverified: Unverified domains.
         missing: Verified domains whose DNS records are missing.
     """
 

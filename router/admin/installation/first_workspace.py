@@ -77,7 +77,7 @@ class NewWorkspace:
 
 
 async def generate_workspace(name: str, email: str, now: Micros, *, link: str = "") -> NewWorkspace:
-    """`link` is the token of the setup link."""
+    """`link` is the token of the setup link, or `""` for no link."""
     address = normalize_email(email)
     password = secrets.new_password()
     password_hash = await asyncio.to_thread(secrets.hash_password, password)
@@ -98,12 +98,12 @@ class SetupService:
         return row is None or row["workspaces"] == 0
 
     async def create_first_workspace(self, email: str) -> FirstLogin:
-        """Raises `conflict` if a workspace exists or is created concurrently."""
+        """Raises `conflict` if the installation already has a workspace."""
         now = self._clock.now()
         link = setup_link.new_token()
         workspace = await generate_workspace(FIRST_WORKSPACE_NAME, email, now, link=link)
         async with self._database.transaction() as transaction:
-            # A concurrent setup waits for this row and then finds the workspace.
+            # A concurrent setup waits for the lock of this row and then finds the workspace.
             await transaction.execute("routing_increment_version")
             row = await transaction.fetch_one("workspace_count")
             if row is not None and row["workspaces"]:

@@ -1,4 +1,4 @@
-"""The health of mail processing for one workspace: queue, failing integrations, domains, deliverer.
+"""The health of mail processing for one workspace: queue, failing integrations, domains, delivery process.
 
 Never queries the DNS or a webhook. `emailrouter check` reports problems of the host.
 """
@@ -13,7 +13,7 @@ from router.model import Actor, Domain, Integration, Micros
 from router.store.database import Database, fetch_models
 
 MAX_LISTED = 50
-# A deliverer runs a maintenance task every minute, but long tasks and busy hosts can delay it.
+# A delivery process runs a maintenance task every minute. Long tasks and busy hosts can delay the next one.
 DELIVERER_TIMEOUT: Micros = 600 * SECOND
 OLD_DELIVERY_AGE: Micros = 600 * SECOND
 
@@ -23,9 +23,10 @@ class Health:
     """The health of a workspace.
 
     Attributes:
-        waiting: Queued deliveries that are not parked.
+        waiting: Pending deliveries that are not parked.
         parked: Deliveries that wait until their failing integration works again.
-        oldest_at: When the oldest message with a pending delivery was received.
+        dead: Permanently failed deliveries.
+        oldest_at: When the message of the oldest pending delivery was received.
         integrations: Failing integrations, and active ones whose last delivery or test failed.
         domains: Domains with missing records, and unverified domains.
     """

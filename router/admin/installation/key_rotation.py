@@ -1,8 +1,8 @@
 """Rotation of the secret key: all secrets are encrypted again with a new key, in one transaction.
 
 The new key is first written to `secret_key.next`, and the transaction stores its fingerprint. If the process is
-killed at any point, one of the two files contains the key with that fingerprint. The next start then completes
-the rotation. Keys are never logged.
+killed at any point, `secret_key` or `secret_key.next` contains the key with the stored fingerprint. The next start
+completes an interrupted rotation. Keys are never logged.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class KeyRotationService:
         self._clock = clock
 
     async def reencrypt_all(self, old: str, new: str) -> int:
-        """Encrypts all secrets with `new`, makes it the key of the installation, and returns the number of secrets.
+        """Encrypts all secrets with `new`, stores the fingerprint of `new`, and returns the number of secrets.
 
         Raises `conflict`, without any change, if `old` is not the current key or cannot decrypt a secret.
         """
@@ -60,7 +60,7 @@ class KeyRotationService:
 
 
 def write_next_key(data_dir: Path) -> str:
-    """Writes a new key to `secret_key.next`, replacing that of an unfinished rotation."""
+    """Writes a new key to `secret_key.next`. Replaces the key of an unfinished rotation."""
     path = data_dir / NEXT_KEY_FILE
     path.unlink(missing_ok=True)
     key = new_key()
@@ -83,11 +83,11 @@ def discard_next_key(data_dir: Path) -> None:
 
 
 def complete_rotation(data_dir: Path, expected_fingerprint: str) -> str | None:
-    """Completes an interrupted rotation. Returns the key with the expected fingerprint, if any."""
+    """Completes an interrupted rotation, if any. Returns the key with the expected fingerprint, or None."""
     key_file, next_file = data_dir / KEY_FILE, data_dir / NEXT_KEY_FILE
     key = _read_key(next_file)
     if key is not None and fingerprint(key) == expected_fingerprint:
-        with contextlib.suppress(FileNotFoundError):  # another process has just renamed it
+        with contextlib.suppress(FileNotFoundError):  # another process has just renamed the file
             next_file.replace(key_file)
         _sync_directory(data_dir)
     key = _read_key(key_file)

@@ -1,10 +1,10 @@
 """The loss audit: checks that no accepted message was lost. Reads only.
 
-    accepted = ticketed + repeated             for each message, in numbers of aliases
-    expected = delivered + pending + dead      for each ticket event with an integration
+    accepted = ticketed + repeated             numbers of aliases, for each message
+    expected = delivered + pending + dead      numbers of deliveries, for each message
 
 All rows of a message are written in one transaction, so a difference indicates a bug, a database fault or a
-manual change. Checks the newest `MAX_MESSAGES` messages, the same number of tickets, and all pending deliveries.
+manual change. Checks the newest `MAX_MESSAGES` messages, as many of the newest tickets, and all pending deliveries.
 """
 
 from __future__ import annotations
@@ -14,20 +14,21 @@ from dataclasses import dataclass
 from router.store.database import QueryExecutor
 
 MAX_LISTED_IDS = 5
-# The audit takes one or two seconds on a large database.
+# With this limit, the audit takes one or two seconds on a large database.
 MAX_MESSAGES = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class LossAuditReport:
-    """Counts over the newest messages, and some ids for each kind of fault.
+    """Counts over the newest messages, and up to `MAX_LISTED_IDS` ids for each kind of fault.
 
     Attributes:
-        accepted: Aliases that messages were accepted for.
-        repeated: Accepted aliases that had already received the same message.
-        expected: Ticket events with an integration, which expect a delivery.
-        duplicated: Deliveries beyond the first of a ticket event.
-        repeats: Recent duplicates; each counts once for each of its aliases.
+        accepted: The number of aliases that each message was accepted for, summed over the messages.
+        repeated: The part of `accepted` for aliases that had already received the same message.
+        events: Ticket events, one for each ticket of each message.
+        expected: Ticket events with an integration. Each must have one delivery.
+        duplicated: Deliveries in addition to the first of each ticket event.
+        repeats: Recently received duplicates. A duplicate counts once for each of its aliases.
         incomplete_messages: Messages with missing tickets or deliveries.
         stuck_deliveries: Pending deliveries that no worker will send.
     """

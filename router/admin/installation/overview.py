@@ -1,7 +1,7 @@
-"""The overview of a workspace: messages, tickets and failures of the last thirty days, open tickets, durations.
+"""The overview of a workspace: counts of the last 30 days, unresolved tickets, and durations.
 
-Contains no data of senders. To bound the cost, counts are capped, durations are sampled, and all numbers but
-those of open tickets are cached. Reads only.
+Contains no data of senders. To bound the cost, counts are capped and durations are sampled. All numbers except those
+of unresolved tickets are cached. Reads only.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from router.model import Actor, Micros
 from router.store.database import Database, Row
 
 DAYS = 30
-# Limits the count for a day, a status or an alias. For messages, it limits the scanned rows of all workspaces.
+# Maximum of each count for a day, a status or an alias. For messages, the maximum number of rows of all workspaces that
+# are scanned for a day.
 MAX_COUNTED = 10_000
 MAX_ALIASES = 1000
 SAMPLE_SIZE = 1000
@@ -33,7 +34,7 @@ MAX_CACHED_WORKSPACES = 200
 
 @dataclass(frozen=True, slots=True)
 class DayCounts:
-    """The counts of one day. `dead` counts deliveries that failed and were not replayed."""
+    """The counts of one day. `dead` counts the permanently failed deliveries that were created on that day."""
 
     date: date
     messages: int
@@ -69,7 +70,7 @@ class AliasOpenTickets:
 
 @dataclass(frozen=True, slots=True)
 class DurationStatistics:
-    """Statistics of a duration. `median` and `percentile` are None without samples."""
+    """Statistics of `count` durations. `median` and `percentile` are None if `count` is 0."""
 
     count: int
     median: Micros | None
@@ -84,10 +85,10 @@ class Overview:
         days: Oldest first; the last one is today.
         now: Unresolved tickets.
         by_alias: Existing aliases with unresolved tickets, most tickets first.
-        claim: From receipt to the first assignment (median, 90th percentile).
-        resolve: From receipt to resolution (median, 90th percentile).
-        delivery: From receipt to the response of the integration (median, 95th percentile).
-        capped: Whether a number may be higher, because a limit was reached.
+        claim: Time from receipt to the first assignment (median, 90th percentile).
+        resolve: Time from receipt to resolution (median, 90th percentile).
+        delivery: Time from receipt to the response of the integration (median, 95th percentile).
+        capped: Whether a number may be too low, because a limit was reached.
     """
 
     days: tuple[DayCounts, ...]
@@ -112,7 +113,7 @@ class _MonthStatistics:
 
 
 class OverviewService:
-    """Reads overviews. The clock that generates ids determines the current day."""
+    """Reads overviews. The clock of `router.ids` determines the current day."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -147,7 +148,7 @@ class OverviewService:
         )
 
     async def _get_month(self, workspace_id: str, timezone: str) -> _MonthStatistics:
-        """Only one call at a time reads from the database."""
+        """Returns cached statistics, or reads them. Serves one call at a time, to bound the load on the database."""
         async with self._read_lock:
             cached = self._cache.get((workspace_id, timezone))
             if cached is not None and self._clock.monotonic() < cached[0]:
@@ -193,7 +194,7 @@ class OverviewService:
         )
         claims, resolutions = [], []
         for row in rows:
-            # The status `in_progress` claims a ticket without a `claimed` event.
+            # Setting the status `in_progress` can assign a ticket without a `claimed` event.
             claim_times = [at for at in (row["first_claimed_at"], row["claimed_at"]) if at is not None]
             if claim_times:
                 claims.append(max(0, min(claim_times) - row["received_at"]))
@@ -224,7 +225,7 @@ def duration_statistics(values: Sequence[Micros], quantile: float) -> DurationSt
 
 
 def sample_step(count: int) -> int:
-    """Returns the n for which every n-th of `count` rows gives about `SAMPLE_SIZE`."""
+    """Returns the sampling step n. Every n-th of `count` rows is sampled, about `SAMPLE_SIZE` rows or fewer."""
     return max(1, round(count / SAMPLE_SIZE))
 
 

@@ -14,13 +14,13 @@ from router.errors import not_found_error
 from router.model import Actor, Workspace
 from router.store.database import Database, fetch_model
 
-# Short transactions do not block mail for other workspaces.
+# Small batches keep transactions short, so that they do not block mail for other workspaces.
 BATCH_SIZE = 200
 
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceContents:
-    """The numbers of objects that are erased with a workspace."""
+    """The numbers of objects that erasing a workspace deletes."""
 
     domains: int
     users: int
@@ -55,7 +55,7 @@ class WorkspaceAdminService:
     async def erase(self, workspace_id: str) -> None:
         """Erases a workspace except its audit log. An interrupted erasure can be repeated.
 
-        Its domains are deleted first, so that no more mail is accepted.
+        The domains are deleted first, so that no more mail is accepted.
         """
         actor = Actor(workspace_id, "admin")
         async with self._database.transaction() as transaction:

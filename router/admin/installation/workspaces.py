@@ -37,7 +37,7 @@ class WorkspaceService:
         if timezone is not None:
             validation.validate_timezone(timezone)
         async with self._database.transaction() as transaction:
-            # The deletion of an integration locks in the same order, which prevents deadlocks.
+            # Locks the integration first, as the deletion of an integration does. The same order prevents deadlocks.
             if default_integration_id is not None:
                 await _lock_integration(transaction, actor, default_integration_id)
             workspace = await _fetch_workspace(transaction, actor, "workspace_lock")

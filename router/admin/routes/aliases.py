@@ -1,6 +1,6 @@
-"""The aliases of a workspace, each of which posts the messages of an address to an integration.
+"""The aliases of a workspace. An alias posts the messages of an address to an integration.
 
-The local part `*` is the catch-all of a domain. Deleting an alias keeps its tickets.
+The local part `*` denotes the catch-all of a domain. Deleting an alias keeps its tickets.
 """
 
 from __future__ import annotations
@@ -74,7 +74,10 @@ class AliasService:
         return await _fetch_alias(self._database, actor, alias_id)
 
     async def create(self, actor: Actor, *, domain_id: str, local_part: str, integration_id: str) -> Alias:
-        """Creates an alias, which accepts mail once its domain is verified. Raises `alias_taken`."""
+        """Creates an alias, which accepts mail once its domain is verified.
+
+        Raises `alias_taken` if the address already has an alias.
+        """
         now = self._clock.now()
         alias_id = ids.new_id("alias")
         async with self._database.transaction() as transaction:
@@ -140,7 +143,6 @@ class AliasService:
         return changed
 
     async def delete(self, actor: Actor, alias_id: str) -> None:
-        """Mail to the address is then rejected or goes to the catch-all."""
         validation.validate_id(alias_id, "alias", "Alias")
         async with self._database.transaction() as transaction:
             alias = await _fetch_alias(transaction, actor, alias_id)
@@ -150,7 +152,7 @@ class AliasService:
         self._on_routing_change()
 
     async def test(self, actor: Actor, alias_id: str) -> TestMail:
-        """Raises `conflict` if the alias does not accept mail."""
+        """Sends a test message to an alias. Raises `conflict` if the alias would not receive it."""
         alias = await _fetch_alias(self._database, actor, alias_id)
         result = await self._tester.send(alias)
         async with self._database.transaction() as transaction:
@@ -189,12 +191,15 @@ def _parse_status(value: str) -> AliasStatus:
 
 
 def normalize_local_part(text: str, domain: str) -> LocalPart:
-    """Normalises a local part that needs no quotes (RFC 5321 section 4.1.2). Raises `Refused("invalid_alias")`."""
+    """Normalises a local part.
+
+    Raises `Refused("invalid_alias")` if it is malformed or needs quotes (RFC 5321 section 4.1.2).
+    """
     line = validation.validate_line(text, "localPart", max_length=MAX_LOCAL_PART_BYTES, code="invalid_alias")
     if line == CATCH_ALL:
         return LocalPart(CATCH_ALL, CATCH_ALL)
     if quoted := _QUOTED.fullmatch(line):
-        line = quoted[1]  # unneeded quotes, as in "support"
+        line = quoted[1]  # as in "support"; a local part that needs quotes is rejected below
     if "@" in line:
         raise _rejection("enter only the part before the @")
     if any(unicodedata.category(character) in _INVISIBLE_CATEGORIES for character in line):

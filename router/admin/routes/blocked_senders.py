@@ -10,7 +10,7 @@ from router.model import Actor, BlockedSender
 from router.routing.senders import normalize_entry
 from router.store.database import Database, fetch_models
 
-MAX_BLOCKED_SENDERS = 1000  # for each workspace; servers keep all entries in memory
+MAX_BLOCKED_SENDERS = 1000  # for each workspace; SMTP servers cache the entries in memory
 
 
 class BlockedSenderService:
@@ -21,7 +21,7 @@ class BlockedSenderService:
         self._clock = clock
 
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[BlockedSender]:
-        """Sorts the blocked senders by their text."""
+        """Lists the blocked senders in alphabetical order."""
         request = paging.page_request("evt", limit, None)
         rows = await fetch_models(
             self._database,

@@ -22,7 +22,7 @@ MAX_REPLAYED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class DeliveryView:
-    """A delivery with its newest attempts, oldest first."""
+    """A delivery and up to `MAX_ATTEMPTS` of its newest attempts, in chronological order."""
 
     delivery: Delivery
     attempts: tuple[Attempt, ...]

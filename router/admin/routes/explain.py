@@ -35,7 +35,10 @@ class ExplanationStep:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The result. `reply` is the SMTP reply to RCPT, and `preview` the payload for the integration."""
+    """The explanation of a routing decision.
+
+    `reply` is the SMTP reply to RCPT. `preview` is the payload for the integration, if any.
+    """
 
     recipient: str
     accepted: bool
@@ -49,7 +52,10 @@ class Explanation:
 
 
 class ExplanationService:
-    """Explains routing decisions. `format_reply` formats the SMTP reply for a refusal or an acceptance (None)."""
+    """Explains routing decisions.
+
+    `format_reply` formats the SMTP reply for a refusal, or for an accepted recipient if its argument is None.
+    """
 
     def __init__(
         self,
@@ -66,7 +72,7 @@ class ExplanationService:
     async def explain(
         self, actor: Actor, recipient: str, *, sender: str | None = None, subject: str | None = None
     ) -> Explanation:
-        """Without sender or subject, an example is used."""
+        """A missing sender or subject is replaced by an example."""
         mailbox = _parse_address(recipient, "recipient")
         from_ = _parse_address("sender@example.com" if sender is None else sender, "from")
         title = validation.validate_line(subject, "subject", max_length=1000) if subject else "Example subject"

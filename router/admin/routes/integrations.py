@@ -1,6 +1,6 @@
 """The integrations of a workspace: the endpoints that tickets are posted to.
 
-Settings such as the webhook URL are stored encrypted and never returned. New settings and a successful test
+Settings such as the webhook URL are stored encrypted and never returned. New settings or a successful test
 reactivate a failing integration, and its parked deliveries become due.
 """
 
@@ -28,7 +28,7 @@ REMOVED_REASON = "the integration was removed"
 
 @dataclass(frozen=True, slots=True)
 class TestResult:
-    """The response of the endpoint to a test message. `status` is the HTTP status, if any."""
+    """The result of a test message. `status` is the HTTP status of the response, if any."""
 
     __test__ = False  # not a test class of pytest
 
@@ -64,7 +64,7 @@ class IntegrationService:
         return await _fetch_integration(self._database, actor, integration_id)
 
     async def create(self, actor: Actor, *, type: str, name: str, settings: Mapping[str, Any]) -> Integration:  # noqa: A002 - named as in the API and the table
-        """Creates an integration. `settings` are the fields of the channel (`webhookUrl`)."""
+        """`settings` are the fields of the channel, such as `webhookUrl`."""
         channel = find_channel(self._poster.channels, type)
         valid_name = validation.validate_line(name, "name")
         encrypted, hint = self._poster.encrypt_settings(channel, settings)
@@ -157,7 +157,7 @@ class IntegrationService:
     async def test(self, actor: Actor, integration_id: str) -> TestResult:
         """Sends a test message immediately, without queueing.
 
-        A success reactivates a failing integration. A failure is saved as its last error.
+        A success reactivates a failing integration. A failure is saved as the last error of the integration.
         """
         integration = await _fetch_integration(self._database, actor, integration_id)
         workspace = await fetch_model(self._database, Workspace, "workspace_by_id", id=actor.workspace_id)

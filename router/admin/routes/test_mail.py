@@ -1,6 +1,6 @@
 """Test messages to aliases, accepted like received messages.
 
-Their `protocol` is `TEST`, which is not a transmission type of SMTP (RFC 3848).
+Their `protocol` is `TEST`, which no received message has: SMTP has no such transmission type (RFC 3848).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _REFUSAL_REASONS: Mapping[RefusalReason, str] = {
 
 @dataclass(frozen=True, slots=True)
 class TestMail:
-    """The accepted test message and its ticket."""
+    """The ids of an accepted test message and of its ticket."""
 
     __test__ = False  # not a test class of pytest
 
@@ -40,7 +40,10 @@ class TestMail:
 
 
 class TestMailService:
-    """Sends test messages through the acceptor of the SMTP server, from `hostname`."""
+    """Passes test messages to the acceptor that the SMTP server uses.
+
+    Their sender is the postmaster of `hostname`.
+    """
 
     __test__ = False
 

@@ -1,7 +1,7 @@
-"""Reads a ticket with its messages, deliveries and events, or the messages of a ticket in pages.
+"""Reads tickets with their messages, deliveries and events, and pages of the messages of a ticket.
 
-The contents are limited, because those of one message can have 6 MB. The events `opened` and `replied` are
-derived from the messages.
+The total size of the contents is limited, because one message can have 6 MB of contents. The events `opened` and
+`replied` are derived from the messages.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from router.model import Delivery, Message, Micros, Ticket, TicketEvent, TicketM
 from router.store.database import Database, fetch_model, fetch_models
 
 MAX_MESSAGES = 50
-# Text, quoted text and HTML in one result. The contents of two messages always fit
-# (`router.mail.contents.ParseLimits`), and five results fit into the spare memory of a process.
+# Maximum size of text, quoted text and HTML in one result. The contents of two messages always fit
+# (`router.mail.contents.ParseLimits`). Five results take 75 to 150 MB of memory.
 MAX_CONTENT_BYTES = 16_000_000
-# The limit bounds the memory for contents.
+# Bounds the memory for contents.
 MAX_CONCURRENT_READS = 2
 MAX_DELIVERIES = 200
 MAX_EVENTS = 500
@@ -45,7 +45,8 @@ class TicketView:
 
     Attributes:
         messages: The first message and the newest messages.
-        next_cursor: The cursor of the messages that are not included, if any.
+        message_count: The number of all messages.
+        next_cursor: The cursor for reading the messages that are not included, if any.
         events: The newest stored events, and one event for each of `messages`.
     """
 
@@ -58,7 +59,7 @@ class TicketView:
 
 
 class ConversationReader:
-    """Reads tickets with their messages, which are parsed first if necessary."""
+    """Reads tickets and messages. Messages that are not parsed yet are parsed first."""
 
     def __init__(self, database: Database, contents: ContentStore) -> None:
         self._database = database
@@ -101,7 +102,7 @@ class ConversationReader:
         )
 
     async def read_messages(self, ticket: Ticket, request: PageRequest) -> Page[MessageView]:
-        """Reads a page of messages, which is shorter if the contents are too large."""
+        """Reads a page of messages, newest first. The page has fewer messages if their contents are too large."""
         messages = await self._fetch_page(ticket, request.before, request.row_limit)
         views = await self._read_contents(ticket, messages[: request.limit])
         return Page(tuple(views), paging.encode_cursor(views[-1].message.id) if len(views) < len(messages) else None)
@@ -129,10 +130,13 @@ class ConversationReader:
         )
 
     async def _read_contents(self, ticket: Ticket, messages: Sequence[Message]) -> list[MessageView]:
-        """Reads the contents of messages in order: the first two, then up to `MAX_CONTENT_BYTES` in total."""
+        """Reads the contents of messages in order, up to `MAX_CONTENT_BYTES` in total.
+
+        The contents of the first two messages are always read.
+        """
         message_ids = [message.id for message in messages]
         links = await timeline.fetch_links(self._database, ticket, message_ids)
-        # Parsing is slow, so it takes no read slot.
+        # Parsing is slow, so it happens before a read slot is taken.
         for message_id in await self._contents.list_unparsed(message_ids):
             await self._contents.get(message_id)
         views: list[MessageView] = []
@@ -162,5 +166,5 @@ class ConversationReader:
 
 
 def _event_order(event: TicketEvent) -> tuple[Micros, str]:
-    """Sorts by time, then by id without prefix, which also sorts by time."""
+    """Returns a sort key: the time, then the id without its prefix, which orders events of the same time."""
     return event.at, event.id.partition("_")[2]

@@ -24,7 +24,7 @@ _MAX_MESSAGE_ID_BYTES = 998  # the limit of the header parser
 
 @dataclass(frozen=True, slots=True)
 class RawMessage:
-    """A message for download: the trace headers that the router adds, then the raw content in chunks."""
+    """A message for download: trace headers added by the router, followed by the raw content in chunks."""
 
     message: Message
     trace_headers: bytes
@@ -33,7 +33,7 @@ class RawMessage:
 
     @property
     def size(self) -> int:
-        """The size with trace headers, in bytes."""
+        """The size in bytes, including the trace headers."""
         return len(self.trace_headers) + self.message.size
 
 
@@ -63,7 +63,7 @@ class MessageService:
         self._contents = contents
 
     async def find(self, actor: Actor, text: str) -> tuple[Message, ...]:
-        """Finds messages, newest first.
+        """Finds up to `MAX_RESULTS` messages, newest first.
 
         `text` is a message id (as in `250 ... queued as`), a Message-ID, or the id or number of a ticket.
         """
@@ -108,7 +108,7 @@ class MessageService:
         return RawMessage(message, headers, first_chunk, chunks)
 
     async def get_attachment(self, actor: Actor, message_id: str, n: int) -> AttachmentData:
-        """`n` is the number in the list of attachments."""
+        """`n` is the number of the attachment in the message, counted from 1."""
         message = await _fetch_message(self._database, actor, message_id)
         data = await self._contents.get_attachment(message.id, n)
         if data is None:

@@ -1,7 +1,7 @@
 """Parses stored messages again, for example after an upgrade. Changes no ticket status and sends nothing.
 
-Each message is stored in its own transaction, oldest first, so an interrupted run can be resumed. Messages
-without raw content keep their text.
+Batches are parsed oldest first, and each message is stored in its own transaction. An interrupted run can therefore
+be resumed. Messages without raw content keep their text.
 """
 
 from __future__ import annotations
@@ -15,21 +15,19 @@ from router.model import Micros
 from router.store.database import Database
 
 BATCH_SIZE = 100
-# As many as the content store parses at the same time.
+# Equal to the number of messages that the content store parses concurrently.
 MAX_CONCURRENT_MESSAGES = 4
 
 
 @dataclass(frozen=True, slots=True)
 class ReparseProgress:
-    """The progress of a run."""
+    """The number of messages parsed so far, and the id of the last one."""
 
     message_count: int
     last_message_id: str
 
 
 class ReparseService:
-    """Parses messages of one or all workspaces again."""
-
     def __init__(self, database: Database, contents: ContentStore) -> None:
         self._database = database
         self._contents = contents
@@ -37,9 +35,11 @@ class ReparseService:
     async def run(
         self, since: Micros, *, workspace_id: str | None, on_progress: Callable[[ReparseProgress], None]
     ) -> int:
-        """Returns the number of parsed messages.
+        """Parses the messages received at or after `since`, and returns their number.
 
-        Without `workspace_id`, the messages of all workspaces are parsed. `on_progress` is called after each batch.
+        Args:
+            workspace_id: The workspace of the messages; None for all workspaces.
+            on_progress: Called after each batch.
         """
         count, after = 0, ""
         while True:

@@ -1,7 +1,7 @@
 """Tickets: lists, search, assignment, status changes, notes and erasure.
 
 A ticket can change from any status to any other. If several users claim a ticket concurrently, exactly one
-succeeds. All other changes lock its row. Each change except erasure is recorded as an event of the ticket.
+succeeds. All other changes lock the row of the ticket. Each change except erasure is recorded as a ticket event.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from router.search.ticket_search import TicketSearch
 from router.store.database import Database, QueryExecutor, fetch_model, fetch_models, model_from_row, retry_on_conflict
 from router.store.erasure import erase_ticket
 
-# How long a search waits for the parsing of new messages.
+# Maximum time that a search waits until new messages are parsed.
 SEARCH_PARSE_SECONDS = 1.0
 MAX_NEWEST = 200
 
 
 @dataclass(frozen=True, slots=True)
 class TicketFilter:
-    """The filters of a list. None does not filter.
+    """Filters of a ticket list. A filter of None matches all tickets.
 
     `q` is a ticket number or words, all of which must match. The last word matches as a prefix.
     """
@@ -86,13 +86,13 @@ class TicketService:
     async def list_newest_ids(self, actor: Actor) -> frozenset[str]:
         """Returns the id suffixes of the newest messages and events. A different result shows that the lists changed.
 
-        To bound the cost, only the newest of all workspaces are searched.
+        To bound the cost, only the newest messages and events of all workspaces are searched.
         """
         rows = await self._database.fetch_all("ticket_latest_ids", workspace_id=actor.workspace_id, limit=MAX_NEWEST)
         return frozenset(row["id"].partition("_")[2] for row in rows)
 
     async def get(self, actor: Actor, ticket_id: str) -> TicketView:
-        """Returns a ticket with its first message and its newest messages, deliveries and events."""
+        """Returns a ticket with its first message, and with its newest messages, deliveries and events."""
         return await self._conversation.read_ticket(await _fetch_ticket(self._database, actor, ticket_id))
 
     async def list_messages(
@@ -108,7 +108,7 @@ class TicketService:
         return await self._conversation.read_timeline(await _fetch_ticket(self._database, actor, ticket_id), before)
 
     async def get_many(self, actor: Actor, ticket_ids: Iterable[str]) -> Mapping[str, Ticket]:
-        """Returns the existing tickets among the first `MAX_LIMIT` ids, by id."""
+        """Returns tickets by id. Omits nonexistent tickets, and ids in excess of `MAX_LIMIT`."""
         id_list = json.dumps(sorted(set(ticket_ids))[: paging.MAX_LIMIT])
         tickets = await fetch_models(
             self._database, Ticket, "ticket_by_ids", ids=id_list, workspace_id=actor.workspace_id
@@ -145,9 +145,10 @@ class TicketService:
         return ticket
 
     async def unclaim(self, actor: Actor, ticket_id: str) -> Ticket:
-        """Unassigns and reopens a ticket.
+        """Unassigns a ticket and sets it to `open`. An open unassigned ticket is returned unchanged.
 
-        Raises `forbidden` unless the actor is its assignee or an admin. An open unassigned ticket is not changed.
+        Raises:
+            Refused: `not_open` if the ticket is resolved, `forbidden` unless the actor is its assignee or an admin.
         """
         async with self._database.transaction() as transaction:
             ticket = await _lock_unresolved(transaction, actor, ticket_id)
@@ -158,7 +159,12 @@ class TicketService:
             return await self._update(transaction, actor, unassigned, "unclaimed", {"from": ticket.assigned_to})
 
     async def assign(self, actor: Actor, ticket_id: str, user_id: str) -> Ticket:
-        """Raises `forbidden` unless the actor is the assignee or an admin."""
+        """Assigns a ticket to a user. An open ticket is set to `in_progress`.
+
+        Raises:
+            Refused: `not_open` if the ticket is resolved, `forbidden` unless the actor is its assignee or an admin,
+                `invalid_request` if the ticket cannot be assigned to the user.
+        """
         async with self._database.transaction() as transaction:
             user = await fetch_model(transaction, User, "user_lock", id=user_id, workspace_id=actor.workspace_id)
             ticket = await _lock_unresolved(transaction, actor, ticket_id)
@@ -180,7 +186,10 @@ class TicketService:
             )
 
     async def set_status(self, actor: Actor, ticket_id: str, status: str) -> Ticket:
-        """Sets the status. `in_progress` also claims an unassigned ticket. Reopening keeps the assignee."""
+        """Sets the status. Reopening keeps the assignee.
+
+        `in_progress` also assigns an unassigned ticket to the actor's user, if any.
+        """
         new_status = parse_status(status)
         async with self._database.transaction() as transaction:
             if new_status == "in_progress":
@@ -273,7 +282,7 @@ def _require_user_id(actor: Actor) -> str:
 
 
 async def _lock_user(transaction: QueryExecutor, actor: Actor) -> None:
-    """Locks the actor's user, so that a user deleted since authentication gets no ticket."""
+    """Locks the actor's user, so that no ticket is assigned to a user who was deleted after authentication."""
     if actor.user_id is None:
         return
     if await transaction.fetch_one("user_lock", id=actor.user_id, workspace_id=actor.workspace_id) is None:

@@ -1,7 +1,7 @@
-"""The timeline of a ticket, read in sections: its messages and events in chronological order.
+"""The timeline of a ticket: its messages and events in chronological order, read in sections.
 
-Every section contains the first message, and the newest section also the newest one. Messages are read one at a
-time and reduced to excerpts, so memory is bounded.
+Every section contains the first message, and the newest section also contains the newest message. Messages are read
+one at a time and reduced to excerpts, so memory is bounded.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from router.model import Message, Ticket, TicketEvent, TicketMessage
 from router.store.database import Database, fetch_model, fetch_models
 
 MAX_ENTRIES = 30
-MAX_EXCERPT_LENGTH = 40_000  # characters, unless the message is the first or the newest
-MAX_LINKS = 5000  # recipients in one page or section
-# Newest messages that are searched for one from the ticket's sender.
+MAX_EXCERPT_LENGTH = 40_000  # in characters; the first and the newest message are not truncated
+MAX_LINKS = 5000  # maximum number of recipients in one page or section
+# Maximum number of newest messages that are searched for one from the ticket's sender.
 MAX_REPLY_SEARCH = 200
-# Greater than any suffix, because the first character of a suffix is at most 7.
+# Greater than any id suffix, because the first character of an id suffix is at most 7.
 MAX_ID_SUFFIX = "z" * 26
 
 
@@ -36,8 +36,8 @@ class MessageExcerpt:
         links: The recipients by which the message belongs to the ticket.
         is_full: The message is the first or the newest, so `text` is not truncated.
         failed_recipients: The recipients named in a bounce.
-        reply_to: Empty if equal to From.
-        original_from: None if equal to From.
+        reply_to: The mailboxes of Reply-To; empty if they equal From.
+        original_from: The author if a group or list has replaced From, otherwise None.
     """
 
     message: Message
@@ -64,7 +64,7 @@ class TimelineEntry:
 
     @property
     def position(self) -> str:
-        """The value of `before` for `TimelineReader.read`."""
+        """The value of `before` for the section that ends just before this entry."""
         return _id_suffix(self.event.id)
 
 
@@ -82,7 +82,10 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class MessageBounds:
-    """The number of messages of a ticket, and the ids of the first and the newest; `""` if it has none."""
+    """The number of messages of a ticket, and the ids of its first and newest message.
+
+    The ids are `""` for a ticket without messages.
+    """
 
     count: int
     first: str
@@ -107,7 +110,7 @@ async def fetch_links(
 
 
 def arrival_event(ticket: Ticket, message: Message, links: Sequence[TicketMessage]) -> TicketEvent:
-    """Returns the event `opened` or `replied` for a message, which is not stored."""
+    """Derives the event `opened` or `replied` from a message. These events are not stored."""
     return TicketEvent(
         id=message.id,
         ticket_id=ticket.id,
@@ -125,7 +128,10 @@ class TimelineReader:
         self._contents = contents
 
     async def read(self, ticket: Ticket, before: str | None = None) -> Timeline:
-        """Reads the newest section, or the one before the position `before`. Raises `Refused`."""
+        """Reads the newest section, or the section before the position `before`.
+
+        Raises `Refused` if `before` is malformed.
+        """
         if before is not None and not ids.is_well_formed(f"msg_{before}", "msg"):
             raise Refused("invalid_request", "before is not a position in this timeline", "before")
         items = await self._fetch_section(ticket, before or MAX_ID_SUFFIX)
@@ -195,9 +201,10 @@ class TimelineReader:
     async def _find_reply_addresses(
         self, ticket: Ticket, bounds: MessageBounds, entries: Sequence[TimelineEntry]
     ) -> tuple[str, ...]:
-        """Returns the addresses for a reply to the newest message from the ticket's sender, else to the first message.
+        """Returns the addresses for a reply to the newest message from the ticket's sender.
 
-        The ticket's own address is excluded, because mail to it would open another ticket.
+        Without such a message, the reply is to the first message. A bounce has no reply addresses. The ticket's own
+        address is excluded, because mail to it would open another ticket.
         """
         message = await fetch_model(
             self._database,
