@@ -1,7 +1,7 @@
 """Measures every list of the REST API: `python -m bench.api [sqlite] [postgres] [--tickets N] [--plans]`.
 
-Requests every list of a large installation from the started program, one request at a time. Prints the response times
-and CPU times of each call, and marks medians over the target. `--plans` prints the query plans.
+Requests the lists of a large installation from `emailrouter api`, one request at a time. Prints the response times and
+CPU time of each call, and marks calls whose median is over the target. `--plans` also prints the query plans.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from tests.support.process import Program
 from tests.support.stores import Store
 
 TICKETS = {"sqlite": 100_000, "postgres": 1_000_000}
-TARGET = 50.0  # milliseconds, for the median of a call
-TIMES = 100  # maximum number of requests of each call
+TARGET = 50.0  # maximum median response time of a call, in milliseconds
+TIMES = 100  # maximum number of measured requests for each call
 
 
 def cases(dataset: Dataset) -> dict[str, Sequence[str]]:
@@ -111,14 +111,17 @@ def _filters(dataset: Dataset) -> tuple[list[str], list[str]]:
 
 @dataclass
 class CallTimes:
-    """Milliseconds of each request of one call, and the mean CPU milliseconds of program and PostgreSQL."""
+    """The response time of each request of one call, and the mean CPU time of a request, both in milliseconds.
+
+    `cpu` is the sum for the program and PostgreSQL.
+    """
 
     times: list[float] = field(default_factory=list)
     cpu: float = 0.0
 
 
 async def measure(dataset: Dataset, folder: Path, times: int) -> dict[str, CallTimes]:
-    """Requests each call several times, and calls that are known to be slow last."""
+    """Requests each call several times. The calls that are known to be slow come last."""
     unlimited = {"api.requests_per_minute": 0, "api.requests_per_day": 0}
     measurements: dict[str, CallTimes] = {}
     async with (
@@ -131,7 +134,7 @@ async def measure(dataset: Dataset, folder: Path, times: int) -> dict[str, CallT
         for path, query in [*requests, *(("/emails/tickets", query) for query in known_slow_searches(dataset))]:
             call = f"{path}?{query}" if query else path
             url = f"http://{ready['api']}/api{call}"
-            for _ in range(3):  # fill caches
+            for _ in range(3):  # to fill the caches
                 await _time_request(http, url)
             call_times = measurements[call] = CallTimes()
             before = cpu_seconds(process) + database_cpu()
@@ -206,7 +209,7 @@ async def explain(database: SqliteDatabase | PostgresDatabase, name: str, values
 
 
 def report(dataset: Dataset, measurements: dict[str, CallTimes]) -> bool:
-    """Prints the measurements and returns whether every call meets the target, except known slow ones."""
+    """Prints the measurements and returns whether every call, except the known slow ones, meets the target."""
     known = {f"/emails/tickets?{query}" for query in known_slow_searches(dataset)}
     print(f"\n{dataset.installation.kind}, {dataset.count:,} tickets: ms (median, p99), CPU ms of program and database")
     over = 0

@@ -1,7 +1,7 @@
 """Measures memory backpressure: `python -m bench.backpressure [--quick] [--database postgres]`.
 
-Many senders offer large messages at once while others send small ones; a rejected message is retried. Targets: all
-messages are accepted, and the smtp process stays below 512 MiB.
+Many senders offer large messages at once while others send small ones. A sender retries a rejected message. Targets:
+all large messages are accepted, and the smtp process uses less than 512 MiB.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ async def main() -> None:
 
 
 async def _send_large_messages(port: int, recipient: str, count: int, timeout: float) -> list[dict[str, float]]:
-    """Returns the number of tries of each message, the total seconds, and whether the message was accepted."""
+    """Returns a dict for each message: number of tries, duration in seconds, and whether it was accepted."""
     content = filler_body(_LARGE, 0)
     end = asyncio.get_running_loop().time() + timeout
 
@@ -63,13 +63,16 @@ async def _send_large_messages(port: int, recipient: str, count: int, timeout: f
 
 
 async def _send_small_messages(port: int, recipient: str, stop: asyncio.Event) -> list[tuple[float, float]]:
-    """Sends small messages until `stop`. Returns the time of acceptance and the total seconds of each message."""
+    """Sends small messages until `stop` is set.
+
+    Returns a pair for each message: the time of its acceptance, and its duration including retries, in seconds.
+    """
     loop = asyncio.get_running_loop()
 
     async def sender(n: int) -> tuple[float, float]:
         started_at = loop.time()
         content = dot_stuff(f"Subject: Small {n}\r\nMessage-ID: <{n}@small.test>\r\n\r\nIt rains in.\r\n".encode())
-        local = f"127.0.9.{n % 50 + 10}"  # One address would reach its rate limit.
+        local = f"127.0.9.{n % 50 + 10}"  # A single source address would reach its rate limit.
         code = 0
         while code != 250:
             code = (await client.send(port, recipient, [content], local=local, timeout=60)).code

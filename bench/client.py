@@ -10,7 +10,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SmtpResult:
-    """A reply. `started_at` and `replied_at` are times of the event loop, in seconds. Code 0 means no valid reply."""
+    """The final reply of a session. Code 0 means that there was no valid reply.
+
+    `started_at` (before connecting) and `replied_at` are times of the event loop, in seconds.
+    """
 
     code: int
     text: str
@@ -31,11 +34,11 @@ async def send(
     local: str = "127.0.0.1",
     timeout: float = 30.0,
 ) -> SmtpResult:
-    """Sends a message to 127.0.0.1:port. Returns its reply, or the earlier rejection.
+    """Sends a message to 127.0.0.1:port. Returns the reply to the message, or an earlier rejection.
 
     Args:
         content: dot-stuffed bytes with the end of data, in one or more pieces.
-        local: source address.
+        local: source IP address.
     """
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -52,7 +55,7 @@ async def send(
                 code, text = await _reply(reader)
             if code == 354:
                 writer.writelines(content)
-                # No `drain`: a server may reject the message before it is sent completely.
+                # No `drain`: a server may reject a message before all of its bytes are sent.
                 code, text = await _reply(reader)
             answer = SmtpResult(code, text, began, loop.time())
             if code:
@@ -76,13 +79,13 @@ async def _reply(reader: asyncio.StreamReader) -> tuple[int, str]:
 
 
 def percentile(values: Sequence[float], fraction: float) -> float:
-    """Returns a value that at least `fraction` (0 to 1) of the values do not exceed."""
+    """Returns a value that at least `fraction` (0 to 1) of the values do not exceed; 0.0 if there are none."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(fraction * len(ordered)))] if ordered else 0.0
 
 
 def format_durations(values: Sequence[float]) -> str:
-    """Formats seconds as `median 3.1 ms, p99 8.0 ms, max 9.9 ms`."""
+    """Formats durations, given in seconds, as `median 3.1 ms, p99 8.0 ms, max 9.9 ms`."""
     if not values:
         return "nothing measured"
     middle, high, maximum = (1000 * value for value in (percentile(values, 0.5), percentile(values, 0.99), max(values)))

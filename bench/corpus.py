@@ -1,10 +1,10 @@
 """Sends the messages of a directory through the program: `python -m bench.corpus DIR [DIR ...] [--quick]`.
 
 Sends every `.eml` file (see `--pattern`) by SMTP to an alias of its own, so each must become one ticket and one Slack
-post. Reports lost or rejected messages, payloads that Slack would reject, and slow deliveries. Exit code 1 if a
-guarantee is broken.
+post. Reports lost or rejected messages, payloads that Slack would reject, and slow deliveries. Exit code 1 if a message
+failed, deliveries are too slow, or the program logged an error.
 
-Files with bare LF line endings are sent with CRLF; files with mixed line endings are sent unchanged.
+In a file without any CRLF, each LF is sent as CRLF. Other files are sent unchanged.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from tests.support.smtp import dot_stuff
 
 _WEBHOOKS = 10
 _QUICK_COUNT = 60
-_TARGET_SECONDS = 0.250  # for the 99th percentile of the time from the 250 reply to the Slack request
+_TARGET_SECONDS = 0.250  # maximum 99th percentile of the time from the 250 reply to the Slack request
 _EXPECTED_REJECTIONS = ("554 5.4.6", "552 5.3.4")
 _ADDRESS = re.compile(rb"(alias\d+|support)@" + re.escape(DOMAIN.encode()))
 

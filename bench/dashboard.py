@@ -1,7 +1,7 @@
 """Measures the pages of the dashboard: `python -m bench.dashboard [sqlite] [postgres] [--tickets N]`.
 
-A signed-in admin requests every page of a large installation from the started program, one request at a time. Prints
-the size and time of each URL, and marks those over the targets.
+Requests the pages of a large installation from `emailrouter api` as a signed-in admin, one request at a time. Prints
+the response size and response times of each URL, and marks URLs over a target.
 """
 
 from __future__ import annotations
@@ -82,7 +82,10 @@ def visits(dataset: Dataset, others: dict[str, str]) -> dict[str, list[str]]:
 
 
 async def add_manage_data(dataset: Dataset) -> tuple[str, dict[str, str]]:
-    """Adds what `create_dataset` omits. Returns an admin's cookie, and an id for each kind of object in `/manage`."""
+    """Adds the rows that `create_dataset` omits.
+
+    Returns the session token of an admin, and one id for each kind of object in `/manage`.
+    """
     database = dataset.installation.database
     await database.open()
     try:
@@ -117,7 +120,7 @@ async def add_manage_data(dataset: Dataset) -> tuple[str, dict[str, str]]:
 
 
 async def measure(dataset: Dataset, folder: Path, times: int) -> dict[str, tuple[int, list[float]]]:
-    """Returns the bytes of the response and the milliseconds of each request, by URL."""
+    """Returns for each URL the response size in bytes, and the milliseconds of each request."""
     token, others = await add_manage_data(dataset)
     urls = visits(dataset, others)
     missing = {page.path for page in PAGES if page.method == "GET"} - set(urls) - _CONSTANT_PAGES

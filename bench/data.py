@@ -1,6 +1,6 @@
 """Compares the CPU time and rate of servers that accept large messages: `python -m bench.data [--quick]`.
 
-bench/README.md lists the servers and cases. Prints a table, paired ratios, and whether each target is met.
+bench/README.md lists the servers and cases. Prints a table with ratios, and whether each target is met.
 """
 
 from __future__ import annotations

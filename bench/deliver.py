@@ -1,7 +1,8 @@
 """Measures the delivery from the 250 reply to Slack: `python -m bench.deliver [--quick]`.
 
-The latency is the time from the client's 250 reply to the complete request at the Slack stand-in, on an idle system.
-The rate is the deliveries a second of one `deliver` process with a full outbox. The stand-in runs on the same machine.
+The latency is the time from the client's receipt of the 250 reply until the Slack stand-in has the complete request,
+on an idle system. The rate is the number of deliveries per second by one `deliver` process with a full outbox. The
+stand-in runs on the same machine.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from tests.support.smtp import dot_stuff
 _WEBHOOKS = 20
 _WARM_UP = 5
 _MARK = re.compile(rb"latency-(\d+)-")
-_TARGET = 0.050  # seconds, for the median time from the 250 reply to the Slack request
+_TARGET = 0.050  # maximum median latency, in seconds
 
 _LAYOUTS: dict[str, tuple[str, ...]] = {"serve": ("serve",), "smtp + deliver": ("smtp", "deliver")}
 
@@ -76,7 +77,7 @@ async def _measure_latency(kind: Kind, folder: Path, layout: str, roles: tuple[s
 
 
 async def _send_slowly(port: int, recipient: str, mails: int) -> dict[int, float]:
-    """Sends messages one by one. Returns the times of the replies, without those of the warm-up."""
+    """Sends messages one by one. Returns the time of each reply by message number, without the warm-up."""
     answered: dict[int, float] = {}
     for n in range(-_WARM_UP, mails):
         subject = f"latency-{n}-" if n >= 0 else "warm up"
@@ -113,7 +114,7 @@ async def _measure_rate(kind: Kind, folder: Path, webhooks: int, deliveries: int
 
 
 async def _wait_for_posts(slack: SlackStandIn, count: int, *, timeout: float) -> None:
-    """Polls until `count` posts have arrived; a notification for each would slow the stand-in down."""
+    """Polls until `count` posts have arrived; a notification for each post would slow the stand-in down."""
     end = time.monotonic() + timeout
     while len(slack.posts) < count:
         if time.monotonic() > end:

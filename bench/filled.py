@@ -1,6 +1,7 @@
 """Creates a large installation by SQL; 1,000,000 tickets take some minutes.
 
-The tickets are one minute apart and have frequent, rare or old words for searches.
+The tickets are one minute apart. For searches, they have frequent words, rare words, and words that only old tickets
+have.
 """
 
 from __future__ import annotations
@@ -18,15 +19,15 @@ from router.search import terms
 from router.store.postgres import PostgresDatabase
 from router.store.sqlite import SqliteDatabase
 
-# Of 1000 tickets, 900 belong to the first alias, 95 to the second, 5 to other aliases. Most of the newest
+# Of 1000 tickets, 900 belong to the first alias, 95 to the second, 5 to other aliases or to none. Most of the newest
 # 20,000 are open, nearly all older ones are resolved. A quarter of all tickets is assigned, mostly to one user.
 _STATUS = """CASE WHEN n % 9973 = 0 THEN 'waiting' WHEN n % 997 = 0 THEN 'in_progress'
     WHEN n > {count} - 20000 AND n % 3 <> 0 OR n % 4999 = 0 THEN 'open' ELSE 'resolved' END"""
 _ALIAS = "CASE WHEN n % 1000 < 900 THEN 0 WHEN n % 1000 < 995 THEN 1 ELSE 2 + n % 997 END"
 _ASSIGNEE = "CASE WHEN n % 400 = 1 THEN 1 + n % 49 WHEN n % 4 = 1 THEN 0 END"
 # `invoice` is in every tenth ticket, but in no assigned one and never together with `odd`. `desk` is in every third
-# ticket of all aliases but the first. `telefax` is in every third ticket of the older half. Of a million tickets,
-# 111,112 have a word that begins with `order1`.
+# ticket that does not belong to the first alias. `telefax` is in every third ticket of the older half. Of a million
+# tickets, 111,112 have a word that begins with `order1`.
 _WORDS = """CASE WHEN n % 10 = 0 THEN ' invoice' ELSE '' END || CASE WHEN n % 150 = 0 THEN ' printer' ELSE '' END
     || CASE WHEN n % 2000 = 0 THEN ' refund' ELSE '' END || CASE WHEN n % 2 = 1 THEN ' odd' ELSE '' END
     || CASE WHEN n % 1000 >= 900 AND n % 3 = 0 THEN ' desk' ELSE '' END
@@ -41,7 +42,10 @@ _MINUTE = 60_000_000  # microseconds
 
 @dataclass
 class Dataset:
-    """Ids and size of a created installation. last: time of the newest ticket, in milliseconds since the epoch."""
+    """The ids and the API key of a created installation with `count` tickets.
+
+    `last` is the time of the newest ticket, in milliseconds since the epoch.
+    """
 
     installation: BenchInstallation
     count: int

@@ -3,7 +3,7 @@
 `bench.swarm` attacks one `emailrouter smtp` while this program sends messages from other addresses. Timed replies on
 separate connections show stalls of the server's event loop.
 
-Targets: all messages accepted, p99 of a session below 1 s, memory below 256 MiB, no stall over 250 ms.
+Targets: all messages accepted, p99 of the session time below 1 s, memory below 256 MiB, no stall over 250 ms.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from bench.processes import Child, cpu_seconds, end_on_sigterm, peak_bytes, prog
 from tests.support.smtp import dot_stuff
 
 _ALL_KINDS = ("slow command", "slow data", "noop", "endless line", "endless data")
-_MAIL_EVERY, _PROBE_EVERY = 0.05, 0.02  # seconds
-_PROBES_A_SESSION = 50  # RSET commands; below the server's limit of commands without a message
+_MAIL_EVERY, _PROBE_EVERY = 0.05, 0.02  # intervals in seconds
+_PROBES_A_SESSION = 50  # RSET commands in a session; fewer than the server's limit of commands without a message
 _MIB = 1048576
 
 
 @dataclass(frozen=True)
 class Attack:
-    """An attack. scale: factor by which the numbers of clients are multiplied."""
+    """The parameters of an attack. `scale` multiplies the number of clients of each kind."""
 
     kinds: Sequence[str]
     seconds: float
@@ -39,9 +39,12 @@ class Attack:
 
 @dataclass
 class Observations:
-    """Results of sessions that send a message, and times in seconds.
+    """What this program observed during a period. Times are in seconds.
 
-    `probes`: times until the reply to RSET. `own_delays`: delays of this program's own event loop.
+    Attributes:
+        answers: The results of the sessions that sent a message.
+        probes: The times from RSET to its reply.
+        own_delays: The delays of this program's own event loop.
     """
 
     answers: list[client.SmtpResult] = field(default_factory=list)

@@ -1,7 +1,7 @@
 """Creates installations for benchmarks, without a running program.
 
-PostgreSQL is a separate server on disk with fsync on. The program has its default settings, except for limits that a
-benchmark on one machine would reach.
+PostgreSQL is a separate server with its data on disk and fsync on. The program has its default settings, except for
+limits that a benchmark on one machine would reach.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _SETTINGS: dict[str, object] = {
 
 
 class BenchInstallation(Installation):
-    """A test installation. `env` is its settings for a started program (`tests.support.process.environment`)."""
+    """A test installation. `env` has the settings for a started program (see `tests.support.process.environment`)."""
 
     database_cpu: Callable[[], float] | None = None
 
@@ -76,14 +76,14 @@ async def bench_installation(
     """Creates an installation. The aliases use the webhooks in turn.
 
     Args:
-        webhook: returns the URL for a channel name. Without it, the webhooks are on a host that does not exist.
-        migrate_with: command and settings of another checkout's program that creates the schema.
+        webhook: Returns the URL for a channel name. Without it, the webhooks are on a host that does not exist.
+        migrate_with: A command of another checkout that creates the schema, and its settings.
     """
     folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - nothing else runs during the preparation
     async with AsyncExitStack() as stack:
         url, cpu = f"sqlite:///{folder / 'emailrouter.db'}", None
         if kind == "postgres":
-            parent = Path(tempfile.gettempdir())  # a folder that the server's user can enter
+            parent = Path(tempfile.gettempdir())  # a folder that PostgreSQL's user can enter
             server = await stack.enter_async_context(private_postgres(fsync=True, settings=_REAL, parent=parent))
             url, cpu = await server.create_database(), _server_cpu(server)
         made = BenchInstallation(closed_store(url), {**_SETTINGS, "server.data_dir": str(folder)}, real_time=True)

@@ -1,7 +1,7 @@
 """Replaces this process by a server: `python -m bench.launch PARENT [--port N] -- PROGRAM ARG...`.
 
-The kernel kills the server when the process PARENT dies. `--port` passes a socket on 127.0.0.1:N with SO_REUSEPORT as
-systemd does, so that several processes can share a port.
+The kernel kills the server when the process PARENT dies. `--port` passes a socket that listens on 127.0.0.1:N, like
+systemd's socket activation. The socket has SO_REUSEPORT, so that several processes can share the port.
 """
 
 import contextlib

@@ -3,7 +3,7 @@
     python -m bench.load 127.0.0.1:2525 --to support@bench.test --size 4096 --mails 1000 --concurrency 20
 
 Prints the `LoadResult` as a JSON line. A rejection ends its connection, whose remaining messages count as rejected.
-`--handshake` makes only a connection and a TLS handshake, with `bench.peers handshake` as the server.
+`--handshake` replaces each message by a connection with only a TLS handshake, to `bench.peers handshake`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ class Load:
 
     Attributes:
         size: The size of a message in bytes.
-        per_connection: 0 distributes all messages over `concurrency` connections.
+        mails: The total number of messages.
+        per_connection: The number of messages in each connection; 0 means all messages in `concurrency` connections.
         recipient: An address, or several addresses separated by commas, used in turn.
     """
 
@@ -49,9 +50,12 @@ class Load:
 
 @dataclass
 class LoadResult:
-    """Accepted messages, rejected ones by reply, and times in seconds.
+    """The result of a load. Times are in seconds.
 
-    `cpu` is the CPU time of the generator. `latencies` has the time to each 250.
+    Attributes:
+        cpu: The CPU time of the generator.
+        refused: The number of messages that were not accepted, by reply or error.
+        latencies: The duration of each accepted message until its 250 reply.
     """
 
     accepted: int = 0
@@ -62,7 +66,10 @@ class LoadResult:
 
 
 def filler_body(size: int, header_size: int) -> bytes:
-    """Returns a body with the end of data, so that the message has `size` bytes, or up to two fewer."""
+    """Returns a body with the end of data.
+
+    With a header of `header_size` bytes, the message has `size` bytes, or up to two fewer.
+    """
     lines, remainder = divmod(max(size - header_size, 0), len(_LINE))
     last = b"x" * (remainder - 2) + b"\r\n" if remainder > 2 else b""
     return _LINE * lines + last + b".\r\n"
@@ -165,7 +172,7 @@ class LoadSession(asyncio.Protocol):
             self._send_next()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Counts the remaining messages as not accepted, except during a TLS handshake."""
+        """Counts the remaining messages as not accepted, unless the connection ends during a TLS handshake."""
         if self._remaining and self._step != "tls":
             self._generator.record_refusal("connection lost", self._remaining)
             self._remaining = 0
@@ -233,7 +240,10 @@ class LoadSession(asyncio.Protocol):
 
 
 def insecure_context() -> ssl.SSLContext:
-    """Returns a TLS client context that verifies nothing. Every handshake is full, as Python resumes no sessions."""
+    """Returns a TLS client context that verifies nothing.
+
+    Every handshake is full, because Python does not resume sessions by itself.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

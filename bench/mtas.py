@@ -1,6 +1,6 @@
-"""Configures installed copies of Haraka and Postfix in a temporary folder, for comparison.
+"""Configures the installed Haraka and Postfix in a temporary folder, for comparison.
 
-Haraka discards the accepted messages. Postfix writes them to its queue on disk before its 250 and delivers none.
+Haraka discards the accepted messages. Postfix writes them to its queue on disk before its 250 reply and delivers none.
 Postfix needs root, because its processes run as other users.
 """
 
@@ -45,7 +45,10 @@ postlog unix-dgram n - n - 1 postlogd
 
 @dataclass(frozen=True)
 class PreparedServer:
-    """The start of a server. spool: folder with messages to remove after a measurement."""
+    """The command and environment of a server.
+
+    `spool` is the folder whose messages are removed after each measurement.
+    """
 
     argv: list[str]
     env: dict[str, str]
@@ -53,7 +56,10 @@ class PreparedServer:
 
 
 def find_haraka(named: str | None) -> Path | None:
-    """Returns the program from the command line or PATH, or None. Raises SystemExit if `named` does not exist."""
+    """Returns the program `named`, by default `haraka` from PATH; None if PATH does not contain it.
+
+    Raises SystemExit if `named` does not exist.
+    """
     found = shutil.which(named or "haraka")
     if named and not found:
         raise SystemExit(f"no such program: {named}")
@@ -65,14 +71,14 @@ def prepare_haraka(program: Path, folder: Path, port: int, processes: int, tls: 
     config.mkdir(parents=True)
     nodes = f"nodes={processes}\n" if processes > 1 else ""
     (config / "smtp.ini").write_text(f"listen=127.0.0.1:{port}\n{nodes}")
-    # The file replaces Haraka's own completely and some keys have no default, so it starts as a copy.
+    # The file replaces Haraka's default file completely, and some keys have no default, so it is a changed copy.
     own = (program.resolve().parent.parent / "config" / "connection.ini").read_text()
     (config / "connection.ini").write_text(re.sub(r"(?m)^bytes=.*", f"bytes={_MAX_MESSAGE}", own))
     (config / "plugins").write_text("tls\nrcpt_to.in_host_list\nqueue/discard\n")
     (config / "host_list").write_text(f"{DOMAIN}\n")
     (config / "log.ini").write_text("[main]\nlevel=warn\n")
     (config / "me").write_text(f"mx.{DOMAIN}\n")
-    # Without this file Haraka generates the parameters, which takes minutes of CPU during the measurement.
+    # Without dhparams.pem Haraka generates these parameters, which takes minutes of CPU during the measurement.
     parameters = ["openssl", "genpkey", "-genparam", "-algorithm", "DH", "-pkeyopt", "group:ffdhe2048"]
     subprocess.run([*parameters, "-out", str(config / "dhparams.pem")], check=True, capture_output=True)
     (config / "tls.ini").write_text("dhparam=dhparams.pem\n")
@@ -82,9 +88,9 @@ def prepare_haraka(program: Path, folder: Path, port: int, processes: int, tls: 
 
 
 def find_postfix(named: str | None) -> Path | None:
-    """Returns the root folder of Postfix; None if Postfix is missing or the user is not root.
+    """Returns the root folder of Postfix; None if Postfix is missing or this process does not run as root.
 
-    Raises SystemExit if Postfix is not in `named`.
+    Raises SystemExit if `named` does not contain Postfix.
     """
     root = Path(named or "/")
     if not (root / "usr/lib/postfix/sbin/master").is_file():
@@ -146,7 +152,8 @@ def prepare_postfix(root: Path, folder: Path, port: int, tls: tuple[Path, Path])
     lines = [f"{name} = {value}\n" for name, value in settings.items()]
     (etc / "main.cf").write_text("".join(lines).replace("static:HOLD", "check_sender_access static:HOLD"))
     (etc / "master.cf").write_text(_MASTER.format(port=port))
-    # After a change of user the kernel sends no signal at the parent's death: the timeout ends a forgotten server.
+    # The kernel clears the parent-death signal (prctl(2)) of a process that changes its user, so this time limit ends a
+    # forgotten server.
     argv = ["timeout", "1800", str(libraries / "sbin" / "master"), "-c", str(etc), "-d"]
     return PreparedServer(argv, {"LD_LIBRARY_PATH": str(libraries), "MAIL_CONFIG": str(etc)}, spool / "hold")
 

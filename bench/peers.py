@@ -1,11 +1,11 @@
 """Small SMTP servers for comparison: `python -m bench.peers KIND --port N [--cert F --key F]`.
 
 - sink: aiosmtpd's `Sink` handler on its unchanged `SMTP` class.
-- minimal: a plain asyncio protocol with the lowest cost that is possible in Python. It checks and stores nothing.
+- minimal: a plain asyncio protocol that does as little as possible. It checks and stores nothing.
 - smtp: Email Router's `smtp.server` without storage, which separates the cost of SMTP from that of the commit.
 - handshake: one TLS handshake for each connection.
 
-All use uvloop and SO_REUSEPORT. Each prints `{"event": "ready"}` when it listens, and ends at SIGTERM.
+All use uvloop and SO_REUSEPORT. Each prints `{"event": "ready"}` when it listens, and ends on SIGTERM.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class MinimalSmtp(asyncio.Protocol):
 
 
 class TlsHandshake(asyncio.Protocol):
-    """Starts TLS at the client's first byte, and sends one byte after the handshake."""
+    """Answers the client's first byte, starts TLS, and sends one byte after the handshake."""
 
     def __init__(self, context: ssl.SSLContext | None) -> None:
         assert context is not None, "a handshake needs a certificate"
@@ -121,7 +121,8 @@ class TlsHandshake(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        self._transport.pause_reading()  # otherwise the first bytes of the handshake are lost; `start_tls` resumes
+        # Reading would lose the first bytes of the handshake. `start_tls` resumes reading.
+        self._transport.pause_reading()
         self._transport.write(b"!")
         self._upgrade = asyncio.get_running_loop().create_task(self._start_tls(self._transport))
 

@@ -1,4 +1,4 @@
-"""Starts the child processes of a benchmark, measures them by /proc, and ends them with the benchmark.
+"""Starts the child processes of a benchmark, measures them through /proc, and ends them with the benchmark.
 
 Linux only. Only processes that were started here are signalled.
 """
@@ -28,7 +28,7 @@ _STOP_SECONDS = 20.0
 
 
 class Child:
-    """A program that runs during the block. Its log is a file, because reading a pipe costs CPU.
+    """A program that runs during the `with` block. Its log is a file, because reading a pipe costs CPU.
 
     Usage: `with Child("sink", [...], folder=...) as child: child.wait_ready()`.
 
@@ -78,8 +78,9 @@ class Child:
         return self._process is not None and self._process.poll() is None
 
     def wait_ready(self, timeout: float = 30) -> dict[str, Any]:
-        """Blocks until the log has a `ready` event and returns it. Raises RuntimeError if the program ends or is too
-        slow.
+        """Blocks until the log has a `ready` event and returns the event.
+
+        Raises RuntimeError if the program ends or is not ready in time.
         """
         end = time.monotonic() + timeout
         while time.monotonic() < end:
@@ -101,7 +102,7 @@ class Child:
         return found
 
     def stop(self) -> int:
-        """Sends SIGTERM, and SIGKILL to the group after 20 s. Returns the exit code."""
+        """Sends SIGTERM, and after 20 s SIGKILL to the process group. Returns the exit code."""
         process = self._process
         if process is None:
             return 0
@@ -157,7 +158,7 @@ def process_tree(pid: int) -> list[int]:
 def cpu_seconds(pid: int, *, descendants: bool = False) -> float:
     """Returns the CPU seconds of a process and its reaped children, with a resolution of 10 ms.
 
-    descendants: whether to include the living descendants.
+    `descendants` adds those of the living descendants.
     """
     ticks = 0
     for number in process_tree(pid) if descendants else [pid]:

@@ -14,14 +14,14 @@ from bench.load import Load
 from bench.senders import LoadError, LoadSender
 from bench.servers import HANDSHAKE, RunningServer
 
-_SETTLE = 0.05  # seconds that a server gets to finish its work after the last reply
+_SETTLE = 0.05  # seconds to let a server finish its work after the last reply
 
 
 @dataclass(frozen=True)
 class Case:
-    """A load that is measured on each server.
+    """A load to measure.
 
-    seconds: approximate duration of a measurement. without: names of servers that are not measured.
+    `seconds` is the approximate duration of a measurement. `without` names the servers on which it is not measured.
     """
 
     name: str
@@ -33,7 +33,13 @@ class Case:
 
 @dataclass(frozen=True)
 class Measurement:
-    """Messages a second, and CPU milliseconds per message: of the server's processes and of its PostgreSQL."""
+    """The result for one load on one server.
+
+    Attributes:
+        rate: Messages per second.
+        cpu: CPU milliseconds of the server's processes per message.
+        database_cpu: CPU milliseconds of the server's PostgreSQL per message.
+    """
 
     rate: float
     cpu: float
@@ -42,7 +48,10 @@ class Measurement:
 
 @dataclass
 class Results:
-    """Measurements and failures. `measurements[case][server]` has one entry for each round, None for a failure."""
+    """Measurements and failures of all rounds.
+
+    `measurements[case][server]` has one entry for each round, which is None after a failure.
+    """
 
     measurements: dict[str, dict[str, list[Measurement | None]]] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
@@ -57,8 +66,8 @@ class Results:
 
 
 async def measure(server: RunningServer, sender: LoadSender, load: Load) -> Measurement:
-    """Raises `LoadError` or TimeoutError."""
-    if server.name == HANDSHAKE:  # The handshake server gets the same connections without messages.
+    """Sends the load and measures the server. Raises `LoadError` or TimeoutError."""
+    if server.name == HANDSHAKE:  # The handshake server receives as many connections, without messages.
         load = replace(load, handshake=True, starttls=False)
     cpu, database = server.cpu_seconds(), server.database_cpu() if server.database_cpu else 0.0
     sent = await sender.send(load, server.port)
@@ -72,9 +81,9 @@ async def measure(server: RunningServer, sender: LoadSender, load: Load) -> Meas
 async def compare(
     cases: Sequence[Case], servers: Sequence[RunningServer], sender: LoadSender, *, rounds: int, budget: float
 ) -> Results:
-    """Measures each case on all its servers, `rounds` times. No round starts after `budget` seconds.
+    """Measures each case on each of its servers, once in each round. No round starts after `budget` seconds.
 
-    A first small load determines how many messages a measurement needs.
+    A first small load determines how many messages a measurement sends.
     """
     results = Results()
     end = time.monotonic() + budget
@@ -107,7 +116,7 @@ async def _messages_for(case: Case, server: RunningServer, sender: LoadSender) -
 
 
 def format_table(results: Results, base: str) -> str:
-    """Returns a Markdown table with medians, and the ratios of `base` to each server."""
+    """Returns a Markdown table with the medians of the rounds, and the ratios of `base` to each server."""
     lines = [
         f"| case | server | mails/s | CPU ms/mail | {base}: rate ratio | {base}: CPU ratio |",
         "|---|---|---|---|---|---|",

@@ -23,7 +23,7 @@ from bench.processes import Child, cpu_seconds, end_on_sigterm, program_command,
 from bench.simulation import Costs, Layout, SimulationResult, find_sustained_rate, simulate
 
 KB, MB = 1_000, 1_000_000
-# Costs of Email Router on PostgreSQL, from bench/README.md. On other CPUs the costs differ by a factor.
+# Costs of Email Router on PostgreSQL, measured on one machine. CPU times differ on other machines.
 COSTS = Costs(
     receive=0.68e-3,
     receive_per_byte=3.9e-9,
@@ -41,8 +41,6 @@ SIZES = (*[4 * KB] * 85, *[100 * KB] * 14, 8 * MB)
 
 @dataclass(frozen=True)
 class Scenario:
-    """A layout, described in words and numbers."""
-
     name: str
     layout: Layout
 
@@ -97,7 +95,7 @@ async def compare_with_this_machine() -> None:
             port = smtp_port(smtp.wait_ready())
 
             async def measure(clients: int, mails: int, size: int = 4 * KB) -> tuple[float, float, float, float]:
-                """Returns messages a second and, per message, CPU seconds of smtp and database, and WAL bytes."""
+                """Returns messages per second; and per message CPU seconds of smtp and PostgreSQL, and WAL bytes."""
                 before = (
                     cpu_seconds(smtp.pid),
                     installation.database_cpu() if installation.database_cpu else 0,
@@ -142,7 +140,7 @@ async def _wal_bytes(database: asyncpg.Connection) -> float:
 
 
 def _flush_seconds(folder: Path) -> float:
-    """The median time of fdatasync after writing 8 KB."""
+    """Returns the median duration of fdatasync after writing 8 KB."""
     durations = []
     with (folder / "flushed").open("wb", buffering=0) as file:
         for _ in range(200):

@@ -1,7 +1,6 @@
 """Generates load in a separate process, with Postfix's `smtp-source` or with `bench.load`.
 
-`smtp-source` is written in C and leaves more of the machine to the server. It has no TLS, so `bench.load` does
-STARTTLS.
+`smtp-source` is written in C and leaves more CPU to the server. It has no TLS, so `bench.load` sends over STARTTLS.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from bench.load import Load
 
 @dataclass(frozen=True)
 class SendResult:
-    """The number of accepted messages, and the seconds that they took."""
+    """The number of accepted messages, and the duration of the load in seconds."""
 
     mails: int
     seconds: float
@@ -32,7 +31,7 @@ class LoadError(Exception):
 
 @dataclass(frozen=True)
 class LoadSender:
-    """Sends loads. smtp_source: the program, or None for the built-in generator."""
+    """Sends loads. `smtp_source` is the path of the program, or None for the built-in generator."""
 
     smtp_source: Path | None
 
@@ -41,7 +40,7 @@ class LoadSender:
         return "smtp-source" if self.smtp_source else "built-in"
 
     async def send(self, load: Load, port: int) -> SendResult:
-        """Raises `LoadError` or TimeoutError."""
+        """Sends the load to 127.0.0.1:port. Raises `LoadError` or TimeoutError."""
         if self.smtp_source is None or load.starttls or load.handshake:
             return await send_with_built_in(load, port)
         return await self._smtp_source(self.smtp_source, load, port)
@@ -57,7 +56,10 @@ class LoadSender:
 
 
 def choose_sender(option: str | None) -> LoadSender:
-    """Returns the sender for `--smtp-source`: a path, `none` for the built-in generator, or None to search PATH."""
+    """Returns the sender for the value of `--smtp-source`.
+
+    `none` means the built-in generator. None means `smtp-source` in PATH, else the built-in generator.
+    """
     if option == "none":
         return LoadSender(None)
     found = shutil.which(option or "smtp-source")
@@ -67,7 +69,7 @@ def choose_sender(option: str | None) -> LoadSender:
 
 
 async def send_with_built_in(load: Load, port: int) -> SendResult:
-    """Raises `LoadError` or TimeoutError."""
+    """Sends the load with `bench.load`. Raises `LoadError` or TimeoutError."""
     command = [sys.executable, "-m", "bench.load", f"127.0.0.1:{port}", "--to", load.recipient]
     command += ["--size", str(load.size), "--mails", str(load.mails), "--concurrency", str(load.concurrency)]
     command += ["--per-connection", str(load.per_connection), "--timeout", str(load.timeout)]
@@ -79,7 +81,7 @@ async def send_with_built_in(load: Load, port: int) -> SendResult:
 
 
 def _library_path(program: Path) -> dict[str, str]:
-    """Returns the environment for a program that was unpacked next to its libraries instead of installed."""
+    """Returns LD_LIBRARY_PATH for a program that was unpacked next to its libraries; empty for an installed program."""
     beside = program.parent.parent / "lib" / "postfix"
     return {"LD_LIBRARY_PATH": str(beside)} if beside.is_dir() else {}
 

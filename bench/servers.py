@@ -1,7 +1,7 @@
 """Starts the servers of a comparison for the whole run. A server is idle while another is measured.
 
-The servers in `EMAIL_ROUTER` and `BEFORE` are durable, with every log line and commit of the product. A server that is
-not installed is skipped.
+The servers in `EMAIL_ROUTER` and `BEFORE` run as in production, with every log line and durable commit. A server that
+is not installed is skipped.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ALL = (*EMAIL_ROUTER, *BEFORE, *PEERS, HARAKA, POSTFIX)
 
 @dataclass(frozen=True)
 class Options:
-    """Options of the servers. before: another checkout of this project with its environment in `.venv`."""
+    """Options of the servers. `before` is another checkout of this project, with its environment in `.venv`."""
 
     haraka: str | None = None
     postfix: str | None = None
@@ -119,7 +119,10 @@ async def _start_email_router(
     *,
     checkout: Path | None = None,
 ) -> RunningServer:
-    """checkout: the source tree that creates the schema and runs; None for this tree."""
+    """Starts the smtp processes of one installation.
+
+    `checkout` is the source tree of the program that creates the schema and serves; None for this tree.
+    """
     of_checkout: dict[str, object] = {} if checkout is None else {"PYTHONPATH": str(checkout)}
     migrate_with = None if checkout is None else (program_command("migrate", checkout), of_checkout)
     kind = (EMAIL_ROUTER | BEFORE)[name]

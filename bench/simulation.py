@@ -1,10 +1,10 @@
 """A queueing model of many hosts over one PostgreSQL: the latency of a message, and the first part to saturate.
 
-A message costs CPU of its receiving process and is answered when the transaction of its group is flushed. A group costs
-round trips, CPU and row locks of the database, and a part of a flush that concurrent transactions share. A delivery
-costs CPU of the database and a flush.
+A message needs CPU time of its receiving process, and is answered when the transaction of its group is on disk. A group
+needs round trips, CPU time and row locks of the database, and a flush that concurrent transactions share. A delivery
+needs CPU time of the database and a flush.
 
-Pure: time is only simulated, and the same seed gives the same numbers.
+Time is only simulated, and the same seed gives the same numbers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 
 Resume = Callable[[], None]
-# A wait of a simulated process: it takes `resume` and calls it when the wait is over.
+# A function that starts a wait of a simulated process, and calls its argument when the wait is over.
 Wait = Callable[["Resume"], None]
 Steps = Generator[Wait, None, None]
 
@@ -53,7 +53,7 @@ class EventQueue:
 
 
 class Pool:
-    """Several servers with one queue, first come, first served, such as the cores of a machine or a lock."""
+    """One or more servers with a common first-come, first-served queue, such as a lock or the cores of a machine."""
 
     def __init__(self, timeline: EventQueue, servers: int) -> None:
         self._timeline = timeline
@@ -89,7 +89,7 @@ class Pool:
         return wait
 
     def utilisation(self, seconds: float) -> float:
-        """The fraction of `seconds` for which a server was busy, averaged over the servers."""
+        """Returns the fraction of `seconds` for which a server was busy, averaged over the servers."""
         return self.busy / (self._servers * seconds)
 
 
@@ -135,7 +135,10 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Measured costs: CPU seconds and WAL bytes (`log`) per message, byte or delivery, and round trips per group."""
+    """Measured costs: WAL bytes (`log`), round trips per group, and CPU seconds (all others).
+
+    Each cost except `round_trips` is per message, per byte of a message, or per delivery.
+    """
 
     receive: float
     receive_per_byte: float
@@ -152,10 +155,15 @@ class Costs:
 class Layout:
     """A configuration of hosts.
 
-    rate: messages that arrive in a second. clients: if not 0, the number of senders that replace `rate`, each of which
-    waits for its 250. flush, round_trip: seconds. disk: WAL bytes a second. sizes: of messages in bytes, all equally
-    frequent. posts: deliveries a second. raw_outside: raw bytes go to an object store, which the product does not
-    implement.
+    Attributes:
+        rate: Messages that arrive per second.
+        flush: Seconds of a flush, in addition to the time for its bytes.
+        disk: WAL bytes that the disk writes per second.
+        round_trip: Seconds between a process and the database and back.
+        sizes: Message sizes in bytes, all equally frequent.
+        posts: Deliveries per second.
+        raw_outside: Whether raw messages go to an object store, which the product does not implement.
+        clients: If not 0, this many senders replace `rate`. Each waits for its 250 reply before it sends again.
     """
 
     rate: float
@@ -173,7 +181,12 @@ class Layout:
 
 @dataclass(slots=True)
 class SimulationResult:
-    """Results of a run. waits: seconds to the 250, sorted. utilisation: busy fraction of each part."""
+    """Results of a run.
+
+    Attributes:
+        waits: The seconds from each arrival to its 250 reply, sorted.
+        utilisation: The busy fraction of each part of the model, by name.
+    """
 
     arrived: int = 0
     accepted: int = 0
@@ -182,7 +195,7 @@ class SimulationResult:
     groups: int = 0
 
     def wait_quantile(self, fraction: float) -> float:
-        """A quantile of the waits; infinite if nothing was accepted."""
+        """Returns a quantile of the waits; infinite if nothing was accepted."""
         return self.waits[min(int(len(self.waits) * fraction), len(self.waits) - 1)] if self.waits else float("inf")
 
     @property
@@ -194,9 +207,10 @@ class SimulationResult:
         return self.arrived - self.accepted < max(0.3 * layout.rate, 10) and self.wait_quantile(0.99) < 1.0
 
 
-CONNECTIONS = 2  # per process, for writing groups (`router.store.postgres_writer`)
+CONNECTIONS = 2  # database connections of each process for writing groups (`router.store.postgres_writer`)
 GROUP_MESSAGES, GROUP_BYTES = 200, 1024 * 1024
-# Round trips and CPU of a group while the workspaces' rows are locked: the tickets and the commit.
+# Writing a group's tickets and committing locks the rows of its workspaces. This phase has these round trips, and this
+# fraction of the group's CPU time.
 LOCKED_TRIPS, LOCKED_CPU_FRACTION = 2, 0.2
 
 
@@ -209,7 +223,7 @@ class _Mail:
 
 
 class _Process:
-    """A receiving process: one thread, and the groups that it writes."""
+    """A receiving process: its only thread, and its queue of messages to write in groups."""
 
     def __init__(self, model: _Model) -> None:
         self.model = model
@@ -315,9 +329,9 @@ def simulate(layout: Layout, costs: Costs, *, seconds: float, seed: int = 1) -> 
 def find_sustained_rate(
     layout: Layout, costs: Costs, *, mails: int = 20_000, rounds: int = 9
 ) -> tuple[float, SimulationResult]:
-    """Searches the highest sustained rate to within a few per cent, starting with the layout's rate.
+    """Searches for the highest sustained rate, to within a few per cent, starting with the layout's rate.
 
-    mails: minimum number of arrivals in a trial. Returns the rate, or 0 if none is sustained, and its result.
+    Returns the rate and its result; the rate is 0 if none is sustained. Each trial has about `mails` arrivals or more.
     """
     low, high = 0.0, 0.0
     rate, best = layout.rate, SimulationResult()

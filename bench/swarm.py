@@ -1,7 +1,7 @@
 """Hostile SMTP clients: `python -m bench.swarm PORT --seconds 30 --to support@bench.test`.
 
-Clients send single bytes slowly, or commands, lines or messages without end. They reopen closed connections and use
-many addresses of 127.0.0.0/8, so that limits by address do not stop them. Prints one JSON line of counts for each kind.
+Clients send single bytes slowly, or endless commands, lines or messages. They reopen closed connections and use many
+addresses of 127.0.0.0/8, so that limits by address do not stop them. Prints one JSON object with the counts.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from collections.abc import Awaitable, Callable, Sequence
 import uvloop
 
 _COUNTS = {"slow command": 1000, "slow data": 1000, "noop": 200, "endless line": 20, "endless data": 20}
-_PER_ADDRESS = 15  # connections; below the product's default limit of 20
-_PER_NETWORK = 4  # addresses in one /26; their 60 connections are its default limit (three times 20)
+_PER_ADDRESS = 15  # connections from one address; below the product's default limit of 20
+_PER_NETWORK = 4  # addresses in one /26; together 60 connections, the product's default limit for a /26
 _RECONNECT_SECONDS = 0.02
 _DRIP_SECONDS = 10.0
 _PIECE = b"x" * 65536
@@ -61,7 +61,7 @@ class HostileClient:
             await asyncio.sleep(_RECONNECT_SECONDS)
 
     async def command(self, command: str) -> None:
-        """Sends a command, or nothing if it is empty, and reads one reply. Raises EOFError for a rejection."""
+        """Sends a command, if it is not empty, and reads one reply. Raises EOFError for a rejection."""
         if command:
             self.writer.write(f"{command}\r\n".encode())
         while True:
@@ -139,10 +139,10 @@ async def attack(port: int, recipient: str, seconds: float, scale: float, kinds:
         for n in range(max(1, round(_COUNTS[kind] * scale))):
             position, number = number // _PER_ADDRESS, number + 1
             network, host = divmod(position, _PER_NETWORK)
-            # Each group of addresses is in its own /21, so that the limits per network are not exceeded.
+            # The addresses of each /26 are in a /21 of their own, so that the limits per network are not exceeded.
             address = f"127.{network // 32 + 1}.{network % 32 * 8}.{host + 1}"
             client = HostileClient(kind, address, port, recipient, counts)
-            # Spread over 2 s: a thousand SYNs at once would overflow the kernel's backlog.
+            # The starts are spread over 2 s: a thousand SYNs at once would overflow the kernel's backlog.
             tasks.append(loop.create_task(client.run(n % 500 / 250)))
     await asyncio.sleep(seconds)
     for task in tasks:

@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CHANGED = ("CHANGELOG.md", "pyproject.toml")
 VERSION = re.compile(
     r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?"
-)  # semver.org, without build metadata
+)  # a semantic version (semver.org), without build metadata
 UNRELEASED = re.compile(r"^## \[Unreleased\]\n+(?=\S)(?!## )", re.MULTILINE)
 LOCKED = re.compile(r"^([\w.-]+)==([\w.]+)((?:[^\n]*\\\n)*.*)", re.MULTILINE)
 
@@ -57,7 +57,7 @@ def check(version: str) -> None:
 
 
 def write_version(version: str, day: str) -> None:
-    """Moves the unreleased changelog entries below a heading for the version, and sets the version of the project."""
+    """Moves the unreleased changelog entries below a heading for the version, and updates pyproject.toml."""
     changelog, project = (ROOT / name for name in CHANGED)
     heading = f"## [Unreleased]\n\n## [{version}] - {day}\n\n"
     changelog.write_text(UNRELEASED.sub(heading, changelog.read_text(encoding="utf-8"), count=1), encoding="utf-8")
@@ -89,7 +89,7 @@ def components() -> Iterator[Component]:
 
 
 def write_sbom(path: Path, version: str) -> None:
-    """Writes a CycloneDX 1.6 document."""
+    """Writes a CycloneDX 1.6 document that lists the dependencies."""
     program = Component(
         name="emailrouter", version=version, type=ComponentType.APPLICATION, bom_ref=f"emailrouter@{version}"
     )

@@ -58,7 +58,7 @@ async def certificate(context: CheckContext) -> list[CheckResult]:
 
 
 def tlsa_digest(path: Path) -> str | None:
-    """Returns the digest of a TLSA record `3 1 1` (RFC 6698); None without a readable certificate."""
+    """Returns the digest for a TLSA record `3 1 1` (RFC 6698) in hex; None if the certificate cannot be read."""
     try:
         first = x509.load_pem_x509_certificates(path.read_bytes())[0]
     except (OSError, ValueError):
@@ -69,7 +69,7 @@ def tlsa_digest(path: Path) -> str | None:
 
 
 def _spki(key: object) -> bytes:
-    encode = getattr(key, "public_bytes")  # noqa: B009 - every public key has it, but their union type does not
+    encode = getattr(key, "public_bytes")  # noqa: B009 - every public key has this method, but `object` does not
     encoded: bytes = encode(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return encoded
 

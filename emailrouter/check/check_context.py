@@ -1,4 +1,4 @@
-"""The input of the checks."""
+"""The configuration, services and paths that the checks use."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UNIT_DIRECTORIES = (
 
 @dataclass(frozen=True, slots=True)
 class CheckContext:
-    """The input of a check. `database` is None if it could not be opened, which `run` reports."""
+    """The input of a check. If the database could not be opened, `database` is None, and `run` reports the reason."""
 
     config: Config
     resolver: DnsResolver

@@ -1,4 +1,4 @@
-"""Checks the disk of the data: free space, inodes and write permission."""
+"""Checks the directories with data: free disk space, free inodes and write permission."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks that the host of each integration is reachable, over TLS with a valid certificate. Posts nothing."""
+"""Checks the settings and states of integrations, and the connections to their hosts. Posts nothing."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def integrations(context: CheckContext) -> list[CheckResult]:
 
 
 def _load_secret_box(context: CheckContext) -> SecretBox | None:
-    """Never creates a key."""
+    """Returns None if there is no usable key. Never creates a key."""
     own = context.config.server.secret_key
     try:
         key = own.reveal() if own is not None else (context.config.server.data_dir / KEY_FILE).read_text().strip()
@@ -91,7 +91,7 @@ async def _check_integration(context: CheckContext, box: SecretBox | None, integ
 async def _find_connection_problem(
     host: str, port: int, trust: ssl.SSLContext | None, *, private: bool
 ) -> tuple[str, str] | None:
-    """Connects, with TLS if `trust` is given. Returns the problem and its fix, or None."""
+    """Connects to the host, with TLS if `trust` is given. Returns a problem and its fix; None if it connected."""
     writer = None
     try:
         async with asyncio.timeout(_CONNECT_SECONDS):

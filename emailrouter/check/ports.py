@@ -1,6 +1,6 @@
 """Checks which program responds at `[smtp] listen` and `[api] listen`.
 
-Warns about addresses that other mail servers cannot use.
+Also warns if `[smtp] listen` has only loopback addresses, or none with port 25.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _START = "Start the program: systemctl start emailrouter (or emailrouter serve)"
 
 
 async def smtp_port(context: CheckContext) -> list[CheckResult]:
-    """Checks each address of `[smtp] listen`; with systemd's sockets, port 25 of this host."""
+    """Checks each address of `[smtp] listen`; for `systemd`, checks port 25 on 127.0.0.1."""
     listen = context.config.smtp.listen
     addresses = (Address("127.0.0.1", 25),) if listen == "systemd" else listen
     found = await asyncio.gather(*(_check_smtp_address(context, address) for address in addresses))
@@ -37,7 +37,7 @@ async def smtp_port(context: CheckContext) -> list[CheckResult]:
 
 
 async def api_port(context: CheckContext) -> list[CheckResult]:
-    """Checks that the HTTP server is ready. For `systemd`, uses the address of the supplied unit."""
+    """Checks that the HTTP server is ready. For `systemd`, uses the address in the supplied socket unit."""
     listen = context.config.api.listen
     address = Address("127.0.0.1", 8080) if listen == "systemd" else listen
     answer = await _read_first_line(address, _http_request("/healthz", address))
@@ -88,7 +88,7 @@ async def _read_first_line(address: Address, request: bytes) -> bytes | OSError:
 
 
 def _no_response_results(name: str, address: Address, error: OSError) -> list[CheckResult]:
-    """Binds to the address to find the reason."""
+    """Reports why nothing responds. Unless there was a timeout, binds to the address to find the reason."""
     if error.errno == errno.ETIMEDOUT:
         fix = f"Find the process: ss -ltnp 'sport = :{address.port}'; if it is emailrouter, check its log"
         return [fail(name, f"{address} accepts connections but does not respond", fix)]

@@ -1,4 +1,4 @@
-"""Checks files with secrets: the first login, and the SQLite file with its `-wal` and `-shm`."""
+"""Checks files with secrets: `first-login`, and the SQLite database with its `-wal` and `-shm` files."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Checks that the proxy in front of the API is in `[api] trusted_proxies`.
 
-Uses only the configuration, because any client can send `X-Forwarded-For`.
+Uses only the configuration. Received `X-Forwarded-For` fields prove nothing, because any client can send them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ NAME = "proxy"
 
 async def trusted_proxies(context: CheckContext) -> list[CheckResult]:
     api, public = context.config.api, urlsplit(context.config.server.public_url)
-    # With systemd's sockets the address is in a unit, possibly on another host.
+    # With systemd's sockets the address is unknown: a unit sets it, possibly on another host.
     loopback = api.listen.host if api.listen != "systemd" and is_loopback(api.listen.host) else ""
     if public.scheme != "https" and (not loopback or is_loopback(public.hostname or "")):
         return []

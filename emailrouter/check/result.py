@@ -10,9 +10,9 @@ CheckStatus = Literal["ok", "warn", "fail"]
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One line of `emailrouter check`.
+    """One result that `emailrouter check` prints.
 
-    `check` names what was checked, such as `disk` or `domain example.com`. `fix` is what to do, or "".
+    `check` names what was checked, such as `disk` or `domain example.com`. `fix` is the suggested action, or "".
     """
 
     check: str
@@ -26,7 +26,7 @@ def ok(check: str, text: str, offer: str = "") -> CheckResult:
 
 
 def warn(check: str, text: str, fix: str) -> CheckResult:
-    """Returns a result that needs attention. It does not change the exit code."""
+    """Returns a result that needs attention but does not change the exit code."""
     return CheckResult(check, "warn", text, fix)
 
 

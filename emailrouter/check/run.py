@@ -27,7 +27,7 @@ from router.errors import ConfigurationFault, Refused, SchemaMismatch, Unavailab
 
 Check = Callable[[CheckContext], Awaitable[list[CheckResult]]]
 
-# Prerequisites of other checks are displayed first.
+# In the order of display. Prerequisites of other checks come first.
 CHECKS: tuple[Check, ...] = (
     settings.configuration,
     storage.user,
@@ -102,7 +102,7 @@ async def _run_check(check: Check, context: CheckContext) -> list[CheckResult]:
         return [fail(name, f"the database is unavailable: {error}", "Check the database, its disk and its network")]
     except OSError as error:
         return [fail(name, f"the check failed: {error}", "Run the check as the user of the program (emailrouter)")]
-    except Exception as error:  # noqa: BLE001 - must not stop the other checks
+    except Exception as error:  # noqa: BLE001 - a bug in one check must not stop the others
         return [
             fail(name, f"the check failed: {type(error).__name__}: {error}", "This is a bug in Email Router: report it")
         ]

@@ -1,4 +1,4 @@
-"""Checks that a systemd unit of the program is installed, and the exposure level of each installed unit."""
+"""Checks that a systemd unit of the program is installed, and that each installed unit has a low exposure level."""
 
 from __future__ import annotations
 

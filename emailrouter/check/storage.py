@@ -1,4 +1,4 @@
-"""Checks the user that runs the check, and the database: writes, clock, secret key, loss audit and queue."""
+"""Checks the current user, the secret key, and the database: write access, durability, clock, loss audit and queue."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def clock(context: CheckContext) -> list[CheckResult]:
 
 
 async def secret_key(context: CheckContext) -> list[CheckResult]:
-    """Never creates a key."""
+    """Compares the key of this host with the fingerprint in the database. Never creates a key."""
     config, name = context.config, "secret key"
     configured = config.server.secret_key
     path = config.server.data_dir / KEY_FILE

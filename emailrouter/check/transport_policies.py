@@ -1,6 +1,6 @@
 """Checks the optional records of MTA-STS, TLS-RPT and DANE, and shows the text to publish.
 
-Only a published but wrong record keeps senders from delivering.
+Missing records are not reported as problems: mail is delivered without them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MAX_DOMAINS = 50
 
 
 async def policies(context: CheckContext) -> list[CheckResult]:
-    """Checks MTA-STS (RFC 8461) and TLS-RPT (RFC 8460) of verified domains, except those behind another relay."""
+    """Checks MTA-STS (RFC 8461) and TLS-RPT (RFC 8460) for verified domains without an upstream relay."""
     if context.database is None or context.config.smtp.tls_cert is None:
         return []
     rows = await fetch_models(context.database, Domain, "check_domains", limit=MAX_DOMAINS)
@@ -59,7 +59,7 @@ async def _check_policies(context: CheckContext, domain: str) -> list[CheckResul
 
 
 async def dane(context: CheckContext) -> list[CheckResult]:
-    """Checks the TLSA record of this host (RFC 7672), which has an effect only in a signed zone."""
+    """Checks the TLSA record of this host (RFC 7672), which has an effect only in a zone signed with DNSSEC."""
     path = context.config.smtp.tls_cert
     digest = None if path is None else tlsa_digest(path)
     if digest is None:

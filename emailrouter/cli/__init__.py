@@ -6,8 +6,8 @@ from typing import NoReturn
 
 from emailrouter import process_start
 
-# Maps each command to its module, in the order of `--help`. A command loads only its own module, because importing all
-# would delay it.
+# Maps each command to its module, in the order of `--help`. A command imports only its own module, because
+# importing all of them would take longer.
 MODULES = {
     "serve": "run",
     "smtp": "run",
@@ -40,7 +40,7 @@ MODULES = {
 
 def main() -> NoReturn:
     process_start.prepare()
-    # The imports take half a second, in which PID 1 would ignore SIGTERM without `prepare`.
+    # These imports take half a second. Without `prepare` before them, PID 1 would ignore SIGTERM meanwhile.
     from emailrouter.cli import console  # noqa: PLC0415 - see above
     from emailrouter.cli.commands import cli  # noqa: PLC0415 - see above
 

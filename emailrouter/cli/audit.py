@@ -32,7 +32,7 @@ def group() -> None:
 async def list_command(context: CommandContext, limit: int | None, cursor: str | None) -> None:
     """List sign-ins and changes, newest first.
 
-    `(operator)` means the command line, `(system)` an automatic DNS check, `(unknown)` a failed sign-in.
+    `(operator)` means the command line, `(system)` an automatic change of a domain, `(unknown)` a failed sign-in.
     """
     found = await collect_pages(
         lambda n, c: context.services.audit.list(context.actor, limit=n, cursor=c), limit=limit, cursor=cursor

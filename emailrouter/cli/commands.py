@@ -1,4 +1,4 @@
-"""The root command. A command is loaded only when it runs or its help is shown."""
+"""The root command. It imports the module of a subcommand only to run the subcommand or to show its help."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from emailrouter.cli import MODULES, console
 
 
 class _Commands(console.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's API
         return list(MODULES)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's API
         if cmd_name not in MODULES:
             return None
         module = import_module(f"emailrouter.cli.{MODULES[cmd_name]}")

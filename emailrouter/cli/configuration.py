@@ -103,7 +103,10 @@ def _read_document(file: Path) -> WorkspaceDocument:
 
 
 def _resolve_reference(reference: str) -> str | None:
-    """Returns the secret of a reference; None for an unset variable. Raises `Refused` for an unreadable file."""
+    """Returns the secret that `reference` names; None for an environment variable that is unset or empty.
+
+    Raises `Refused` for an unreadable file.
+    """
     kind, _, name = reference.partition(":")
     if kind == "env":
         return os.environ.get(name) or None

@@ -33,7 +33,7 @@ try:
     import uvloop
 
     _new_event_loop: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-except ImportError:  # the standard loop is slower
+except ImportError:  # uvloop is optional; the standard loop is slower
     _new_event_loop = asyncio.new_event_loop
 
 T = TypeVar("T")
@@ -92,10 +92,10 @@ class Command(click.Command):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params += _shared_options()
-        self.context_settings["allow_extra_args"] = True  # rejected by `parse_args`
+        self.context_settings["allow_extra_args"] = True  # `parse_args` rejects extra arguments
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parses as click does, but masks URLs in the error for extra arguments, which may contain secrets."""
+        """Parses as click does, but masks URLs, which may contain secrets, in the error about extra arguments."""
         extra = super().parse_args(ctx, args)
         if extra and not ctx.resilient_parsing:
             ctx.fail(f"unexpected extra arguments: {' '.join('***' if '://' in value else value for value in extra)}")
@@ -116,7 +116,7 @@ Group.group_class = Group
 
 
 def run(work: Coroutine[Any, Any, T], config: Config | None = None) -> T:
-    """Runs a coroutine on uvloop if available. `config` sets the log format and level."""
+    """Runs a coroutine, on uvloop if it is installed. `config` sets the log format and level."""
     if config is not None:
         log.configure_logging(config.server.log_format, config.server.log_level)
         log.log_uncaught_exceptions()
@@ -146,7 +146,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) ->
 
 
 def format_cell(value: object) -> str:
-    """Formats a value for one line. Appends the A-labels (RFC 5890) of a deceptive domain."""
+    """Formats a value as one line of text. Appends the A-labels (RFC 5890) of a deceptive domain."""
     return "-" if value is None or value == "" else printable_text(append_a_labels(str(value)))
 
 
@@ -171,7 +171,7 @@ def run_command_line(command: click.Group) -> NoReturn:
 def _run(command: click.Group) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # Escapes characters that the terminal cannot encode.
+            # Characters that the encoding of the stream lacks are escaped instead of raising an error.
             stream.reconfigure(errors="backslashreplace")
     try:
         result = command.main(standalone_mode=False, prog_name="emailrouter")
@@ -208,7 +208,8 @@ def _refusal_text(error: Refused) -> str:
 def _flush(stream: TextIO) -> bool:
     """Flushes the stream and returns whether that succeeded.
 
-    After a failure, discards the output, so that the interpreter does not fail with its own message and exit code.
+    After a failure, discards the buffered output. Otherwise the interpreter would try again at exit, and fail with its
+    own message and exit code.
     """
     try:
         stream.flush()

@@ -55,7 +55,7 @@ class CommandContext:
     # --- output
 
     def print_list(self, name: str, page: Page[Json], columns: Mapping[str, str], **more: Mapping[str, str]) -> None:
-        """Prints a list. `columns` maps headings to fields, `more` maps values of a field to their display text."""
+        """Prints a list. `columns` maps headings to fields; `more` maps a field to the display texts of its values."""
         if self.as_json:
             cursor = {} if page.next_cursor is None else {"nextCursor": page.next_cursor}
             console.print_json({name: list(page.items), **cursor})
@@ -92,7 +92,10 @@ class CommandContext:
     # --- names
 
     async def display_names(self, ids: Iterable[str | None]) -> dict[str, str]:
-        """Returns addresses of users and names of integrations by ID; empty with `--json`, which prints IDs."""
+        """Returns the email addresses of users and the names of integrations by ID.
+
+        The result is empty with `--json`, which prints IDs.
+        """
         if self.as_json:
             return {}
         found = await self.services.display_names.resolve(self.actor, ids)
@@ -144,7 +147,7 @@ class WorkspaceGroup(console.Group):
 def with_context(
     *, secrets: bool = False
 ) -> Callable[[Callable[Concatenate[CommandContext, P], Awaitable[int | None]]], Callable[P, int | None]]:
-    """Turns a coroutine function into a command. The function returns the exit code or None.
+    """Turns a coroutine function, which returns an exit code or None, into a click callback.
 
     `secrets` tells whether the command needs the secret key.
     """
@@ -174,7 +177,7 @@ def with_context(
 def run_with_core(ctx: click.Context, work: Callable[[Core], Awaitable[T]], *, secrets: bool = False) -> T:
     """Runs `work` with a core, which is not limited to one workspace."""
     config = console.get_invocation(ctx).load_config()
-    # Commands print their own output.
+    # Only warnings are logged, because commands print their own output.
     log.configure_logging(config.server.log_format, "warning")
 
     async def run() -> T:
@@ -202,7 +205,7 @@ async def _find_workspace(lookup: LookupService, id_or_name: str | None) -> Work
 
 
 def paging_options(function: F) -> F:
-    """Adds the options of a list. The command gets `limit` (None for all) and `cursor`."""
+    """Adds the options for paging. The command receives `limit` (None for all entries) and `cursor`."""
 
     @functools.wraps(function)
     def command(*args: Any, list_all: bool, limit: int, **kwargs: Any) -> Any:
@@ -229,7 +232,7 @@ async def collect_pages(
     limit: int | None = None,
     cursor: str | None = None,
 ) -> Page[T]:
-    """Fetches pages until there are `limit` items or no more. None fetches all."""
+    """Fetches pages until there are `limit` items or no more pages. A `limit` of None fetches all items."""
     items: list[T] = []
     while True:
         page = await fetch(MAX_LIMIT if limit is None else min(MAX_LIMIT, limit - len(items)), cursor)
@@ -277,7 +280,8 @@ EXPOSURE_HINT = (
 def read_secret(value: str | None, file: Path | None, *, prompt: str, option: str) -> str:
     """Reads a secret from standard input (`-`), a file, or a hidden prompt.
 
-    Raises `click.UsageError` if the secret itself is on the command line, or if it cannot be read.
+    Raises `click.UsageError` if `value` is the secret itself, if the input is not one line, or if there is no terminal
+    for the prompt.
     """
     if value is not None and file is not None:
         raise click.UsageError(f"{option} and {option}-file cannot be used together")
@@ -296,7 +300,7 @@ def read_secret(value: str | None, file: Path | None, *, prompt: str, option: st
 
 @contextlib.contextmanager
 def _interruptible_prompt() -> Iterator[None]:
-    """Lets Ctrl-C end a prompt immediately. The event loop's signal handler runs only after the prompt returns."""
+    """Lets Ctrl-C end a prompt immediately. The event loop's signal handler would run only after the prompt returns."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield

@@ -53,7 +53,7 @@ Messages posted to the stand-in for Slack are shown here.
 
 
 async def _run_until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
-    """Runs `work` until it ends or `stop` is set. Returns whether `work` ended."""
+    """Runs `work`, and cancels it when `stop` is set. Returns whether `work` completed."""
     working, stopped = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
     await asyncio.wait([working, stopped], return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()

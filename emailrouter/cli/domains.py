@@ -42,7 +42,7 @@ async def list_command(context: CommandContext, limit: int | None, cursor: str |
 @click.argument("domain")
 @with_context()
 async def show(context: CommandContext, domain: str) -> None:
-    """Show a domain, and its DNS records as of the last check with the fix for each."""
+    """Show a domain, the results of its last DNS check, and how to fix wrong records."""
     view = await context.services.domains.get(context.actor, await context.lookup.find_domain_id(context.actor, domain))
     context.print_object(to_json(DomainDetail.from_view(view)))
 

@@ -99,7 +99,7 @@ async def _move(config: Config, url: DatabaseUrl) -> tuple[list[TableCounts], li
 
 
 def _progress_printer() -> moving.ReportProgress:
-    """Returns a function that prints progress, on a terminal in one updated line."""
+    """Returns a function that prints progress; on a terminal, it updates one line for each table."""
     terminal = sys.stderr.isatty()
 
     def print_progress(table: str, done: int, total: int) -> None:

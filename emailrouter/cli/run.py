@@ -1,4 +1,4 @@
-"""`serve`, `smtp`, `api`, `deliver`: run all roles in one process, or one role."""
+"""`serve` runs all roles in one process; `smtp`, `api` and `deliver` run one role each."""
 
 from __future__ import annotations
 

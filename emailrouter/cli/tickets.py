@@ -51,7 +51,10 @@ def _acting_option(*, required: bool) -> Callable[[F], F]:
 
 
 async def _act_as(context: CommandContext, acting: str | None) -> CommandContext:
-    """Returns the context that acts on behalf of a user, if given. Raises `Refused` for disabled users and viewers."""
+    """Returns a context that acts on behalf of the user `acting`, or the same context for None.
+
+    Raises `Refused` for disabled users and viewers.
+    """
     if acting is None:
         return context
     user = await context.services.users.get(context.actor, await context.lookup.find_user_id(context.actor, acting))

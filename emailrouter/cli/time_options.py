@@ -1,6 +1,6 @@
 """click callbacks for options with a time: ISO 8601, or a duration before or after now.
 
-They return microseconds since the epoch, and raise `click.BadParameter`.
+They return microseconds since the epoch, or None for an omitted option. An invalid value raises `click.BadParameter`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def parse_future_time(_: click.Context, parameter: click.Parameter, value: str |
 def _parse_time(value: str | None, sign: int, parameter: click.Parameter) -> Micros | None:
     if value is None:
         return None
-    if value.isdigit():  # the number may mean seconds, days or a year
+    if value.isdigit():  # ambiguous: a bare number may mean seconds, days or a year
         raise click.BadParameter(f"{value!r} {_EXPECTED_FORMATS}", param=parameter)
     try:
         return SystemClock().now() + sign * to_micros(parse_duration(value))
@@ -37,7 +37,7 @@ def _parse_time(value: str | None, sign: int, parameter: click.Parameter) -> Mic
         moment = datetime.fromisoformat(value)
     except ValueError:
         raise click.BadParameter(f"{value!r} {_EXPECTED_FORMATS}", param=parameter) from None
-    # Printed times are UTC too.
+    # A time without an offset is UTC, as all printed times are.
     aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
     since_epoch: timedelta = aware - datetime.fromtimestamp(0, UTC)
     return max(0, to_micros(since_epoch))

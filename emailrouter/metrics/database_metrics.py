@@ -1,8 +1,8 @@
 """Metrics that are read from the database: the queue, dead deliveries, failing integrations, the loss audit.
 
 The queries run for at most about 5% of the time, however often the metrics are scraped. If the database does not
-respond, `emailrouter_store_up` is 0 and the other metrics are absent. All processes of a database export the same
-values: use their `max`, not their sum.
+respond, `emailrouter_store_up` is 0 and the other metrics are absent. All processes that use a database export the
+same values: aggregate with `max`, not `sum`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class RowSource(Protocol):
 
 
 class DatabaseMetrics(Collector):
-    """A collector of the values that `refresh` reads. `collect` never waits."""
+    """Collects the values that `refresh` reads. `collect` never waits for the database."""
 
     def __init__(self, database: RowSource, clock: Clock, registry: CollectorRegistry) -> None:
         self._database = database
@@ -48,7 +48,7 @@ class DatabaseMetrics(Collector):
         registry.register(self)
 
     async def refresh(self) -> None:
-        """Concurrent calls share one read."""
+        """Reads the values again if they are stale. Concurrent calls run the queries only once."""
         async with self._lock:
             began = self._clock.monotonic()
             if began < self._stale_at:
@@ -72,7 +72,7 @@ class DatabaseMetrics(Collector):
         ):
             row = await self._database.fetch_one(query, **values)
             if row is not None:
-                result |= {prefix + name: row[name] or 0 for name in row.keys()}  # noqa: SIM118 - a row's iterator gives values
+                result |= {prefix + name: row[name] or 0 for name in row.keys()}  # noqa: SIM118 - a row iterates over its values
         return result
 
     def describe(self) -> Iterator[Metric]:
@@ -122,9 +122,7 @@ def _build_families(values: Mapping[str, int], now: int) -> list[Metric]:
         ),
         GaugeMetricFamily("emailrouter_dead_deliveries", "Deliveries that failed permanently.", get("dead")),
         GaugeMetricFamily("emailrouter_failing_integrations", "Integrations that are failing.", get("failing")),
-        GaugeMetricFamily(
-            "emailrouter_audit_messages", "Newest messages that the loss audit checked.", get("audit_messages")
-        ),
+        GaugeMetricFamily("emailrouter_audit_messages", "Messages that the loss audit checked.", get("audit_messages")),
         GaugeMetricFamily(
             "emailrouter_audit_unticketed_messages",
             "Audited messages without a ticket; any value other than 0 is a bug.",

@@ -1,6 +1,6 @@
-"""The `Meter` of a process as Prometheus metrics, in its own registry.
+"""The events that a process counts, as Prometheus metrics in a registry of their own.
 
-Labels have a fixed set of values. Counters start at 0 with the process.
+Labels have a fixed set of values. Counters start at 0 when the process starts.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from router.meter import ParseResult
 COMMIT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30)
 # Webhooks usually respond in 0.1 to 1 s. `[delivery] timeout` is 10 s by default.
 ANSWER_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-# From the 250 reply to Slack: normally a second, hours while a webhook is unavailable.
+# A ticket event is normally delivered within a second of the 250 reply, but may wait days for a failing webhook.
 DELIVERY_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 21600, 86400, 259200)
 
 # Most requests take some milliseconds. `[api] request_timeout` is 30 s by default.
@@ -29,7 +29,10 @@ REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30)
 
 
 class _MetricSpec(NamedTuple):
-    """A histogram if it has `buckets`, else a counter. Each of the label `values` is exported as 0 from the start."""
+    """A histogram if it has `buckets`, else a counter.
+
+    `values` are the label values that are exported as 0 before their first event.
+    """
 
     name: str
     about: str
@@ -107,7 +110,7 @@ class PrometheusMeter:
         dropped_lines: Callable[[], int] = int,
         side_task_failures: Callable[[], int] = int,
     ) -> None:
-        """`dropped_lines` and `side_task_failures` are read at each scrape."""
+        """`dropped_lines` and `side_task_failures` return totals. They are called at each scrape."""
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         about = Info("emailrouter", "This process: its version and its roles.", registry=registry)
@@ -143,7 +146,7 @@ class PrometheusMeter:
         gauge.set_function(count)
 
     def watch_certificate(self, expires_at: Callable[[], float | None]) -> None:
-        """The metric is omitted while `expires_at` returns None."""
+        """The metric has no value while `expires_at` returns None."""
         self.registry.register(_CertificateExpiry(expires_at))
 
     def record_connection(self) -> None:
