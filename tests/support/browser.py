@@ -1,7 +1,6 @@
 """The system's Chromium, driven by Playwright: one browser per worker, one context per test.
 
-Unexpected errors or requests of a page fail the test. Without Chromium the tests are skipped, unless `CI=true` requires
-it.
+Unexpected errors or requests of a page fail the test. Without Chromium, tests are skipped; with `CI=true` they fail.
 """
 
 import json
@@ -20,12 +19,12 @@ from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, as
 Scheme = Literal["light", "dark"]
 WIDE: ViewportSize = {"width": 1280, "height": 900}
 PHONE: ViewportSize = {"width": 360, "height": 740}
-# In order of preference: the headless shell takes two thirds of the CPU time of the others.
+# In order of preference. The headless shell needs two thirds of the others' CPU time.
 _NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 
 
 def chromium_path() -> str:
-    """Returns the path of the system's Chromium. Without one, skips or fails the test."""
+    """Returns the path of the system's Chromium. Without one, skips the test, or fails it if `CI=true`."""
     for name in _NAMES:
         found = shutil.which(name)
         if found:
@@ -37,7 +36,7 @@ def chromium_path() -> str:
 
 @asynccontextmanager
 async def chromium(path: str) -> AsyncIterator[Browser]:
-    """The browser is bound to the current event loop, so tests that use it share the loop of the session."""
+    """Runs a browser that is bound to the current event loop. Tests that use the browser must run in that loop."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
@@ -69,7 +68,10 @@ class Window:
         await self.context.add_cookies([{"name": "er_session", "value": token, "url": root, "httpOnly": True}])
 
     def expect_error(self, part: str) -> None:
-        """Allows errors that contain `part`; for example, a rejected form is a console error."""
+        """Allows errors that contain `part`.
+
+        For example, the browser logs an error for a form that the server rejects.
+        """
         self.expected_errors.append(part)
 
     def unexpected_errors(self) -> list[str]:
@@ -78,7 +80,7 @@ class Window:
 
 @asynccontextmanager
 async def open_window(browser: Browser, *, javascript: bool = True) -> AsyncIterator[Window]:
-    """Raises AssertionError on exit if the pages of the window caused unexpected errors."""
+    """Opens a window. On exit, raises AssertionError if its pages caused unexpected errors."""
     context = await browser.new_context(viewport=WIDE, java_script_enabled=javascript, reduced_motion="reduce")
     try:
         context.set_default_timeout(10_000)
@@ -107,7 +109,7 @@ async def emulate_device(page: Page, *, scheme: Scheme = "light", phone: bool = 
 async def find_axe_violations(page: Page) -> list[str]:
     """Returns violations of axe-core's default rules, except in frames.
 
-    The Content-Security-Policy does not apply to the debugger protocol, which injects the script.
+    The Content-Security-Policy does not block the script, because the debugger protocol injects it.
     """
     if not await page.evaluate("() => 'axe' in window"):
         script = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")

@@ -1,6 +1,7 @@
 """A clock that advances only on request: the `router.clock.Clock` of tests.
 
-`advance` changes both clocks. `set` changes only the wall clock, as an administrator or NTP does.
+`advance` changes wall-clock time and monotonic time. `set` changes only wall-clock time, as an administrator or NTP
+does.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -16,14 +17,14 @@ class FakeClock:
         self._monotonic = 1000.0  # not 0, which code could mistake for "never"
 
     def now(self) -> int:
-        """Microseconds since the epoch."""
+        """Returns the wall-clock time in microseconds since the epoch."""
         return self._now
 
     def monotonic(self) -> float:
         return self._monotonic
 
     def advance(self, seconds: float = 0, *, minutes: float = 0, hours: float = 0, days: float = 0) -> int:
-        """Returns the new wall-clock time."""
+        """Advances wall-clock and monotonic time. Returns the new wall-clock time in microseconds."""
         passed = timedelta(seconds=seconds, minutes=minutes, hours=hours, days=days)
         assert passed >= timedelta(0), "time does not run backwards: use set()"
         self._now += passed // timedelta(microseconds=1)

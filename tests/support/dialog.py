@@ -5,20 +5,20 @@ A `.dialog` file is one connection, line by line. Its comments give the reason f
     # why this dialogue exists                  comments and empty lines are ignored
     S: 220 *                                    one line from the server; `*` matches anything
     C: EHLO client.test                         the client sends this line and CRLF
-    S: 250-${hostname}                          each line of a longer reply...
-    S* 250                                      ...or all remaining lines of a reply with this code
+    S: 250-${hostname}                          one line of a multiline reply...
+    S* 250                                      ...or all remaining lines of a reply, each with this code
     C: MAIL FROM:<a@client.test>
     S~ 250 2\.\d\.\d .*                         one line from the server that matches a regular expression
     C<< NOOP\r\nNOOP\x00\r\n                    exact bytes: \r \n \t \0 \\ and \xHH; no CRLF is added
     starttls                                    the TLS handshake, after the server's 220
     half-close                                  the client closes its sending side and continues to read
-    reset                                       the client resets the connection; nothing may follow
-    close                                       the client closes the connection; nothing may follow
-    expect-close                                the server closes without further output; nothing may follow
+    reset                                       the client resets the connection; must be the last step
+    close                                       the client closes the connection; must be the last step
+    expect-close                                the server closes without further output; must be the last step
 
 `${name}` is a variable, `${text*600}` repeats the text 600 times. The space after `C:`, `S:` and the other verbs is
-not part of the text. The greeting is read like every other line. Lines that the server sends after the last step are
-detected only by `expect-close`, so a dialogue ends with it where an additional reply would be an error.
+not part of the text. The file must contain a step for the server's greeting. Lines that the server sends after the last
+step are detected only by `expect-close`. A dialogue that must detect additional replies ends with that step.
 """
 
 import re
@@ -49,7 +49,12 @@ async def run_dialog(
     local_addr: tuple[str, int] | None = None,
     timeout: float = 10,
 ) -> None:
-    """Plays a dialogue. Raises AssertionError with the exchange so far if it differs from the file."""
+    """Plays a dialogue against a server.
+
+    Raises:
+        AssertionError: The server deviates from the dialogue. The text contains the exchange so far.
+        DialogError: The file is invalid.
+    """
     steps = parse(path, variables or {})
     client = await RawSmtp.connect(host, port, local_addr=local_addr, timeout=timeout, greeting=False)
     async with client:

@@ -1,7 +1,7 @@
 """A DNS stand-in: one server on 127.0.0.1, UDP and TCP on the same free port.
 
-It answers with the records that `set` declared, and otherwise with NXDOMAIN or an empty answer. It records every query
-and never queries another server.
+It answers with the records of `set`, and otherwise with NXDOMAIN or an empty answer, unless a test calls `fail`. It
+records every query and never queries another server.
 """
 
 import asyncio
@@ -53,7 +53,7 @@ class DnsStandIn:
     def __init__(self) -> None:
         self.queries: list[tuple[str, str]] = []  # (lower-case name without the trailing dot, upper-case type)
         self.port = 0
-        self.edns_failure: EdnsFailure | None = None  # how queries with EDNS (RFC 6891) fail
+        self.edns_failure: EdnsFailure | None = None  # how queries with EDNS (RFC 6891) fail, if they do
         self.edns_queries = 0  # number of queries with EDNS
         self._zone: dict[dns.name.Name, dict[dns.rdatatype.RdataType, dns.rrset.RRset]] = {}
         self._failures: dict[tuple[dns.name.Name, dns.rdatatype.RdataType | None], Failure] = {}
@@ -106,9 +106,10 @@ class DnsStandIn:
     # --- set up by tests
 
     def set(self, name: str, rdtype: str, *values: str, ttl: int = 1) -> None:
-        """Sets the records of a name and type, in zone-file form; without values, removes them.
+        """Sets the records of a name and type, or removes them if there are no values.
 
-        The name of a PTR record may be an IP address.
+        Values have the zone-file format, but a TXT value is the text without quotes. An IP address as `name` stands for
+        its reverse name.
         """
         kind = dns.rdatatype.from_text(rdtype)
         owner = _name(name)
@@ -121,7 +122,7 @@ class DnsStandIn:
         self._zone.pop(_name(name), None)
 
     def fail(self, name: str, failure: Failure, rdtype: str | None = None) -> None:
-        """Makes queries for this name fail. TRUNCATED applies to UDP only."""
+        """Makes queries for this name fail, of one type or of all types. TRUNCATED applies to UDP only."""
         self._failures[_name(name), dns.rdatatype.from_text(rdtype) if rdtype else None] = failure
 
     def delay(self, name: str, seconds: float) -> None:
@@ -198,7 +199,7 @@ class DnsStandIn:
         return response.to_wire(max_size=limit, prefer_truncation=True)
 
     def _edns_failure_response(self, message: dns.message.Message, how: EdnsFailure) -> bytes | None:
-        """Simulates a server without EDNS, or with only a later version of it (BADVERS)."""
+        """Simulates a server without EDNS, or one that rejects the query's EDNS version (BADVERS)."""
         if how == "SILENT":
             return None
         response = dns.message.make_response(message)
@@ -223,7 +224,7 @@ class DnsStandIn:
         for _ in range(_MAX_CNAMES):
             records = self._zone.get(name)
             if not records:
-                # An empty non-terminal exists (RFC 8020); only other names are NXDOMAIN.
+                # A name with names below it exists, even without records (RFC 8020), so it is not NXDOMAIN.
                 if not any(known.is_subdomain(name) for known, sets in self._zone.items() if sets):
                     response.set_rcode(dns.rcode.NXDOMAIN)
                 return

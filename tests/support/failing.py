@@ -1,4 +1,4 @@
-"""Side tasks that fail: a meter and a wake-up that always raise, and a log that raises for chosen events."""
+"""Doubles that fail: a meter and a waker that raise at every call, and a log that raises for chosen events."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -34,7 +34,7 @@ class FailingWake:
 
 @contextmanager
 def failing_log(*events: str) -> Iterator[list[str]]:
-    """Makes log calls for `events` raise. Yields the names of the other logged events."""
+    """Makes log calls for `events` raise. Yields a list to which the names of all other logged events are added."""
     logged_events: list[str] = []
 
     def processor(_: object, __: str, event: EventDict) -> NoReturn:

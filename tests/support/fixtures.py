@@ -38,7 +38,7 @@ async def slack() -> AsyncIterator[SlackStandIn]:
 
 @pytest.fixture
 async def dns_server() -> AsyncIterator[DnsStandIn]:
-    """A DNS stand-in; every name is NXDOMAIN until it is set."""
+    """A DNS stand-in. Every name is NXDOMAIN until the test calls `set`."""
     async with DnsStandIn() as server:
         yield server
 
@@ -61,7 +61,7 @@ async def postgres_url(postgres_server: PostgresServer) -> AsyncIterator[str]:
 
 @pytest.fixture(params=KINDS)
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    """A database; the test runs on SQLite and on PostgreSQL."""
+    """An open database. The test runs on SQLite and on PostgreSQL."""
     if request.param == "sqlite":
         async with sqlite_store(tmp_path) as found:
             yield found

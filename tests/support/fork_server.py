@@ -1,11 +1,13 @@
-"""Starts the program without importing it each time: a process that has imported it forks for every start.
+"""Starts the program without importing it each time: a server process imports it once and forks for every start.
 
-A forked child is a real process that only skips the imports, which take more than half a second. `ForkServer` is the
-client in the test process. This module, run as `python -m tests.support.fork_server FD PARENT`, is the server. On Linux
-it dies with the test process, and its children die with it.
+A forked child is a real process; it only skips the imports, which take more than half a second. `ForkServer` is the
+client in the test process. This module, run as `python -m tests.support.fork_server FD PARENT`, is the server. FD is
+the descriptor of its control socket, and PARENT is the pid of the test process. On Linux the server dies with the test
+process, and its children die with it.
 
-A request is one datagram with the child's streams and one end of its status channel. The server sends the pid and later
-the exit status on that channel. The pid is not reused until the test has closed the channel.
+A request is one packet: a JSON object, the descriptors of the child's standard streams, and one end of the child's
+status channel. The server sends the pid and later the exit status on that channel. The pid is not reused until the
+test has closed the channel.
 """
 
 from __future__ import annotations
@@ -32,13 +34,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-# Each command imports the modules that it needs when it runs, so the server imports all modules of these packages.
+# A command imports the modules that it needs only when it runs, so the server imports all modules of these packages.
 PRELOADED = ("emailrouter", "tests.system.crash.points")
 
 # Prefixes of environment variables that the interpreter or an imported module (SSL_CERT_FILE) reads only once.
-# A child with other values must be started by executing Python.
+# A program that needs other values than the server's must be started by executing Python.
 _READ_AT_START = ("PYTHON", "LC_", "LANG", "MALLOC", "LD_", "SSL_")
-_MAX_REQUEST_BYTES = 200_000  # limit of one request, mainly environment and command line
+_MAX_REQUEST_BYTES = 200_000  # the environment and the command line take most of a request
 _PR_SET_PDEATHSIG = 1
 
 
@@ -51,7 +53,7 @@ def can_share_server(env: Mapping[str, str], server_env: Mapping[str, str]) -> b
 
 
 class ForkServer:
-    """The client of a server that was started with `env`. Thread-safe."""
+    """Starts a fork server with the environment `env`, and sends requests to it. Thread-safe."""
 
     def __init__(self, env: Mapping[str, str], cwd: Path) -> None:
         self.env = dict(env)
@@ -67,9 +69,9 @@ class ForkServer:
     def start(
         self, module: str, args: Sequence[str], env: Mapping[str, str], cwd: Path, streams: tuple[int, int, int]
     ) -> tuple[int, socket.socket]:
-        """Starts a child and returns its pid and status channel; the caller closes `streams`.
+        """Starts a child and returns its pid and status channel. Raises OSError if the server is gone.
 
-        Raises OSError if the server is gone.
+        streams: descriptors of the child's standard input, output and error; the caller closes them.
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         umask = os.umask(0o077)
@@ -84,14 +86,14 @@ class ForkServer:
 
     def close(self) -> None:
         if self._owner != os.getpid():
-            return  # forked children must not clean up
+            return  # a fork of the test process must not stop the server
         self._control.close()
         self._process.wait()
 
 
 @dataclass(frozen=True)
 class ForkRequest:
-    """A program to run. `files` are the descriptors of its standard streams and of the status channel."""
+    """A program to run. files: the descriptors of its standard streams and of its status channel."""
 
     module: str
     args: list[str]
@@ -107,10 +109,10 @@ class _ForkLoop:
         self._poll = select.poll()
         self._poll.register(control, select.POLLIN)
         self._running: dict[int, tuple[int, socket.socket]] = {}  # pidfd -> pid, status channel
-        self._ended: dict[int, tuple[int, int, socket.socket]] = {}  # channel -> pidfd, pid, channel
+        self._ended: dict[int, tuple[int, int, socket.socket]] = {}  # channel's descriptor -> pidfd, pid, channel
 
     def serve(self) -> ForkRequest | None:
-        """Returns the request in the child, and None in the server when the client is gone."""
+        """In a forked child, returns the child's request. In the server, returns None when the test process is gone."""
         while True:
             for file, _ in self._poll.poll():
                 if file == self._control.fileno():
@@ -181,7 +183,8 @@ class _ForkLoop:
 def restore_signals() -> None:
     """Sets ignored signals to their default action, except those that the interpreter itself ignores.
 
-    A shell starts background commands with SIGINT ignored, and `nohup` starts its command with SIGHUP ignored.
+    A shell without job control starts background commands with SIGINT ignored. `nohup` starts its command with SIGHUP
+    ignored.
     """
     for number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:
         if signal.getsignal(number) == signal.SIG_IGN:
@@ -215,9 +218,9 @@ def run_module(request: ForkRequest) -> None:
 
 
 def exit_process(code: int) -> None:
-    """Exits as the interpreter does, but without destroying every object. Returns if a stream is closed.
+    """Exits as the interpreter does, but without destroying objects.
 
-    Destruction would copy memory that is shared with the server.
+    Destroying them would copy memory that is shared with the server. Returns only if a stream cannot be flushed.
     """
     threading._shutdown()  # type: ignore[attr-defined]  # waits for non-daemon threads
     atexit._run_exitfuncs()
@@ -239,7 +242,7 @@ def _text_stream(old: TextIO, file: io.BufferedReader | io.FileIO) -> io.TextIOW
 
 def main() -> None:
     restore_signals()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the tests, which then close the socket
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the test process, which then closes the control socket
     die_with_parent(int(sys.argv[2]))
     control = socket.socket(fileno=int(sys.argv[1]))
     for name in PRELOADED:

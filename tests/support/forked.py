@@ -1,4 +1,4 @@
-"""A forked program with the interface of `asyncio.subprocess.Process`."""
+"""A forked program with the attributes and methods of `asyncio.subprocess.Process` that `Program` needs."""
 
 import asyncio
 import contextlib
@@ -29,7 +29,7 @@ class ForkedProcess:
         asyncio.get_running_loop().add_reader(channel, self._read_exit_status)
 
     def send_signal(self, number: signal.Signals) -> None:
-        """The pid is not reused before the exit status is read."""
+        """Signals the process. Its pid is not reused before its exit status is read."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, number)
 
@@ -62,7 +62,10 @@ def can_fork(command: Sequence[str], env: Mapping[str, str]) -> bool:
 async def fork(
     args: Sequence[str], env: Mapping[str, str], cwd: Path, stdin: bytes | None, limit: int
 ) -> ForkedProcess:
-    """Forks a program. args: module and its arguments. limit: maximum bytes of a line of output."""
+    """Forks a program from the fork server.
+
+    args: the module and its arguments. limit: the maximum length of an output line, in bytes.
+    """
     with tempfile.TemporaryFile() as given, contextlib.ExitStack() as theirs:
         given.write(stdin or b"")
         given.seek(0)

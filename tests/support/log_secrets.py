@@ -9,7 +9,7 @@ _PATTERNS = {
     "a password in a URL": re.compile(r"://[^/\s:@\"]+:(?!\*\*\*)[^@/\s\"]+@"),
     "the credentials of a request": re.compile(r"\b(Bearer|Basic) [A-Za-z0-9+/_=-]{8,}"),
     "a link that signs in": re.compile(r"[?&]token=[A-Za-z0-9_-]{8,}"),
-    "the text of a mail": re.compile(r"It does (<b>)?not(</b>)? open any more"),  # the default of `mails.plain`
+    "the text of a mail": re.compile(r"It does (<b>)?not(</b>)? open any more"),  # the default text in `mails`
 }
 
 

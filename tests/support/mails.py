@@ -1,6 +1,6 @@
-"""Builds test messages as bytes, as sent after DATA but without dot-stuffing, with CR LF line endings.
+"""Builds test messages as bytes, with CRLF line endings and without dot-stuffing.
 
-The same arguments, including `message_id`, return the same bytes.
+With an explicit `message_id`, the same arguments return the same bytes.
 """
 
 import itertools
@@ -12,7 +12,7 @@ CUSTOMER = "Ada Customer <ada@customer.test>"
 SUPPORT = "support@example.org"
 DATE = "Tue, 01 Jan 2030 12:00:00 +0000"
 
-_ASCII = SMTP.clone(cte_type="7bit")  # so that messages are also valid without 8BITMIME
+_ASCII = SMTP.clone(cte_type="7bit")  # keeps messages valid for servers without 8BITMIME
 _numbers = itertools.count(1)
 
 
@@ -77,7 +77,10 @@ def with_attachment(
     message_id: str | None = None,
     headers: dict[str, str] | None = None,
 ) -> bytes:
-    """Returns a multipart/mixed whose subject, sender and filename are not ASCII."""
+    """Returns a message with an attachment.
+
+    By default, its subject, text, sender and filename contain non-ASCII characters.
+    """
     message = _message(subject, from_, to, message_id, headers, text)
     message.add_attachment(content, maintype=maintype, subtype=subtype, filename=name)
     return _to_bytes(message)
@@ -93,7 +96,7 @@ def reply_to(
     to: str = SUPPORT,
     message_id: str | None = None,
 ) -> bytes:
-    """Returns a reply to `parent` with quoted text; `references` are earlier IDs."""
+    """Returns a reply with quoted text. parent: a message ID; references: the IDs of earlier messages."""
     headers = {"In-Reply-To": parent, "References": " ".join((*references, parent))}
     return _to_bytes(_message(subject, from_, to, message_id, headers, text))
 
@@ -137,7 +140,7 @@ def out_of_office(
 
 
 def list_mail(*, from_: str = CUSTOMER, to: str = SUPPORT, message_id: str | None = None) -> bytes:
-    """Returns a message of a mailing list (RFC 2919, RFC 2369)."""
+    """Returns a message from a mailing list (RFC 2919, RFC 2369)."""
     headers = {"List-Id": "News <news.customer.test>", "List-Unsubscribe": "<mailto:leave@customer.test>"}
     return _to_bytes(_message("[news] Doors of the month", from_, to, message_id, headers, "All about doors.\n"))
 
@@ -152,13 +155,13 @@ def of_size(size: int, *, subject: str = "Large", message_id: str | None = None)
     head = plain(subject=subject, text="", message_id=message_id).rstrip(b"\r\n") + b"\r\n\r\n"
     lines, rest = divmod(size - len(head), 78)
     assert size >= len(head) + 2, "too small for its header"
-    if rest == 1:  # a line needs two bytes for CR LF: merge the last byte into the line before
+    if rest == 1:  # a line has at least two bytes, CR LF, so a single byte goes into the line before
         lines, rest = lines - 1, 79
     last = b"x" * (rest - 2) + b"\r\n" if rest else b""
     return head + (b"x" * 76 + b"\r\n") * lines + last
 
 
-def _message(  # noqa: PLR0917 - private, in the order of the header
+def _message(  # noqa: PLR0917 - private
     subject: str, from_: str, to: str, message_id: str | None, headers: dict[str, str] | None, text: str | None
 ) -> EmailMessage:
     message = EmailMessage(policy=_ASCII)

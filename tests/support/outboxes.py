@@ -1,4 +1,4 @@
-"""Outboxes of two processes for one integration with queued deliveries."""
+"""One integration with queued deliveries, and the outboxes of two processes that compete for them."""
 
 from router import ids
 from router.channels.contract import SendOutcome
@@ -13,7 +13,7 @@ DIGEST = 50
 
 
 class Outboxes:
-    """One integration with queued deliveries, and two processes that may send them."""
+    """An integration with queued deliveries, and two outboxes that stand for two processes."""
 
     def __init__(self, installation: Installation, limits: OutboxLimits = LIMITS) -> None:
         self.installation = installation

@@ -36,7 +36,7 @@ def iter_strings(value: object) -> Iterator[str]:
 
 
 def assert_valid_payload(payload: Payload, links: tuple[str | None, ...]) -> None:
-    """Asserts what holds for every payload. links: the only URLs that it may contain."""
+    """Asserts the rules for every payload of Email Router. links: the only URLs that the payload may contain."""
     assert rejection_reason(payload) is None
     assert list(block_errors(payload.get("blocks", []))) == []
     for block in payload.get("blocks", []):

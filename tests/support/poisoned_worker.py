@@ -1,7 +1,7 @@
-"""The parsing worker with a parser that fails as the message requests.
+"""A parsing worker that misbehaves if a message contains one of these words.
 
-`endless` is parsed for ever. `abort` ends the process like a crash in C code, `stop` stops it with SIGSTOP, and
-`hungry` allocates 1 TiB. `unbounded` removes the limits on HTML for this and all later messages.
+`endless` makes it parse for ever. `abort` ends the process like a crash in C code, `stop` suspends it with SIGSTOP, and
+`hungry` allocates 1 TiB. `unbounded` removes the limits on the growth of HTML for this and all later messages.
 """
 
 import os

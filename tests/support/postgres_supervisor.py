@@ -1,13 +1,19 @@
-"""A process that owns one PostgreSQL server, so that nothing remains however the tests end.
+"""Owns one PostgreSQL server, and stops and removes it however the tests end.
 
-Started as a script with one argument, a JSON object: `bin` (folder of the binaries), `parent` (folder for data),
-`sockets` (folder for sockets, with a short path), `uid`/`gid` (of the server, or null), `settings` (of
-postgresql.conf), `remove` (folders to remove at the end). Prints `{"control": path}` or `{"error": text}` and goes into
-the background.
+Runs as a script in the background. The script's only argument is a JSON object:
 
-Test processes stay connected to the Unix socket `control`. When the last of them is gone, the supervisor stops the
-server and removes its directory. Only the standard library is imported, because the Python that runs this script may
-not be that of the tests.
+    bin               folder of PostgreSQL's programs
+    parent            folder in which the data directory is created
+    sockets           folder in which the socket directory is created; its path must be short
+    uid, gid          user and group of the server; null for those of the supervisor
+    settings          settings that are added to postgresql.conf
+    remove            other folders to remove at the end
+
+Prints `{"control": path}`, or prints `{"error": text}` and exits.
+
+Test processes stay connected to the Unix socket `control`. Until standard input is closed, it counts as one more
+connection. When the last connection closes, the supervisor stops the server and removes its directories. This script
+imports only the standard library, so that any Python can run it.
 """
 
 import contextlib
@@ -28,7 +34,7 @@ from pathlib import Path
 from typing import Any
 
 USER = "emailrouter"  # the server's superuser
-# Below the ephemeral range, so that the kernel assigns the port to no other program while the server is stopped.
+# Below Linux's ephemeral range, so that the kernel assigns the port to no other program while the server is stopped.
 _PORTS = range(20_000, 32_000)
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
@@ -104,7 +110,7 @@ class PostgresProcess:
         self.do_kill()
 
     def do_kill(self) -> None:
-        """Kills the server, like a crash of the kernel without loss of the disk."""
+        """Kills all processes of the server; the next start recovers the data from the WAL."""
         if self.process is None:
             return
         everyone = self._all_pids()
@@ -113,14 +119,14 @@ class PostgresProcess:
         self.process = None
         end = time.monotonic() + _STOP_SECONDS
         while not all(_is_gone(pid) for pid in everyone) and time.monotonic() < end:
-            time.sleep(0.005)  # a start fails while one of them still uses the shared memory
+            time.sleep(0.005)  # the next start fails while an old process still uses the shared memory
         with contextlib.suppress(FileNotFoundError):
-            (self.data / "postmaster.pid").unlink()  # the pid may be reused before the next start
+            (self.data / "postmaster.pid").unlink()  # the next start fails if another process then has this pid
 
     def do_pause(self) -> None:
-        """The postmaster is stopped first so that it starts no other processes."""
+        """Suspends all processes of the server, the postmaster first, so that it starts no new ones."""
         _signal_all(self._all_pids(), signal.SIGSTOP)
-        _signal_all(self._all_pids(), signal.SIGSTOP)  # again, for processes started in between
+        _signal_all(self._all_pids(), signal.SIGSTOP)  # again, for processes that the postmaster started meanwhile
 
     def do_resume(self) -> None:
         _signal_all(reversed(self._all_pids()), signal.SIGCONT)
@@ -152,7 +158,7 @@ class PostgresProcess:
             time.sleep(0.01)
 
     def _is_ready(self, pid: int) -> bool:
-        """Whether line 8 of the postmaster's pid file is `ready`, as `pg_ctl -w` checks."""
+        """Whether `postmaster.pid` contains `pid` and the status `ready`, as `pg_ctl -w` checks."""
         try:
             lines = (self.data / "postmaster.pid").read_text().splitlines()
         except OSError:
@@ -160,7 +166,7 @@ class PostgresProcess:
         return len(lines) >= 8 and lines[0].strip() == str(pid) and lines[7].strip() == "ready"
 
     def _all_pids(self) -> list[int]:
-        """The pids of the postmaster and its children, of which no process group contains all."""
+        """Returns the pids of the postmaster and then of its children. No process group contains all of them."""
         if self.process is None or self.process.poll() is not None:
             return []
         found = [self.process.pid]
@@ -173,14 +179,15 @@ class PostgresProcess:
 
 
 def serve(server: PostgresProcess, listener: socket.socket, last_clients: list[socket.socket]) -> None:
-    """Serves until the last client is gone.
+    """Answers requests until the last client has disconnected.
 
-    The last client's connection closes only when this process exits, so that the client can wait for the exit.
+    The last client's connection is added to `last_clients` and stays open until this process exits. The client can
+    therefore wait for the exit.
     """
     with selectors.DefaultSelector() as selector:
         selector.register(listener, selectors.EVENT_READ)
         selector.register(sys.stdin, selectors.EVENT_READ)
-        clients = 1  # standard input
+        clients = 1  # standard input counts as one
         while clients:
             for key, _ in selector.select():
                 if key.fileobj is listener:
@@ -201,7 +208,7 @@ def serve(server: PostgresProcess, listener: socket.socket, last_clients: list[s
 
 
 def answer_request(server: PostgresProcess, connection: socket.socket) -> bool:
-    """Returns False if the client is gone. Requests are short and sent one at a time, so one `recv` reads a request."""
+    """Answers one request, short enough for one `recv`. Returns False if the client has disconnected."""
     try:
         line = connection.recv(65536)
         if not line:
@@ -224,7 +231,7 @@ def _signal_all(pids: Iterable[int], number: signal.Signals) -> None:
 
 
 def _is_gone(pid: int) -> bool:
-    """Whether the process has ended. A zombie counts: in some containers nothing reaps it."""
+    """Whether the process has ended or is a zombie. In some containers nothing reaps zombies."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except OSError:
@@ -244,14 +251,14 @@ def _clean_environment() -> dict[str, str]:
 
 
 def _stop_when_parent_dies() -> None:
-    """Asks the kernel to send the server SIGINT, a fast shutdown, when this supervisor dies (Linux)."""
+    """Asks the kernel (Linux) to send SIGINT, a fast shutdown, to the server when the supervisor dies."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(1, signal.SIGINT)
 
 
 def main() -> None:
     if os.fork():
-        os._exit(0)  # double fork: the starter has no child to reap
+        os._exit(0)  # the child continues, so that the starter need not reap the supervisor
     config = json.loads(sys.argv[1])
     last: list[socket.socket] = []
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

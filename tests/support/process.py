@@ -23,14 +23,14 @@ from tests.support.forked import ForkedProcess, can_fork, fork
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
-KEPT_LINES = 20_000  # maximum number of lines of each stream
-_LINE_LIMIT = 4 * 1024 * 1024  # maximum bytes of a line of output
+KEPT_LINES = 20_000  # maximum number of lines kept of each output stream
+_LINE_LIMIT = 4 * 1024 * 1024  # maximum length of an output line, in bytes
 
-# Variables of the machine's service manager or user that would influence a test.
+# Prefixes of variables that a service manager or the user may have set, and that would influence a test.
 _REMOVED_PREFIXES = ("EMAILROUTER_", "LISTEN_", "NOTIFY_", "STATE_DIRECTORY", "CREDENTIALS_DIRECTORY")
 
-# Requests SIGKILL when the test process dies, sets every signal to its default action, and executes the program with
-# the same pid. A `preexec_fn` is unsafe with threads.
+# Asks the kernel for SIGKILL when the test process dies, sets every signal to its default action, and executes the
+# program with the same pid. A `preexec_fn` could do the same, but is unsafe with threads.
 _LAUNCH = """
 import ctypes, os, signal, sys
 try:
@@ -46,9 +46,10 @@ os.execv(sys.argv[2], sys.argv[2:])
 
 
 def environment(settings: Mapping[str, object] | None = None) -> dict[str, str]:
-    """This process's environment without foreign settings, plus `settings`; logs are JSON.
+    """Returns this process's environment without variables that could influence the program, plus `settings`.
 
-    Keys with a dot are settings (`api.listen`), others are names of variables. None removes a variable.
+    Keys with a dot are settings (`api.listen`); other keys are names of variables. None removes a variable. By default,
+    logs are JSON.
     """
     env = {name: value for name, value in os.environ.items() if not name.startswith(_REMOVED_PREFIXES)}
     paths = [str(ROOT), env.get("PYTHONPATH", "")]  # imports the checkout under test, whatever the working directory is
@@ -80,7 +81,12 @@ class Program:
         stdin: bytes | None = None,
         fresh: bool = False,
     ) -> None:
-        """Prepares the process. command: what Python runs instead of the program. fresh: never forks."""
+        """Prepares the process.
+
+        Args:
+            command: Python's arguments before `args`; by default they run `emailrouter`.
+            fresh: Executes Python instead of forking.
+        """
         self.stdout: deque[bytes] = deque(maxlen=KEPT_LINES)
         self.stderr: deque[bytes] = deque(maxlen=KEPT_LINES)
         self._argv = [sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid()), sys.executable]
@@ -148,7 +154,7 @@ class Program:
         return await self.wait()
 
     def pause(self) -> None:
-        """Sends SIGSTOP, so that the process keeps its sockets and does nothing."""
+        """Suspends the process group with SIGSTOP; its sockets stay open."""
         self._signal_group(signal.SIGSTOP)
 
     def resume(self) -> None:
@@ -163,7 +169,7 @@ class Program:
             await wait_until(lambda: process.returncode is not None, "exit", timeout=timeout)
         except TimeoutError:
             raise TimeoutError(f"{self} has not ended within {timeout} s{self._output_tail()}") from None
-        # A child may still have the pipes open. The group then still exists, so its number is not reused.
+        # A child may still have the pipes open. The process group then still exists, so its number is not reused.
         _, unfinished = await asyncio.wait(self._readers, timeout=1)
         if unfinished:
             with contextlib.suppress(ProcessLookupError):
@@ -226,7 +232,7 @@ class Program:
             self._started_process().send_signal(number)
 
     def _signal_group(self, number: signal.Signals) -> None:
-        """Signals the group by the leader's pid, which is not reused before the leader is reaped."""
+        """Signals the program's process group, whose number is the program's pid."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._started_process().pid, number)
 

@@ -13,9 +13,9 @@ After = Literal["keep", "close", "reset"]
 
 @dataclass(frozen=True)
 class ScriptedResponse:
-    """The pieces of one response, each in its own segment where the network permits.
+    """The pieces of one response, each sent in its own TCP segment where possible.
 
-    after: what the server does with the connection.
+    after: what the server does with the connection after the response.
     """
 
     pieces: tuple[bytes, ...]
@@ -23,9 +23,9 @@ class ScriptedResponse:
 
 
 class RawHttpServer:
-    """The n-th request gets the n-th response, and later requests get the last.
+    """Answers the n-th request with the n-th response, and all further requests with the last one.
 
-    requests: every request, head and body.
+    requests: the head and body of every request.
     """
 
     def __init__(self, *scripts: ScriptedResponse) -> None:

@@ -1,4 +1,4 @@
-"""A use case's refusal as one value for comparisons."""
+"""Converts a use case's refusal to a tuple that tests can compare."""
 
 from collections.abc import Awaitable
 

@@ -11,21 +11,24 @@ from typing import Self
 
 @dataclass(slots=True)
 class RelayedConnection:
-    """A connection of one client. closed: whether the client has closed the connection."""
+    """A connection of one client.
+
+    dropped: whether the relay discards the connection's data. closed: whether the client has closed the connection.
+    """
 
     dropped: bool = False
     closed: bool = False
 
 
 class Relay:
-    """Relays to a port of 127.0.0.1."""
+    """Relays connections to the port `to` of 127.0.0.1."""
 
     def __init__(self, to: int) -> None:
         self._to = to
         self._connections: list[RelayedConnection] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
-        self._last = 0.0  # time of the event loop at the last traffic
+        self._last = 0.0  # event-loop time of the last traffic, in seconds
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
@@ -53,9 +56,9 @@ class Relay:
             connection.dropped = True
 
     async def drop_when_idle(self, seconds: float) -> None:
-        """Drops connections without traffic, as firewalls do."""
+        """Waits until no connection has had traffic for `seconds`, and then drops all connections."""
         loop = asyncio.get_running_loop()
-        while (left := self._last + seconds - loop.time()) > 0:  # noqa: ASYNC110 - an event for each byte would be slower
+        while (left := self._last + seconds - loop.time()) > 0:  # noqa: ASYNC110 - an event for each chunk is slower
             await asyncio.sleep(left)
         self.drop_connections()
 

@@ -7,7 +7,7 @@ from router.store.database import Database
 from router.store.postgres import PostgresDatabase
 from router.store.sqlite import SqliteDatabase
 
-# Microseconds since the epoch; the time of every seeded row.
+# Time of every seeded row, in microseconds since the epoch.
 NOW = SystemClock().now()
 
 
@@ -27,7 +27,7 @@ async def insert_domain(
     database: Database, workspace_id: str, name: str = "example.com", status: str = "active"
 ) -> str:
     domain_id = ids.new_id("dom")
-    # The next check is tomorrow: programs in tests must not query the machine's name servers.
+    # The next DNS check is tomorrow: programs in tests must not query the machine's name servers.
     await execute(
         database,
         "INSERT INTO domains (id, workspace_id, name, status, token, created_at, next_check_at) "
@@ -100,7 +100,7 @@ async def insert_ticket(database: Database, workspace_id: str, number: int) -> s
 
 
 async def execute(database: Database, statement: str, **values: object) -> list[dict[str, object]]:
-    """Returns the rows of a statement with named parameters."""
+    """Executes a statement with named parameters (`:name`) and returns its rows."""
 
     query = build_query("test", statement, statement)
     if isinstance(database, SqliteDatabase):

@@ -1,6 +1,6 @@
 """A stand-in for Slack's incoming webhooks: an HTTP(S) server on 127.0.0.1 and a free port.
 
-It answers like Slack, by the rules in `slack_rules`, unless a test scripts a behaviour (`script`, `default`). Every
+It answers like Slack, by the rules in `slack_rules`, unless a test sets a behaviour (`script`, `default`). Every
 complete request is added to `posts` before it is answered. The stand-in never opens a connection.
 """
 
@@ -101,11 +101,14 @@ class SlackStandIn:
         return f"{'https' if self._ssl else 'http'}://{host}:{self.port}{self.path(name)}"
 
     def script(self, name: str, *behaviours: Behaviour) -> None:
-        """Queues behaviours for the next requests. name: a channel, or a path with a leading `/`."""
+        """Queues behaviours, one for each of the next requests.
+
+        name: a channel, or a path with a leading `/`.
+        """
         self._scripts[self._path_of(name)].extend(behaviours)
 
     def default(self, name: str, behaviour: Behaviour | None) -> None:
-        """None restores the answers of Slack."""
+        """Sets the behaviour for requests without a queued one. None restores Slack's answers."""
         path = self._path_of(name)
         if behaviour is None:
             self._defaults.pop(path, None)
@@ -113,7 +116,7 @@ class SlackStandIn:
             self._defaults[path] = behaviour
 
     def remove_webhook(self, name: str) -> None:
-        """Removes the webhook, so that requests get 404 `no_service`."""
+        """Removes the webhook, so that its requests are answered with 404 `no_service`."""
         self._removed_paths.add(self._path_of(name))
 
     def restore_webhook(self, name: str) -> None:
@@ -128,15 +131,17 @@ class SlackStandIn:
         return [post for post in self.posts if post.path == path]
 
     def accepted_posts(self, name: str | None = None) -> list[Post]:
-        """The posts that users see in the channel."""
+        """Returns the posts that were answered 2xx, which Slack would show in the channel."""
         return [post for post in self.posts_to(name) if post.status is not None and 200 <= post.status < 300]
 
     async def wait_for(
         self, n: int = 1, path: str | None = None, *, timeout: float = 10, accepted: bool = False
     ) -> list[Post]:
-        """Returns the posts as soon as there are `n`. path: a path or the name of a channel; None for all.
+        """Waits until there are at least `n` posts, and returns them.
 
-        accepted: counts only posts that were answered 2xx.
+        Args:
+            path: A path or the name of a channel; None for all.
+            accepted: Only posts that were answered 2xx count.
         """
         posts_to = self.accepted_posts if accepted else self.posts_to
         try:
@@ -222,7 +227,7 @@ class SlackStandIn:
         return FixedResponse(400, wrong) if wrong else FixedResponse()
 
     async def _wait_for_release(self, hang: Hang) -> None:
-        """If the stand-in stops before the release, the connection ends without a response."""
+        """Waits for the release. If the stand-in stops first, the connection ends without a response."""
         waits = [asyncio.ensure_future(event.wait()) for event in (hang.released, self._stopping)]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -267,7 +272,7 @@ class SlackStandIn:
 def _json(raw: bytes) -> Any:
     try:
         return json.loads(raw)
-    except ValueError:  # includes undecodable bytes
+    except ValueError:  # also raised for undecodable bytes
         return None
 
 

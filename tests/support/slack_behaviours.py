@@ -1,4 +1,4 @@
-"""The behaviours of the Slack stand-in for a request, and the record of a request."""
+"""Behaviours of the Slack stand-in, and the record of a request."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ class FixedResponse:
 
 @dataclass(frozen=True, eq=False)
 class Hang:
-    """Answers `200 ok` after `release()`, or never."""
+    """Answers `200 ok` only after `release()`."""
 
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -40,7 +40,7 @@ class Reset:
 
 @dataclass(frozen=True)
 class PartialResponse:
-    """Announces 100 bytes, sends one, and closes the connection."""
+    """Announces a body of 100 bytes, sends one byte, and closes the connection."""
 
 
 @dataclass(frozen=True)
@@ -61,14 +61,14 @@ Behaviour = FixedResponse | Hang | SlowResponse | Reset | PartialResponse | Larg
 
 @dataclass
 class Post:
-    """A received request. `status` is None until it is answered, and stays None after an incomplete answer."""
+    """A received request and its answer. `status` stays None without a complete answer."""
 
     method: str
     path: str
     headers: dict[str, str]
-    payload: Any  # the decoded JSON; None if it is not JSON
+    payload: Any  # the decoded body; None if it is not JSON
     raw: bytes
-    at: float  # time of the event loop, in seconds
+    at: float  # event-loop time of the request, in seconds
     status: int | None = None
     answer: str = ""
 

@@ -1,6 +1,6 @@
 """Slack's rules for a message to an incoming webhook, as far as messages of Email Router could violate them.
 
-The rules are those of the Block Kit reference. Lengths count code points.
+The rules for blocks are those of the Block Kit reference. Lengths count code points.
 """
 
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ _KNOWN_RICH = {"rich_text_section", "rich_text_list", "rich_text_preformatted", 
 
 
 def rejection_reason(payload: Any) -> str | None:
-    """Returns the body of Slack's 400 (`no_text`, `invalid_blocks`), or None for a valid message."""
+    """Returns the body of Slack's 400 response, such as `no_text`, or None for a valid message."""
     if not isinstance(payload, dict):
         return "invalid_payload"
     blocks, text, attachments = (payload.get(key) for key in ("blocks", "text", "attachments"))

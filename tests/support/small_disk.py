@@ -1,8 +1,8 @@
-"""A folder that is a file system of limited size, for one process and its children.
+"""Mounts a file system of limited size on a folder, for one process and its children.
 
 `python small_disk.py FOLDER BYTES UID GID -- COMMAND ...` mounts the file system and executes the command. The kernel
-removes it with its last process. Mounting needs root or permission to create a user namespace. Only the standard
-library is imported, because the Python that runs this script may not be that of the tests.
+removes the file system when the last of these processes ends. Mounting needs root or permission to create a user
+namespace. The script imports only the standard library, so that any Python can run it.
 """
 
 import ctypes
@@ -15,9 +15,9 @@ _MS_REC, _MS_PRIVATE = 0x4000, 0x40000
 
 
 def mount(folder: Path, nbytes: int, owner: tuple[int, int] | None = None) -> None:
-    """Mounts an empty file system, visible only to this process and its children. Raises OSError.
+    """Mounts an empty file system on `folder`, visible only to this process and its children.
 
-    owner: uid and gid of the folder.
+    owner: uid and gid of the mounted folder; by default those of this process. Raises OSError if the kernel refuses.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     uid, gid = os.getuid(), os.getgid()

@@ -25,7 +25,7 @@ class ConnectionClosedError(Exception):
 
 @dataclass(frozen=True)
 class SmtpReply:
-    """One reply; `lines` are its texts without the code."""
+    """One reply. lines: the texts of its lines, without the code."""
 
     code: int
     lines: tuple[str, ...]
@@ -68,7 +68,8 @@ class RawSmtp:
         """Connects to a server.
 
         Args:
-            local_addr: The client's address; on Linux any of 127.0.0.0/8.
+            local_addr: The client's address and port; on Linux any address of 127.0.0.0/8, and port 0 for a free one.
+            greeting: Whether to read the server's greeting.
         """
         async with asyncio.timeout(timeout):
             reader, writer = await asyncio.open_connection(host, port, local_addr=local_addr, ssl=ssl_context)
@@ -104,7 +105,7 @@ class RawSmtp:
         return await self.read_reply() if expect is None else await self.expect(expect)
 
     async def data(self, content: bytes) -> SmtpReply:
-        """Returns the reply to the content, or the reply to DATA if that is not 354."""
+        """Sends DATA and the content. Returns the reply to the content, or the reply to DATA if that is not 354."""
         reply = await self.command("DATA")
         if reply.code != 354:
             return reply
@@ -125,7 +126,7 @@ class RawSmtp:
     # Receiving.
 
     async def read_line(self) -> str:
-        """Returns one line of a reply. Bytes that are not UTF-8 become surrogates."""
+        """Returns one line of a reply, without CRLF. Bytes that are not UTF-8 become surrogates."""
         return (await self._read_raw_line()).removesuffix(b"\r\n").decode(errors="surrogateescape")
 
     async def read_reply(self) -> SmtpReply:
@@ -209,7 +210,7 @@ class RawSmtp:
 
 
 def dot_stuff(content: bytes) -> bytes:
-    """Returns the content as sent after DATA (RFC 5321 4.5.2)."""
+    """Returns the content as sent after DATA, dot-stuffed and with the final dot (RFC 5321 4.5.2)."""
     stuffed = re.sub(rb"(^|\r\n)\.", rb"\1..", content)
     return stuffed + (b".\r\n" if not stuffed or stuffed.endswith(b"\r\n") else b"\r\n.\r\n")
 
@@ -227,9 +228,9 @@ async def send_mail(
     local_addr: tuple[str, int] | None = None,
     timeout: float = 10,
 ) -> SmtpReply:
-    """Returns the reply to the content, or the rejection that prevented sending it.
+    """Sends a message if the server accepts at least one recipient.
 
-    The content is sent if at least one recipient is accepted.
+    Returns the reply to the content, or the reply that prevented sending it.
     """
     client = await RawSmtp.connect(host, port, local_addr=local_addr, timeout=timeout)
     async with client:
@@ -246,7 +247,7 @@ async def send_mail(
         if not any(each.code in (250, 251) for each in replies):
             return replies[-1]
         reply = await client.data(content)
-        with contextlib.suppress(ConnectionClosedError):  # only the reply matters
+        with contextlib.suppress(ConnectionClosedError):  # the reply to QUIT does not matter
             await client.quit()
         return reply
 
@@ -254,7 +255,10 @@ async def send_mail(
 async def send_mail_pipelined(
     host: str, port: int, mail_from: str, rcpt_tos: Sequence[str], content: bytes, *, timeout: float = 10
 ) -> SmtpReply:
-    """Sends MAIL, RCPT and DATA in one write (RFC 2920), content and QUIT in another."""
+    """Sends MAIL, RCPT and DATA in one write (RFC 2920), and the content and QUIT in another.
+
+    Returns the reply to the content, or the first rejection.
+    """
     client = await RawSmtp.connect(host, port, timeout=timeout)
     async with client:
         await client.command("EHLO client.test", 250)

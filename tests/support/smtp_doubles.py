@@ -31,7 +31,7 @@ DOMAIN = "example.com"
 
 @dataclass
 class KnownRecipients:
-    """Accepts a few fixed recipients and rejects all others, as routing would."""
+    """Accepts a few fixed recipients, and refuses all others with the reasons that routing uses."""
 
     failure: Exception | None = None
     gate: asyncio.Event | None = None
@@ -64,7 +64,7 @@ def _target(mailbox: Mailbox, alias: str) -> Target:
 
 @dataclass
 class AcceptedMails:
-    """An acceptor that keeps the messages in memory.
+    """Keeps accepted messages in memory.
 
     Attributes:
         failure: Raised instead of accepting a message.
@@ -94,7 +94,7 @@ class AcceptedMails:
 
 @dataclass
 class RunningSmtpServer:
-    """A server on loopback with its doubles."""
+    """An SMTP server on loopback, and the doubles that it calls."""
 
     server: Server
     recipients: KnownRecipients
@@ -131,7 +131,12 @@ async def running_server(
     bounds: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> AsyncIterator[RunningSmtpServer]:
-    """Runs a server with these `[smtp]` settings; `bounds` replaces values that are derived from them."""
+    """Runs an SMTP server.
+
+    Args:
+        bounds: Fields to replace in the `Bounds` that are derived from the settings.
+        settings: Settings of the section `[smtp]`.
+    """
     recipients, mails = KnownRecipients(), AcceptedMails()
     smtp = SmtpSettings(**{"listen": ["127.0.0.1:0"], **settings})
     server = Server(

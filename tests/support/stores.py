@@ -1,6 +1,6 @@
-"""The two databases, open and with the current schema, for suites that run on both.
+"""SQLite and PostgreSQL databases, for tests that run on both.
 
-The schema of PostgreSQL is built once and copied for each test.
+The PostgreSQL schema is built once and copied for each test.
 """
 
 from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ BUSY_TIMEOUT = 10.0  # seconds
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """A database with its catalogue of queries. It is open unless `closed_store` created the store."""
+    """A database, open or not, with its catalogue of queries."""
 
     kind: str
     url: str

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def process_state(pid: int) -> str:
-    """The kernel's letter for a process state, such as `S` or `Z`; "" if there is no process."""
+    """Returns the kernel's letter for the state of a process, such as `S` or `Z`; "" if there is no such process."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
@@ -19,9 +19,10 @@ def is_alive(pid: int) -> bool:
 
 
 def child_pids(pid: int) -> list[int]:
-    """Returns the child processes of all threads of a process, including zombies.
+    """Returns the pids of a process's children, including zombies.
 
-    All threads are read again if one ends, because its children pass to another thread.
+    The kernel lists children by thread. If a thread ends meanwhile, its children pass to another thread, so all threads
+    are read again.
     """
     while True:
         try:

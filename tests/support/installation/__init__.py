@@ -1,4 +1,4 @@
-"""Installations for tests: in this process, served over HTTP, or as settings of a started program."""
+"""Installations for tests: in this process, served over HTTP, or for a started program."""
 
 from tests.support.installation.installation import Installation, RecordingWake
 from tests.support.installation.opened import (

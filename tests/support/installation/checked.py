@@ -1,4 +1,4 @@
-"""An installation for `emailrouter check`: everything is correct, and a test breaks one thing."""
+"""An installation for `emailrouter check`: everything is correct until a test breaks one thing."""
 
 import socket
 import ssl
@@ -28,7 +28,7 @@ from tests.support.slack import SlackStandIn
 
 
 class ShiftedClock:
-    """The system clock, shifted by a number of seconds."""
+    """The system clock with its wall-clock time shifted by a number of seconds."""
 
     def __init__(self, seconds: float = 0) -> None:
         self._seconds = seconds
@@ -60,7 +60,7 @@ class CheckedInstallation:
         return make_config(self.settings)
 
     async def run_checks(self, **replacements: Any) -> list[CheckResult]:
-        """Runs the checks. replacements: fields of `CheckContext`."""
+        """Runs the checks. replacements: values for fields of `CheckContext`."""
         resolver = DnsResolver([("127.0.0.1", self.dns.port)], timeout=5, lifetime=10)
         found = CheckContext(
             self.config,
@@ -87,7 +87,10 @@ class CheckedInstallation:
 
 @asynccontextmanager
 async def healthy_installation(folder: Path, dns: DnsStandIn) -> AsyncIterator[CheckedInstallation]:
-    """The check finds only errors that a host on loopback cannot avoid."""
+    """Yields an installation whose settings, certificate, DNS records and webhook are correct.
+
+    Its SMTP and API servers are not running.
+    """
     root = trustme.CA()
     authority = root.create_child_ca()
     trust = ssl.create_default_context()

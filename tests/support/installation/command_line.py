@@ -1,4 +1,4 @@
-"""An installation that is operated by commands, each in a process of its own."""
+"""An installation that is operated by commands, each of which runs in its own process."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ class CommandLine:
 
 
 async def initialise(folder: Path, url: str | None = None) -> CommandLine:
-    """Creates an installation with its first workspace, user and key.
+    """Creates an installation with its first workspace, user and API key.
 
-    url: an empty PostgreSQL database, or None for SQLite.
+    url: the URL of an empty PostgreSQL database, or None for SQLite.
     """
     cli = CommandLine(folder, program_settings(url or f"sqlite:///{folder / 'emailrouter.db'}", folder))
     if url is not None:

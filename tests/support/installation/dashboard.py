@@ -30,7 +30,7 @@ class PageResponse:
 
 @dataclass
 class FormClient:
-    """Sends requests like a browser without JavaScript: with cookies and Accept, and forms with Origin."""
+    """Behaves like a browser without JavaScript: sends cookies, an Accept header, and Origin with forms."""
 
     session: aiohttp.ClientSession
     root: str

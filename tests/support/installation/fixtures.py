@@ -1,4 +1,4 @@
-"""Fixtures of the tests of API and dashboard."""
+"""Fixtures for tests of the API and the dashboard."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,6 +18,6 @@ async def served(store: Store, dns_server: DnsStandIn) -> AsyncIterator[ServedIn
 
 @pytest.fixture
 async def sqlite_served(tmp_path: Path) -> AsyncIterator[ServedInstallation]:
-    """A server for tests that do not depend on the database."""
+    """An installation on SQLite, for tests that do not depend on the kind of database."""
     async with sqlite_store(tmp_path) as store, serve_api(store) as found:
         yield found

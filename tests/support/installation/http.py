@@ -1,4 +1,4 @@
-"""An installation with API and dashboard on a real socket."""
+"""An installation that serves the API and the dashboard on a real socket."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -25,7 +25,7 @@ PASSWORD = "correct horse battery"
 
 @dataclass(frozen=True)
 class ApiReply:
-    """A response. The body is decoded JSON, or None."""
+    """A response. body: the decoded JSON, or None if the response is not JSON."""
 
     status: int
     headers: Any
@@ -43,7 +43,7 @@ class ApiReply:
 
 
 class ApiClient:
-    """A client of the API with one key, or without a key."""
+    """A client of the API with one API key, or without a key."""
 
     def __init__(self, session: aiohttp.ClientSession, root: str, key: str | None) -> None:
         self._session = session
@@ -51,7 +51,10 @@ class ApiClient:
         self.key = key
 
     async def request(self, method: str, path: str, body: Any = None, **options: Any) -> ApiReply:
-        """Sends one request. `path` is below /api unless it begins with `//`; `body` is sent as JSON."""
+        """Sends one request.
+
+        path: relative to /api, or to the root if it begins with `//`. body: sent as JSON unless it is None.
+        """
         url = self.root + (path[1:] if path.startswith("//") else f"/api{path}")
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
         headers |= options.pop("headers", {})
@@ -76,7 +79,7 @@ class ApiClient:
 
 
 class ServedInstallation(Installation):
-    """An installation with a workspace and its admin, who has a key. `serve_api` creates it."""
+    """An installation with a workspace whose admin has an API key. `serve_api` creates the workspace and the key."""
 
     login: FirstLogin
     session: aiohttp.ClientSession
@@ -121,7 +124,7 @@ class ServedInstallation(Installation):
         return self.client(new.plaintext), Actor(actor.workspace_id, "admin", user_id=user.id)
 
     async def create_domain(self, name: str = DOMAIN, *, actor: Actor | None = None) -> str:
-        """Adds a domain that is active without DNS and returns its id."""
+        """Adds a domain, activates it without DNS checks, and returns its id."""
         view = await self.services.domains.create(actor or self.actor, name)
         await self.database.execute(
             "domain_record_check",
@@ -158,9 +161,9 @@ class ServedInstallation(Installation):
     async def accept_message(
         self, content: bytes | None = None, *to: Target | str, reverse_path: str = "ada@customer.test"
     ) -> str:
-        """Accepts a message as the SMTP server does and returns its id. The clock is not advanced.
+        """Resolves recipients and accepts a message, as the SMTP server does, and returns its id.
 
-        to: targets or whole addresses; by default `support` of `DOMAIN`.
+        to: targets or full addresses; by default `support` of `DOMAIN`. Does not advance the clock.
         """
         chosen = to or (f"support@{DOMAIN}",)
         targets = [one if isinstance(one, Target) else await self.resolve(one) for one in chosen]
@@ -169,7 +172,7 @@ class ServedInstallation(Installation):
 
 
 def served_settings(dns: DnsStandIn | None = None, **own: Any) -> dict[str, object]:
-    """Returns settings without request limits. own: overriding settings of `[api]`."""
+    """Returns settings without request limits. own: additional settings of `[api]`, which take precedence."""
     found: dict[str, object] = {
         f"api.{limit}": 0 for limit in ("requests_per_minute", "requests_per_day", "session_requests_per_minute")
     }
@@ -187,9 +190,9 @@ async def serve_api(
     login: FirstLogin | None = None,
     real_time: bool = False,
 ) -> AsyncIterator[ServedInstallation]:
-    """Serves API and dashboard in this process.
+    """Serves the API and the dashboard in this process.
 
-    login: the first login of an existing workspace, for a second server with the same store.
+    login: the first login of an existing workspace, for a second server on the same store; None creates a workspace.
     """
     found = ServedInstallation(store, settings or served_settings(), clock=clock, real_time=real_time)
     found.login = login or await SetupService(store.database, found.core.clock).create_first_workspace(

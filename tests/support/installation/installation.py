@@ -1,4 +1,4 @@
-"""An installation in a test: a database, its settings, and the core for both.
+"""An installation for tests: a database, settings, and the `Core` that uses both.
 
 Tasks and servers run only if a test starts them. The product's own `Accept` accepts messages.
 """
@@ -47,11 +47,11 @@ class RecordingWake:
 
 
 class Installation:
-    """A core for a store. `seed()` adds a workspace with the aliases `support` and `billing` of one domain.
+    """An installation on the database of `store`. `seed()` adds a workspace with a domain, an integration and aliases.
 
     Args:
         settings: Settings that override `SETTINGS`.
-        wake: `recording_wake` if None; "dispatcher" for the dispatcher of the core, which the test runs.
+        wake: The core's waker. None selects `recording_wake`; "dispatcher" selects the core's dispatcher.
         real_time: The core uses the machine's clock instead of `clock`.
         write: Replaces the accept transaction.
     """
@@ -131,7 +131,7 @@ class Installation:
         self.domain_id = await seeds.insert_domain(self.database, self.workspace_id, domain)
 
     def second_process(self, **options: Any) -> Self:
-        """Stands for a second process over the same database. The test closes the installation."""
+        """Returns an installation that simulates a second process on the same database. The test must close it."""
         found = type(self)(self.store, self.settings, clock=self.clock, **options)
         found.domain_name, found.aliases = self.domain_name, self.aliases
         found.workspace_id, found.domain_id = self.workspace_id, self.domain_id
@@ -139,12 +139,12 @@ class Installation:
         return found
 
     async def add_integration(self, name: str = "general", *, webhook: str = "") -> str:
-        """Returns the id of a new integration. webhook: its URL, needed only for sending."""
+        """Adds an integration and returns its id. webhook: the URL, needed only for sending."""
         encrypted = self.core.box.encrypt(json.dumps({"webhookUrl": webhook})) if webhook else ""
         return await seeds.insert_integration(self.database, self.workspace_id, encrypted, name)
 
     async def add_alias(self, name: str, integration_id: str | None = "") -> Target:
-        """Returns the target of the new alias.
+        """Adds an alias and returns its target.
 
         integration_id: by default the integration that `seed` added; None for no integration.
         """
@@ -183,7 +183,7 @@ class Installation:
 
     @asynccontextmanager
     async def run_dispatcher(self) -> AsyncIterator[None]:
-        """Runs the core's dispatcher during the block. When the block ends, every outcome is recorded."""
+        """Runs the core's dispatcher during the block. On exit, waits until all outcomes are recorded."""
         dispatcher = self.core.dispatcher
         running = asyncio.create_task(dispatcher.run())
         try:
@@ -217,7 +217,10 @@ class Installation:
         return user.id, key.plaintext
 
     async def add_actor(self, role: Role = "agent", actor: Actor | None = None) -> Actor:
-        """Adds a user and returns its actor. actor: the creator, if the user belongs to another workspace."""
+        """Adds a user and returns its actor.
+
+        actor: the creator, whose workspace the user joins; by default `self.actor`.
+        """
         creator = actor or self.actor
         email = f"{role}-{mails.new_message_id()[1:-1]}"
         user = await self.services.users.create(creator, email=email, role=role)
@@ -228,7 +231,7 @@ class Installation:
 
     @asynccontextmanager
     async def open_database(self) -> AsyncIterator[None]:
-        """Closes the core after a block that raises no exception."""
+        """Opens the database for the block. Closes the core only if the block raises no exception."""
         await self.database.open()
         try:
             yield

@@ -25,7 +25,10 @@ async def seeded_installation(
 
 
 def program_installation(url: str, folder: Path, settings: Mapping[str, object] | None = None) -> Installation:
-    """An installation whose database is not open. `folder` is the data directory of the programs."""
+    """Returns an installation whose database is not open.
+
+    folder: the data directory of the started programs.
+    """
     store = closed_store(url)
     return Installation(store, {"server.data_dir": str(folder), **(settings or {})}, real_time=True)
 
@@ -40,7 +43,7 @@ def closed_store(url: str) -> Store:
 async def migrated_installation(
     folder: Path, slack: SlackStandIn, postgres_url: str | None = None
 ) -> AsyncIterator[Installation]:
-    """An installation with one integration that posts to `slack`, and the alias `support` of `DOMAIN`.
+    """Yields an installation with one integration that posts to `slack`, and the alias `support` of `DOMAIN`.
 
     The database is a new SQLite file in `folder`, or the empty database `postgres_url`.
     """

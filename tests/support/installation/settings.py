@@ -16,7 +16,7 @@ SETTINGS: Mapping[str, object] = {
     "dns.nameservers": ["127.0.0.1:9"],
     "delivery.allow_private_networks": True,
 }
-# No pacing and no digests: a second between two messages would be most of a test's time.
+# No pacing and no digests. With pacing, tests would spend most of their time waiting between messages.
 UNPACED: Mapping[str, object] = {
     "delivery.per_second": 1000.0,
     "delivery.burst": 1000,
@@ -25,13 +25,13 @@ UNPACED: Mapping[str, object] = {
 
 
 def program_settings(url: str, folder: Path, key: str | None = None) -> dict[str, object]:
-    """Returns settings for a started program. key: None lets the program create a secret key in `folder`."""
+    """Returns settings for a started program. key: the secret key; None lets the program create one in `folder`."""
     own = {} if key is None else {"server.secret_key": key}
     return {**SETTINGS, "database.url": url, "server.data_dir": str(folder), **own}
 
 
 def make_config(settings: Mapping[str, object]) -> Config:
-    """Returns these settings with defaults, without file and environment."""
+    """Validates settings and adds the defaults. Ignores configuration files and environment variables."""
     document: dict[str, dict[str, object]] = {}
     for key, value in settings.items():
         section, _, name = key.partition(".")
