@@ -1,4 +1,7 @@
-"""The secret key of an installation is created once. A folder without it causes an error, not a second key."""
+"""The first process creates the secret key.
+
+A later process whose data directory lacks the key fails instead of creating another one.
+"""
 
 from pathlib import Path
 

@@ -262,7 +262,7 @@ async def test_a_message_too_large_for_the_disk_fails_alone(installation: Instal
 
 async def test_a_cancelled_caller_does_not_stop_the_commit(installation: Installation) -> None:
     task = asyncio.create_task(installation.accept.accept(installation.envelope(), mail()))
-    await asyncio.sleep(0)  # the first step of the task queues the message
+    await asyncio.sleep(0)  # the task queues the message
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     await installation.close()  # returns when all queued messages are committed

@@ -41,14 +41,14 @@ class SentMessage:
 
 @dataclass(eq=False)
 class PlainTicket:
-    """A ticket with only the values that the rules use."""
+    """A ticket with only the values that the joining rules use."""
 
     names: set[str] = field(default_factory=set)
     participants: set[str] = field(default_factory=set)
 
 
 def expected_tickets(sent: Sequence[SentMessage]) -> dict[tuple[int, str], int]:
-    """Returns the ticket of each (message number, alias), as its index at the alias."""
+    """Maps each (message number, alias) to the index of its ticket among the tickets of the alias."""
     tickets: dict[str, list[PlainTicket]] = {}
     found = {}
     for one in sent:
@@ -152,7 +152,7 @@ async def test_tickets_at_another_alias_are_not_counted(installation: Installati
 
 
 async def test_an_address_without_alias_keeps_workspaces_apart(installation: Installation) -> None:
-    """A domain can move to another workspace, but its earlier conversations stay."""
+    """A domain can move to another workspace, but its earlier conversations stay in the first one."""
     other = await seeds.insert_workspace(installation.database, "Other")
     for workspace in (installation.workspace_id, other):
         target = Target(

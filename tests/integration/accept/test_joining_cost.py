@@ -1,6 +1,6 @@
 """The cost of joining a conversation does not depend on the number of earlier messages.
 
-The cost is rows read on PostgreSQL, and virtual machine instructions on SQLite.
+The cost is the number of rows that PostgreSQL reads, or of virtual machine instructions that SQLite executes.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from router.store.database import StatementGenerator
 from tests.support.installation import Installation
 from tests.support.mails import mail
 
-FLOOD = 400  # number of tickets with one Message-ID, 20 times `MAX_TICKETS`
+FLOOD = 400  # number of tickets with the same Message-ID, 20 times `MAX_TICKETS`
 
 
 async def _create_flood(installation: Installation, count: int) -> None:
@@ -31,13 +31,13 @@ async def _create_flood(installation: Installation, count: int) -> None:
         )
         for n in range(count)
     ]
-    # PostgreSQL commits groups concurrently, so the first message of the long ticket precedes its replies.
+    # PostgreSQL commits groups concurrently, so the first message of the long ticket is accepted before its replies.
     await installation.accept.accept(installation.envelope(), bodies[count])
     await asyncio.gather(*(installation.accept.accept(installation.envelope(), content) for content in bodies))
 
 
 async def _count_rows_read(installation: Installation, query: str, **values: object) -> int:
-    """Returns the rows that PostgreSQL reads, or the virtual machine instructions that SQLite executes."""
+    """Returns the number of rows that PostgreSQL reads, or of virtual machine instructions that SQLite executes."""
     text = installation.store.catalog[query]
     if installation.store.kind == "sqlite":
         steps = 0
@@ -95,7 +95,7 @@ async def test_a_reply_to_a_flood_opens_a_new_ticket(installation: Installation)
 
 
 class GroupRecorder:
-    """Runs the real transaction and counts the rows of its lookups and inserts for each group."""
+    """Runs the real transaction of each group and counts the parameter rows of its lookups and inserts."""
 
     def __init__(self) -> None:
         self.lookups: list[int] = []
@@ -153,7 +153,7 @@ async def test_a_group_of_costly_mails_is_bounded_and_all_are_accepted(installat
 
 
 async def test_small_replies_share_a_transaction(installation: Installation) -> None:
-    """The limit applies only to expensive messages."""
+    """The weight limit splits only groups of expensive messages."""
     groups = GroupRecorder()
     other = installation.second_process(write=groups.write)
     accept = other.accept
@@ -182,7 +182,7 @@ async def test_many_flooded_references_share_the_limit_of_the_message(
         for n in range(MAX_TICKETS + 1)
         for name in names
     ]
-    # PostgreSQL commits groups concurrently, so each sender has its own batch.
+    # PostgreSQL commits groups concurrently, so the messages of a sender are accepted before those of the next.
     for start in range(0, len(bodies), len(names)):
         await asyncio.gather(
             *(installation.accept.accept(installation.envelope(), body) for body in bodies[start : start + len(names)])

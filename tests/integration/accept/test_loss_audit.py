@@ -1,4 +1,4 @@
-"""The loss audit passes after operations of the product and finds each seeded fault."""
+"""The loss audit passes after normal operation and finds each fault that a test inserts."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""A committed message is accepted even if the meter and the wake-up fail after the commit."""
+"""A committed message is accepted even if the metrics and the wake-up of the dispatcher fail after the commit."""
 
 import pytest
 

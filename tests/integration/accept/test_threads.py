@@ -33,7 +33,7 @@ def mail(
     references: Sequence[str] = (),
     extra: Sequence[str] = (),
 ) -> bytes:
-    """Builds a message. `name`, `parent` and `references` are left sides of Message-IDs."""
+    """Builds a message. `name`, `parent` and `references` are the parts of Message-IDs before the `@`."""
     lines = [f"From: {from_}", f"To: {to}", f"Subject: {subject}", f"Message-ID: <{name}@mail.test>", *extra]
     if parent:
         lines.append(f"In-Reply-To: <{parent}@mail.test>")
@@ -43,7 +43,7 @@ def mail(
 
 
 async def accept_in_order(installation: Installation, *contents: bytes) -> list[int]:
-    """Returns the lowest ticket number of each message."""
+    """Accepts the messages in this order; returns the lowest ticket number of each message."""
     for content in contents:
         await installation.accept_message(content)
     rows = await installation.execute(
@@ -76,7 +76,7 @@ async def test_a_participant_can_reply_to_any_message_of_the_ticket(installation
 
 
 async def test_references_rewritten_by_apple_mail(installation: Installation) -> None:
-    """Exchange replaced the Message-ID in transit, so the reply refers to an unknown one."""
+    """Exchange replaced the Message-ID in transit, so the reply refers to an unknown Message-ID."""
     found = await accept_in_order(
         installation,
         mail("ask"),
@@ -187,7 +187,7 @@ async def test_each_alias_has_its_own_conversation(installation: Installation) -
 
 
 async def test_only_a_persons_message_reopens_a_ticket(installation: Installation) -> None:
-    """The reply may be forwarded by a list, a CRM or a rule."""
+    """A person's reply that a list, a CRM or a rule forwards also reopens the ticket."""
     await installation.accept_message(mail("ask"))
     for name, header, mark in (
         ("away", "Auto-Submitted: auto-replied", "auto-reply"),

@@ -1,4 +1,4 @@
-"""Workspace, user and key use cases."""
+"""Use cases of workspaces, users and API keys."""
 
 from router.model import Actor
 from tests.support.installation import Installation
@@ -122,7 +122,7 @@ async def test_key_ownership_rules(installation: Installation) -> None:
     agent_id, key = await installation.add_user_with_key()
     agent = await authenticate(installation, key)
     assert [found.user_id for found in (await keys.list(agent)).items] == [agent_id]
-    assert [found.user_id for found in (await keys.list(admin)).items] == [agent_id, admin.user_id]  # newest first
+    assert [found.user_id for found in (await keys.list(admin)).items] == [agent_id, admin.user_id]  # newest key first
     above = keys.create(admin, name="x", user_id=agent_id, role="admin")
     assert await refused_code(above) == ("invalid_request", "role")
     for nobody in ("user_none", ""):

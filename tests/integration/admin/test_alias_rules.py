@@ -1,4 +1,4 @@
-"""Alias use cases, and their immediate effect on routing."""
+"""Alias use cases; changes affect routing immediately."""
 
 from router.errors import ErrorCode
 from router.mail.address import parse_mailbox

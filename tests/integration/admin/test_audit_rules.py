@@ -1,4 +1,4 @@
-"""The audit log of each workspace, without secrets."""
+"""The audit log lists the changes in a workspace and contains no secrets."""
 
 import json
 

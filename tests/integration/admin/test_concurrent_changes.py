@@ -30,7 +30,10 @@ async def installation(postgres_server: PostgresServer) -> AsyncIterator[Install
 
 @pytest.fixture
 def interleave(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Interleave:
-    """`interleave(one, other)` runs `other` before the first write of `one`, until `other` ends or waits for a lock."""
+    """`interleave(one, other)` starts `other` before the first write of `one`.
+
+    `one` continues when `other` ends or waits for a lock.
+    """
     run = PostgresExecutor.execute
 
     async def run_interleaved(one: Awaitable[object], other: Coroutine[Any, Any, object]) -> object:
@@ -54,7 +57,7 @@ def interleave(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> I
 async def wait_until_done_or_blocked(installation: Installation, task: asyncio.Task[object]) -> None:
     waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     async with asyncio.timeout(10):
-        while not task.done() and not await installation.execute(waiting):  # noqa: ASYNC110 - only the server knows
+        while not task.done() and not await installation.execute(waiting):  # noqa: ASYNC110 - PostgreSQL sends no event
             await asyncio.sleep(0.005)
 
 
@@ -144,7 +147,7 @@ async def test_reading_a_message_while_it_is_erased(installation: Installation) 
 
 
 async def test_erasing_a_ticket_while_its_delivery_is_recorded(installation: Installation) -> None:
-    """Recording an outcome writes the attempt before the delivery. Erasure must lock them in the same order."""
+    """Recording an outcome locks the attempt before the delivery. Erasure must lock them in the same order."""
     ticket_id = await installation.accept_ticket()
     delivery = (await installation.services.deliveries.list(installation.actor)).items[0]
     await installation.database.execute("dispatch_insert_attempt", delivery_id=delivery.id, n=1, started_at=1)
@@ -187,7 +190,7 @@ async def test_a_replay_concurrent_with_the_deliverer(installation: Installation
             await wait_until_done_or_blocked(installation, replaying)
             await transaction.fetch_one("dispatch_begin_attempt", id=delivery.id, until=installation.clock.now() + 1)
     except SerializationConflict:
-        # On a stalled machine, the server can abort the deliverer instead, which then retries.
+        # On a stalled machine, PostgreSQL can abort the deliverer instead of the replay. The deliverer would retry.
         opened = 0
     assert await replaying == 1 - opened  # a delivery that is being sent is not replayed
     assert (await installation.services.deliveries.get(installation.actor, delivery.id)).delivery.claims == opened

@@ -1,4 +1,4 @@
-"""A user who changes during a request gets no session and no ticket."""
+"""A user who is changed or deleted during a request gets no session and no ticket."""
 
 import pytest
 
@@ -29,7 +29,7 @@ async def test_a_password_change_keeps_concurrent_changes(
 ) -> None:
     """An admin demotes and disables a user while the user's new password is hashed."""
     users = installation.services.users
-    await installation.add_actor("admin")  # the last admin cannot be demoted
+    await installation.add_actor("admin")  # a second admin, because the last one cannot be demoted
     user = await users.create(installation.actor, email="bob@example.org", role="admin", password=PASSWORD)
 
     async def slow(password: str, email: str) -> str:
@@ -47,7 +47,7 @@ async def test_a_password_change_keeps_concurrent_changes(
 
 @pytest.mark.parametrize("change", ["removed", "disabled", "password"])
 async def test_a_user_changed_during_sign_in_gets_no_session(installation: Installation, change: str) -> None:
-    """The change is between the verification of the password and the start of the session."""
+    """The user is changed or removed between the verification of the password and the start of the session."""
     users = installation.services.users
     user = await users.create(installation.actor, email="bob@example.org", password=PASSWORD)
     if change == "removed":

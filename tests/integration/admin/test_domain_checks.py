@@ -40,7 +40,7 @@ class TwoWorkspaces:
         self.alerts = DomainAlerts(installation.database, self.clock, installation.core.poster)
 
     def new_check_service(self) -> DomainCheckService:
-        """Each process has its own resolver and cache."""
+        """Returns the check service of another process, with its own resolver and cache."""
         # The time limits are so long that no query times out.
         resolver = DnsResolver([("127.0.0.1", self.dns.port)], timeout=5, lifetime=10)
         policy = DnsPolicy(((HOST, 10),), "auto", DAY)
@@ -74,7 +74,7 @@ class TwoWorkspaces:
         self.dns.set(f"_emailrouter.{NAME}", "TXT", *(f"emailrouter-verification={d.token}" for d in domains))
 
     async def recheck_for_days(self, count: int) -> list[str]:
-        """Runs two rechecks a day; returns the status of the first domain at the end of each day."""
+        """Runs two rechecks a day; returns the status of the domain of `ours` at the end of each day."""
         found: list[str] = []
         for _ in range(count):
             for _ in range(2):
@@ -214,7 +214,7 @@ async def test_a_domain_is_taken_over_only_by_its_txt_record(workspaces: TwoWork
     await workspaces.domains.verify(workspaces.ours, ours.id)
     assert (await workspaces.domains.verify(workspaces.theirs, theirs.id)).domain.status == "pending_verification"
 
-    workspaces.publish_records(ours, theirs)  # while both records are published, the first workspace keeps the name
+    workspaces.publish_records(ours, theirs)  # while both records are published, the first workspace keeps the domain
     with pytest.raises(Refused, match="take it over") as refused:
         await workspaces.domains.verify(workspaces.theirs, theirs.id)
     assert refused.value.code == "domain_taken"
@@ -273,7 +273,7 @@ async def test_an_upstream_mx_makes_the_txt_record_the_proof(workspaces: TwoWork
     assert set(await workspaces.recheck_for_days(8)) == {"active"}
     assert "cannot receive mail" in (await workspaces.domains.get(workspaces.ours, domain.id)).records[0].fix
     workspaces.dns.remove(f"_emailrouter.{NAME}")
-    workspaces.dns.set(NAME, "MX", f"10 {HOST}.")  # not required in this mode
+    workspaces.dns.set(NAME, "MX", f"10 {HOST}.")  # an MX record is no proof in this mode
     assert (await workspaces.recheck_for_days(8))[-1] == "pending_verification"
     assert "domain.change" in await workspaces.list_audit_actions(workspaces.ours)
 

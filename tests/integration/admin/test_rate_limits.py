@@ -62,7 +62,7 @@ async def test_processes_share_the_limit(store: Store) -> None:
     one, two = new_limiter(store, clock), new_limiter(store, clock)
     asked = {"key:a": MINUTE, "workspace:w": DAY}
     assert await count_allowed(one, 6, asked) == 6
-    await one.close()  # on SQLite, writes the counts of the process
+    await one.close()  # on SQLite, writes the counts that the process keeps in memory
     assert await count_allowed(two, 10, asked) == 4
     await two.close()
 
@@ -85,5 +85,5 @@ async def test_counts_survive_a_restart(store: Store) -> None:
     clock.advance(60)
     after = new_limiter(store, clock)
     clock.advance(30)
-    assert await count_allowed(after, 20, {"key:a": MINUTE}) == 6  # 10 less half of the previous 7, rounded down
+    assert await count_allowed(after, 20, {"key:a": MINUTE}) == 6  # 10 - 7 / 2, rounded down
     await after.close()

@@ -271,7 +271,7 @@ def test_positions_of_different_milliseconds_keep_their_order() -> None:
         terms.index_position(f"ticket_0000000001{'z' * 16}"),
         terms.index_position(f"ticket_0000000002{'0' * 16}"),
     )
-    assert next_one - last > 2**14  # free positions for tickets whose own position is taken
+    assert next_one - last > 2**14  # leaves positions for tickets whose own position is taken
     assert [last >> terms.SLOT_BITS, next_one >> terms.SLOT_BITS] == [1, 2]
 
 

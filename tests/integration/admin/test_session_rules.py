@@ -1,4 +1,4 @@
-"""End of sessions, sign-in failures, and limits on guessing."""
+"""End of sessions, sign-in failures, and limits on guessing passwords."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Limits per account across addresses and processes, known devices, log and audit entries."""
+"""Limits on sign-in attempts for an account, known devices, and log and audit entries."""
 
 import asyncio
 import json
@@ -43,7 +43,7 @@ async def sqlite(tmp_path: Path) -> AsyncIterator[Installation]:
 
 
 def fail2ban_pattern() -> re.Pattern[str]:
-    """The fail2ban filter of docs/operations.md, in which a pattern for addresses replaces `<ADDR>`."""
+    """Returns the fail2ban filter of docs/operations.md, with a pattern for addresses in place of `<ADDR>`."""
     text = (Path(__file__).parents[3] / "docs" / "operations.md").read_text(encoding="utf-8")
     (found,) = re.findall(r"^failregex = (.+)$", text, re.MULTILINE)
     return re.compile(found.replace("<ADDR>", r"(?P<address>[0-9A-Fa-f:.]+)"))
@@ -56,7 +56,7 @@ async def add_grace(installation: Installation) -> str:
 async def guess(
     sessions: SessionService, n: int, email: str = EMAIL, password: str = "a guess", device: str = ""
 ) -> str:
-    """Tries to sign in from the n-th address; returns the error code or `""`."""
+    """Tries to sign in from the n-th address; returns the error code, or `""` after a success."""
     address = f"198.51.100.{n}"
     try:
         await sessions.sign_in(email, password, address=address, device=device)

@@ -21,7 +21,8 @@ from tests.support import seeds
 from tests.support.clock import FakeClock
 from tests.support.stores import Store, sqlite_store
 
-OURS, THEIRS = f"ws_{'0' * 25}1", f"ws_{'1' * 22}0001"  # the same last four characters, as in the index
+# Workspace ids with the same last four characters. The range terms of the PostgreSQL index contain only these.
+OURS, THEIRS = f"ws_{'0' * 25}1", f"ws_{'1' * 22}0001"
 ALIASES, ASSIGNEES = ("alias_a", "alias_b", None), ("user_a", "user_b", None, None)
 # Milliseconds between two tickets: from 0 to 300 days.
 INTERVALS_MS = (0, 0, 1, 1, 40, 5_000, 3_600_000, 86_400_000, 300 * 86_400_000)
@@ -79,7 +80,7 @@ class Archive:
         self.database: Any = CountingDatabase(store.database)
         self.tickets = TicketService(self.database, FakeClock(), ConversationReader(self.database, contents))
         self.rng = rng
-        self.known_tickets: list[KnownTicket] = []  # the tickets of our workspace, oldest first
+        self.known_tickets: list[KnownTicket] = []  # the tickets of the workspace `OURS`, oldest first
         self.moment = 40 * 365 * 86_400_000
         self.numbers = {OURS: 0, THEIRS: 0}
 
@@ -129,7 +130,7 @@ class Archive:
         )
 
     async def add_many(self, count: int) -> None:
-        """About three of four tickets belong to the workspace `OURS`."""
+        """Adds tickets; about three of four belong to the workspace `OURS`."""
         for _ in range(count):
             await self.add(self.rng.choice((OURS, OURS, OURS, THEIRS)))
 
@@ -174,7 +175,7 @@ async def archive(store: Store, seed: int) -> AsyncIterator[Archive]:
 
 @pytest.fixture
 def short_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Exercises every strategy with a few tickets."""
+    """Reduces the bounds of the search, so that a few tickets exercise every strategy."""
     bounds = {
         "FIRST_SCAN_PAGES": 1,
         "SCAN_SIZE": 4,
@@ -234,7 +235,7 @@ async def test_search_pages_are_stable_while_tickets_are_added_and_erased(store:
 
 @pytest.mark.usefixtures("short_steps")
 async def test_a_range_with_too_many_hits_is_shortened(store: Store) -> None:
-    """Forty tickets of one millisecond are too many for the shortest range."""
+    """Forty tickets of one millisecond exceed the match limit of every range except the shortest, which has none."""
     async with archive(store, 6) as tickets:
         await tickets.add_many(10)
         tickets.moment += 365 * 86_400_000

@@ -1,4 +1,4 @@
-"""Only headers of trusted proxies decide about client address and scheme."""
+"""Headers set the client address and scheme only if a trusted proxy sends them."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,7 +19,7 @@ async def proxied(tmp_path: Path) -> AsyncIterator[ServedInstallation]:
 
 
 async def audited_address(served: ServedInstallation, forwarded: list[str]) -> str:
-    """Changes the workspace with these X-Forwarded-For fields; returns the address in the audit log."""
+    """Changes the workspace with these X-Forwarded-For fields; returns the client address in the audit entry."""
     headers = [("X-Forwarded-For", value) for value in forwarded] + [("Authorization", f"Bearer {served.login.key}")]
     async with served.session.patch(f"{served.root}/api/workspace", json={"name": "Acme"}, headers=headers) as response:
         assert response.status == 200

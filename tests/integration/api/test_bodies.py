@@ -57,7 +57,7 @@ def test_extreme_depth_is_rejected(shape: tuple[str, str], times: int) -> None:
 
 
 def test_number_of_containers_is_limited() -> None:
-    """Unlimited containers could take 100 times `max_body_bytes` of memory, and seconds of garbage collection."""
+    """Many arrays and objects could take 100 times `max_body_bytes` of memory, and seconds of garbage collection."""
     maximum = body.MAX_CONTAINERS - 2
     assert decode_json(f'{{"a": [{",".join(["[]"] * maximum)}]}}'.encode())
     for data in (f'{{"a": [{",".join(["[]"] * (maximum + 1))}]}}'.encode(), b"[" * 1_000_000, b'{"a":' * 200_000):

@@ -23,7 +23,7 @@ async def short_timeout(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterat
 
 
 async def wait_until_closed(served: ServedInstallation, *chunks: bytes) -> bytes:
-    """Returns all bytes received until the close, `b""` after a reset."""
+    """Sends the chunks; returns all bytes received until the connection is closed, `b""` if it is reset."""
     reader, writer = await asyncio.open_connection(*served.server.address)
     answer = asyncio.create_task(reader.read())
     try:

@@ -56,7 +56,8 @@ async def test_minute_and_day_limits(limited: ServedInstallation) -> None:
     assert (await limited.admin.get("/domains")).status == 200
     limited.clock.advance(600)
     statuses = [(await limited.admin.get("/domains")).status for _ in range(6)]
-    assert statuses == [200] * 5 + [429]  # 12 accepted requests on this day; rejected requests do not count
+    # The workspace now has 12 accepted requests on this day. Rejected requests do not count.
+    assert statuses == [200] * 5 + [429]
     limited_response = await agent.get("/domains")
     assert (limited_response.status, limited_response.headers["X-RateLimit-Limit"]) == (429, "12")
 
@@ -80,7 +81,7 @@ async def test_sessions_of_a_user_share_a_minute_limit_and_have_no_day_limit(
     limited_response = await limited.admin.get("/domains")
     assert (limited_response.status, limited_response.headers["X-RateLimit-Limit"]) == (429, "12")
     one, two = [{"Cookie": await session_cookie(limited)} for _ in range(2)]
-    for _ in range(2):  # 16 accepted requests, after 12 with the key on this day
+    for _ in range(2):  # 16 accepted requests, although the API key has reached the day limit of 12
         answers = [await limited.anonymous.get("/domains", headers=cookie) for cookie in (one, two) * 5]
         assert [answer.status for answer in answers] == [200] * 8 + [429] * 2
         assert {answer.headers["X-RateLimit-Limit"] for answer in answers} == {"8"}

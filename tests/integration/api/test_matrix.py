@@ -1,4 +1,4 @@
-"""Every route with every role and every state of a key, derived from the route table."""
+"""Every route of the route table with every role, and with unusable keys."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.support.stores import sqlite_store
 
 ROLES: tuple[Role, ...] = ("admin", "agent", "viewer")
 
-# The required role of each route is repeated so that a new or changed route fails until it is added here.
+# Repeats the required role of each route, so that a new or changed route fails the test until this table is updated.
 REQUIRED_ROLES: dict[tuple[str, str], Role | None] = {
     ("POST", "/auth/login"): None,
     ("POST", "/auth/logout"): None,

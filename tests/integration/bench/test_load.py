@@ -73,4 +73,4 @@ async def test_minimal_server_and_handshake(tls_files: tuple[Path, Path]) -> Non
 def test_body_is_padded_to_the_size(size: int) -> None:
     content = filler_body(size, 200)
     assert content.endswith(b".\r\n")
-    assert abs(len(content) - 3 - (size - 200)) <= 2  # the last one or two bytes are too few for a line
+    assert abs(len(content) - 3 - (size - 200)) <= 2  # a remainder of one or two bytes is too short for a line

@@ -25,7 +25,7 @@ from router.channels.contract import (
 from router.errors import Refused
 from router.outbound.client import ForbiddenAddressError, HttpResponse, OutboundError
 
-# A new channel adds one line with its settings in the API, and their secret part.
+# For each channel: valid settings as in the API, and the part of them that is secret.
 SETTINGS: dict[str, tuple[dict[str, str], str]] = {
     "slack": ({"webhookUrl": "https://hooks.slack.com/services/T0/B0/verysecretpart"}, "verysecretpart"),
 }

@@ -1,4 +1,4 @@
-"""Slack payloads of accepted and parsed messages, in golden files for the corpus.
+"""Slack payloads of accepted and parsed messages, compared with golden files for the corpus.
 
 To update a golden file, delete it, run the test twice and review the difference.
 """

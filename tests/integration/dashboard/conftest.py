@@ -24,7 +24,7 @@ __all__ = ["served", "sqlite_served"]
 
 @dataclass(frozen=True)
 class PopulatedInstallation:
-    """An installation with content on every page and an admin's session. Tests only read it."""
+    """An installation with content for every page, and the token of an admin's session. Tests only read it."""
 
     served: ServedInstallation
     names: dict[str, str]
@@ -52,7 +52,7 @@ async def site(tmp_path: Path) -> AsyncIterator[ServedInstallation]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def populated(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[PopulatedInstallation]:
-    """One installation per worker, because creating it takes longer than opening a page."""
+    """One installation per test worker, because creating it takes longer than opening a page."""
     async with sqlite_store(tmp_path_factory.mktemp("populated")) as store, serve_api(store) as served:
         names = await populate(served)
         address, _ = await create_user(served, "admin", "ada@people.test")

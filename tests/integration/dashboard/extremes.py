@@ -16,7 +16,7 @@ EMOJI = "🚪🔥 It burns 👩‍👩‍👧‍👦 and burns"
 
 @dataclass(frozen=True)
 class ExtremeIds:
-    """Ids of the created objects, by purpose."""
+    """Ids of the created objects, by placeholder in a path pattern."""
 
     ids: dict[str, str]
 
@@ -78,7 +78,7 @@ async def populate_extremes(served: ServedInstallation, dns: DnsStandIn) -> Extr
 
 
 async def _add_long_conversation(served: ServedInstallation) -> tuple[str, str]:
-    """Returns a ticket with more messages than a page shows, and the position of its tenth reply."""
+    """Returns a ticket with more messages than a page shows, and the position of the tenth reply in the ticket."""
     ticket = await served.accept_ticket(mails.plain(subject="A long story", message_id="<0@story.test>"))
     places = [""]
     for n in range(1, 32):

@@ -10,7 +10,7 @@ from tests.support.browser import emulate_device, find_axe_violations
 
 Kind = Literal["light", "dark", "phone"]
 MAX_PAGE_BYTES = 100_000
-# Folders for screenshots of every page and of every state; "" for none.
+# Folders for screenshots of every page and of every state; "" disables screenshots.
 PAGE_PICTURES = os.environ.get("PAGE_PICTURES", "")
 STATE_PICTURES = os.environ.get("STATE_PICTURES", "")
 # Links and buttons that are too narrow to be used, or whose label is wrapped letter by letter.
@@ -22,7 +22,7 @@ _OVERFLOW_WIDTH = "document.documentElement.scrollWidth - document.documentEleme
 
 
 async def check_page(page: Page, name: str, *kinds: Kind, folder: str) -> None:
-    """Checks the size, accessibility and layout of a page. folder: for screenshots, "" for none."""
+    """Checks the size, accessibility and layout of a page. Saves screenshots in `folder` unless it is `""`."""
     assert await page.locator("h1").count() == 1, name
     assert len((await page.content()).encode()) < MAX_PAGE_BYTES, name
     for kind in kinds:

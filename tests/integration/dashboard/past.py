@@ -1,4 +1,4 @@
-"""Delivery attempts, and messages of the last month."""
+"""Inserts delivery attempts, and messages of the last month."""
 
 from dataclasses import dataclass
 
@@ -35,7 +35,7 @@ class PastMessage:
 
 
 async def insert_past_messages(installation: Installation, *mails: PastMessage, workspace_id: str = "") -> None:
-    """The ids and times lie in the past of the system's clock, not of the test's clock."""
+    """Inserts messages with times before the current time of the system clock, not of the test clock."""
     workspace = workspace_id or installation.actor.workspace_id
     rows: dict[str, list[str]] = {"messages": [], "tickets": [], "deliveries": []}
     for mail in mails:

@@ -207,7 +207,8 @@ async def test_health_shows_problems(sqlite_served: ServedInstallation) -> None:
     )
     served.clock.advance(minutes=20)
     ill = await client.get("/activity/health")
-    assert ill.text.count(">Problem<") == 4  # delivery process, queue, failed deliveries, integrations
+    # The problems are in the delivery process, queue, failed deliveries and integrations.
+    assert ill.text.count(">Problem<") == 4
     assert "the webhook is gone" in ill.visible_text
     await served.services.domains.create(served.actor, "help.example.com")
     assert "Domains 1 with DNS problems" in (await client.get("/activity/health")).visible_text

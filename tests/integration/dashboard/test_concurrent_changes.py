@@ -22,7 +22,7 @@ EMAIL = "admin@people.test"
 
 @asynccontextmanager
 async def while_verifying(monkeypatch: pytest.MonkeyPatch, asked: Awaitable[Any]) -> AsyncIterator["asyncio.Task[Any]"]:
-    """Suspends `asked` after its password check while the body runs."""
+    """Suspends `asked` after its password check while the body of the `async with` statement runs."""
     verified, go = threading.Event(), threading.Event()
     verify = secrets.verify_password
 

@@ -12,7 +12,7 @@ from tests.support.installation.http import ServedInstallation
 
 ROLES: tuple[Role, ...] = ("admin", "agent", "viewer")
 
-# The minimum role of each page is repeated so that a new or changed page fails until it is reviewed here.
+# Repeats the minimum role of each page, so that a new or changed page fails the test until this table is updated.
 REQUIRED_ROLES: dict[tuple[str, str], Role | None] = {
     ("GET", "/"): "viewer",
     ("GET", "/sign-in"): None,

@@ -12,7 +12,7 @@ LENGTH = 60_000  # characters of the text of each message
 
 
 def heavy_message(n: int, more: str = "", files: int = 0) -> bytes:
-    """Each `&` takes five bytes of HTML."""
+    """Builds a message with many `&`, each of which takes five bytes of HTML."""
     named = f'--b\r\nContent-Type: application/x-a\r\nContent-Disposition: attachment; filename="{"&" * 180}'
     parts = "".join(f'{named}{k}"\r\n\r\nx\r\n' for k in range(files))
     return (

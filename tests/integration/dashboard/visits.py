@@ -1,6 +1,6 @@
 """Example paths of every page.
 
-`VISITS` maps declared paths to paths with placeholders, whose values `populate` returns.
+`VISITS` maps the declared path of each page to its example. `populate` returns the values of the placeholders.
 """
 
 from api.dashboard.views import PAGES

@@ -34,7 +34,7 @@ async def _insert_deliveries(store: Store, integration: str, first: int, count: 
 
 
 def _count_steps(store: Store, query: str, **values: object) -> tuple[int, int]:
-    """Returns the steps of a query and the number of rows that it returned or changed."""
+    """Returns the virtual machine steps of a query, and the number of rows that it returned or changed."""
     steps = 0
 
     def step() -> int:

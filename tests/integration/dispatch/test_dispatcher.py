@@ -196,7 +196,7 @@ async def test_stopping_waits_for_the_outcome(store: Store, slack: SlackStandIn)
 
 @pytest.mark.parametrize("recovers", [True, False])
 async def test_a_stop_waits_for_the_outcome_with_a_limit(recovers: bool, store: Store, slack: SlackStandIn) -> None:
-    """An unrecorded outcome leaves an open attempt and its lease."""
+    """If the outcome cannot be recorded within `drain` seconds, the attempt stays open and the lease is kept."""
     installation = new_installation(store)
     core = installation.core
     outbox = UnavailableOutbox(store.database, core.clock, new_lease_owner(), FAST)

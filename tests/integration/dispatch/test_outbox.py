@@ -77,7 +77,7 @@ async def test_a_delivery_fails_after_too_many_claims(outboxes: Outboxes) -> Non
 
 
 async def test_an_outcome_after_an_expired_lease_is_recorded(outboxes: Outboxes) -> None:
-    """A paused process sends its message after its lease has expired."""
+    """A process that was paused sends its message after its lease has expired."""
     batch = await outboxes.claim_batch()
     outboxes.clock.advance(61)
     again = await outboxes.claim_batch(by=outboxes.second)
@@ -236,7 +236,7 @@ async def test_a_stop_records_the_outcome_and_opens_no_attempt(store: Store) -> 
 
 
 async def test_deliveries_without_an_integration_fail_permanently(outboxes: Outboxes) -> None:
-    """An integration that is deleted during a commit leaves a delivery that no worker would claim."""
+    """If an integration is deleted while a message is committed, no worker would claim the delivery."""
     await outboxes.installation.execute("DELETE FROM integrations")
     await outboxes.first.repair()
     row = await outboxes.delivery_row()

@@ -1,4 +1,4 @@
-"""What retention erases, in which steps, and what stays."""
+"""Which data retention erases and which it keeps, and how it erases large amounts in steps."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -100,7 +100,7 @@ async def test_large_messages_are_erased_in_steps_and_never_partially_readable(
     await send(installation, subject="second")
     installation.clock.advance(days=31)
 
-    class ProcessKilled(Exception):  # noqa: N818 - an event, not an error
+    class ProcessKilled(Exception):  # noqa: N818 - stands for an event, not an error
         pass
 
     async def killed() -> None:
@@ -108,7 +108,8 @@ async def test_large_messages_are_erased_in_steps_and_never_partially_readable(
 
     with pytest.raises(ProcessKilled):
         await new_retention(installation, raw=30 * DAY, pause=killed).sweep()
-    assert await installation.count_rows("raw_chunks") == 5  # of 6 + 1 chunks, the first two are erased
+    # Of the 6 chunks of the first message and the one of the second, 2 are erased.
+    assert await installation.count_rows("raw_chunks") == 5
     assert await installation.contents.read_raw(message) == b""
     pause = AsyncMock()
     erased = await new_retention(installation, raw=30 * DAY, pause=pause).sweep()

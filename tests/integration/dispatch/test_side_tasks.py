@@ -1,4 +1,4 @@
-"""A posted ticket is recorded as posted and not posted again, even if the meter and the log fail."""
+"""A posted ticket is recorded as posted and not posted again, even if the metrics and the log fail."""
 
 import pytest
 

@@ -25,7 +25,7 @@ async def dns() -> AsyncIterator[DnsStandIn]:
 
 
 class RawDnsServer(asyncio.DatagramProtocol):
-    """A UDP server that returns given bytes."""
+    """A UDP server that answers each datagram with those that `respond` returns."""
 
     def __init__(self, respond: Respond) -> None:
         self._respond = respond

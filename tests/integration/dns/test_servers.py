@@ -1,4 +1,4 @@
-"""The program starts with any content of /etc/resolv.conf, and changes take effect."""
+"""The program starts with any content of /etc/resolv.conf, and follows changes of the file."""
 
 import os
 from collections.abc import AsyncIterator, Callable
@@ -18,7 +18,7 @@ VALID_LINE = b"nameserver 192.0.2.1\n"
 
 @pytest.fixture
 async def dns(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[DnsStandIn]:
-    """A DNS server whose port replaces the default port, because resolv.conf cannot contain one."""
+    """A DNS server whose port replaces the default port, because resolv.conf cannot specify a port."""
     async with DnsStandIn() as server:
         monkeypatch.setattr("router.dns.servers.DNS_PORT", server.port)
         server.set("a.test", "MX", "10 b.test.")
@@ -134,7 +134,8 @@ async def test_changes_of_the_file_are_followed(tmp_path: Path, dns: DnsStandIn)
     fresh.replace(path)
     assert isinstance(await resolver.query_mx("a.test"), DnsFailure)
     path.unlink()
-    assert await resolver.query_mx("a.test") == DnsRecords((MxRecord(10, "b.test"),))  # without a file: 127.0.0.1
+    # Without the file, the default is 127.0.0.1.
+    assert await resolver.query_mx("a.test") == DnsRecords((MxRecord(10, "b.test"),))
     path.symlink_to("target")
     (tmp_path / "target").write_bytes(b"nameserver 127.0.0.9\nnameserver 127.0.0.1\n")
     assert await resolver.query_mx("a.test") == DnsRecords((MxRecord(10, "b.test"),))

@@ -10,7 +10,10 @@ OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 
 class MetricValues:
-    """One scrape: `metrics("emailrouter_refused_total", reason="...")` is the value of a sample, 0 if absent."""
+    """The values of one scrape.
+
+    `metrics("emailrouter_refused_total", reason="...")` returns the value of a sample, or 0 if it is absent.
+    """
 
     def __init__(self, families: Iterable[Metric]) -> None:
         self.families = {family.name: family for family in families}

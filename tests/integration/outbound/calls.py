@@ -46,7 +46,7 @@ class StaticResolver(AbstractResolver):
 
 
 async def failure_reason(client: OutboundClient, url: str, timeout: float | None = None) -> str:
-    """Returns the reason of a failed call, which must not contain the path of the URL."""
+    """Returns the reason of a failed call. Asserts that the reason does not contain the path of the URL."""
     with pytest.raises(OutboundError) as caught:
         await client.post_json(url, PAYLOAD, timeout)
     reason = caught.value.reason

@@ -1,4 +1,4 @@
-"""The HTTP client against a real server on loopback that misbehaves."""
+"""The HTTP client against a real server on loopback, which can misbehave."""
 
 import asyncio
 import socket

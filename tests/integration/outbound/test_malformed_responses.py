@@ -1,4 +1,4 @@
-"""The status line of a malformed response decides, and the next call is not affected."""
+"""The status line of a malformed response decides the outcome, and the next call is not affected."""
 
 import asyncio
 from collections.abc import Callable

@@ -15,7 +15,7 @@ from tests.support.stores import Store
 
 
 class RecordingCache:
-    """The routing cache of an installation, and the names of the queries that read its database."""
+    """The routing cache of an installation; records the names of its database queries."""
 
     def __init__(self, installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
         self.installation = installation

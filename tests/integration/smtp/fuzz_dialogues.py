@@ -83,8 +83,8 @@ def split(rng: random.Random, data: bytes) -> list[bytes]:
         return [data[position : position + 1] for position in range(len(data))]
     cuts = sorted(rng.randrange(len(data) + 1) for _ in range(rng.choice([0, 1, 3, 10, 30])))
     bounds = [0, *cuts, len(data)]
-    # The event loop never delivers more than 256 KiB at once.
     whole = [data[start:end] for start, end in itertools.pairwise(bounds)]
+    # The event loop passes at most 256 KiB (`Bounds.read_bytes`) to data_received() at once.
     return [
         piece[position : position + Bounds.read_bytes]
         for piece in whole

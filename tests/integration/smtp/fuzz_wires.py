@@ -1,4 +1,4 @@
-"""Connections of `tests.system.smtp.fuzz`: in-memory transports, events in random order."""
+"""Connections of `tests.system.smtp.fuzz`, with in-memory transports and events in random order."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from smtp.transport import PauseReason
 from tests.integration.smtp.fuzz_dialogues import mutate, random_dialogue, split
 from tests.support.smtp_doubles import RunningSmtpServer
 
-MAX_ITERATIONS = 20_000  # maximum number of consecutive passes in which no connection reads
+MAX_ITERATIONS = 20_000  # maximum number of consecutive loop iterations in which no open transport reads
 ADDRESSES = ["192.0.2.1", "2001:db8::1", "2001:db8::2", "10.0.0.1"]
 
 
@@ -70,7 +70,7 @@ class FuzzTransport(asyncio.Transport):
 
 @dataclass
 class FuzzPeer:
-    """One connection of a round."""
+    """One connection of a fuzz round."""
 
     address: str
     data: bytes
@@ -141,7 +141,7 @@ def _run_event(peer: FuzzPeer, rng: random.Random) -> None:
             return
         peer.fed_bytes += len(piece)
         protocol.data_received(piece)
-        # Bytes that arrive between the end of a handshake and the next run of the task are not limited.
+        # Reading is not paused between the end of a handshake and the next run of the task, so allow a few more pieces.
         bound = Bounds.command_buffer_bytes + len(piece) + (4 * Bounds.read_bytes if peer.handshake_offsets else 0)
         buffered = len(protocol._io.lines.buffer)
         if buffered > bound:

@@ -100,7 +100,7 @@ async def send_commands(client: RawSmtp, *lines: str) -> SmtpReply:
     return reply
 
 
-# Upstream behaviour that the subclass keeps.
+# Upstream behaviour that `Connection` keeps.
 
 
 async def test_connection_is_one_task_that_runs_handle_client() -> None:
@@ -110,7 +110,8 @@ async def test_connection_is_one_task_that_runs_handle_client() -> None:
         async def _handle_client(self) -> None:
             started.append(self)
             assert self._handler_coroutine is asyncio.current_task()
-            transport = cast("asyncio.Transport", self.transport)  # uvloop's transports are not subclasses of it
+            # uvloop's transports are not subclasses of asyncio.Transport.
+            transport = cast("asyncio.Transport", self.transport)
             transport.write(b"220 mx\r\n")
             transport.close()
 
@@ -183,7 +184,7 @@ async def test_no_upstream_method_runs_in_a_session(
 
 
 async def test_no_attribute_name_collides_with_upstream() -> None:
-    """An attribute with another meaning upstream would break silently."""
+    """An attribute that both classes used for different values would be overwritten without an error."""
     loop = asyncio.get_running_loop()
     upstream_names = vars(upstream.SMTP(object(), hostname="mx", loop=loop))
     async with running_server() as server, await RawSmtp.connect(server.host, server.port):
@@ -194,14 +195,14 @@ async def test_no_attribute_name_collides_with_upstream() -> None:
 
 
 async def test_asyncio_protocol_works_without_a_reader() -> None:
-    """`Connection` reads with `Transport`, so it has no StreamReader."""
+    """`Connection` reads with `Transport`, so the protocol has no StreamReader."""
     loop = asyncio.get_running_loop()
     for error in (None, ConnectionResetError()):
         protocol = asyncio.StreamReaderProtocol(None, loop=loop)  # type: ignore[arg-type]  # None: no reader
         protocol.connection_lost(error)
 
 
-# Upstream behaviour that `Connection` replaces. If a release changes it, the replacement is no longer needed.
+# Upstream behaviour that `Connection` replaces. If a release changes it, the replacement may be unnecessary.
 
 
 async def test_stock_cancels_a_handler_when_the_client_closes() -> None:

@@ -1,4 +1,4 @@
-"""Limits of connections, and the networks that are exempt."""
+"""Connection limits, trusted and blocked networks, and deceptive characters in the envelope."""
 
 from contextlib import AsyncExitStack
 from typing import Any

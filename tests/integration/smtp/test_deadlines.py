@@ -1,6 +1,6 @@
 """Silent, slow and non-reading peers are disconnected; peers that wait for the server are not.
 
-The time limits are short by configuration, so no test sleeps.
+The configured time limits are short, so that the tests are fast.
 """
 
 import asyncio
@@ -66,7 +66,7 @@ async def test_server_time_does_not_count_against_the_peer() -> None:
         server.mails.gate = asyncio.Event()
         async with await start_data(server) as client:
             await client.send_bytes(b"x\r\n.\r\n")
-            # The timeout of another session shows that the time has passed.
+            # The timeout of another session shows that the time limit has passed.
             async with await RawSmtp.connect(server.host, server.port) as other:
                 assert (await other.read_reply()).code == 421
             server.mails.gate.set()
@@ -86,7 +86,7 @@ async def test_peer_that_does_not_read_is_disconnected() -> None:
 
 
 async def test_connection_counts_until_it_is_closed() -> None:
-    """A peer that does not read the last reply must be aborted."""
+    """The connection of a peer that does not read the last reply must be aborted."""
 
     class UnreadTransport(FuzzTransport):
         def close(self) -> None:
@@ -118,7 +118,7 @@ async def test_shorter_timeout_while_connections_are_scarce() -> None:
         connection = server.connection
         second = await RawSmtp.connect(server.host, server.port)
         assert server.server._context.limits.connections_scarce
-        # Run the timer's check for a time eleven seconds from now.
+        # Runs the timer's check as if eleven seconds had passed.
         connection.check_deadlines(loop.time() + 11, server.server._command_timeout())
         assert str(await first.read_reply()).startswith("421 4.4.2")
         await first.close()

@@ -1,7 +1,7 @@
 """Runs every `tests/dialogs/*.dialog` against a running server.
 
-`SETTINGS` has settings for single dialogues. `PREPARATIONS` has the dialogues that need more, or that tests/system must
-not run.
+`SETTINGS` has the settings of dialogues, unless they need only the defaults. `PREPARATIONS` lists the dialogues that
+tests/system omits, with the context in which each of them runs here.
 """
 
 import asyncio
@@ -61,7 +61,7 @@ async def fail_accept(server: RunningSmtpServer, failure: Exception) -> AsyncIte
 
 
 async def send_slowly(server: RunningSmtpServer) -> None:
-    """Feeds three bytes at a time, so that no read times out."""
+    """Feeds three bytes of content at a time to each connection, so that no read times out."""
     while True:
         for connection in list(server.server._connections):
             if connection.phase is Phase.CONTENT:
@@ -90,7 +90,6 @@ async def occupy_connection(server: RunningSmtpServer) -> AsyncIterator[None]:
         yield
 
 
-# Contexts of dialogues, which tests/system does not run.
 PREPARATIONS: dict[str, Callable[[RunningSmtpServer], AbstractAsyncContextManager[None]]] = {
     "fault": lambda server: fail_accept(server, RuntimeError("an internal detail")),
     "no-storage": lambda server: fail_accept(server, StorageFull("an internal detail")),
@@ -99,7 +98,7 @@ PREPARATIONS: dict[str, Callable[[RunningSmtpServer], AbstractAsyncContextManage
     "too-slow": lambda server: run_concurrently(send_slowly(server)),
     "shutting-down": stop_during_accept,
     "listed": lambda _server: nullcontext(),  # not for tests/system: its settings need a resolver
-    "session-timeout": lambda _server: nullcontext(),  # not for tests/system: it would need a program of its own
+    "session-timeout": lambda _server: nullcontext(),  # not for tests/system: saves the start of a program
 }
 
 
@@ -132,6 +131,6 @@ def test_every_reply_is_in_a_dialog() -> None:
 
 
 def test_every_reply_but_354_has_an_enhanced_code() -> None:
-    """RFC 2034 section 4 requires the codes, except in the greeting and the replies to HELO and EHLO."""
+    """RFC 2034 section 4 requires the codes, except in 3yz replies, the greeting, and the replies to HELO and EHLO."""
     without = {name for name, reply in vars(replies).items() if isinstance(reply, Reply) and not reply.enhanced}
     assert without == {"START_DATA"}

@@ -25,7 +25,7 @@ SETTINGS: dict[str, Any] = {
 
 @dataclass
 class FakeBlockListResolver:
-    """A resolver with fixed records that can fail, or wait for `gate`."""
+    """A resolver with fixed records. It can fail, or wait for `gate`."""
 
     records: dict[str, list[str]] = field(default_factory=dict)
     failure: Exception | None = None

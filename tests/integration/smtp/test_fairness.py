@@ -1,6 +1,6 @@
 """Pipelined commands of one peer do not starve other connections.
 
-The commands that run between two iterations of the event loop are counted, not timed.
+The tests count the commands that run between two iterations of the event loop, and measure no time.
 """
 
 import asyncio
@@ -78,7 +78,7 @@ async def test_empty_chunks_are_idle_commands() -> None:
 
 
 async def test_repeatedly_rejected_mail_ends_the_session() -> None:
-    """The reply is 421, never 5yz: the next pipelined message may be legitimate."""
+    """The last reply is 421, not 5yz: the next pipelined message may be legitimate."""
     async with running_server() as server:
         client = await open_session(server.host, server.port, transaction=False)
         await client.send_bytes(b"MAIL FROM:<a@client.test> SIZE=99999999999\r\n" * 120)
@@ -118,14 +118,14 @@ async def assert_pauses_after_each_piece(client: RawSmtp, server: RunningSmtpSer
     paused: list[tuple[int, set[PauseReason], bool]] = []
 
     def recorded(nbytes: int, now: float) -> float:
-        # On a busy machine the pause may end before the test continues.
+        # Record the state here: on a busy machine, the pause may end before the test continues.
         paused.append((nbytes, set(transport.pauses), transport._transport.is_reading()))
         return next_pause(nbytes, now)
 
     with mock.patch.object(throttle, "next_pause", recorded):
         for n in range(1, 6):
             await client.send_bytes(b"x" * 2000)
-            await wait_until(lambda n=n: len(paused) == n, "reading pauses")  # type: ignore[misc]  # a default binds the number
+            await wait_until(lambda n=n: len(paused) == n, "reading pauses")  # type: ignore[misc]  # the default binds the current `n`
     assert paused == [(2000, {PauseReason.THROTTLE}, False)] * 5
     await wait_until(transport._transport.is_reading, "reading resumes")
     assert not transport.pauses

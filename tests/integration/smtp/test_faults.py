@@ -14,7 +14,7 @@ from tests.support.waiting import wait_until
 SECRET = "password=hunter2"
 
 
-class Unexpected(Exception):  # noqa: N818 - the name must not reach the peer either
+class Unexpected(Exception):  # noqa: N818 - test_accept_fails checks that replies omit this name
     pass
 
 

@@ -1,4 +1,4 @@
-"""The client's address in the PROXY protocol, and which peers may set it."""
+"""The client's address in the PROXY protocol header, and which peers may send the header."""
 
 import contextlib
 import ipaddress

@@ -1,4 +1,4 @@
-"""Sessions end, rejected recipients are limited, and rejections cause few log events."""
+"""Limits on the duration of sessions, on rejected recipients, and on log events of rejections."""
 
 import asyncio
 
@@ -24,7 +24,7 @@ async def connect(host: str, port: int) -> RawSmtp:
 
 
 async def wait_for_command_phase(connection: Connection) -> None:
-    """The reply to the previous command may arrive before the command timeout applies."""
+    """Waits until the command timeout applies; the reply to the previous command may arrive earlier."""
     await wait_until(lambda: connection.phase is Phase.COMMAND, "the server waits for a command")
 
 
@@ -97,7 +97,7 @@ async def test_transactions_past_the_log_limit_share_an_event() -> None:
 
 
 async def test_unfinished_mails_end_the_session() -> None:
-    """The reply is 421, never 5yz: the next message may be legitimate."""
+    """The last reply is 421, not 5yz: the next message may be legitimate."""
     async with running_server(bounds={"max_unfinished_mails": 3}) as server:
         client = await connect(server.host, server.port)
         for _ in range(2):

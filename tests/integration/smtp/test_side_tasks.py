@@ -44,7 +44,7 @@ async def test_connection_whose_log_event_fails_is_uncounted() -> None:
 
 
 async def test_failing_memory_release_does_not_change_the_reply(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A release resumes other connections, whose transports may be in any state."""
+    """Releasing memory resumes other connections, whose transports may be in any state."""
     async with running_server() as server, await RawSmtp.connect(server.host, server.port) as client:
         await client.command("EHLO client.test", 250)
         await client.command("MAIL FROM:<a@client.test>", 250)

@@ -1,6 +1,6 @@
 """SMTP smuggling over sockets: no CR, LF, NUL or dots around the end of data start a second message.
 
-These tests send the sequences that end a message on some mail server.
+These tests send the sequences that some mail servers accept as the end of a message.
 """
 
 import itertools

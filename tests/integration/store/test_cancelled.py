@@ -1,4 +1,4 @@
-"""A cancelled caller returns at once, and its connection is usable again."""
+"""A cancelled call returns at once, and its connection can be used again."""
 
 import asyncio
 import sqlite3
@@ -15,7 +15,7 @@ from router.store.sqlite import SqliteDatabase
 from tests.support import seeds
 from tests.support.stores import Store, sqlite_store
 
-TIMES = 20  # cancelled callers, more than there are connections
+TIMES = 20  # number of cancelled callers, larger than the number of connections
 
 
 @pytest.mark.parametrize("steps", range(0, 40, 3))

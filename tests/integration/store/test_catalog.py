@@ -23,13 +23,13 @@ async def test_every_query_prepares_on_both_databases(store: Store) -> None:
                     await connection.prepare(query.postgres)
                 finally:
                     await connection.close()
-        except Exception as error:  # noqa: BLE001 - all failures in one report
+        except Exception as error:  # noqa: BLE001 - reports the failures of all queries at once
             failures.append(f"{name}: {error}")
     assert failures == []
 
 
 def test_queries_that_write_start_with_their_verb() -> None:
-    """SELECT and WITH are sent to a reader connection, which must not write."""
+    """Queries that start with SELECT or WITH run on a reader connection, which must not write."""
     found = catalog.load_catalog()
     for name in found.names():
         words = found[name].sqlite.upper().split()

@@ -93,7 +93,7 @@ async def test_a_dead_connection_is_replaced_and_all_idle_ones_are_closed(postgr
         await wait_until(lambda: found.relay.open_dropped_count() == 0, "the dead connections are closed")
         assert (
             found.relay.connection_count <= CONCURRENT_CONNECTIONS + 2
-        )  # plus the new connection, and one that cancels the statement
+        )  # the two additional ones: the new connection, and one that cancels the statement
 
 
 async def test_a_statement_without_a_response_reveals_a_dead_connection(
@@ -125,7 +125,7 @@ async def test_a_statement_timeout_of_the_server_keeps_the_connections(postgres_
             with pytest.raises(Unavailable, match="57014"):
                 await found.database.fetch_one("installation_value", name="secret_key")
         assert await found.database.fetch_one("installation_value", name="secret_key") is None
-        assert found.relay.connection_count == CONCURRENT_CONNECTIONS + 1  # the additional one is the monitor
+        assert found.relay.connection_count == CONCURRENT_CONNECTIONS + 1  # the additional connection is `monitor`
         await monitor.close()
 
 
@@ -211,7 +211,7 @@ async def test_keepalive_is_enabled_on_every_connection(postgres_server: Postgre
         await own.close()
 
 
-# The statement that sets the program's own values runs under these limits.
+# Settings of the database. The statement that replaces them with the program's values runs under them.
 FOREIGN = {
     "default_transaction_isolation": "serializable",
     "lock_timeout": "1s",
@@ -233,7 +233,7 @@ async def test_settings_of_the_database_do_not_matter(postgres_url: str) -> None
         shown = [await own.fetchval(f"SHOW {setting}") for setting in FOREIGN]
         await own.close()
         assert shown == ["read committed", "0", "30s", "30s", "on"]
-        for _ in range(2):  # uses the same pooled connection, which is returned in between
+        for _ in range(2):  # uses the same connection, which is returned to the pool in between
             async with database.transaction() as transaction:
                 rows = [await transaction.fetch_one("show", name=setting) for setting in FOREIGN]
                 assert [row and row["value"] for row in rows] == shown
@@ -299,7 +299,7 @@ async def test_a_tls_file_in_the_home_directory_is_checked(monkeypatch: pytest.M
 
 
 async def test_an_unavailable_server_is_not_blamed_on_a_tls_file(tmp_path: Path) -> None:
-    """With `prefer` the certificate is not used, and the server may become available again."""
+    """With `prefer`, the missing file is not used, and the server may become available again."""
     url = f"{UNREACHABLE_URL}?sslmode=prefer&sslrootcert={tmp_path}/missing.pem"
     with pytest.raises(Unavailable, match=r"127\.0\.0\.1:1") as caught:
         await postgres_connection.connect(url, timeout=10, statement_timeout=10)

@@ -41,11 +41,11 @@ async def test_a_cancelled_transaction_leaves_the_writer_free(tmp_path: Path, st
 
 
 def test_a_file_that_cannot_be_opened_leaves_no_thread_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command prints one line, without the traceback of a thread whose event loop is closed."""
+    """A command must print one line, without the traceback of a thread whose event loop is closed."""
     failures: list[threading.ExceptHookArgs] = []
     monkeypatch.setattr(threading, "excepthook", failures.append)
     database = SqliteDatabase(tmp_path / "missing" / "er.db", catalog.load_catalog(), readers=1, busy_timeout=1)
-    for _ in range(50):  # The thread races with the end of the event loop.
+    for _ in range(50):  # repeated, because the thread races with the end of the event loop
         with pytest.raises(Unavailable, match="unable to open database file"):
             asyncio.run(database.open())
     for thread in set(threading.enumerate()) - {threading.current_thread()}:

@@ -195,7 +195,7 @@ async def test_a_file_that_is_replaced_while_it_is_opened_is_opened_again(
 async def test_a_file_without_links_counts_as_removed(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A bind mount still shows a removed file."""
+    """A bind mount can still show a removed file."""
     path = path_of(installation)
     await installation.accept.accept(installation.envelope(), mail())
     found = list(path.stat())

@@ -40,7 +40,7 @@ def database_of(installation: Installation) -> SqliteDatabase:
 
 
 def reader(path: Path) -> sqlite3.Connection:
-    """A connection of another program, such as a backup, with an open snapshot."""
+    """Opens a connection as another program would, such as a backup, and keeps a snapshot open."""
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("BEGIN")
     connection.execute("SELECT count(*) FROM messages").fetchall()
@@ -64,7 +64,7 @@ async def test_the_wal_is_truncated_after_a_long_reader_has_ended(installation: 
 
 
 async def test_a_commit_truncates_the_wal_too(installation: Installation) -> None:
-    """The size limit applies when a commit restarts the log."""
+    """`journal_size_limit` takes effect when a commit restarts the WAL."""
     database = database_of(installation)
     with closing(reader(database.path)):
         await installation.accept.accept(installation.envelope(), mail(body="x" * LARGE))

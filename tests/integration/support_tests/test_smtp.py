@@ -1,4 +1,4 @@
-"""The raw SMTP client and the dialogues, against a server that plays scripted bytes."""
+"""The raw SMTP client and the dialogue runner, against simple servers in the test process."""
 
 import asyncio
 import contextlib
