@@ -52,7 +52,9 @@ def main(
     servers.add_arguments(parser)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--budget", type=float, default=300.0, help="no round starts after this many seconds")
-    parser.add_argument("--quick", action="store_true", help="two rounds of short loads, to see that it works")
+    parser.add_argument(
+        "--quick", action="store_true", help="two rounds of short loads, to check that the benchmark works"
+    )
     parser.add_argument("--cases", nargs="+", help="only the cases whose names contain one of these")
     options = parser.parse_args()
     sender = choose_sender(options.smtp_source)

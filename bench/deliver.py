@@ -33,8 +33,8 @@ _LAYOUTS: dict[str, tuple[str, ...]] = {"serve": ("serve",), "smtp + deliver": (
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--mails", type=int, default=300, help="messages of each latency")
-    parser.add_argument("--deliveries", type=int, default=2000, help="deliveries of each rate")
+    parser.add_argument("--mails", type=int, default=300, help="messages for each latency measurement")
+    parser.add_argument("--deliveries", type=int, default=2000, help="deliveries for each rate measurement")
     parser.add_argument("--databases", nargs="+", choices=KINDS, default=list(KINDS))
     options = parser.parse_args()
     mails, deliveries = (30, 200) if options.quick else (options.mails, options.deliveries)

@@ -256,7 +256,7 @@ def _own_cpu_seconds() -> float:
 
 
 def main(argv: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench.load", description="A load of mails by SMTP.")
+    parser = argparse.ArgumentParser(prog="python -m bench.load", description="Sends a load of messages by SMTP.")
     parser.add_argument("address", metavar="HOST:PORT")
     parser.add_argument("--to", dest="recipient", default=Load.recipient)
     parser.add_argument("--size", type=int, default=Load.size)

@@ -197,7 +197,7 @@ async def serve(kind: str, port: int, cert: Path | None, key: Path | None) -> No
 
 
 def main(argv: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench.peers", description="A server to compare with.")
+    parser = argparse.ArgumentParser(prog="python -m bench.peers", description="A server for comparison.")
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--cert", type=Path)

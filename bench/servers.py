@@ -75,7 +75,7 @@ class RunningServer:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--smtp-source", metavar="PATH", help="Postfix's load generator; `none` for the built-in one")
     parser.add_argument("--haraka", metavar="PATH", help="the program, if it is not in PATH")
-    parser.add_argument("--postfix", metavar="ROOT", help="the root that it is unpacked under, if not /")
+    parser.add_argument("--postfix", metavar="ROOT", help="the root folder of Postfix, if not /")
     parser.add_argument("--before", metavar="CHECKOUT", type=Path, help="another checkout of this project, with .venv")
     parser.add_argument("--servers", metavar="NAME", nargs="+", choices=ALL, default=list(ALL), help=", ".join(ALL))
 
