@@ -1,1 +1,1 @@
-"""Tests, laid out like the packages they test. `support` contains the code that they share."""
+"""Tests of all packages. `support` contains the code that they share."""

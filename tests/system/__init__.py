@@ -1,1 +1,1 @@
-"""Tests of started programs: how they work together, when they are killed, and in a browser."""
+"""Tests of started programs: installations, crashes, faults, restarts, the browser. Also packaging and cost growth."""

@@ -1,4 +1,4 @@
-"""Fixtures of every system test, from `tests.support.fixtures`."""
+"""Re-exports the fixtures of `tests.support.fixtures` for the system tests."""
 
 from tests.support.fixtures import (
     dns_server,

@@ -1,4 +1,7 @@
-"""Message contents are stored once, whatever the result of the parser, and recomputed by a newer parser."""
+"""Message contents are parsed and stored once, even if parsing fails.
+
+A newer parser version parses again while the raw content exists.
+"""
 
 import json
 import os
@@ -44,7 +47,7 @@ def parse_counter() -> ParseCounter:
 async def installation(
     store: Store, parse_counter: ParseCounter, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Installation]:
-    """The parser fails if the message demands it."""
+    """An installation whose parser obeys the command that `large` puts into a message."""
     monkeypatch.chdir(ROOT)
     async with seeded_installation(store, parser=Parser(POISONED, timeout_seconds=5), meter=parse_counter) as found:
         yield found
@@ -146,14 +149,14 @@ async def test_failing_parse_does_not_hide_other_search_results(installation: In
             raise RuntimeError("an internal error")
         return await parse_original(message_id, retry=retry)
 
-    installation.contents.parse = parse  # type: ignore[method-assign]  # an error that no message can cause
+    installation.contents.parse = parse  # type: ignore[method-assign]  # simulates an error that no message can cause
     with capture_logs() as logs:
         assert await installation.search("parcel") == [1]
     assert [line["message_id"] for line in logs if line["event"] == "parsing.prefetch_failed"] == [failing_id]
 
 
 async def test_parser_process_ends_with_the_program(tmp_path: Path, slack: SlackStandIn) -> None:
-    """The event loop of the program is uvloop."""
+    """The program runs on uvloop, unlike the parent in `test_workers_end_with_a_killed_parent`."""
     content = mails.with_attachment(content=os.urandom(4 * MAX_SMALL_BYTES))
     async with migrated_installation(tmp_path, slack) as installation:
         for n, end in enumerate(("stop", "kill"), start=1):

@@ -1,4 +1,4 @@
-"""The demo keeps running after its steps and leaves no files behind."""
+"""The demo leaves no files behind and prints later Slack messages. Its Slack stand-in rejects invalid messages."""
 
 import re
 from pathlib import Path

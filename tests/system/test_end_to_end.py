@@ -1,6 +1,6 @@
-"""The whole program, from the setup over REST to a Slack message.
+"""The whole program: setup with the REST API, a received message, its post to Slack and the resolved ticket.
 
-The tests run `serve` with a new SQLite file, and `migrate` and each role with PostgreSQL.
+The fixture starts `serve` with a new SQLite file, or each role with PostgreSQL after `migrate` and `init`.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from tests.support.slack import SlackStandIn
 
 @dataclass
 class Running:
-    """A running program and its API key."""
+    """A running installation: its addresses, its API key and an HTTP client."""
 
     smtp: tuple[str, int]
     api: str

@@ -1,4 +1,7 @@
-"""A start that fails halfway and a background task that fails stop everything that was started."""
+"""A failed start or a failed background task stops everything that was started.
+
+Configuration errors end the program with exit code 2.
+"""
 
 import asyncio
 import socket
@@ -34,7 +37,7 @@ def built_processes(monkeypatch: pytest.MonkeyPatch) -> list[Process]:
     build = assembly.build
 
     def record_build(*args: object) -> Process:
-        processes.append(build(*args))  # type: ignore[arg-type]  # as the lifecycle calls it
+        processes.append(build(*args))  # type: ignore[arg-type]  # the arguments of the lifecycle
         return processes[-1]
 
     monkeypatch.setattr(assembly, "build", record_build)
@@ -73,11 +76,14 @@ class FailingTask:
 def replace_maintenance(
     monkeypatch: pytest.MonkeyPatch, drain: Callable[[FailingTask], Awaitable[None]]
 ) -> FailingTask:
-    """Replaces the maintenance task. `drain` runs after the SMTP server is drained."""
+    """Replaces the maintenance task of each process built later with the returned task.
+
+    `drain` is called with that task after the SMTP server is drained.
+    """
     task, build = FailingTask(), assembly.build
 
     def build_with_failing_task(*args: object) -> Process:
-        process = build(*args)  # type: ignore[arg-type]  # as the lifecycle calls it
+        process = build(*args)  # type: ignore[arg-type]  # the arguments of the lifecycle
         process.maintenance = task  # type: ignore[assignment]  # only its `run` is used
 
         assert process.smtp is not None
@@ -98,7 +104,7 @@ async def test_failed_background_task_shuts_down_gracefully(tmp_path: Path, monk
     drained = asyncio.Event()
 
     async def drain(_: FailingTask) -> None:
-        with pytest.raises(TimeoutError):  # time limits work during a shutdown
+        with pytest.raises(TimeoutError):  # asyncio.timeout still works during the shutdown
             async with asyncio.timeout(0):
                 await asyncio.Event().wait()
         drained.set()
@@ -127,7 +133,7 @@ async def test_task_failing_during_shutdown_does_not_shorten_it(
         task.fail.set()
         assert process is not None
         await asyncio.wait([task for task in process.background_tasks if task.get_name() == "maintenance"])
-        await asyncio.sleep(0)  # lets the callback of the task run
+        await asyncio.sleep(0)  # lets the done callback of the maintenance task run
         drained.set()
 
     replace_maintenance(monkeypatch, drain)

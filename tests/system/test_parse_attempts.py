@@ -1,4 +1,7 @@
-"""A message whose parse ended the program is later shown raw. Other messages are parsed."""
+"""A message is shown raw if the process died in an earlier attempt to parse it, or if that attempt expired.
+
+A newer parser version and a reparse try again.
+"""
 
 import asyncio
 import json
@@ -41,7 +44,7 @@ async def installation(store: Store, monkeypatch: pytest.MonkeyPatch) -> AsyncIt
 
 @pytest.fixture
 def other_process() -> Iterator[subprocess.Popen[str]]:
-    """A process that prints its lease owner."""
+    """A process that prints the lease owner that identifies it, and then waits."""
     with subprocess.Popen(
         [sys.executable, "-c", _PRINT_OWNER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
     ) as process:
@@ -183,7 +186,7 @@ async def test_concurrent_readers_both_get_the_contents(installation: Installati
 
 @pytest.mark.parametrize(("content", "statements"), [(mails.plain(), 0), (HTML, 1)])
 async def test_number_of_statements_for_an_attempt(installation: Installation, content: bytes, statements: int) -> None:
-    """A message that needs no worker takes no statement."""
+    """Parsing without a worker process records no attempt."""
     executed: list[str] = []
     run = installation.store.database.execute
 
@@ -220,7 +223,7 @@ async def test_restarted_program_does_not_retry_the_interrupted_parse(tmp_path: 
 
 
 def has_sanitiser(pid: int) -> bool:
-    """Whether the process has loaded the library that parses HTML."""
+    """Whether the process has loaded nh3, the library that sanitises HTML."""
     return "nh3" in Path(f"/proc/{pid}/maps").read_text()
 
 

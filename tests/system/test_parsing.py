@@ -1,4 +1,4 @@
-"""Parsing in worker processes that are killed, crash or block."""
+"""Parsing in the program itself and in worker processes, which may be killed, crash or hang."""
 
 import asyncio
 import base64
@@ -29,7 +29,7 @@ POISONED = (
 LARGE = mails.of_size(MAX_SMALL_BYTES + 1)
 
 
-_before: set[int] = set()  # workers of other tests, which run until this process ends
+_before: set[int] = set()  # PIDs of the workers that earlier tests left running
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +57,7 @@ def test_worker_imports_this_program_and_the_standard_library() -> None:
     show = (
         "import sys; sys.path.insert(0, sys.argv[1]); import router, secrets as s; print(router.__file__, s.__file__)"
     )
-    # -S excludes the packages of the environment, in which this program is installed.
+    # -S omits site-packages, which would make this program importable.
     command = [
         sys.executable,
         "-I",
@@ -190,7 +190,7 @@ async def test_worker_memory_is_limited(poisoned: Parser) -> None:
 
 
 async def test_html_beyond_the_estimate_ends_only_its_worker(poisoned: Parser) -> None:
-    """The limits of the worker end it inside the native code of the real sanitiser."""
+    """The worker exceeds its limits inside the native code of the real sanitiser."""
     bomb = b"<ul><li>" + b"".join(b"<b title=%d>" % n for n in range(1400)) + b"<li>x" * 3000
     with pytest.raises(UnparsableMessage):
         await poisoned.parse(b"Subject: unbounded\r\nContent-Type: text/html\r\n\r\n" + bomb)

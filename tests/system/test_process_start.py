@@ -1,4 +1,4 @@
-"""As PID 1 or a subreaper, the program runs in a child process, and its parent reaps orphans."""
+"""A process that starts as PID 1 or as a subreaper runs the program in a child and reaps orphans itself."""
 
 import os
 import shutil
@@ -15,8 +15,8 @@ from tests.support.slack import SlackStandIn
 from tests.support.waiting import child_pids, is_alive, process_state, wait_until
 
 _PR_SET_CHILD_SUBREAPER = 36
-# The kernel re-parents orphaned descendants to a subreaper instead of PID 1. This needs no privilege and is
-# preserved by exec. Signals that the test run ignores (`nohup`, background jobs) are reset.
+# The kernel re-parents orphaned descendants to a subreaper instead of PID 1. Setting the attribute needs no privilege,
+# and exec preserves it. The script resets signals that the test run ignores (`nohup`, background jobs).
 _SUBREAPER = f"""
 import ctypes, os, signal, sys
 for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
@@ -24,7 +24,7 @@ for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
 ctypes.CDLL(None).prctl({_PR_SET_CHILD_SUBREAPER}, 1, 0, 0, 0)
 os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 """
-# The child is an orphan until its standard input ends.
+# Prints the PID of a child and exits. The orphaned child runs until its standard input ends.
 _ORPHAN = """
 import os, sys
 child = os.fork()
@@ -74,7 +74,7 @@ def start(*arguments: str) -> subprocess.Popen[str]:
 
 
 def status(pid: int, key: str) -> list[str]:
-    """The values of a line of /proc/PID/status (proc(5))."""
+    """Returns the values of the field `key` in /proc/PID/status (proc(5))."""
     return Path(f"/proc/{pid}/status").read_text().partition(f"{key}:")[2].partition("\n")[0].split()
 
 
@@ -104,7 +104,7 @@ async def test_orphans_are_reaped_and_exit_codes_are_kept() -> None:
     ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -9), (signal.SIGUSR1, 138)]
 )
 async def test_signal_before_handlers_are_installed(number: signal.Signals, code: int) -> None:
-    """Without a handler, PID 1 itself would ignore the signal."""
+    """The kernel would ignore these signals if the program itself were PID 1, because no handler is installed yet."""
     source = (
         "from emailrouter import process_start; process_start.prepare(); "
         "import os, sys; print(os.getpid(), flush=True); sys.stdin.read()"
@@ -163,7 +163,7 @@ def _can_unshare() -> bool:
 @pytest.mark.skipif(not _can_unshare(), reason="PID namespaces are not available")
 async def test_as_pid_1(tmp_path: Path, slack: SlackStandIn) -> None:
     async with migrated_installation(tmp_path, slack) as installation:
-        # unshare does not forward signals, so the test uses the PID of its child, which is PID 1 in the namespace.
+        # unshare does not forward signals. The test signals the child of unshare, which is PID 1 in the namespace.
         command = ("-c", _NAMESPACE, "-m", "emailrouter")
         async with Program("serve", env=installation.settings, cwd=tmp_path, command=command) as program:
             await program.ready()

@@ -1,4 +1,4 @@
-"""Encryption of secrets, the key file that several processes may create at once, API keys and passwords."""
+"""Encryption of secrets, the key file, API keys and passwords."""
 
 import itertools
 import multiprocessing

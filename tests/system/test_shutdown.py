@@ -1,4 +1,4 @@
-"""Slow steps of a shutdown are logged, and their time limits add up to less than TimeoutStopSec."""
+"""A shutdown logs slow steps, abandons hanging ones and takes less time than TimeoutStopSec."""
 
 import asyncio
 import re

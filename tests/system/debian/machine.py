@@ -1,7 +1,7 @@
-"""A Debian system under a real systemd, installed by debootstrap and booted by systemd-nspawn.
+"""A Debian system with systemd, installed by debootstrap and booted by systemd-nspawn.
 
 The machine has its own loopback interface and no other network. Only scripts run with `registries=True` use the
-network of the host. The machine needs root, `debootstrap` and `systemd-nspawn` (Debian: systemd-container).
+network of the host. Requires root, `debootstrap` and `systemd-nspawn` (Debian: systemd-container).
 """
 
 import os
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Self
 
 RELEASE = "bookworm"
-# Packages that debootstrap's smallest variant lacks. procps provides /bin/kill.
+# Packages to add to debootstrap's smallest variant. procps provides /bin/kill, which ExecReload runs.
 BOOTED = "systemd,systemd-sysv,dbus,ca-certificates,procps"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -27,10 +27,10 @@ class Failed(Exception):  # noqa: N818 - an outcome of the walk
 
 
 class Machine:
-    """A running Debian, as a context manager.
+    """A context manager that installs and boots a Debian system, and removes it at the end.
 
     Args:
-        authority: PEM file of the CA that signed the certificates of the package registries, if it is not public.
+        authority: PEM file of the CA that signed the certificates of the package registries; None for a public CA.
     """
 
     def __init__(self, root: Path, *, name: str, mirror: str | None = None, authority: Path | None = None) -> None:
@@ -55,9 +55,9 @@ class Machine:
         self.close()
 
     def boot(self) -> None:
-        """Returns when systemd has finished starting the enabled units."""
+        """Boots the machine and waits until systemd has finished starting the enabled units."""
         command = ["systemd-nspawn", "--quiet", "--directory", str(self.root), "--boot", "--private-network"]
-        # The machine does not use the service manager and the resolver of the host.
+        # The machine uses neither the service manager nor the resolver configuration of the host.
         command += ["--register=no", "--keep-unit", "--resolv-conf=off", f"--hostname={self._name}", "--console=pipe"]
         with (self.root.parent / "console").open("ab") as console:
             self._process = subprocess.Popen(
@@ -68,7 +68,7 @@ class Machine:
         self.until(lambda: self._output("systemctl is-system-running") in ("running", "degraded"), "the boot")
 
     def shut_down(self) -> None:
-        """Lets systemd stop the units in their order. Kills the machine after 120 s."""
+        """Shuts the machine down through systemd. Kills it if it still runs after 120 s."""
         if self._process is None:
             return
         if self._leader() is not None:
@@ -106,8 +106,8 @@ class Machine:
         """Runs a script as root in /root and returns its exit code and output.
 
         Args:
-            registries: Whether the script can reach package registries, with the network of the host.
-            typed: Lines to type at prompts of a terminal.
+            registries: Whether the script uses the network of the host, which reaches package registries.
+            typed: Lines to type at prompts; None to run the script without a terminal.
             check: Whether to raise `Failed` for an exit code other than 0.
         """
         setup = "cd /root"
@@ -137,7 +137,7 @@ class Machine:
         return self.run(script, check=False)[1].strip()
 
     def _leader(self) -> int | None:
-        """The PID of the machine's process 1 on the host, or None if it does not run.
+        """Returns the host's PID of the machine's process 1, or None if that process does not run.
 
         Raises `Failed` if systemd-nspawn has ended.
         """

@@ -1,8 +1,8 @@
 """Replacements for the Internet inside the machine: DNS, a certificate authority, Slack and public addresses.
 
-The machine trusts the authority, which stands in for Let's Encrypt. Slack is an HTTPS server at `hooks.slack.com` in
-its own network namespace and applies the rules of Slack. The addresses are from the AS112 block of RFC 7535, so that
-the program does not reject them as private.
+The machine trusts the authority, which stands in for Let's Encrypt. The stand-in for Slack is an HTTPS server at
+`hooks.slack.com` in a separate network namespace and rejects what Slack rejects. The addresses are from a block of
+RFC 7535 (AS112), so that the program does not reject them as private.
 """
 
 import json
@@ -84,7 +84,7 @@ chmod 600 "$2/privkey.pem"
 
 
 def build(machine: Machine) -> None:
-    """Installs and starts everything except Slack, which needs the Python of the program."""
+    """Installs all replacements and starts all except Slack, which needs the program's Python."""
     machine.put("/etc/systemd/system/surroundings-addresses.service", _ADDRESSES)
     machine.put("/etc/systemd/system/surroundings-slack.service", _SLACK)
     machine.put("/usr/local/lib/surroundings/slack.py", _SLACK_PROGRAM)
@@ -115,7 +115,7 @@ def start_slack(machine: Machine) -> None:
 
 
 def issue(machine: Machine, name: str, folder: str | None = None) -> None:
-    """Writes the files that certbot and Let's Encrypt would have created."""
+    """Writes the certificate files that certbot would have written."""
     machine.run(f"/usr/local/lib/surroundings/issue {name} {folder or f'/etc/letsencrypt/live/{name}'}")
 
 
@@ -130,7 +130,7 @@ def publish(machine: Machine, printed: str) -> None:
 
 
 def posts(machine: Machine) -> list[dict[str, Any]]:
-    """The posts to Slack. Raises `Failed` for a post that Slack would reject."""
+    """Returns the payloads of the posts to Slack. Raises `Failed` if Slack would reject one of them."""
     found = []
     for line in machine.run(f"cat {_POSTS} 2>/dev/null || true")[1].splitlines():
         path, payload, refused = json.loads(line)

@@ -1,4 +1,4 @@
-"""The commands of docs/operations.md and the configuration in it are valid, without a Debian machine."""
+"""Checks the shell syntax and the configuration in docs/operations.md, without a Debian machine."""
 
 import subprocess
 from pathlib import Path

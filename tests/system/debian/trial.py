@@ -1,4 +1,4 @@
-"""Tests of the units under a real systemd. Failures raise `Failed`."""
+"""Tests of the systemd units in a running `Machine`. Failures raise `Failed`."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -10,8 +10,8 @@ ONE = "emailrouter.service"
 ROLES = ("emailrouter-smtp.service", "emailrouter-api.service", "emailrouter-deliver.service")
 CONFIGURATION = "/etc/emailrouter/emailrouter.toml"
 
-# Four senders and requests of /readyz run for the number of seconds in the argument. A connection without a greeting
-# is `refused`. Any later failure is `deferred`, because a mail server would retry.
+# Four threads send mail and one requests /readyz, for as many seconds as the argument says. A connection without a 220
+# greeting counts as `refused`. A later failure counts as `deferred`, because a mail server would retry.
 _SENDERS = """
 import json, smtplib, sys, threading, time, urllib.request
 from email.utils import formatdate, make_msgid
@@ -52,7 +52,7 @@ for sender in senders: sender.start()
 for sender in senders: sender.join()
 print(json.dumps(counts))
 """
-# The message is large enough for a parser process.
+# Sends a message that is parsed in a parser process, because it is large and contains HTML.
 _LARGE = """
 import smtplib
 from email.message import EmailMessage
@@ -68,7 +68,7 @@ with smtplib.SMTP("127.0.0.1", 25, timeout=90) as client:
 
 
 def test_restarts(machine: Machine, *units: str) -> str:
-    """Restarts and reloads each unit in turn while mail and requests arrive."""
+    """Restarts each unit in turn while mail and requests arrive, and then reloads each."""
     with ThreadPoolExecutor(1) as pool:
         sending = pool.submit(_send, machine, 4 + 2 * len(units))
         machine.run("sleep 1")
@@ -79,13 +79,13 @@ def test_restarts(machine: Machine, *units: str) -> str:
         raise Failed(f"while {units} were restarted: {counts}")
     for unit in units:
         machine.run(f"systemctl reload {unit}")
-    # Sessions that transfer no message get 421, and senders retry.
+    # A restart ends idle sessions with 421, and real senders retry.
     deferred = len(counts["deferred"])
     return f"{counts['accepted']} messages and {counts['answered']} requests accepted, {deferred} deferred (421)"
 
 
 def test_socket_activation(machine: Machine) -> str:
-    """The first connection starts a stopped service, whose socket stays open."""
+    """The socket stays open while the service is stopped, and the first connection starts the service."""
     machine.run(f"systemctl stop {ONE}")
     _expect(machine, f"systemctl is-active {ONE}", "inactive")
     counts = _send(machine, 1)
@@ -96,7 +96,7 @@ def test_socket_activation(machine: Machine) -> str:
 
 
 def test_watchdog(machine: Machine, unit: str) -> str:
-    """systemd restarts a process that SIGSTOP stopped."""
+    """The watchdog kills and restarts a process that SIGSTOP paused."""
     before = _main_process(machine, unit)
     machine.run(f"kill -STOP {before}")
     machine.until(lambda: _main_process(machine, unit) not in (before, "0"), "the watchdog", 90)
@@ -107,7 +107,10 @@ def test_watchdog(machine: Machine, unit: str) -> str:
 
 
 def test_invalid_configuration(machine: Machine, unit: str, socket: str) -> str:
-    """The service exits with code 2 and starts once the setting is corrected."""
+    """The service exits with code 2, and further connections make the socket fail.
+
+    Both start again after the setting is corrected.
+    """
     machine.run(f"sed -i 's/^listen = .*/&\\nmax_recipient = 5/' {CONFIGURATION}; systemctl restart {unit} || true")
     _expect(machine, f"systemctl show --property ExecMainStatus --value {unit}", "2")
     if "smtp.max_recipient is not a setting" not in machine.run(f"journalctl --unit {unit} --output cat")[1]:
@@ -128,7 +131,7 @@ def test_invalid_configuration(machine: Machine, unit: str, socket: str) -> str:
 
 
 def test_system_calls(machine: Machine, *units: str) -> str:
-    """The program works although each denied system call now kills the process."""
+    """The program makes no denied system call: it works while such a call would kill the process."""
     for unit in units:
         machine.put(f"/etc/systemd/system/{unit}.d/kill.conf", "[Service]\nSystemCallErrorNumber=\n")
     machine.run(f"systemctl daemon-reload; systemctl restart {' '.join(units)}")
@@ -150,7 +153,7 @@ def test_system_calls(machine: Machine, *units: str) -> str:
 
 
 def test_exclusive_units(machine: Machine) -> str:
-    """Switches from the roles to one process and back."""
+    """Switches from the role units to the single service and back."""
     machine.run(f"systemctl start {ONE}")
     _expect(machine, f"systemctl is-active {ONE} {ROLES[0]} emailrouter-smtp.socket", "active\ninactive\ninactive")
     machine.run("systemctl start emailrouter.target")
@@ -160,7 +163,7 @@ def test_exclusive_units(machine: Machine) -> str:
 
 
 def test_empty_database(machine: Machine) -> str:
-    """Runs step 8 of the installation with PostgreSQL. `init` succeeds only once."""
+    """Runs `migrate` and `init` as in step 8 of docs/operations.md with PostgreSQL. `init` succeeds only once."""
     commands = """runuser -u postgres -- createdb --owner emailrouter emailrouter_new
         export EMAILROUTER_DATABASE__URL='postgresql://emailrouter@/emailrouter_new?host=/run/postgresql'
         emailrouter migrate
@@ -172,7 +175,7 @@ def test_empty_database(machine: Machine) -> str:
 
 
 def test_credential_store(machine: Machine) -> str:
-    """The units and the commands of root read the secret key from /etc/credstore."""
+    """The units, and commands that root runs, read the secret key from /etc/credstore."""
     machine.run(
         """mkdir -p -m 700 /etc/credstore
         install -m 600 /var/lib/emailrouter/secret_key /etc/credstore/emailrouter.server.secret_key

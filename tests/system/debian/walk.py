@@ -142,7 +142,10 @@ class Walk:
 
 
 def _certificate_names(block: Block) -> Iterator[str]:
-    """The names in the certificate requests of a block. certbot cannot request certificates here."""
+    """Yields the host names in the certbot commands of a block.
+
+    certbot does not run, because the machine cannot reach Let's Encrypt.
+    """
     for line in block.text.splitlines():
         if line.startswith("certbot certonly "):
             yield line.split(" -d ")[1].strip()

@@ -1,1 +1,1 @@
-"""Real faults of database, disk, clock and Slack."""
+"""Tests with faults of the database, the disk, the clock and Slack."""

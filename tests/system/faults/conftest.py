@@ -25,7 +25,7 @@ def stoppable_server() -> Iterator[PostgresServer]:
 
 @pytest.fixture
 async def stoppable_postgres(stoppable_server: PostgresServer) -> AsyncIterator[Callable[[], PostgresServer]]:
-    """Returns a function that returns the server, which runs again after the test."""
+    """Yields a function that returns the server. Resumes and starts the server after the test."""
     yield lambda: stoppable_server
     await stoppable_server.resume()
     await stoppable_server.start()

@@ -1,4 +1,4 @@
-"""Checks of exact replies, and of the recovery from a fault."""
+"""Checks of SMTP replies during a fault, and of the recovery from it."""
 
 from pathlib import Path
 
@@ -13,7 +13,10 @@ REPLY_SECONDS = 30.0
 
 
 async def send_one(system: SystemUnderTest, mail: OutgoingMail | None = None) -> SmtpReply:
-    """Returns the reply to the message, or the rejection of an earlier command."""
+    """Sends `mail`, by default a new message.
+
+    Returns the reply to the message, or the rejection of an earlier command.
+    """
     host, port = system.smtp_addresses()[0]
     chosen = mail or system.new_mails(1)[0]
     return await send_mail(host, port, chosen.reverse_path, chosen.recipients, chosen.content, timeout=REPLY_SECONDS)
@@ -35,13 +38,13 @@ async def require_mounts(folder: Path) -> None:
 async def assert_recovered(system: SystemUnderTest, mta: QueueingMta) -> None:
     """Asserts that the program recovered without a restart.
 
-    The clock is advanced, so that retries are due at once.
+    Advances the clock, so that the program retries immediately.
     """
     await mta.wait_all_accepted()
     system.set_clock(60)
     await system.wait_delivered()
     found = await system.assert_no_faults(mta)
-    # On an overloaded machine Slack's response may come too late.
+    # On an overloaded machine Slack's response may miss the delivery timeout, and the retry is a duplicate post.
     late = sum(n for reason, n in found.unanswered_reasons.items() if reason.startswith("timed out"))
     assert found.duplicate_posts <= late, found
     assert all(program.running() for program in system.running)

@@ -1,6 +1,6 @@
 """While the database hangs, requests get a response and a stop completes.
 
-The timeouts of the database are an hour, so only `[api] request_timeout` ends a request.
+The database timeouts are longer than `[api] request_timeout`, so only the latter ends a request.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ SETTINGS: dict[str, object] = {
 CLIENT_TIMEOUT = aiohttp.ClientTimeout(total=30)
 JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-# Every kind of request that queries the database.
+# READS and WRITES contain each kind of request that queries the database.
 READS = (
     "/api/domains",
     "/api/emails/tickets?q=word",
@@ -49,7 +49,7 @@ WRITES = (
 
 
 class StatusClient:
-    """Returns the status of responses. `api` is the address of the process."""
+    """Sends requests to the process at the address `api` and returns the HTTP status codes."""
 
     def __init__(self, session: aiohttp.ClientSession, api: str, key: str) -> None:
         self._session = session
@@ -75,7 +75,7 @@ async def test_postgresql_hangs(stoppable_postgres: Callable[[], PostgresServer]
         client = await new_admin(system, session)
         assert await client.get("/api/domains") == 200
         await stoppable_postgres().pause()
-        # The first requests hang in a statement, later ones while connecting.
+        # The first requests hang in a statement, later ones in opening a connection.
         for _ in range(2):
             assert set(await asyncio.gather(*(client.get(path) for path in READS))) == {503}
             assert set(await asyncio.gather(*(client.post(*write) for write in WRITES))) == {503}
@@ -95,7 +95,7 @@ async def test_postgresql_hangs(stoppable_postgres: Callable[[], PostgresServer]
 async def test_a_stop_abandons_opening_the_database(
     stoppable_postgres: Callable[[], PostgresServer], tmp_path: Path
 ) -> None:
-    """The database has accepted the connection but does not respond."""
+    """The kernel accepts the connection, but the paused server does not respond."""
     async with system_under_test("postgres", tmp_path, stoppable_postgres, settings=SETTINGS) as system:
         await stoppable_postgres().pause()
         program = await system.launch("smtp")
@@ -113,7 +113,7 @@ async def test_a_stop_abandons_opening_the_database(
 async def test_a_stop_logs_and_abandons_the_step_that_hangs(
     stoppable_postgres: Callable[[], PostgresServer], tmp_path: Path
 ) -> None:
-    """The other steps of the shutdown run."""
+    """The other steps of the shutdown still run."""
     settings = {**SETTINGS, "delivery.timeout": "100ms"}
     async with (
         system_under_test("postgres", tmp_path, stoppable_postgres, settings=settings) as system,
@@ -135,7 +135,7 @@ async def test_a_stop_logs_and_abandons_the_step_that_hangs(
 
 
 async def test_sqlite_is_locked_by_another_process(tmp_path: Path) -> None:
-    """Writers get a response after the request timeout rather than when the lock is free."""
+    """Write requests get a response after the request timeout instead of waiting for the lock."""
     settings = {**SETTINGS, "database.busy_timeout": "1h"}
     async with (
         system_under_test("sqlite", tmp_path, no_server, settings=settings) as system,
@@ -150,7 +150,7 @@ async def test_sqlite_is_locked_by_another_process(tmp_path: Path) -> None:
 
         await poll_until(
             is_last_use_written, "the use of the key is written"
-        )  # otherwise this write would wait for the lock
+        )  # otherwise the write of last_used_at would wait for the lock
         async with locked_database(tmp_path / "emailrouter.db"):
             assert await client.get("/api/domains") == 200
             for _ in range(2):
@@ -186,7 +186,7 @@ def no_server() -> PostgresServer:
 
 
 async def new_admin(system: SystemUnderTest, session: aiohttp.ClientSession) -> StatusClient:
-    """Returns a client for the program that was started last."""
+    """Adds an administrator and returns a client with the administrator's key for the program started last."""
     (key,) = (await system.add_users(1, "admin")).values()
     return StatusClient(session, system.api_addresses()[-1], key)
 

@@ -1,4 +1,4 @@
-"""Faults inside the program or its database cause no long wait and no attempt without an outcome."""
+"""Faults in the program or the database lengthen no retry wait and leave no interrupted attempt without an outcome."""
 
 from dataclasses import replace
 
@@ -30,7 +30,7 @@ async def test_database_restarts_do_not_lengthen_the_wait(store: Store) -> None:
 
 
 async def test_an_interrupted_attempt_is_lost_also_after_parking(store: Store) -> None:
-    """The permanent failure of one of two deliveries parks both, which resets their claims."""
+    """The permanent failure of one delivery parks both deliveries and resets both claims."""
     outboxes = Outboxes(Installation(store), replace(LIMITS, digest_after=1))
     await outboxes.seed(2)
     assert len((await outboxes.claim_batch()).deliveries) == 2

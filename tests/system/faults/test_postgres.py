@@ -1,4 +1,4 @@
-"""PostgreSQL refuses connections, restarts, hangs, loses connections, is read-only, or has no free slot or space."""
+"""PostgreSQL refuses or loses connections, restarts, hangs, is read-only, or lacks connection slots or disk space."""
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
@@ -78,7 +78,7 @@ async def test_refused_connections_and_a_restart(stoppable_postgres: Server, tmp
 
 
 async def test_a_hanging_server(stoppable_postgres: Server, tmp_path: Path) -> None:
-    """Connections stay open, and even new ones get no response."""
+    """Neither open nor new connections get a response."""
     async with system_with_load(tmp_path, stoppable_postgres) as (system, mta):
         await system.start(options=system.clock_options)
         await mta.wait_accepted(3)
@@ -93,7 +93,7 @@ async def test_a_hanging_server(stoppable_postgres: Server, tmp_path: Path) -> N
 async def test_a_firewall_drops_its_connections(stoppable_postgres: Server, tmp_path: Path) -> None:
     """No data passes on open connections, but new connections work.
 
-    The statement timeout is longer than the test waits, so a program that waits for it fails the test.
+    The statement timeout is longer than the test waits, so the test fails if the program waits for that timeout.
     """
     async with system_with_load(tmp_path, stoppable_postgres) as (system, mta):
         parts = urlsplit(system.url)
@@ -116,7 +116,7 @@ async def test_a_firewall_drops_its_connections(stoppable_postgres: Server, tmp_
 
 
 async def test_connections_are_disallowed_while_the_program_runs(stoppable_postgres: Server, tmp_path: Path) -> None:
-    """The same fault ends a program during its start."""
+    """A program that starts during this fault exits with an error."""
     async with system_with_load(tmp_path, stoppable_postgres) as (system, mta):
         await system.start(options=system.clock_options)
         await mta.wait_all_accepted()
@@ -138,7 +138,7 @@ async def test_connections_are_disallowed_while_the_program_runs(stoppable_postg
 
 
 async def test_connections_are_lost_inside_a_transaction(stoppable_postgres: Server, tmp_path: Path) -> None:
-    """An administrator terminates the sessions of the program inside transactions of each kind."""
+    """An administrator terminates the program's sessions inside each kind of transaction, and during parsing."""
     places = ("message-written:2", "accept-commit:4", "attempt-written:3", "outcome-written:5", "parsing:7")
     async with system_with_load(tmp_path, stoppable_postgres) as (system, mta):
         options = [option for place in places for option in ("--stop-at", place)]
@@ -153,7 +153,7 @@ async def test_connections_are_lost_inside_a_transaction(stoppable_postgres: Ser
                 )
             sessions.append(len(ended))
             program.resume()
-        # Parsing runs outside of transactions. Right after another stop, the program may have no session yet.
+        # Parsing runs outside of transactions. Right after another stop, the program may not have reconnected.
         assert sum(map(bool, sessions)) >= len(places) - 1, sessions
         assert mta.deferred
         await assert_recovered(system, mta)
@@ -201,7 +201,7 @@ async def test_no_free_connection_slot(stoppable_postgres: Server, tmp_path: Pat
 
 
 async def test_a_read_only_server(stoppable_postgres: Server, tmp_path: Path) -> None:
-    """An unnoticed failover makes a server read-only."""
+    """The server becomes read-only, as after an unnoticed failover."""
     async with system_with_load(tmp_path, stoppable_postgres) as (system, mta):
         await system.start(options=system.clock_options)
         await mta.wait_accepted(3)
@@ -220,7 +220,7 @@ async def test_a_read_only_server(stoppable_postgres: Server, tmp_path: Path) ->
 
 
 async def test_a_full_disk(tmp_path: Path) -> None:
-    """The write-ahead log is on another disk, because the server stops when the disk of the log is full."""
+    """The write-ahead log is on another disk, because the server stops when it cannot write the log."""
     await require_mounts(tmp_path)
     async with (
         private_postgres(small_disk=SMALL_DISK_BYTES) as server,

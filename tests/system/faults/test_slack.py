@@ -1,4 +1,4 @@
-"""Webhooks fail in different ways, which does not delay deliveries to healthy webhooks."""
+"""Webhooks that fail in different ways do not delay deliveries to healthy webhooks."""
 
 import ssl
 from collections.abc import Callable
@@ -24,7 +24,7 @@ from tests.system.crash.mta import QueueingMta
 from tests.system.crash.system_under_test import SystemUnderTest, poll_until, system_under_test
 
 HTML = "<html><body><h1>502 Bad Gateway</h1><script>alert('@channel')</script></body></html>"
-# Each message arrives in the channel once.
+# Webhooks that accept each message at the first attempt, some with a slow, huge or incomplete response.
 DELIVERED = {
     "well": None,
     "slow": SlowResponse(0.1),
@@ -37,7 +37,7 @@ PEAK_KIB = 300_000
 
 
 def temporary_faults() -> dict[str, tuple[Behaviour, str]]:
-    """Faults that end during the test, and a part of the error that the delivery records for each."""
+    """Maps each webhook to a fault that ends during the test, and to a part of the error recorded for it."""
     return {
         "hangs": (Hang(), "timed out"),
         "limited-until": (FixedResponse(429, "rate_limited", {"Retry-After": "600"}), "429"),
@@ -85,7 +85,11 @@ async def queue_one_each(system: SystemUnderTest, mta: QueueingMta) -> None:
 
 
 async def assert_last_errors(system: SystemUnderTest, reasons: dict[str, str]) -> None:
-    """Asserts that the deliveries are pending with these reasons, and that no error contains a secret."""
+    """Asserts that the deliveries are pending and that no error contains a secret.
+
+    Args:
+        reasons: For each webhook, a part of the error that its delivery must have recorded.
+    """
     statement = "SELECT t.address, d.state, d.last_error FROM deliveries d JOIN tickets t ON t.id = d.ticket_id"
     found: dict[str, tuple[str, str]] = {}
 
@@ -105,7 +109,7 @@ async def assert_last_errors(system: SystemUnderTest, reasons: dict[str, str]) -
 
 
 async def assert_all_retried_except(system: SystemUnderTest, program: Program, name: str, *, seconds: float) -> None:
-    """Asserts that after `seconds` only the post to `name` is missing, which has a later Retry-After."""
+    """Asserts that `seconds` later only the delivery to `name` is pending, because its Retry-After is later."""
     system.set_clock(seconds)
 
     async def left() -> bool:
@@ -196,7 +200,7 @@ async def test_an_invalid_certificate(tmp_path: Path, server: Callable[[], Postg
 
 
 async def test_a_redirect_is_not_followed(tmp_path: Path, server: Callable[[], PostgresServer]) -> None:
-    """A redirect fails permanently at once, and nothing is sent to its target."""
+    """A redirect is a permanent failure, and nothing is sent to its target."""
     async with system_under_test("sqlite", tmp_path, server, webhooks=["moved"]) as system, system.start_mta() as mta:
         system.slack.default("moved", RedirectResponse(system.slack.url("elsewhere")))
         program = await system.start()

@@ -1,4 +1,4 @@
-"""Faults of the SQLite file, such as a full disk, a lock or wrong modes."""
+"""Faults that affect the SQLite file, such as a full disk, a lock or missing permissions."""
 
 import resource
 import shutil
@@ -59,7 +59,7 @@ async def test_the_disk_is_full(tmp_path: Path, kept_free: int) -> None:
 
 
 async def test_the_file_cannot_grow(tmp_path: Path) -> None:
-    """A file size limit that is lowered while the program runs makes the commit fail in the kernel."""
+    """Lowering the file size limit of the running program makes its commits fail."""
     async with system_under_test("sqlite", tmp_path, no_server, aliases=2) as system, system.start_mta() as mta:
         program = await system.start(options=system.clock_options)
         mta.queue(system.new_mails(MAILS))
@@ -95,7 +95,7 @@ async def test_another_program_holds_the_lock(tmp_path: Path) -> None:
 
 
 async def test_the_file_is_read_only(tmp_path: Path) -> None:
-    """The program waits until the file is writable. Another user may have restored the file."""
+    """The program waits until the file is writable. A restore by another user may leave a read-only file."""
     folder = tmp_path / "data"
     folder.mkdir()
     async with system_under_test("sqlite", folder, no_server, aliases=2) as system, system.start_mta() as mta:
@@ -117,7 +117,7 @@ async def test_the_file_is_read_only(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("while_posting", [False, True])
 async def test_the_file_is_moved_and_moved_back(tmp_path: Path, while_posting: bool) -> None:
-    """While the file is moved, no message is answered `250`. A post in progress is not repeated."""
+    """While the file is away, no message is answered `250`. A post in progress is not repeated."""
     file, away = tmp_path / "emailrouter.db", tmp_path / "away.db"
     async with system_under_test("sqlite", tmp_path, no_server, aliases=2) as system, system.start_mta() as mta:
         program = await system.start(options=system.clock_options)

@@ -29,7 +29,7 @@ from tests.system.growth.shapes import FEW_UNITS, HTML, Shape
 from tests.system.growth.subject import PLAIN, Subject, decode_text
 
 _PAGE = 524288  # maximum characters of HTML before it is sanitised
-_IMAGE = 100_000  # bytes of each image of a message
+_IMAGE = 100_000  # bytes of each image in a message
 _ACTOR = Actor("ws_1", "admin")
 
 
@@ -88,7 +88,7 @@ def _view(content: bytes) -> MessageView:
 
 
 def _timeline(content: bytes) -> Timeline:
-    """A ticket with the same message twice, in full and as an excerpt."""
+    """A ticket with the same message twice, once in full and once as an excerpt."""
     view = _view(content)
     contents = view.contents
     entries = tuple(
@@ -184,7 +184,7 @@ def render_html_frame(data: bytes) -> object:
     return run_coroutine(message._embed_images(cast("Any", visit), view))
 
 
-# A fixed defect embedded another copy of the image for each `cid:` reference.
+# A fixed defect embedded a further copy of an image for each `cid:` reference to it.
 _PICTURES = (Shape(b'<img src="cid:a">'), Shape(b'<img src="cid:a"><img src="cid:b">'))
 SUBJECTS = (
     Subject(

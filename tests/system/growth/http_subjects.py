@@ -39,7 +39,7 @@ from tests.system.growth.subject import PLAIN, Subject, decode_text
 
 _HEAD = 8190  # maximum bytes of a line and of a field in aiohttp
 _HEADS = 65536  # maximum bytes of a request head
-_BODY = 1048576  # [api] max_body_bytes
+_BODY = 1048576  # bytes, the default of [api] max_body_bytes
 _NETWORKS = (ip_network("127.0.0.0/8"), ip_network("::1/128"), ip_network("192.0.2.0/24"))
 T = TypeVar("T")
 
@@ -62,7 +62,7 @@ def make_request(path: str = "/", **headers: str) -> web.Request:
 
 
 def as_field_value(data: bytes) -> str:
-    """Removes what aiohttp never delivers in a field value: line endings and NUL."""
+    """Decodes a field value, without the line endings and NUL that aiohttp never delivers."""
     return data.translate(None, b"\r\n\0").decode("utf-8", "replace")
 
 
@@ -92,7 +92,7 @@ def evaluate_header_fields(data: bytes) -> None:
         web_request = make_request(
             Authorization=credential, Accept=value, Cookie=value, Referer=value, X_Request_Id=value
         )
-        with suppress(Refused, AttributeError):  # well-formed credentials need the database
+        with suppress(Refused, AttributeError):  # without a database, well-formed credentials raise AttributeError
             run_coroutine(auth._authenticate(web_request, cast("Any", None)))
         error_pages._return_path(web_request)
         request_id._VALID_ID.fullmatch(value)

@@ -1,7 +1,7 @@
-"""The long form of the cost growth test: longer steps, traced memory, random shapes.
+"""The long form of the cost growth test: larger inputs, traced memory, random shapes.
 
-`python -m tests.system.growth.long --seconds 900` (`make fuzz`) continues where the last run stopped, from the folder
-`--state`. `--table` measures the shapes of `make test` once. A violation gives the exit code 1.
+`python -m tests.system.growth.long --seconds 900` (`make fuzz`) continues from the state of the last run, in the folder
+`--state`. `--table` measures the shapes of `make test` once. The exit code is 1 if a limit is violated.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from tests.system.growth.inventory import SUBJECTS
 from tests.system.growth.measure import Growth, survey
 from tests.system.growth.subject import Subject
 
-MAX_STEP_SECONDS = 0.05  # CPU time after which the size is not doubled again
-BATCH = 8  # random shapes in one child process
+MAX_STEP_SECONDS = 0.05  # CPU time of a call after which the input size is not doubled again
+BATCH = 8  # number of random shapes in one child process
 
 
 def rank(growth: Growth) -> tuple[bool, float, float]:
-    """The sort key for the worst shape: a violation, then the factor, then the time."""
+    """Returns the sort key by violation, then factor, then last CPU time. The worst result has the largest key."""
     return growth.fault() != "", growth.worst, growth.seconds[-1]
 
 
@@ -46,7 +46,7 @@ def format_table(worst: Sequence[Growth]) -> str:
 
 
 def measure_shapes(subject: Subject, batch_shapes: Sequence[shapes.Shape], worst: dict[str, Growth]) -> int:
-    """Updates `worst` and returns the number of violations."""
+    """Measures the shapes, updates the subject's worst result in `worst` and returns the number of violations."""
     violations = 0
     for growth in survey(subject, batch_shapes, until=MAX_STEP_SECONDS):
         if growth.fault():

@@ -24,7 +24,7 @@ from tests.support.mail_tree import leaves
 from tests.system.growth.shapes import FEW_UNITS, HEADER, MIME, PARAMETERS, Shape
 from tests.system.growth.subject import PLAIN, Subject, decode_text
 
-_HEAD = 262144  # [smtp] max_header_bytes
+_HEAD = 262144  # bytes, the default of [smtp] max_header_bytes
 _MAIL = 1 << 20  # less than the allowed 50 MiB, but enough to show growth
 _MULTIPART = b"Content-Type: multipart/%s; boundary=b\r\n\r\n"
 
@@ -32,7 +32,8 @@ _MULTIPART = b"Content-Type: multipart/%s; boundary=b\r\n\r\n"
 def make_header_parser(before: bytes, between: bytes = b"") -> Callable[[bytes], object]:
     """Returns a function that appends its input to `before` and parses the result as a header.
 
-    between: replaces the line endings of the input; empty to keep them.
+    Args:
+        between: Replaces each line ending of the input, unless `between` is empty.
     """
 
     def run(data: bytes) -> object:
@@ -62,7 +63,7 @@ def parse_structure(data: bytes) -> None:
 
 
 def parse_part_headers(data: bytes) -> object:
-    """Parses many parts with pieces of `data` in their headers, because only the start of a long field is parsed."""
+    """Splits `data` into the headers of many parts, because only the start of a long field is parsed."""
     parts = (data[at : at + 8000] for at in range(0, len(data), 8000))
     return mail_parser.parse(
         _MULTIPART % b"mixed" + b"".join(b"--b\r\nContent-Type: a/b" + part + b"\r\n\r\n\r\n" for part in parts)
@@ -84,7 +85,7 @@ def parse_bounce_report(data: bytes) -> object:
 
 
 def parse_bounce_without_report(data: bytes) -> object:
-    """Puts the first half of `data` in the text and also in the returned message."""
+    """Puts the first half of `data` in the text of a bounce, and also in the header of the enclosed message."""
     half = data[: len(data) // 2]
     return mail_parser.parse(
         b"From: mailer-daemon@a\r\nSubject: failure notice\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
@@ -93,7 +94,7 @@ def parse_bounce_without_report(data: bytes) -> object:
 
 
 def parse_signed_data(data: bytes) -> None:
-    """Uses `data` as the content, as pieces of the content, and as an element of signed-data."""
+    """Uses `data` at different places of signed-data, and as the whole structure."""
     for prefix in (b"\x24\x80", b"\x24\x80\x04\x84\x7f\xff\xff\xff", b"\x24\x80\x04\x01", b"\x24\x84\x7f\xff\xff\xff"):
         smime.extract_signed(_SIGNED_DATA + prefix + data, "")
     smime.extract_signed(_SIGNED_DATA[: _SIGNED_DATA.index(b"\x31\x80") + 2] + data, "")
@@ -253,7 +254,7 @@ SUBJECTS = (
     Subject("structure: the headers of parts", parse_part_headers, _MAIL, (PARAMETERS, HEADER)),
     Subject("parse: any bytes", make_message_parser(b""), _MAIL, (MIME, FEW_UNITS)),
     Subject("parse: multipart/mixed", make_message_parser(_MULTIPART % b"mixed"), _MAIL, (MIME,)),
-    # A fixed quadratic defect sought the end of each header in all later parts.
+    # A fixed quadratic defect searched all later parts for the end of each header.
     Subject(
         "parse: a boundary with a colon",
         make_message_parser(b'Content-Type: multipart/mixed; boundary="b:"\r\n\r\n'),

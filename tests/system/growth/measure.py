@@ -1,6 +1,6 @@
-"""CPU time and memory of one function on one shape at doubling sizes, in a child process.
+"""Measures CPU time and memory of a function on inputs of doubling size, in a child process.
 
-The parent kills the child when one call takes too much CPU time, also in C code. So an exponential case cannot hang the
+The parent kills the child when a call takes too much CPU time, even in C code. So an exponential case cannot hang the
 test.
 """
 
@@ -22,25 +22,24 @@ from typing import Protocol, cast
 
 from tests.system.growth.shapes import Shape
 
-MAX_FACTOR = 2.5  # growth of CPU time per doubling, which stays below 2.2 for n log n
-MIN_STEP_SECONDS = 0.010  # noise dominates shorter steps
+MAX_FACTOR = 2.5  # maximum factor of CPU time per doubling of the input; n log n stays below 2.2
+MIN_STEP_SECONDS = 0.010  # CPU time of a call; noise dominates shorter calls
 RUNS = 5
-CALL_SECONDS = 3.0  # the call on half the input took a fraction of a second
-# Peak bytes per input byte. Texts and parsed elements need up to about 200.
-# The HTML bomb that this limit is for needed 32,000.
+CALL_SECONDS = 3.0  # maximum CPU time of a call; the call on half the input took a fraction of a second
+# Maximum peak memory in bytes per input byte. Texts and parsed elements need up to about 200, an HTML bomb 32,000.
 MAX_MEMORY_FACTOR = 600
 _FIRST_SIZE = 256
-_SLOW_SECONDS = 0.5  # with a longer last step, each round measures only once
-_SUSPECT_FACTOR = 2.35  # a larger factor is measured again
-_TRACE_SECONDS = 0.002  # tracing takes ten times as long
-_MAX_TRACE_SECONDS = 0.02  # only longer runs trace memory
+_SLOW_SECONDS = 0.5  # after a longer last call, sizes are measured less often and no larger size follows
+_SUSPECT_FACTOR = 2.35  # shapes with a larger factor are measured again
+_TRACE_SECONDS = 0.002  # the first longer call is repeated with traced memory, which takes ten times as long
+_MAX_TRACE_SECONDS = 0.02  # memory is traced only if `until` is larger
 
 
 class Measurable(Protocol):
     """A function under test.
 
     Attributes:
-        limit: The maximum size of its input in bytes.
+        limit: The maximum input size in bytes.
         base: The memory in bytes that is independent of the input.
     """
 
@@ -56,13 +55,13 @@ class Measurable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """The result of one shape.
+    """The measurements of one shape.
 
     Attributes:
         sizes: The input sizes in bytes.
-        seconds: The best CPU time for each size.
-        memory: Peak bytes for each input byte.
-        killed: Whether the last call took `CALL_SECONDS` or ended the process.
+        seconds: The shortest CPU time for each size.
+        memory: Peak memory in bytes per input byte.
+        killed: Whether the last call took longer than `CALL_SECONDS` or ended the child process.
     """
 
     subject: str
@@ -74,9 +73,9 @@ class Growth:
 
     @property
     def worst(self) -> float:
-        """The largest factor that two consecutive doublings both reach.
+        """The largest factor of CPU time that two consecutive doublings both reach.
 
-        After a slow last step no larger size is measured, so the last doubling then counts alone.
+        After a slow last call no larger size is measured, so the last doubling then counts alone.
         """
         factors = _factors(self.seconds)
         last = factors[-1:] if self.seconds[-1] >= _SLOW_SECONDS else []
@@ -85,7 +84,7 @@ class Growth:
         return max([*both, *last], default=0.0)
 
     def fault(self) -> str:
-        """The limit that was violated, `""` if none."""
+        """Describes the violated limit; empty if there is none."""
         if self.killed:
             return f"{self.subject}: {self.shape}: over {CALL_SECONDS:g} s of CPU or killed at {self.sizes[-1]} bytes"
         if self.worst > MAX_FACTOR:
@@ -99,7 +98,10 @@ class Growth:
 
 
 def survey(subject: Measurable, shapes: Sequence[Shape], *, until: float) -> Iterator[Growth]:
-    """Doubles the size of each shape until a call takes `until` seconds or the limit is reached."""
+    """Yields the growth of each shape.
+
+    The size doubles until a call takes more than `until` seconds of CPU time or the size reaches the subject's limit.
+    """
     context = multiprocessing.get_context("fork")
     todo = list(shapes)
     while todo:
@@ -138,13 +140,16 @@ def _receive(pipe: Connection, pid: int) -> Growth | int | None:
 
 
 def _cpu_seconds(pid: int) -> float:
-    """User and system time of a child (proc(5)). A CPU timer inside the child would make its clock coarse."""
+    """Returns the user and system time of a child (proc(5)).
+
+    A CPU timer inside the child would make the child's CPU clock coarse.
+    """
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _child(pipe: Connection, subject: Measurable, shapes: Sequence[Shape], until: float) -> None:
-    # Excessive use ends with a MemoryError or a kill.
+    # Excessive memory use raises MemoryError or ends the child.
     resource.setrlimit(resource.RLIMIT_AS, (6 << 30, resource.getrlimit(resource.RLIMIT_AS)[1]))
     gc.freeze()
     gc.disable()
@@ -154,7 +159,7 @@ def _child(pipe: Connection, subject: Measurable, shapes: Sequence[Shape], until
 
 def _measure_growth(pipe: Connection, subject: Measurable, shape: Shape, until: float) -> Growth:
     inputs, seconds, traced = list[bytes](), list[float](), 0.0
-    subject.run(shape.build(1))  # the first call loads modules
+    subject.run(shape.build(1))  # loads modules before the first measurement
     _reset_peak()
     before = _status("VmRSS")
     for size in _sizes(subject.limit):
@@ -177,7 +182,7 @@ def _measure_growth(pipe: Connection, subject: Measurable, shape: Shape, until: 
 
 
 def _improve(pipe: Connection, run: Callable[[bytes], object], inputs: list[bytes], seconds: list[float]) -> None:
-    """Repeats the steps that are not too short to measure, and keeps the shortest time of each."""
+    """Measures all sizes again, except very fast ones, and keeps the shortest time for each size."""
     first = next(at for at, step in enumerate(seconds) if step > MIN_STEP_SECONDS / 10)
     for _ in range(3):
         for _ in range(1 if _SLOW_SECONDS < seconds[-1] < float("inf") else RUNS):
@@ -195,14 +200,15 @@ def _sizes(limit: int) -> Iterator[int]:
 
 
 def _factors(seconds: Sequence[float]) -> list[float]:
-    """The factor of each doubling, 0 if the larger step is too short."""
+    """Returns the factor of CPU time for each doubling, or 0 if the longer time is too short to measure."""
     return [larger / max(step, 1e-6) if larger > MIN_STEP_SECONDS / 5 else 0.0 for step, larger in pairwise(seconds)]
 
 
 def _is_suspect(factors: Sequence[float]) -> bool:
     """Whether the factors need further measurements.
 
-    A single slow step raises one factor and lowers the next, so the mean is compared.
+    A single slow call raises one factor and lowers the next, so the mean of two consecutive factors is compared. The
+    last factor has no successor and is also compared alone.
     """
     return factors[-1] > _SUSPECT_FACTOR or any(a * b > _SUSPECT_FACTOR**2 for a, b in pairwise(factors))
 

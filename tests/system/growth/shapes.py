@@ -1,7 +1,7 @@
-"""Inputs of any size: a prefix, a repeated unit, a suffix.
+"""Inputs of any size: a prefix, a repeated unit and a suffix.
 
-The prefix starts a match, the unit can be read in several ways, and the suffix makes each of them fail. Inefficient
-patterns are slow on such inputs.
+The prefix starts a match, the unit can be matched in several ways, and the suffix makes every match fail. Inefficient
+regular expressions are slow on such inputs.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """prefix + unit * k + suffix."""
+    """The inputs `prefix + unit * k + suffix` for any k."""
 
     unit: bytes
     prefix: bytes = b""
     suffix: bytes = b""
 
     def build(self, size: int) -> bytes:
-        """Returns at most `size` bytes, but at least one unit."""
+        """Returns the longest input of at most `size` bytes, but with at least one unit."""
         space = size - len(self.prefix) - len(self.suffix)
         return self.prefix + self.unit * max(1, space // len(self.unit)) + self.suffix
 
@@ -124,7 +124,7 @@ ALPHABET: tuple[bytes, ...] = tuple(
 )
 
 
-# `make test` has no time for all units.
+# The units of plain text in `make test`, which has no time for all units.
 FEW_UNITS = (*(b'"\\(<,:?@&. \n\ra\xff'[at : at + 1] for at in range(15)), b"\r\n", "a\u0301".encode())
 
 
@@ -133,7 +133,7 @@ def single_shapes(*families: tuple[bytes, ...]) -> tuple[Shape, ...]:
 
 
 def random_shape(generator: random.Random, family: tuple[bytes, ...]) -> Shape:
-    """Returns a random shape, mostly of units of the family."""
+    """Returns a random shape, built mostly from units of `family`."""
 
     def choose(minimum: int, maximum: int) -> bytes:
         picked = generator.choices((family, ALPHABET), weights=(4, 1), k=generator.randint(minimum, maximum))

@@ -24,7 +24,7 @@ from tests.system.growth.subject import Subject, decode_text
 _LINE = commands.MAIL_LINE_LIMIT
 _BUFFER = Bounds.command_buffer_bytes
 _MAIL = 2 << 20  # less than the allowed 50 MiB, but enough to show growth
-_HEAD = 262144  # [smtp] max_header_bytes
+_HEAD = 262144  # bytes, the default of [smtp] max_header_bytes
 
 _DOMAIN = Domain("dom_1", "ws_1", "example.com", "active", "token", "{}", 0, None, None)
 _ALIASES = tuple(
@@ -36,7 +36,7 @@ _REFUSED = policy.BlockedSenders(["a@example.com", "@example.com", "192.0.2.0/24
 
 
 def parse_command(line: bytes) -> None:
-    """Parses the input as a command line, and as the argument of each command."""
+    """Parses the input as a command line, and as an argument of commands."""
     with suppress(CommandError):
         commands.split_line(line)
     commands.line_error(line, replies.UNKNOWN_COMMAND)
@@ -94,7 +94,7 @@ def read_chunks(data: bytes) -> None:
 
 
 def parse_proxy_header(data: bytes) -> None:
-    """Parses a PROXY header byte by byte, each time from its start."""
+    """Parses prefixes of growing length, as for a header that arrives in single bytes."""
     for head in (b"", b"PROXY TCP4 ", b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x08\x00"):
         with suppress(ProxyError):
             for end in range(1, len(data) + 1):

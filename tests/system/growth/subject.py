@@ -21,7 +21,7 @@ class Subject:
         families: Groups of units, from which the shapes are built.
         regressions: Shapes of fixed defects.
         base: Memory in bytes that is independent of the input.
-        quick: The units of `make test`, if another subject runs the same code with all families.
+        quick: The units that `make test` uses; empty to select some from `families`.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Subject:
 
     @property
     def quick_shapes(self) -> tuple[Shape, ...]:
-        """The shapes of `make test`. A few of the units represent all plain text."""
+        """The shapes of `make test`. Without `quick`, a few units represent all units of `PLAIN`."""
         if self.quick:
             return shapes.single_shapes(self.quick)
         plain = {unit for family in PLAIN for unit in family}

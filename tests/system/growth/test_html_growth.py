@@ -1,4 +1,4 @@
-"""HTML that grows when it is parsed is shown as text, beyond limits that ordinary HTML never reaches."""
+"""HTML that grows too much when parsed is shown as text. Ordinary HTML stays within the limits."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ def test_html_that_grows_is_shown_as_text(name: str) -> None:
         "<div></i>",
         "<x-own></y-own>",
         "<ul></x><li>",
-        "<div><object></div></object>",  # the end tag is in an element that limits its scope
-        "<span><div></span>",  # the end tag is in a block element
+        "<div><object></div></object>",  # `object` limits the scope of the end tag
+        "<span><div></span>",  # the end tag of the span is inside a block element
         "<span><p></span><li></li>",
         "<form><div></form>",  # the end tag closes the form, but not the div
         "<div><!--</div>-->",
@@ -175,7 +175,7 @@ def test_sanitised_html_is_truncated_outside_tags_and_references(clean: str, cut
 
 
 def test_sanitised_html_is_truncated_before_it_is_stored() -> None:
-    """HTML within the limits may exceed the stored maximum once sanitised."""
+    """HTML within the limits of the parser may be longer than the stored maximum after sanitising."""
     html = f"<ul><li>{open_elements(20)}{('<li>' + 'x' * 20) * 3400}"
     assert not is_too_complex(html)
     contents = parse(b"Content-Type: text/html\n\n" + html.encode())
@@ -198,7 +198,7 @@ def test_html_with_only_references_keeps_its_text() -> None:
 
 
 def test_reopened_elements_stay_small() -> None:
-    """The worst HTML within the limits needs at most 64 MiB, measured in a process of its own."""
+    """The worst HTML within the limits needs at most 64 MiB, measured in a separate process."""
     html = f"<ul><li>{open_elements(90)}{('<li>' + 'x' * 100) * 700}"
     assert not is_too_complex(html)
     pid = os.fork()

@@ -1,4 +1,4 @@
-"""Every module that reads untrusted bytes is run by a subject or exempt for a reason."""
+"""Every module of the packages in `SCOPE` is run by a subject or is exempt with a reason."""
 
 import sys
 from pathlib import Path

@@ -119,7 +119,7 @@ _HISTORY = (
 )
 _IMAGES = (b"<img src=cid:a>", b"<img src=cid:9>", b"cid:", b"<b>", b"<p>")
 _ENRICHED = (b"<b>", b"<p>", b"&", b"\n", b"<")
-# A fixed defect did not detect that these shapes exceed the depth limit.
+# A fixed defect did not detect that the depth of these shapes exceeds the limit.
 _NOT_CLOSED = tuple(map(Shape, (b"<div></x>", b"<ul></x><li>", b"<svg><span></svg>")))
 _BLOCKS = (b"<li>", b"<p>", b"<td>")  # a fixed defect: each block repeated every open element
 _MARKS = tuple(Shape(mark.encode()) for mark in ("\u0301", "\u0327\u0301"))  # a fixed defect: normalising was quadratic

@@ -28,7 +28,7 @@ def render_notice(dropped: int) -> str:
 
 @contextmanager
 def open_stream(descriptor: int) -> Iterator[TextIO]:
-    """Opens a descriptor, which the caller closes."""
+    """Opens a text stream on a descriptor, and leaves the descriptor open at the end."""
     with open(descriptor, "w", encoding="utf-8", closefd=False) as stream:
         yield stream
 
@@ -51,7 +51,7 @@ def open_pipe() -> Iterator[tuple[int, int]]:
 
 
 class Reader:
-    """Reads the lines in a pipe, without blocking."""
+    """Collects the lines from a pipe or socket, without blocking."""
 
     def __init__(self, descriptor: int) -> None:
         os.set_blocking(descriptor, False)
@@ -71,7 +71,7 @@ class Reader:
 
 
 async def test_a_slow_reader_gets_every_line_in_order(open_writer: Open) -> None:
-    """The lines fill the pipe several times."""
+    """The lines would fill the pipe several times."""
     with open_pipe() as (reader, descriptor), open_stream(descriptor) as stream:
         writer = open_writer(stream)
         sent = [f"{n} {LINE}" for n in range(2000)]
@@ -179,7 +179,7 @@ def test_full_disk_with_space_again_reports_dropped_lines(open_writer: Open, tmp
     assert target.read_text().splitlines() == ["dropped 3", "first", "second"]
 
 
-# The file may grow by half a line. Python ignores SIGXFSZ, so that a write at the limit fails.
+# The file may grow by a part of a line. Python ignores SIGXFSZ, so a write beyond the limit fails with EFBIG.
 _PARTIAL_LINE = """
 import resource, sys
 from emailrouter.line_writer import LineWriter
@@ -234,7 +234,7 @@ def test_ascii_stream(open_writer: Open) -> None:
     assert data.getvalue() == b"Gr\\xf6\\xdfe \\ud800\n"
 
 
-# Logs more than fits in a pipe. An argument makes the program crash.
+# Logs more than fits in a pipe. With an argument, the program then crashes.
 _EXIT = """
 import sys
 from emailrouter import log

@@ -68,7 +68,7 @@ async def test_nothing_private_is_logged(tmp_path: Path, dns_server: DnsStandIn,
 async def _exercise_program(  # noqa: PLR0917 - a parameter for each part of the installation
     call: Any, dns: DnsStandIn, slack: SlackStandIn, smtp: str, private: dict[str, str], email: str
 ) -> None:
-    """Causes many kinds of events, with a failing Slack."""
+    """Causes many kinds of events. Slack rejects or resets some posts."""
     domain = await call("POST", "/api/domains", {"domain": "example.org"})
     dns.set("example.org", "MX", "10 mx1.host.test.")
     assert (await call("POST", f"/api/domains/{domain['id']}/verify"))["verified"]

@@ -1,4 +1,7 @@
-"""With unusable standard error, each message is answered 250 and each ticket is delivered once."""
+"""With unusable standard error, each message is answered 250 and each ticket is delivered once.
+
+Commands with unusable streams exit without a traceback.
+"""
 
 import contextlib
 import json
@@ -26,7 +29,7 @@ PROGRAM = [sys.executable, "-m", "emailrouter"]
 
 
 class Log:
-    """The standard error of the program."""
+    """Parses the log events on the standard error of the program."""
 
     def __init__(self, descriptor: int) -> None:
         os.set_blocking(descriptor, False)
@@ -146,7 +149,7 @@ async def test_shutdown_without_log_reader(tmp_path: Path, slack: SlackStandIn) 
 
 
 async def test_standard_streams_closed_at_start(tmp_path: Path, slack: SlackStandIn) -> None:
-    """Output must not be written into the database file."""
+    """The program opens /dev/null instead, so that the database file never gets descriptor 1 or 2."""
     port, api = free_port(), free_port()
     closed = ["sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-', *PROGRAM]
     async with migrated_installation(tmp_path, slack) as installation:

@@ -1,4 +1,4 @@
-"""`move` copies every row to another database and back, and never changes a target that contains data."""
+"""`move` copies every row to the other kind of database, and never changes a target that contains data."""
 
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,9 @@ ODD = 'Grüße 📦\n\t"quoted" \\N \u2028 end'
 
 
 async def test_every_table_is_listed(store: Store) -> None:
-    """A table that is not in the list would not be copied."""
+    """A table that is not in `TABLES` would not be copied."""
     if isinstance(store.database, SqliteDatabase):
-        # The full-text index is rebuilt from ticket_search.
+        # `move` does not copy the tables of the full-text index, but rebuilds it from ticket_search.
         asked = (
             "SELECT name FROM sqlite_master t WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND NOT EXISTS ("
             "SELECT 1 FROM sqlite_master v WHERE v.sql LIKE 'CREATE VIRTUAL%' "
@@ -121,7 +121,7 @@ async def test_the_move_command(postgres_url: str, tmp_path: Path) -> None:
     cli.env["database.url"] = postgres_url
     users = (await cli.json("user", "list"))["users"]
     assert [user["email"] for user in users] == [ADMIN]
-    # The unchanged secret key decrypts settings.
+    # The unchanged secret key decrypts the copied settings.
     assert (await cli.json("integration", "change", "general", "--name", "new"))["name"] == "new"
     assert "--to is the source database" in await cli.error_line("move", "--to", postgres_url, code=2)
     assert "--to must be" in await cli.error_line("move", "--to", "mysql://x/y", code=2)
@@ -149,7 +149,7 @@ async def _fill(database: SqliteDatabase | PostgresDatabase) -> None:
         workspace_id=workspace_id,
         odd=ODD,
     )
-    for n in range(20):  # more than one batch
+    for n in range(20):  # more chunks than one batch of `move`
         await seeds.execute(
             database,
             "INSERT INTO raw_chunks (message_id, n, data) VALUES ('msg_1', :n, :data)",

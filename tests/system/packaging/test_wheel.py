@@ -24,7 +24,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
 
 
 def shared(wheel: zipfile.ZipFile) -> dict[str, str]:
-    """The texts of the wheel's data files, by path below the installation prefix."""
+    """Maps the paths of the wheel's data files, below the installation prefix, to their texts."""
     return {
         name.partition(".data/data/")[2]: wheel.read(name).decode()
         for name in wheel.namelist()

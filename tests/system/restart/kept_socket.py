@@ -14,7 +14,7 @@ from tests.support.process import Program
 
 SOCKET_NAMES = {"serve": ("smtp", "api"), "smtp": ("smtp",), "api": ("api",)}
 
-# LISTEN_PID requires that the program runs in the same process.
+# LISTEN_PID names this process, so the script executes the program in the same process.
 _ACTIVATE = """
 import os, socket, sys
 path, names = sys.argv[1], sys.argv[2].split(":")
@@ -36,7 +36,7 @@ os.execv(sys.executable, [sys.executable, "-m", "emailrouter", *sys.argv[3:]])
 
 
 class KeptSockets:
-    """Clients connect to `kept.smtp` and `kept.api` while programs are replaced."""
+    """Listening sockets at the addresses `smtp` and `api`, which stay open while programs are replaced."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "socket-unit"
@@ -62,7 +62,7 @@ class KeptSockets:
         return self._address("api")
 
     def program(self, role: str, settings: Mapping[str, object], folder: Path) -> Program:
-        """Returns the program, not started yet. A role without servers gets no sockets."""
+        """Returns a program that is not started yet. A role without a server gets no socket."""
         names = SOCKET_NAMES.get(role, ())
         if not names:
             return Program(role, env=settings, cwd=folder)

@@ -1,6 +1,7 @@
 """Load during restarts: senders that retry each message until it is accepted, and clients of the API.
 
-A restart must never refuse a connection or end one before its 220 greeting. A 4yz or a connection lost later is normal.
+A restart must never refuse a connection or close one before its 220 greeting. A later 4yz reply or closed connection is
+normal.
 """
 
 import asyncio
@@ -19,23 +20,23 @@ SENDERS = 4
 
 @dataclass
 class SenderLoad:
-    """`accepted` maps each Message-ID to the id in the 250 reply."""
+    """Senders of numbered messages. `accepted` maps each Message-ID to the ID in the 250 reply."""
 
     address: tuple[str, int]
     accepted: dict[str, str] = field(default_factory=dict)
-    rejected: list[str] = field(default_factory=list)  # for each connection without a 220 greeting
+    rejected: list[str] = field(default_factory=list)  # error or greeting of each connection without a 220 greeting
     _stopping: bool = False
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     _allowed: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
     _progress: asyncio.Condition = field(default_factory=asyncio.Condition)
     accepted_signal: asyncio.Semaphore = field(
         default_factory=lambda: asyncio.Semaphore(0)
-    )  # released for each accepted message
+    )  # released once for each accepted message
 
     async def wait_for_more(self, n: int, *, timeout: float = 60) -> None:
-        """Allows further messages and returns when `n` were accepted, while sending continues.
+        """Allows 2 * `n` more messages, and returns when `n` more were accepted, while senders continue.
 
-        The work of a test is thus independent of the duration of a restart.
+        So the number of messages does not depend on the duration of a restart.
         """
         wanted = len(self.accepted) + n
         for _ in range(2 * n):
@@ -49,7 +50,7 @@ class SenderLoad:
             self._allowed.release()
 
     async def send(self) -> None:
-        """Sends one message after the other, each until it is accepted."""
+        """Sends messages one after the other, and retries each until it is accepted."""
         while True:
             await self._allowed.acquire()
             if self._stopping:
@@ -86,7 +87,7 @@ class SenderLoad:
 
 @asynccontextmanager
 async def under_load(address: tuple[str, int]) -> AsyncIterator[SenderLoad]:
-    """Runs the senders while the block runs. At its end each sender finishes its message."""
+    """Runs the senders during the `with` block. At its end, each sender finishes its current message."""
     load = SenderLoad(address)
     senders = [asyncio.create_task(load.send()) for _ in range(SENDERS)]
     try:
@@ -102,7 +103,7 @@ async def under_load(address: tuple[str, int]) -> AsyncIterator[SenderLoad]:
 
 @dataclass
 class RequestResults:
-    """`unanswered` lists the reason for each request without a 200."""
+    """`unanswered` lists the reason for each request without a 200 response."""
 
     answered: int = 0
     unanswered: list[str] = field(default_factory=list)
@@ -110,7 +111,7 @@ class RequestResults:
 
 @asynccontextmanager
 async def send_requests_under_load(address: tuple[str, int], load: SenderLoad) -> AsyncIterator[RequestResults]:
-    """Sends a request for each accepted message, on its own connection."""
+    """Sends one HTTP request for each accepted message of `load`, each on a new connection."""
     results, stop = RequestResults(), asyncio.Event()
     url = f"http://{address[0]}:{address[1]}/readyz"
 

@@ -1,4 +1,4 @@
-"""A stop of the API answers accepted connections and cancels requests that do not end."""
+"""A stopping API server answers requests on accepted connections, and cancels requests that do not end."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""SIGHUP reloads certificates and the log level, and nothing else."""
+"""SIGHUP reloads certificates and the log level, and open sessions continue."""
 
 import ssl
 from pathlib import Path

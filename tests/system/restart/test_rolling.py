@@ -1,4 +1,4 @@
-"""The restarts of docs/operations.md, under load, refuse no connection and lose or duplicate no message."""
+"""Restarts under load, as in docs/operations.md, refuse no connection and lose or duplicate no message."""
 
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -9,7 +9,7 @@ from tests.support.slack import SlackStandIn
 from tests.system.restart.kept_socket import KeptSockets
 from tests.system.restart.load import RequestResults, SenderLoad, send_requests_under_load, under_load
 
-# As many more messages may be in transfer, so that senders are in all states.
+# `wait_for_more` allows twice as many messages, so senders are active when a restart begins.
 MESSAGES_BETWEEN_RESTARTS = 30
 
 

@@ -1,14 +1,14 @@
-"""Random and mutated sessions against the server, for any duration: `make fuzz-smtp SECONDS=900`.
+"""Sends random and mutated sessions to the server, for any duration: `make fuzz-smtp SECONDS=900`.
 
-A round has a few connections to a real `smtp.server.Server` over in-memory transports, with bytes in random pieces.
+A round opens a few connections to a real `smtp.server.Server` over in-memory transports. Bytes arrive in random pieces.
 The seed and the number of a round reproduce it exactly (`--round N`). A state file makes each run continue where the
-last one ended. Each round checks that
+last run ended. Each round checks that
 
-- replies are among those of `smtp.replies`, one for each command line;
+- every reply is a known one, and each command line gets one reply;
 - a message is accepted if and only if it got `250`, with the bytes that `tests.unit.smtp.test_data.reference` finds;
-- no memory stays reserved, no connection is counted, and no task raised an exception.
+- no memory stays reserved, no connection stays counted, and no task raised an exception.
 
-pytest does not collect this module: add findings to `tests/dialogs` or to the tests of the code.
+pytest does not collect this module. Add a test for each finding to `tests/dialogs` or to the tests of the code.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ ROUNDS_OF_A_SERVER = 100
 
 
 async def check_round(server: RunningSmtpServer, seed: int, number: int, raised: list[str]) -> int:
-    """Returns the number of connections."""
+    """Runs and checks one round. Returns the number of its connections."""
     rng = random.Random(f"{seed}:{number}")
     server.mails.mails.clear()
     server.mails.failure = RuntimeError("an internal detail") if rng.random() < 0.05 else None
@@ -69,7 +69,7 @@ async def check_round(server: RunningSmtpServer, seed: int, number: int, raised:
 
 
 def _abbreviate(data: bytes) -> str:
-    """Shortens long runs of one byte to a count."""
+    """Replaces long runs of one byte by the byte and a count."""
     return re.sub(r"((.)\2{40})\2*", lambda run: f"{run[2]}*{len(run[0])}", repr(data))
 
 
@@ -82,10 +82,13 @@ def server_settings(server_number: int, files: tuple[Path, Path]) -> dict[str, A
 
 
 async def run(seed: int, first: int, *, seconds: float, rounds: int | None = None) -> tuple[int, int]:
-    """Runs rounds from `first` on. Raises InvariantError if one fails.
+    """Runs rounds from `first` on, for `seconds` seconds and at most `rounds` rounds.
 
     Returns:
         The number of the next round, and the number of connections.
+
+    Raises:
+        InvariantError: A round failed.
     """
     raised: list[str] = []
     loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""The requirements of `tests.system.smtp.fuzz` for replies and accepted messages."""
+"""Checks of the replies and accepted messages of `tests.system.smtp.fuzz`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.smtp_doubles import HOSTNAME, RunningSmtpServer
 from tests.unit.smtp.test_data import reference
 
 MAX_MESSAGE_BYTES = 100_000
-DISCARD_LIMIT = 120_000  # the default of 64 MiB would take a second of each round
+DISCARD_LIMIT = 120_000  # bytes; reading up to the default of 64 MiB would take a second in each round
 
 _REPLY = re.compile(rb"(?:([2-5][0-9][0-9])-[ -~]*\r\n)*([2-5][0-9][0-9]) [ -~]*\r\n")
 _FIXED = {reply.encoded: reply for reply in vars(replies).values() if isinstance(reply, Reply)}
@@ -31,8 +31,8 @@ def check_conversation(peer: FuzzPeer, accepted: list[bytes], *, fails: bool) ->
     """Checks the replies of a conversation against the commands that the client sent.
 
     Args:
-        accepted: The messages of this peer.
-        fails: Whether the acceptor raises in this round.
+        accepted: The messages that the server accepted from this peer.
+        fails: Whether accepting a message raises an error in this round.
     """
     received = list(_split_replies(peer.received))
     cut_off = peer.resets or bool(peer.handshake_offsets)  # the last replies may be missing
@@ -125,12 +125,18 @@ def check_conversation(peer: FuzzPeer, accepted: list[bytes], *, fails: bool) ->
 
 
 def _session_continues(line: bytes) -> bool:
-    """An invalid line that announces content, such as BDAT, ends the session."""
+    """Whether the session continues after the line.
+
+    An invalid line that announces content, such as BDAT, ends the session.
+    """
     return not announces_content(line) or (bool(_BDAT.fullmatch(line)) and len(line) <= 510)
 
 
 def _check_content_reply(content_reply: bytes, mail: bytes, expected: list[bytes], *, fails: bool) -> bool:
-    """Adds an accepted message to `expected`. Returns whether the session is over."""
+    """Checks the reply to a message, and adds an accepted message to `expected`.
+
+    Returns whether the session is over.
+    """
     if content_reply.startswith(b"421"):
         return True
     allowed = {replies.NO_STORAGE.encoded}

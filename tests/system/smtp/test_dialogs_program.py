@@ -1,7 +1,4 @@
-"""The dialogues against the real program, on each database.
-
-Dialogues that need more than settings are omitted.
-"""
+"""Runs the dialogues against the real program, with each database. Omits the dialogues in `PREPARATIONS`."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""Listening on several addresses, IPv6 and sockets from systemd, and a failing start."""
+"""Listening on several addresses, on IPv6 and on sockets from systemd. Connections during overload and shutdown."""
 
 import asyncio
 import contextlib
@@ -54,7 +54,7 @@ async def test_used_address_stops_the_start() -> None:
 
 
 async def test_reuse_port() -> None:
-    """Several smtp processes of a host share a port."""
+    """Several smtp processes of a host may share a port."""
     async with (
         running_server(reuse_port=True) as first,
         running_server(reuse_port=True, listen=[first.server.addresses[0]]) as second,
@@ -63,7 +63,7 @@ async def test_reuse_port() -> None:
 
 
 async def test_waiting_connections_are_accepted_in_batches() -> None:
-    """Clients would otherwise wait while hostile peers make iterations of the event loop long."""
+    """Hostile peers can make iterations of the event loop slow. One connection per iteration would be too few."""
     listen = ["127.0.0.1:0", "127.0.0.2:0"]
     async with running_server(listen=listen, max_connections_per_ip=100) as server, AsyncExitStack() as clients:
         for n in range(80):  # the kernel queues these connections while the loop is blocked
@@ -78,7 +78,7 @@ async def test_waiting_connections_are_accepted_in_batches() -> None:
 
 
 async def test_connections_accepted_during_shutdown_get_421() -> None:
-    """This includes connections that left the kernel's queue but have no session yet."""
+    """Some of these connections have left the kernel's queue but have no session yet."""
     async with running_server() as server:
         clients = [socket.create_connection((server.host, server.port)) for _ in range(8)]
         await wait_until(lambda: server.server.connection_count > 0, "the first is accepted")
@@ -116,7 +116,7 @@ def test_systemd_sockets_of_another_process_are_ignored() -> None:
 
 @pytest.mark.parametrize("names", ["mail:api:more", "api:api:mail", "", "a:b"])
 def test_systemd_sockets_are_selected_by_name(names: str) -> None:
-    """Descriptors 3 to 5 are in use in this process, so another one is started."""
+    """Descriptors 3 to 5 are in use in this process, so the test starts another process."""
     program = textwrap.dedent("""
         import os, socket, sys
         from router.sockets import inherited_sockets
@@ -143,7 +143,7 @@ def test_systemd_sockets_are_selected_by_name(names: str) -> None:
 
 
 def test_systemd_sockets_become_nonblocking_and_uninheritable() -> None:
-    """Descriptor 3 is in use in this process, so another one is started."""
+    """Descriptor 3 is in use in this process, so the test starts another process."""
     program = textwrap.dedent("""
         import os, sys
         from router.sockets import inherited_sockets

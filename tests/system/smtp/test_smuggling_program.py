@@ -1,6 +1,6 @@
 """SMTP smuggling through the real program creates no additional ticket.
 
-`test_smuggling` tries many sequences on the server. These tests try those that other servers accepted.
+`tests.integration.smtp.test_smuggling` tries many sequences. These tests try those that other servers accepted.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""After STARTTLS replies are encrypted, and no state from before remains."""
+"""After STARTTLS, replies are encrypted and the server keeps no state from before. Certificates are reloaded."""
 
 import asyncio
 import contextlib
@@ -56,7 +56,10 @@ async def test_with_protocol_values(tls_files: TlsPair, tls_client: ssl.SSLConte
 async def test_commands_with_the_last_handshake_message_are_answered_inside_tls(
     tls_files: TlsPair, tls_client: ssl.SSLContext
 ) -> None:
-    """One packet contains Finished and the first command. No reply may be sent before `start_tls` returns."""
+    """One packet contains the client's Finished message and its first commands.
+
+    The server must send no reply before `start_tls` returns.
+    """
     async with running_server(tls_cert=tls_files[0], tls_key=tls_files[1]) as server:
         reader, writer = await asyncio.open_connection(server.host, server.port)
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -88,7 +91,7 @@ async def test_commands_with_the_last_handshake_message_are_answered_inside_tls(
 
 async def assert_counted_once(server: RunningSmtpServer) -> None:
     """Asserts that no end of a connection was counted twice."""
-    # A second report would arrive while the event loop connects.
+    # A second count would happen before this connection is established.
     async with await RawSmtp.connect(server.host, server.port):
         assert server.server._context.limits.connection_count == 1
 
@@ -103,7 +106,7 @@ async def test_throttle_pause_ends_with_the_handshake(tls_files: TlsPair, tls_cl
         await client.command("EHLO client.test", 250)
         await client.send_bytes(b"x" * 5000)
         await wait_until(lambda: connection._io.lines.is_skipping, "the line is rejected")
-        # Other connections keep the throttle busy for 2 s.
+        # As if other connections kept the throttle busy for 2 s.
         server.server._context.throttle.next_pause(2 * Bounds.discard_rate, asyncio.get_running_loop().time())
         await client.send_bytes(b"x\r\nSTARTTLS\r\n")
         await client.expect(500)
@@ -219,7 +222,7 @@ async def test_unusable_certificate_stops_the_start_and_names_the_key(tmp_path: 
 
 
 def test_encrypted_key_is_rejected_without_a_prompt(tmp_path: Path, ca: trustme.CA) -> None:
-    """OpenSSL would prompt on the terminal of the process."""
+    """By default, OpenSSL would prompt for the passphrase on the terminal of the process."""
     chain, key = write_certificate(ca, tmp_path)
     private_key = serialization.load_pem_private_key(key.read_bytes(), None)
     encryption = serialization.BestAvailableEncryption(b"password")
@@ -234,7 +237,7 @@ def test_encrypted_key_is_rejected_without_a_prompt(tmp_path: Path, ca: trustme.
     ) as process:
         os.close(child_terminal)
         output = b""
-        with contextlib.suppress(OSError):  # Linux: the process has closed the terminal
+        with contextlib.suppress(OSError):  # Linux raises OSError after the process has closed the terminal
             while b"pass phrase" not in output and (data := os.read(terminal, 4096)):
                 output += data
         process.kill()

@@ -1,4 +1,4 @@
-"""A program for `test_fork_server.py`, whose last argument tells how it ends."""
+"""A program for `test_fork_server.py`. Its last argument determines how it ends."""
 
 import json
 import os

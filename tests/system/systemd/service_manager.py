@@ -12,7 +12,7 @@ class ServiceManager:
 
     def __init__(self, folder: Path, name: str = "notify") -> None:
         self.path = str(folder / name)
-        self.lines: list[str] = []  # in order, as `KEY=value`
+        self.lines: list[str] = []  # received lines in order, as `KEY=value`
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._lines_changed = asyncio.Condition()
         self._reader: asyncio.Task[None] | None = None
@@ -34,7 +34,7 @@ class ServiceManager:
             await self._lines_changed.wait_for(lambda: self.lines.count(line) >= n)
 
     def received_lines(self) -> Iterator[str]:
-        """The received lines without heartbeats, times and status texts."""
+        """The received lines except heartbeats, times and status texts."""
         return (line for line in self.lines if not line.startswith(("WATCHDOG=", "MONOTONIC_USEC=", "STATUS=")))
 
     async def _read(self) -> None:

@@ -1,4 +1,4 @@
-"""Socket activation with systemd's tool."""
+"""Socket activation with systemd-socket-activate."""
 
 import os
 import shutil
@@ -18,13 +18,13 @@ from tests.support.smtp import send_mail
 needs_activate = pytest.mark.skipif(
     shutil.which("systemd-socket-activate") is None, reason="this machine has no systemd-socket-activate"
 )
-# The command of `Program` must run in the same process.
+# Replaces its own process with the command, so that `Program.pid` is the PID of the command.
 _EXEC = "import os, sys; os.execvp(sys.argv[1], sys.argv[1:])"
 _FIRST = 3  # SD_LISTEN_FDS_START in sd_listen_fds(3)
 
 
 def run_activated(settings: Mapping[str, object], folder: Path, *addresses: str) -> Program:
-    """systemd-socket-activate passes settings only with `-E`."""
+    """Returns `serve` under systemd-socket-activate, which passes only the environment variables of `-E` options."""
     env = environment({**settings, "smtp.listen": "systemd"})
     passed = [name for name in env if name.startswith(("EMAILROUTER_", "PYTHON"))]
     options = [option for address in addresses for option in ("-l", address)]
@@ -36,7 +36,8 @@ def run_activated(settings: Mapping[str, object], folder: Path, *addresses: str)
 def free_port(host: str) -> int:
     """Returns a free port, because systemd-socket-activate does not support port 0.
 
-    host: an address that only this process uses, so that no other process takes the port.
+    Args:
+        host: An address that only this process uses, so that no other process takes the port.
     """
     with socket.socket() as probe:
         probe.bind((host, 0))
@@ -44,7 +45,7 @@ def free_port(host: str) -> int:
 
 
 def flags(pid: int, descriptor: int) -> int:
-    """The open flags of a descriptor, with O_CLOEXEC."""
+    """The open flags of a descriptor, including O_CLOEXEC (proc(5))."""
     text = Path(f"/proc/{pid}/fdinfo/{descriptor}").read_text()
     return int(next(line for line in text.splitlines() if line.startswith("flags:")).split()[1], 8)
 
@@ -69,7 +70,7 @@ async def test_first_connection_starts_the_program(tmp_path: Path, slack: SlackS
         assert reply.code == 250, reply
         assert len(await slack.wait_for(2, accepted=True)) == 2
 
-        # With the flags that systemd sets, accept could block, and a child could keep the port open.
+        # systemd passes blocking, inheritable sockets. Accept could block, and a child could keep the port open.
         for descriptor in (_FIRST, _FIRST + 1):
             assert flags(program.pid, descriptor) & os.O_NONBLOCK
             assert flags(program.pid, descriptor) & os.O_CLOEXEC

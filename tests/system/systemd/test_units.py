@@ -44,7 +44,7 @@ def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
 
 @needs_analyze
 def test_systemd_accepts_every_line(tmp_path: Path) -> None:
-    """An unknown key is only reported on stderr. The program must exist, so /bin/true replaces it."""
+    """systemd-analyze reports an unknown key only on stderr. The program must exist, so /bin/true replaces it."""
     for path in UNITS:
         (tmp_path / path.name).write_text(path.read_text().replace(PROGRAM, "/bin/true"))
     verified = run("systemd-analyze", "verify", "--man=no", *(tmp_path / path.name for path in UNITS))
@@ -160,7 +160,7 @@ def test_user_is_created(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("systemd-tmpfiles") is None, reason="this machine has no systemd-tmpfiles")
 def test_directories_are_created(tmp_path: Path) -> None:
-    """The user of the tests may not be able to change owners."""
+    """The test removes the owners from the file, because an unprivileged user cannot set them."""
     text = (FOLDER / "tmpfiles.d" / "emailrouter.conf").read_text()
     (tmp_path / "own.conf").write_text(re.sub(r"(0\d{3}) +\w+ +emailrouter", r"\1 - -", text))
     root = tmp_path / "root"
@@ -172,7 +172,7 @@ def test_directories_are_created(tmp_path: Path) -> None:
 
 
 MIB = 1024 * 1024
-_CONNECTION = 100 * 1024  # bytes for buffers and TLS state
+_CONNECTION = 100 * 1024  # bytes for the buffers and TLS state of one connection
 _PROGRAM = 150 * MIB
 _SIZES = {"M": MIB, "G": 1024 * MIB}
 
@@ -182,7 +182,7 @@ def size_in_bytes(text: str) -> int:
 
 
 def needed_memory(name: str) -> int:
-    """The bytes that a unit needs when its role reaches all limits of the program."""
+    """Returns the bytes that a unit needs when its roles reach all limits of the program."""
     smtp = Config().smtp
     receives = 2 * smtp.max_bytes_in_flight + smtp.max_connections * _CONNECTION
     worker = contents_worker.BASE_MEMORY_BYTES + contents_worker.MEMORY_PER_MESSAGE_BYTE * smtp.max_message_bytes
@@ -193,7 +193,7 @@ def needed_memory(name: str) -> int:
 
 @pytest.mark.parametrize("path", SERVICES, ids=lambda path: path.name)
 def test_file_descriptors_are_enough_for_ten_times_the_default_limits(path: Path) -> None:
-    """The program does not start with fewer descriptors, and the sandbox forbids raising the hard limit."""
+    """With too few descriptors the program does not start, and the sandbox forbids raising the hard limit."""
     (files,) = unit(path.name)["Service"]["LimitNOFILE"]
     config = Config()
     large = config.model_copy(update={"smtp": config.smtp.model_copy(update={"max_connections": 10_000})})
