@@ -69,7 +69,7 @@ async def main():
 asyncio.run(main())
 """
 _ISSUE = """#!/bin/sh
-# NAME FOLDER: writes a certificate chain for NAME and its key, with the file names of certbot.
+# NAME FOLDER: writes the certificate chain and private key of NAME to FOLDER, with the file names of certbot.
 set -e
 cd /var/lib/surroundings
 openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$1" -addext "subjectAltName=DNS:$1" \\

@@ -193,7 +193,7 @@ async def test_no_free_connection_slot(stoppable_postgres: Server, tmp_path: Pat
                 for _ in range(100):
                     await first.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {OWN_SESSIONS}")
                     await stack.enter_async_context(open_connection(system))
-                pytest.fail("the server has too many places for this test")
+                pytest.fail("the server has too many connection slots for this test")
             assert_temporary_failure(await send_one(system))
             mta.queue(system.new_mails(MAILS))
             await mta.wait_until(lambda: len(mta.deferred) >= 3)

@@ -170,5 +170,5 @@ SUBJECTS = (
     Subject("address: a mailbox", parse_address, 254),
     Subject("route: a recipient and a sender", check_recipient, 1024),
     Subject("network, dnsbl: a peer's address", parse_peer_address, 256),
-    Subject("trace_headers: what a peer value", render_trace_headers, 1024),
+    Subject("trace_headers: values from a peer", render_trace_headers, 1024),
 )

@@ -151,9 +151,9 @@ SUBJECTS = (
         _NOT_CLOSED,
     ),
     Subject("parse: HTML with open elements", parse_formatting_elements, _MAIL, (_BLOCKS,), quick=_BLOCKS[1:2]),
-    Subject("unicode_security: what deceives", check_deceptive_text, _TEXT, (*PLAIN, _DECEPTIVE)),
+    Subject("unicode_security: deceptive text", check_deceptive_text, _TEXT, (*PLAIN, _DECEPTIVE)),
     Subject(
-        "html_markup: what is seen",
+        "html_markup: visible markup",
         remove_invisible_markup,
         _MAIL,
         (HTML, (b"'data:a/", b"<!--", b"<style>", b"<p style=a:b>")),
@@ -165,5 +165,5 @@ SUBJECTS = (
         (_DECLARATIONS,),
     ),
     Subject("quotes: history and signature", split_quoted_text, _TEXT, (*_BODY, _HISTORY)),
-    Subject("search_words: words of a mail", extract_search_terms, _TEXT, (*PLAIN, (b"a ", b"a b")), _MARKS),
+    Subject("terms: words of a mail", extract_search_terms, _TEXT, (*PLAIN, (b"a ", b"a b")), _MARKS),
 )
