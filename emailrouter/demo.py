@@ -30,7 +30,7 @@ from router.clock import SystemClock
 
 HOSTNAME = "mx1.emailrouter.test"
 DOMAIN = "example.org"
-STEP_SECONDS = 15.0  # a step takes a few hundredths of a second on an idle machine
+STEP_SECONDS = 15.0  # time limit of a step, which takes a few hundredths of a second on an idle machine
 
 Print = Callable[[str], None]
 
@@ -41,7 +41,7 @@ class DemoFailed(Exception):  # noqa: N818 - an outcome, not an error in the cod
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """A running demo with its first login and stand-ins."""
+    """A running demo with its first login and its stand-ins."""
 
     api: str
     smtp: tuple[str, int]
@@ -85,7 +85,10 @@ def build_config(folder: Path, nameserver: str) -> Config:
 
 
 async def run_steps(demo: Demo, echo: Print) -> None:
-    """Sends one message to a new alias, and raises `DemoFailed` unless the ticket and the Slack message appear."""
+    """Sends one message to a new alias.
+
+    Raises `DemoFailed` unless the ticket and exactly one Slack message appear.
+    """
     headers = {"Authorization": f"Bearer {demo.login.key}"}
     timeout = aiohttp.ClientTimeout(total=STEP_SECONDS)
     async with aiohttp.ClientSession(headers=headers, timeout=timeout) as http:
@@ -144,7 +147,7 @@ async def _set_up(api: _Api, demo: Demo, echo: Print) -> None:
 
 
 async def _send_mail(demo: Demo, echo: Print) -> str:
-    """Returns the message ID in the 250 reply."""
+    """Sends a mail by SMTP. Returns the id of the stored message, which the 250 reply contains."""
     mail = EmailMessage()
     mail["From"] = "Zoë Müller <zoe@customer.example>"
     mail["To"] = f"support@{DOMAIN}"
@@ -204,7 +207,7 @@ async def _wait_until_delivered(api: _Api, ticket_id: str) -> dict[str, Any]:
                 ticket = await api.call("GET", f"/emails/tickets/{ticket_id}")
                 if all(delivery["state"] == "delivered" for delivery in ticket["deliveries"]):
                     return ticket
-                await asyncio.sleep(0.05)  # at most STEP_SECONDS in total
+                await asyncio.sleep(0.05)  # repeated for at most STEP_SECONDS
     except TimeoutError:
         raise DemoFailed(f"the deliveries were not completed in time: {ticket.get('deliveries')}") from None
 

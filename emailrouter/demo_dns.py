@@ -38,12 +38,12 @@ class DemoDns(asyncio.DatagramProtocol):
             query = dns.message.from_wire(data)
             question = query.question[0]
         except (dns.exception.DNSException, IndexError):
-            return  # not a query
+            return  # malformed, or without a question
         name = question.name.canonicalize()
         response = dns.message.make_response(query, recursion_available=True)
         if records := self._records.get((name, question.rdtype)):
             response.answer.append(records)
-        elif not any(owner.is_subdomain(name) for owner, _ in self._records):  # RFC 8020: names above a record exist
+        elif not any(owner.is_subdomain(name) for owner, _ in self._records):  # RFC 8020: parent names exist too
             response.set_rcode(dns.rcode.NXDOMAIN)
         if self._transport is not None:
             self._transport.sendto(response.to_wire(), addr)

@@ -1,6 +1,6 @@
 """Slack stand-in of `emailrouter demo`: accepts webhook posts on 127.0.0.1 and queues the messages.
 
-Rejects a body that is not a message with Slack's error codes. Tests validate the blocks.
+A post without a message is answered with an error code of Slack. The blocks of a message are validated only in tests.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from aiohttp import web
 
 _MAX_BODY = 1024 * 1024
-_MAX_UNREAD = 100  # when the queue is full, a post waits until a message is read
+_MAX_UNREAD = 100  # when so many messages are queued, a post waits until one is read
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class SlackMessage:
 
 
 class DemoSlack:
-    """The webhooks that `run_slack` serves. `messages` receives each accepted message."""
+    """The webhooks that `run_slack` serves. Each accepted message is added to the queue `messages`."""
 
     def __init__(self) -> None:
         self.port = 0
@@ -44,7 +44,7 @@ class DemoSlack:
     async def accept(self, request: web.Request) -> web.Response:
         try:
             payload = json.loads(await request.read())
-        except ValueError:  # not JSON, or not text
+        except ValueError:  # not JSON, or not valid UTF-8
             payload = None
         if not isinstance(payload, dict):
             return web.Response(status=400, text="invalid_payload")

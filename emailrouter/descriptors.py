@@ -1,7 +1,6 @@
 """Raises the limit of file descriptors (RLIMIT_NOFILE) to the number that the configured limits require.
 
-With fewer descriptors, a process would fail to accept connections or to open its database before it reaches the
-configured limits.
+With fewer descriptors, accepting a connection or opening the database could fail below the configured limits.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ OTHER_DESCRIPTORS = 256
 
 
 def needed_descriptors(config: Config, roles: frozenset[Role]) -> dict[str, int]:
-    """Returns the maximum number of file descriptors of a process by setting or kind of file."""
+    """Returns the maximum number of file descriptors that a process needs, by setting or kind of file."""
     needed = {"other files": OTHER_DESCRIPTORS}
     if config.database.url.path is not None:
         needed["SQLite"] = 3 * (SQLITE_READERS + 2)
@@ -35,7 +34,10 @@ def needed_descriptors(config: Config, roles: frozenset[Role]) -> dict[str, int]
 
 
 def raise_limit(config: Config, roles: frozenset[Role]) -> None:
-    """Raises the soft limit, and the hard limit if necessary. Raises `ConfigurationFault` if this is not permitted."""
+    """If the soft limit is too low, increases it to the needed number, and the hard limit too if necessary.
+
+    Raises `ConfigurationFault` if the process may not increase the hard limit.
+    """
     parts = needed_descriptors(config, roles)
     total = sum(parts.values())
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

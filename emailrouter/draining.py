@@ -1,4 +1,4 @@
-"""First steps of a shutdown: close the listeners, complete requests and messages in progress, save the counts."""
+"""First steps of a shutdown: close the listeners, complete requests and incoming messages, save the request counts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 
 async def drain(process: Process, stop: Shutdown) -> None:
-    """A failed step does not prevent the next ones."""
+    """Runs the first steps of the shutdown. A failed step does not prevent the next ones."""
     steps: list[Awaitable[None]] = []
     if process.smtp is not None:
         grace = process.core.config.smtp.shutdown_grace

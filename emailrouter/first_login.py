@@ -1,6 +1,6 @@
 """The first login of an installation, shown once by `init`, or by `serve` with an empty embedded database.
 
-Without a terminal, `serve` writes `data_dir/first-login` (mode 0600), and the log contains only the path. Using the
+Without a terminal, `serve` writes the login to `data_dir/first-login` (mode 0600) and logs only this path. Using the
 setup link deletes the file (`router.admin.access.setup_link`).
 """
 
@@ -35,30 +35,37 @@ async def create_if_empty(config: Config, database: AnyDatabase) -> None:
     try:
         login = await setup.create_first_workspace(default_email(config))
     except Refused:
-        return  # another process created it
+        return  # another process created the workspace
     text = format_login(login, first_address(config))
     if not _print_on_terminal(text):
         path = config.server.data_dir / FIRST_LOGIN_FILE
-        # The key is recorded before the file is written, so that the setup link revokes the key even after a crash.
+        # The key is recorded before the file is written, so that using the setup link revokes the key even
+        # after a crash.
         await setup.record_file_key(login)
         _write_private_file(path, text)
         log.info("first_login.written", path=str(path))
 
 
 def _print_on_terminal(text: str) -> bool:
-    """Prints the text on the terminal. Returns False on failure; the caller must then store the text."""
+    """Prints the text on the terminal.
+
+    Returns False without a terminal or on failure; the caller must then store the text.
+    """
     if not sys.stderr.isatty():
         return False
     try:
         sys.stderr.write(text)
         sys.stderr.flush()
-    except OSError:  # the terminal has hung up
+    except OSError:  # such as a terminal that has hung up
         return False
     return True
 
 
 def first_address(config: Config) -> str:
-    """Returns the URL for the first visit. A known API address replaces a loopback `public_url`."""
+    """Returns the base URL for the first visit.
+
+    If `public_url` is a loopback URL, returns the URL of the API's listen address, unless that is unknown.
+    """
     listen = config.api.listen
     if link_base(config) is not None or not isinstance(listen, Address) or not listen.port:
         return config.server.public_url

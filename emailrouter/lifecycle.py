@@ -1,7 +1,7 @@
 """The lifecycle of one process: wait for the database, start the roles, report readiness, shut down.
 
-The shutdown closes the listeners, then completes messages being received, then running deliveries, then closes the
-database. This order loses nothing. Each step has a time limit, which a second signal does not shorten.
+The shutdown closes the listeners, completes requests and incoming messages, then completes running deliveries, and then
+closes the database. This order loses nothing. Each step has a time limit, which a second signal does not shorten.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ async def open_database(
     stop: asyncio.Event | None = None,
     on_wait: Callable[[str], None] | None = None,
 ) -> AnyDatabase:
-    """Opens the database and applies or checks its schema.
+    """Opens the database and applies the migrations or checks the schema.
 
-    Retries while the database is unavailable, until `stop` is set; without `stop`, tries once. `on_wait` gets the
+    Retries while the database is unavailable, until `stop` is set; without `stop`, tries once. `on_wait` receives the
     reason before each wait.
 
     Raises:
@@ -73,7 +73,7 @@ async def open_database(
                 else:
                     await migrate.check_schema(database)
             except ConfigurationFault:
-                raise  # with exit code 2, systemd does not restart the process
+                raise  # ends the process with exit code 2, after which systemd does not restart it
             except Unavailable as error:
                 await database.close()
                 if stop is None or stop.is_set():
@@ -96,8 +96,8 @@ async def run_roles(
 ) -> AsyncIterator[Process]:
     """Runs the roles until the block ends, then shuts down and closes the database.
 
-    A start that fails halfway is shut down too. A failed background task cancels the block and raises
-    `BackgroundTaskEnded`.
+    A start that fails halfway is shut down too. If a background task fails, the block is cancelled and
+    `BackgroundTaskEnded` is raised.
     """
     stop = stop or Shutdown()
     async with AsyncExitStack() as closing:  # closes in reverse order, also after errors
@@ -171,7 +171,7 @@ async def run_until_stopped(config: Config, roles: frozenset[Role], reload_confi
     try:
         async with run_roles(config, roles, database, steps) as process:
             loop.add_signal_handler(signal.SIGHUP, _reload, process, notifier, reload_config)
-            # Heartbeats continue during a shutdown, in which tasks may end.
+            # Heartbeats continue during a shutdown, although background tasks end then.
             heartbeats = loop.create_task(
                 send_heartbeats(notifier, lambda: "" if stop.is_set() else find_ended_task(process))
             )
@@ -229,7 +229,7 @@ def _reload(process: Process, notifier: SystemdNotifier, reread: Callable[[], Co
 
 
 async def _start_servers(process: Process) -> None:
-    """Starts SMTP last, so that no mail is accepted if another address cannot be used."""
+    """Starts the SMTP server last, so that no mail is accepted if another server cannot listen."""
     if process.metrics is not None:
         await process.metrics.start()
     if process.api is not None:
@@ -254,7 +254,10 @@ class _BackgroundTasks:
                 self.main_task.cancel()
 
     def raise_failure(self) -> None:
-        """Resets the cancellation before raising, so that the time limits of the shutdown work."""
+        """Raises `BackgroundTaskEnded` if a background task has failed.
+
+        First undoes the cancellation of `main_task`, so that the time limits of the shutdown work.
+        """
         if self.failures:
             if self.main_task is not None and self.main_task.cancelling():
                 self.main_task.uncancel()
@@ -263,7 +266,10 @@ class _BackgroundTasks:
 
 @asynccontextmanager
 async def _run_background_tasks(process: Process, stop: Shutdown) -> AsyncIterator[_BackgroundTasks]:
-    """At the end, waits for the dispatcher and cancels the other tasks."""
+    """Runs the background tasks until the block ends.
+
+    Then waits for the dispatcher and cancels the other tasks.
+    """
     awaited_tasks: dict[str, Coroutine[Any, Any, None]] = {}
     cancelled_tasks: dict[str, Coroutine[Any, Any, None]] = {}
     database = process.core.database

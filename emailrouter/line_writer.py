@@ -1,8 +1,8 @@
 """Writes whole lines to a stream without waiting for its reader. `write` never raises.
 
-A line is written to the kernel immediately, so `kill -9` loses only lines that the stream could not accept. While the
-reader is slow, a bounded queue holds the lines in order. Lines beyond that and failed lines are dropped and counted,
-and a later line reports their number.
+A line is written to the kernel immediately, so `kill -9` loses only lines that the stream could not accept yet. While
+the reader is slow, a bounded queue holds the lines in order. Lines that do not fit or cannot be written are dropped and
+counted, and a later line reports their number.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TextIO
 
-# About 4,000 lines, a few seconds of a busy process.
+# About 4,000 lines, which a busy process logs in a few seconds.
 BACKLOG_BYTES = 1024 * 1024
 # Longest wait for a slow reader at the end of the process.
 FLUSH_SECONDS = 2.0
-# A pipe that poll(2) reports writable accepts this many bytes (POSIX.1-2017, PIPE_BUF).
+# A pipe that poll(2) reports as writable accepts this many bytes without blocking.
 _PIPE_BYTES = select.PIPE_BUF
-# Maximum wait of the thread before it tries to write again.
+# Maximum wait of the writer thread before it tries to write again.
 _POLL_SECONDS = 1.0
 
 Write = Callable[[bytes], int]
@@ -34,7 +34,10 @@ Write = Callable[[bytes], int]
 
 @dataclass(slots=True)
 class _PendingLine:
-    """The unwritten part of a line, which reports `dropped` lines."""
+    """The unwritten part of a line.
+
+    `dropped` is the number of dropped lines that this line reports. An ordinary line reports none.
+    """
 
     data: bytes
     dropped: int = 0
@@ -44,7 +47,7 @@ class _PendingLine:
 class LineWriter:
     """Writes lines to one stream. Thread-safe.
 
-    `render_notice` renders the line that reports how many were dropped.
+    `render_notice` renders the line that reports how many lines were dropped.
     """
 
     def __init__(self, stream: TextIO | None, render_notice: Callable[[int], str]) -> None:
@@ -57,7 +60,7 @@ class LineWriter:
         self._writing = False
         self._queue: deque[_PendingLine] = deque()
         self._queued_bytes = 0
-        self._is_line_incomplete = False  # whether a dropped line was partly written
+        self._is_line_incomplete = False  # whether the last written line was dropped before its end
         self._unreported = 0
         self._thread: threading.Thread | None = None
         self.dropped = 0
@@ -114,7 +117,7 @@ class LineWriter:
 
     def _write_queue(self) -> None:
         """Writes as much as the stream accepts now. The lock must be held."""
-        if self._writing:  # the running loop writes the new line
+        if self._writing:  # in a reentrant call: the outer call writes the new line
             return
         self._writing = True
         try:
@@ -150,7 +153,7 @@ class LineWriter:
     def _start_thread(self) -> None:
         if self._thread is None:
             thread = threading.Thread(target=self._run_thread, name="log-writer", daemon=True)
-            with suppress(RuntimeError):  # the next line retries
+            with suppress(RuntimeError):  # the next line tries again to start the thread
                 thread.start()
                 self._thread = thread
 
@@ -196,7 +199,7 @@ def _open_writer(descriptor: int, stream: TextIO | None) -> tuple[Write, socket.
             path = f"/proc/self/fd/{descriptor}" if stat.S_ISFIFO(mode) else os.ttyname(descriptor)
             opened = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
             return partial(os.write, opened), opened
-    except OSError:  # pipe of another user, or no /proc
+    except OSError:  # such as the pipe of another user, or a missing /proc
         return partial(_write_polled, descriptor), None
     return partial(os.write, descriptor), None
 
@@ -207,7 +210,7 @@ def _write_text(stream: TextIO | None, data: bytes) -> int:
     try:
         stream.write(data.decode(getattr(stream, "encoding", None) or "utf-8"))
         stream.flush()
-    except BlockingIOError as error:  # an object without a descriptor cannot be polled
+    except BlockingIOError as error:  # a stream without a descriptor cannot be polled
         raise ValueError("the stream is not writable") from error
     return len(data)
 

@@ -1,7 +1,7 @@
 """Logging of the program and its libraries on standard error: JSON lines, or text for a terminal.
 
-A log call never raises and does not wait for the reader (`emailrouter.line_writer`). Callers never pass message
-bodies or secrets; secret types print as `***`.
+A log call never raises and does not wait for the reader of standard error (`emailrouter.line_writer`). Callers never
+pass message bodies or secrets; secret types print as `***`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ log = structlog.get_logger()
 class _LevelFilter:
     """Drops events below level `number`.
 
-    structlog caches loggers, so a filtering logger class could not follow a new level.
+    A filtering logger class could not change its level later, because structlog caches loggers.
     """
 
     def __init__(self, number: int) -> None:
@@ -96,7 +96,7 @@ class _Logger(structlog.BoundLoggerBase):
     def _log_event(self, level: str, event: str, fields: dict[str, Any]) -> None:
         try:
             if fields.get("exc_info") is True:
-                # A different exception may be handled later.
+                # Captured now, because another exception may be current when the event is rendered.
                 fields["exc_info"] = sys.exc_info()
             self._proxy_to_logger(level, event, **fields)
         except Exception as error:  # noqa: BLE001 - logging must not fail the caller
@@ -118,7 +118,7 @@ class _Logger(structlog.BoundLoggerBase):
 
 
 class _Handler(logging.Handler):
-    """Writes the records of the standard library's loggers. Needs no lock, because `LineWriter` is thread-safe."""
+    """Writes the records of the `logging` module. Needs no lock, because `LineWriter` is thread-safe."""
 
     def __init__(self, writer: LineWriter, formatter: logging.Formatter) -> None:
         super().__init__()
@@ -126,7 +126,7 @@ class _Handler(logging.Handler):
         self.setFormatter(formatter)
 
     def handle(self, record: logging.LogRecord) -> bool:
-        """Never raises. `logging.Handler` would print a traceback to the same stream."""
+        """Writes the record and never raises. `logging.Handler` would print a traceback to the same stream."""
         try:
             self._lines.msg(self.format(record))
         except Exception as error:  # noqa: BLE001 - logging must not fail the caller
@@ -146,7 +146,7 @@ def _truncate_values(_: object, __: str, event: EventDict) -> EventDict:
 
 
 def _clean_values(_: object, __: str, event: EventDict) -> EventDict:
-    """Removes deceptive characters for a terminal. JSON output escapes them."""
+    """Removes characters that could deceive the reader of a terminal. JSON output escapes them."""
     return {key: safe_line(value) if isinstance(value, str) else value for key, value in event.items()}
 
 
@@ -185,7 +185,7 @@ def configure_logging(log_format: Format, level: Level) -> None:
     if log_format == "json" or (log_format == "auto" and not terminal):
         last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=True)]
     else:
-        # Rich tracebacks show local variables, including message content and keys.
+        # Rich tracebacks show local variables, which can contain message contents and keys.
         plain = structlog.dev.plain_traceback
         last = [_clean_values, structlog.dev.ConsoleRenderer(colors=terminal, exception_formatter=plain)]
     writer = LineWriter(sys.stderr, _dropped_lines_renderer([*shared, *last]))
@@ -220,7 +220,10 @@ def dropped_lines() -> int:
 
 
 def log_uncaught_exceptions() -> None:
-    """Logs warnings and uncaught exceptions. Python's own hooks would block while the reader is slow."""
+    """Logs warnings and uncaught exceptions.
+
+    Python's own hooks would block while the reader of standard error is slow.
+    """
     logging.captureWarnings(True)
     sys.excepthook = _log_crash
     sys.unraisablehook = _log_unraisable

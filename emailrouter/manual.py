@@ -109,7 +109,7 @@ def _render_text(text: str | None, between: str = ".PP") -> str:
 
 
 def _escape(text: str) -> str:
-    """Escapes backslashes and hyphens, and a control character at the start of a line."""
+    """Escapes backslashes, hyphens, and a roff control character (`.` or `'`) at the start of the text."""
     escaped = text.replace("\\", r"\e").replace("-", r"\-")
     return rf"\&{escaped}" if escaped.startswith((".", "'")) else escaped
 

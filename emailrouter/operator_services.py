@@ -31,9 +31,9 @@ async def open_existing_database(config: Config) -> AnyDatabase:
 
 @asynccontextmanager
 async def open_core(config: Config, *, secrets: bool = False) -> AsyncIterator[Core]:
-    """Opens a core, with `secrets` one that can encrypt and decrypt.
+    """Opens a core, which can encrypt and decrypt settings only with `secrets`.
 
-    Raises `WrongSecretKey` if the secret key of this host is not that of the database.
+    With `secrets`, raises `WrongSecretKey` if the secret key of this host is not that of the database.
     """
     database = await open_existing_database(config)
     try:
@@ -48,7 +48,10 @@ async def open_core(config: Config, *, secrets: bool = False) -> AsyncIterator[C
 
 
 class _NoSecretBox(SecretBox):
-    """A `SecretBox` for commands that neither create the secret key nor fail if it is missing or wrong."""
+    """A `SecretBox` for commands that do not need the secret key.
+
+    Never reads or creates the key file. Encrypting and decrypting raise RuntimeError.
+    """
 
     def __init__(self) -> None:
         super().__init__(new_key())

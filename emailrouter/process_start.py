@@ -1,7 +1,7 @@
 """The first step of every process, before it opens any file.
 
-Guarantees that no database file or socket becomes standard error, that the exit codes of child processes can be read,
-and that orphans are reaped.
+Guarantees that no database file or socket becomes a standard stream, that the exit codes of child processes can be
+read, and that orphans are reaped.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-# prctl(2)
+# Options of prctl(2).
 _PR_SET_PDEATHSIG, _PR_GET_CHILD_SUBREAPER = 1, 37
 # Signals of job control and crashes, for which the reaper keeps the default action.
 _NOT_FORWARDED = frozenset(
@@ -32,15 +32,18 @@ _NOT_FORWARDED = frozenset(
         signal.SIGTRAP,
     }
 )
-# si_code (sigaction(2)) of a signal from the kernel. A terminal signals the program too, so these signals are not
-# forwarded.
+# si_code (sigaction(2)) of a signal from the kernel. A terminal sends its signals to the program too, so these are
+# not forwarded.
 _SI_KERNEL = 0x80
-# Variables with the PID of the process that they are meant for (sd_listen_fds(3), sd_watchdog_enabled(3)).
+# Environment variables with the PID of the process that they are meant for (sd_listen_fds(3), sd_watchdog_enabled(3)).
 _ADDRESSED_BY_PID = ("LISTEN_PID", "WATCHDOG_PID")
 
 
 def prepare() -> None:
-    """Opens missing standard streams. As PID 1 or a subreaper, continues in a child process and reaps in this one."""
+    """Opens missing standard streams.
+
+    If this process is PID 1 or a subreaper, the program continues in a child process, and this process reaps orphans.
+    """
     _open_standard_streams()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # inherited as ignored, SIGCHLD would lose exit codes
     if os.getpid() == 1 or _is_subreaper():
@@ -53,9 +56,9 @@ def _open_standard_streams() -> None:
             os.fstat(number)
         except OSError:
             opened = os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is `number`
-            os.set_inheritable(opened, True)  # otherwise it is closed in every child (PEP 446)
+            os.set_inheritable(opened, True)  # otherwise, child programs do not inherit it (PEP 446)
         if getattr(sys, name) is None:
-            # The standard number may be in use by another part of the process.
+            # The descriptor `number` may be in use by another part of the process.
             null = Path(os.devnull).open("r" if number == 0 else "w", encoding="utf-8")  # noqa: SIM115 - stays open
             setattr(sys, name, null)
 
@@ -71,12 +74,13 @@ def _is_subreaper() -> bool:
 
 
 def _continue_in_child() -> None:
-    """Returns in a child process. This process forwards signals, reaps, and exits as the child does.
+    """Continues in a child process.
 
-    Reaping in the program itself would race with asyncio and subprocess for exit codes. A child process is also
-    exempt from the rule that PID 1 ignores signals without a handler.
+    The parent never returns: it forwards signals, reaps all children and exits with the exit code of this child.
+    Reaping in the program itself would race with asyncio and subprocess for exit codes. A child process is also exempt
+    from the rule that PID 1 ignores signals without a handler.
     """
-    # Blocked before the fork, so that no signal is lost in between.
+    # Signals are blocked before the fork, so that none is lost before the parent waits for signals.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - _NOT_FORWARDED)
     reaper = os.getpid()
     program = os.fork()
@@ -94,7 +98,7 @@ def _continue_in_child() -> None:
 
 
 def _reap_until_end(program: int) -> NoReturn:
-    os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # only the program may keep the ports of inherited sockets open
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # so that only the program keeps inherited sockets open
     wanted = signal.valid_signals() - _NOT_FORWARDED
     while True:
         received = signal.sigwaitinfo(wanted)

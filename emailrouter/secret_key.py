@@ -15,9 +15,9 @@ class WrongSecretKey(Exception):  # noqa: N818 - names the wrong setting
 
 
 async def load_secret_box(config: Config, database: AnyDatabase) -> SecretBox:
-    """Loads or creates the secret key of this host, whose fingerprint a new database stores.
+    """Loads or creates the secret key of this host. Stores the key's fingerprint in a new database.
 
-    Raises `WrongSecretKey` if the database uses another key.
+    Raises `WrongSecretKey` if the key file of an existing database is missing, or the database uses another key.
     """
     configured = config.server.secret_key
     if configured is None:

@@ -1,7 +1,7 @@
 """The steps of a shutdown, each with a time limit at which it is abandoned.
 
-Abandoning a step loses no message, because nothing uncommitted was confirmed. With the default settings the limits
-add up to less than TimeoutStopSec of the units.
+Abandoning a step loses no message, because only committed messages were confirmed. With the default settings, the
+limits add up to less than TimeoutStopSec of the systemd units.
 """
 
 from __future__ import annotations
@@ -18,24 +18,25 @@ from config.schema import Config
 SLOW_STEP_SECONDS = 3.0
 CANCEL_SECONDS = 1.0
 
-# Time limits of the steps, in seconds. The SMTP server has 10 s for commits in progress, in addition to [smtp]
-# shutdown_grace.
+# Time limits of the steps, in seconds.
+#
+# SMTP server, in addition to [smtp] shutdown_grace: 10 s for commits in progress, and a margin.
 SMTP_SECONDS = 12.0
 # API server: 0.5 s for requests of new connections, 10 s for running requests, 0.5 s to abort them, and a margin.
 API_SECONDS = 13.0
 # Added to [delivery] timeout, for loading the message text and recording the outcome. A delivery whose outcome is lost
 # is sent again.
 OUTCOME_SECONDS = 10.0
-# For the end of the workers that the dispatcher cancels.
+# For the dispatcher's workers to end after it has cancelled them.
 DISPATCHER_SECONDS = 2.0
-# One commit for the request counts, and one for the times when API keys were last used.
+# For one commit of the request counts, and one of the times when API keys and sessions were last used.
 RATE_LIMITS_SECONDS = 3.0
 BACKGROUND_SECONDS = 2.0
 # For closing the core's parts, which are idle by then.
 PART_SECONDS = {"commit queue": 5.0, "client": 2.0, "contents": 3.0}
 # The metrics server waits at most 1 s for a running scrape.
 METRICS_SECONDS = 2.0
-# On PostgreSQL 3 s for running statements, 2 s to return their connections, and a margin.
+# On PostgreSQL, 3 s for running statements, 2 s to return connections to the pool, and a margin.
 DATABASE_SECONDS = 6.0
 
 log = structlog.get_logger()
@@ -54,7 +55,10 @@ class Shutdown:
         self._armed = False
 
     def start_timer(self) -> None:
-        """The time limit applies until the interpreter exits, which a thread could delay forever."""
+        """Starts the time limit of the shutdown.
+
+        It also covers the exit of the interpreter, which a running thread could delay forever.
+        """
         if self._limit_seconds is not None and not self._armed:
             self._armed = True
             timer = threading.Timer(self._limit_seconds, self._exit)
@@ -62,7 +66,7 @@ class Shutdown:
             timer.start()
 
     async def run_step(self, name: str, work: Callable[[], Awaitable[object]], seconds: float) -> None:
-        """After `seconds`, cancels the step and waits at most `CANCEL_SECONDS` for its end."""
+        """Runs one step. After `seconds`, cancels the step and waits at most `CANCEL_SECONDS` for its end."""
         task = asyncio.ensure_future(work())
         self._steps.append(name)
         try:

@@ -27,7 +27,7 @@ class SystemdNotifier:
         self.watchdog_seconds = _watchdog_seconds(environ) if path else None
 
     def notify_ready(self) -> None:
-        """Also ends a reload."""
+        """Reports that the process is ready, or that a reload has ended."""
         self._send("READY=1\nSTATUS=")
 
     def notify_waiting(self, what: str) -> None:
@@ -48,7 +48,7 @@ class SystemdNotifier:
             return
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
-                channel.setblocking(False)  # systemd must not block the loop
+                channel.setblocking(False)  # systemd must not block the event loop
                 channel.sendto(state.encode(), self._address)
         except OSError as error:
             log.warning("systemd.notify_failed", reason=str(error))
@@ -65,7 +65,7 @@ async def send_heartbeats(manager: SystemdNotifier, ended: Callable[[], str]) ->
 
 
 def _watchdog_seconds(environ: Mapping[str, str]) -> float | None:
-    """Returns WatchdogSec of the unit; None if it is not set, or meant for another process."""
+    """Returns WatchdogSec of the unit in seconds; None if it is not set or is meant for another process."""
     if environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return None
     microseconds = environ.get("WATCHDOG_USEC", "")

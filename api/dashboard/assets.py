@@ -1,4 +1,4 @@
-"""Static files, read once and served under names that contain their digests, so that caches can keep them."""
+"""Serves static files under paths that contain a digest of the content, so that cached copies are never outdated."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Assets:
         content, media = asset
         response = web.Response(body=content, content_type=media, charset=None if "svg" in media else "utf-8")
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
-        # Browsers treat an SVG file that is opened directly as a document.
+        # Browsers open an SVG file as a document, in which scripts could run.
         response.headers["Content-Security-Policy"] = (
             "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
         )

@@ -1,6 +1,6 @@
-"""Change notifications for open pages, by polling the database once a second for each workspace with a stream.
+"""Notifies open pages of changes. Polls the database once a second for each workspace with an open stream.
 
-A stream only signals that something changed. The page then reloads itself with its user's own rights.
+A stream only signals that something changed. The page then loads its contents again, with the rights of its user.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from router.errors import Unavailable
 from router.model import Actor
 
 POLL_SECONDS = 1.0
-MAX_STREAMS = 200  # a process accepts 1000 connections in total
+MAX_STREAMS = 200  # fewer than the 1000 connections that the HTTP server of a process accepts
 MAX_STREAMS_PER_USER = 20  # so that one user cannot use up all streams
 log = structlog.get_logger()
 
 
 class ChangeStream:
-    """The changes of a workspace for one page. `changed` is set by the watcher and cleared by the reader.
+    """Signals changes in a workspace to one page. `changed` is set by the watcher and cleared by the reader.
 
     Args:
-        newest_shown: The newest id that the page shows.
-        attention_shown: The `AttentionCounts.fingerprint` that the page shows, "" if it shows none.
+        newest_shown: The `newest_id` that the page shows.
+        attention_shown: The `AttentionCounts.fingerprint` that the page shows; "" if the page shows no counts.
     """
 
     def __init__(self, newest_shown: str, user_id: str = "", attention_shown: str = "") -> None:
@@ -80,7 +80,10 @@ class ChangeFeed:
     def open_stream(
         self, workspace_id: str, newest_shown: str, user_id: str = "", attention_shown: str = ""
     ) -> ChangeStream:
-        """Opens a stream, which the caller must close with `close_stream`. Raises `Unavailable` at the limits."""
+        """Opens a stream, which the caller must close with `close_stream`.
+
+        Raises `Unavailable` if too many streams are open, or after `close`.
+        """
         if self._is_closed or self.stream_count >= self._max_streams:
             raise Unavailable("too many open event streams")
         watcher = self._watchers.get(workspace_id)
@@ -105,7 +108,7 @@ class ChangeFeed:
             del self._watchers[workspace_id]
 
     async def close(self) -> None:
-        """Ends all streams, so that shutdown does not wait for them. Safe to call twice."""
+        """Closes all streams, so that shutdown does not wait for them, and refuses new ones. Safe to call twice."""
         self._is_closed = True
         watchers, self._watchers = list(self._watchers.values()), {}
         for watcher in watchers:
@@ -123,7 +126,7 @@ class ChangeFeed:
             except Unavailable as error:
                 log.debug("live_updates.database_unavailable", reason=str(error))
             except Exception:
-                # Browsers reconnect to a closed stream and start a new watcher.
+                # Browsers open a new stream after this one is closed, which starts a new watcher.
                 log.exception("live_updates.internal_error")
                 for stream in self._watchers.pop(workspace_id).streams:
                     stream.close()
@@ -135,6 +138,7 @@ class ChangeFeed:
 
 
 def newest_id(ids: frozenset[str]) -> str:
+    """Returns the newest of the ids from `TicketService.list_newest_ids`, or "0" without ids. The ids sort by time."""
     return max(ids, default="0")
 
 

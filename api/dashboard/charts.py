@@ -1,7 +1,7 @@
 """Small charts as inline SVG, without scripts or external resources.
 
-Widths are percentages, so that a chart fits any page without scaling its text. No information is conveyed by colour
-alone. Colours come from CSS classes, because the Content-Security-Policy forbids inline styles.
+The widths in a chart are percentages, so that the chart fits any page without scaling the text. No information is
+conveyed by colour alone. Colours come from the stylesheet, which covers light and dark mode.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-HEIGHT = 120  # pixels, of a column chart
-_TOP, _BOTTOM = 20, 22  # pixels, for the maximum above and the labels below the columns
-_MIN_HEIGHT = 2.0  # pixels, so that every value above 0 is visible
-# In percent of the width. Text closer to an edge is aligned to that edge.
+HEIGHT = 120  # height of a column chart in pixels
+_TOP, _BOTTOM = 20, 22  # pixels reserved above the columns (maximum) and below them (labels)
+_MIN_HEIGHT = 2.0  # minimum height of a column in pixels, so that every value above 0 is visible
+# Text closer than this to an edge (percent of the chart's width) is aligned so that the edge does not cut it off.
 _EDGE = 12.0
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
@@ -29,7 +29,7 @@ class ChartPoint:
 
 
 def column_chart(name: str, title: str, points: Sequence[ChartPoint]) -> Markup:
-    """Returns a column chart.
+    """Returns a column chart as SVG.
 
     `name` is a prefix of the element ids, unique on the page. `title` describes the chart for screen readers.
     """
@@ -63,7 +63,7 @@ def column_chart(name: str, title: str, points: Sequence[ChartPoint]) -> Markup:
 
 
 def stacked_bar(name: str, title: str, parts: Sequence[int], total: int) -> Markup:
-    """Returns a bar whose full width is `total`. The page must contain `pattern_definitions()` once."""
+    """Returns a bar whose full width represents `total`. The page must contain `pattern_definitions()` once."""
     markup = [_svg_start(name, title, "strip", 12)]
     offset = 0.0
     for n, value in enumerate(parts):
@@ -114,5 +114,5 @@ def _format_number(number: float) -> str:
 
 
 def _escape(text: str) -> Markup:
-    """Escapes the text and removes characters that XML forbids (XML 1.0 section 2.2)."""
+    """Escapes the text. Removes control characters and the characters that XML forbids (XML 1.0 section 2.2)."""
     return escape(_FORBIDDEN.sub("", text))

@@ -1,4 +1,4 @@
-"""Display names of users and integrations, which may have been removed."""
+"""Display names of users and integrations, with a placeholder for removed ones."""
 
 from __future__ import annotations
 

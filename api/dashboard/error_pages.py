@@ -1,6 +1,7 @@
 """Error pages of the dashboard: turns JSON errors into HTML pages or into a redirect to the sign-in page.
 
-`api.middleware.errors` decides what an error reveals. The error page keeps the input of a rejected form.
+`api.middleware.errors` decides what an error reveals. The error page keeps the input of a rejected form, except
+passwords and webhook URLs.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def error_pages(renderer: Callable[[], Renderer], public_url: str) -> Middleware
 def _is_page(request: web.Request) -> bool:
     if isinstance(getattr(request.match_info.handler, "__self__", None), PageEndpoint):
         return True
-    # The target of `OPTIONS *` and CONNECT has no leading slash.
+    # The request target of `OPTIONS *` and CONNECT has no leading slash.
     first = "/" + request.path.removeprefix("/").partition("/")[0]
     return first not in _NOT_PAGES and "text/html" in request.headers.get("Accept", "")
 
@@ -85,7 +86,7 @@ def _return_path(request: web.Request) -> str:
         return redirects.HOME
     try:
         referer = urlsplit(header)
-    except ValueError:  # an unclosed bracket in the host
+    except ValueError:  # such as for an unclosed bracket in the host
         return redirects.HOME
     if referer.netloc != request.host:
         return redirects.HOME

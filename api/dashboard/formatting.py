@@ -15,7 +15,7 @@ from router.local_time import UTC_TIME, LocalTime
 from router.model import Micros
 from router.unicode_security import append_a_labels
 
-# Labels of the outcomes of delivery attempts (`router.dispatch.outbox`).
+# Labels of outcomes of delivery attempts (`router.dispatch.outbox`). Other outcomes are shown by name.
 OUTCOME_LABELS = {
     "open": "in progress",
     "retry": "temporary error",
@@ -28,7 +28,7 @@ _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"))
 
 
 def relative_time(at: Micros, now: Micros, local: LocalTime = UTC_TIME) -> str:
-    """Returns a text such as `3 hours ago`, or a date."""
+    """Returns a text such as `3 hours ago`, or the date if `at` is more than 31 days ago."""
     seconds = max(0, now - at) // SECOND
     if seconds > 31 * 86400:
         return local.format_date(at)
@@ -40,7 +40,10 @@ def relative_time(at: Micros, now: Micros, local: LocalTime = UTC_TIME) -> str:
 
 
 def minute_with_utc(at: Micros, local: LocalTime) -> str:
-    """Returns `1 Jan 2030, 13:00 CET (1 Jan 2030, 12:00 UTC)`, or only the time in UTC."""
+    """Returns a text such as `1 Jan 2030, 13:00 CET (1 Jan 2030, 12:00 UTC)`.
+
+    If the local time zone is UTC, the time appears only once.
+    """
     utc = UTC_TIME.format_minute(at)
     text = local.format_minute(at)
     return utc if local.timezone == UTC_TIME.timezone else f"{text} ({utc})"
@@ -86,7 +89,7 @@ def shorten(text: str, max_length: int) -> str:
 
 
 def pluralize(number: int, singular: str, plural: str = "") -> str:
-    """Returns `1 line` or `1,200 lines`. `plural` defaults to the singular with an s."""
+    """Returns a text such as `1 line` or `1,200 lines`. `plural` defaults to the singular with an s."""
     return f"{number:,} {singular if number == 1 else plural or f'{singular}s'}"
 
 
@@ -115,7 +118,7 @@ def format_duration(duration: Micros) -> str:
 
 
 def attention_summary(counts: AttentionCounts) -> list[str]:
-    """Returns a text such as `3 failed deliveries`. A capped count has a `+`."""
+    """Returns a text such as `3 failed deliveries` for each count above 0. A capped count has a `+`."""
     counted_nouns = (
         (counts.failed, "failed delivery", "failed deliveries"),
         (counts.parked, "parked delivery", "parked deliveries"),

@@ -12,9 +12,9 @@ from router.model import Alias, Delivery, Ticket
 
 @dataclass(frozen=True, slots=True)
 class LatestMessage:
-    """The newest ticket and its newest delivery, each None if there is none.
+    """The newest ticket of an alias and its newest delivery, each None if there is none.
 
-    `newest_id` is the newest change that the page shows (`change_feed.newest_id`).
+    `newest_id` is the newest change in the workspace before the ticket was read (`change_feed.newest_id`).
     """
 
     newest_id: str

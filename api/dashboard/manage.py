@@ -11,7 +11,7 @@ from router.admin.paging import Page as ResultPage
 from router.model import Alias, Domain, Integration, Role
 
 PER_PAGE = 50
-# Label, path and minimum role.
+# Label, path and minimum role of each tab.
 TABS: tuple[tuple[str, str, Role], ...] = (
     ("Domains", "/manage/domains", "viewer"),
     ("Aliases", "/manage/aliases", "viewer"),
@@ -54,7 +54,7 @@ def confirmation_page(
     cancel_path: str,
     **fields: str,
 ) -> HtmlPage:
-    """Returns the page that confirms a removal.
+    """Returns a page on which the user confirms an action.
 
     `consequences` are the paragraphs of the page. `fields` are the hidden fields of the form.
     """

@@ -1,4 +1,4 @@
-"""Declarations of dashboard pages: routes, the input of a handler and its possible results."""
+"""Declarations of dashboard pages: routes, and the input and results of handlers."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Redirect:
     """A redirect (303) to another page of the dashboard.
 
     Attributes:
-        path: Percent-encoded path on this server.
-        flash: Key of `FLASH_MESSAGES`. The target page shows the message once.
+        path: Percent-encoded path on this server, optionally with a query and a fragment.
+        flash: Key in `FLASH_MESSAGES` of the message that the target page shows; "" for none.
     """
 
     path: str
@@ -48,9 +48,9 @@ class Visit:
     """One request to a page.
 
     Attributes:
-        query, form: The first value of each name, storable in the database.
-        client_address: The nearest address that is not a trusted proxy.
-        error: Why the form is shown again, if it is.
+        query, form: The first value of each parameter or field. All values can be stored in the database.
+        client_address: The address of the client, or of the nearest proxy that is not trusted.
+        error: The error after which the form is shown again, else None.
     """
 
     services: Services
@@ -64,13 +64,13 @@ class Visit:
 
     @property
     def actor(self) -> Actor:
-        """The signed-in user. Raises RuntimeError on a page without a role."""
+        """The signed-in user. Raises RuntimeError on a public page."""
         if self.caller is None:
             raise RuntimeError("a page without a role has no actor")
         return self.caller.actor
 
     async def local_time(self) -> LocalTime:
-        """Returns the formatter for the user's time zone, else the workspace's, else UTC."""
+        """Returns the formatter for the time zone of the user, else of the workspace, else UTC."""
         if self.caller is None:
             return UTC_TIME
         me = await self.services.sessions.get_identity(self.caller.actor)
@@ -89,10 +89,10 @@ class PageRoute:
 
     Attributes:
         role: Minimum role; None for a public page.
-        form_view: Handler that shows the form again when `handler` raises `Refused`.
+        form_view: Handler that shows the form again when `handler` raises a `Refused` other than `not_found`.
         media: Content type of a streaming response, else "".
-        is_fragment: Whether the response is only a part of a page.
-        max_body: Largest form in bytes; None selects the default (`body.effective_limit`).
+        is_fragment: Whether the response is only a part of a page. Such a part is never refreshed automatically.
+        max_body: Maximum size of the form in bytes; None selects the default (`body.effective_limit`).
     """
 
     method: Literal["GET", "POST"]
@@ -114,7 +114,7 @@ class PageRoute:
 
 @dataclass(frozen=True, slots=True)
 class NavLink:
-    """A link in the main navigation for users with at least this role."""
+    """A link in the main navigation for users with at least the role `role`."""
 
     label: str
     path: str

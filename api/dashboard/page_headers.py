@@ -1,6 +1,6 @@
-"""Security headers of pages and of messages in frames.
+"""Security headers of pages and of message contents.
 
-Browsers load nothing from other hosts and run no inline script.
+With these headers, browsers load nothing from other hosts and run no inline script.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ _PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; frame-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-# For the HTML of a message in a frame, which runs no script and sends no request, even if the sanitiser missed
+# For the contents of a message. Its HTML runs no script and loads nothing from a server, even if the sanitiser missed
 # something. Inline styles are allowed, because the sanitiser keeps some.
 _MESSAGE_POLICY = (
     "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; img-src data:; "
@@ -21,8 +21,8 @@ _MESSAGE_POLICY = (
 
 def set_page_headers(response: web.StreamResponse) -> None:
     response.headers["Content-Security-Policy"] = _PAGE_POLICY
-    # With `no-referrer`, browsers send `Origin: null` with the dashboard's own forms. Without Sec-Fetch-Site (plain
-    # HTTP), these would look like forms of another site.
+    # With `no-referrer`, browsers send `Origin: null` with the dashboard's own forms. Over plain HTTP, where
+    # Sec-Fetch-Site is missing, these forms would look like forms of another site.
     response.headers["Referrer-Policy"] = "same-origin"
     response.headers["X-Frame-Options"] = "DENY"
     response.headers["Cross-Origin-Opener-Policy"] = "same-origin"

@@ -1,6 +1,7 @@
-r"""Validates untrusted redirect targets, such as the page to open after sign-in.
+"""Validates untrusted redirect targets, such as the page to open after sign-in.
 
-Browsers treat `//host`, `/\host` and paths with tabs or line breaks as URLs of other hosts.
+Browsers read `//host` as the URL of another host, even if the second slash is a backslash or follows a tab or line
+break.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ HOME = "/"
 
 
 def local_path(text: str | None) -> str:
-    """Returns the text if it is plainly a local path, else `HOME`."""
+    """Returns the text if it is a local path and a suitable redirect target, else `HOME`.
+
+    Paths of the API and of sign-in and sign-out are not suitable.
+    """
     if text is None or len(text) > _MAX_LENGTH or not _PATH.fullmatch(text):
         return HOME
     parts = urlsplit(text)

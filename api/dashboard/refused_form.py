@@ -1,7 +1,7 @@
 """The fields of a rejected form, which the error page offers to submit again.
 
-They never include a secret. A form sent by another site is never shown, because its text would appear above a button
-that submits it.
+The fields never include passwords or webhook URLs. A form sent by another site is never shown, because the user could
+submit that site's text with one click.
 """
 
 from __future__ import annotations
@@ -20,24 +20,29 @@ from api.middleware.permission import is_from_own_page
 from api.request_keys import CALLER
 from router.errors import Refused
 
-# Fields that are never shown again, with their labels.
+# Fields whose input is never shown again, with their labels.
 SECRET_FIELDS: Mapping[str, str] = {
     "currentPassword": "Current password",
     "password": "Password",
     "webhookUrl": "Webhook URL",
 }
-# Maximum size of a body that is read after a rejection. The longest note fits, percent-encoded.
+# Maximum size of a body that is read after a rejection. The longest note fits, even percent-encoded.
 MAX_BYTES = 256 * 1024
-# Bounds the memory that clients with a forged cookie use.
+# Limits the memory that the server needs for requests with a forged cookie.
 MAX_CONCURRENT_READS = 32
 READ_SECONDS = 10.0
-# Statuses after which the same request can succeed.
+# HTTP statuses after which the same request can succeed.
 _RETRYABLE = frozenset({401, 429, 500, 503})
 
 
 @dataclass(frozen=True, slots=True)
 class RefusedForm:
-    """The form on an error page, with prose in `text_fields`. The user enters the fields of `secret_labels` again."""
+    """A rejected form for the error page.
+
+    Attributes:
+        text_fields: Free text, which the user can change or copy.
+        secret_labels: Labels of the fields that the user must enter again.
+    """
 
     action: str
     text_fields: Mapping[str, str]
@@ -55,7 +60,7 @@ class RefusedForm:
 
 
 class RefusedFormReader:
-    """Reads the forms of rejected requests. `origin` is that of the dashboard."""
+    """Reads the forms of rejected requests. `origin` is the origin of the dashboard."""
 
     def __init__(self, origin: str) -> None:
         self._origin = origin
@@ -73,7 +78,7 @@ class RefusedFormReader:
         return None if fields is None else build_refused_form(request.path_qs, fields, status)
 
     async def _read(self, request: web.Request, limit: int) -> dict[str, str] | None:
-        """Reads a body that was not read before the rejection. Returns None on failure."""
+        """Reads the form from a body that was not read before the rejection. Returns None on failure."""
         if self._active_reads >= MAX_CONCURRENT_READS:
             return None
         self._active_reads += 1
@@ -89,8 +94,8 @@ class RefusedFormReader:
 def _is_body_readable(request: web.Request) -> bool:
     """Whether to read the body after a rejection.
 
-    Requires a cookie, so that not every client can make the server read bodies. The device cookie remains when a
-    session ends. A client that sends `Expect` may wait for a 100 response, which is not sent here.
+    Requires credentials, so that not every client can make the server read bodies. The device cookie suffices, because
+    it remains when a session ends. A client that sends `Expect` may wait for a 100 response, which is not sent here.
     """
     cookies = request.app[COOKIES]
     signed_in = CALLER in request or cookies.session_token(request) is not None or cookies.device_token(request) != ""

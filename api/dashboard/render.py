@@ -71,7 +71,7 @@ class Renderer:
         return self._environment.get_template(template).render(context).encode("utf-8", "replace")
 
     def _active_path(self, path: str) -> str:
-        """Returns the navigation link that the page belongs to."""
+        """Returns the path of the navigation link that the page belongs to, or ""."""
         matches = [link.path for link in self._nav_links if path == link.path or path.startswith(f"{link.path}/")]
         return max(matches, key=len, default="")
 

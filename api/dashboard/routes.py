@@ -17,7 +17,7 @@ from router.services import Services
 
 
 class Dashboard:
-    """The dashboard of one process. The constructor of the application requires `middleware`."""
+    """The dashboard of one process. `middleware` must be passed to the constructor of the application."""
 
     def __init__(self, services: Services, *, max_body: int, public_url: str) -> None:
         self._services = services
@@ -29,7 +29,7 @@ class Dashboard:
 
     @property
     def middleware(self) -> Middleware:
-        """The middleware for error pages. The middleware must wrap `api.middleware.errors`."""
+        """The middleware for error pages, which must wrap `api.middleware.errors`."""
         return error_pages(lambda: self._renderer, self._public_url)
 
     def register_routes(

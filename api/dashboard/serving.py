@@ -1,7 +1,7 @@
 """The aiohttp handler of a page: parses the form, runs the page's handler and renders the result.
 
-A page with a `form_view` shows the form again after a `Refused`, with the reason and the user's input. A successful
-POST usually answers with a redirect, so that a reload does not repeat the action.
+A page with a `form_view` shows the form again after a `Refused` other than `not_found`, with the reason and the user's
+input. A successful POST usually answers with a redirect, so that a reload does not repeat the action.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class PageEndpoint(DeclaredHandler):
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         request[ENDPOINT_STARTED] = True
-        # An event stream has no time limit and must not wait for a body.
+        # Reads no body for GET: an event stream has no time limit and could wait for the body forever.
         content = await body.read(request, self.body_limit) if self._page.method == "POST" else b""
         request[FORM_FIELDS] = form = parse_form(request, content)
         visit = Visit(
@@ -99,7 +99,7 @@ def redirect_response(outcome: Redirect) -> web.Response:
 
 
 def parse_form(request: web.Request, content: bytes) -> dict[str, str]:
-    """Returns the fields of a form. Raises `Refused` if the body is not a form."""
+    """Returns the fields of a form. Raises `Refused` if the body is not a valid form."""
     if not content:
         return {}
     if body.content_type(request)[0] != "application/x-www-form-urlencoded":

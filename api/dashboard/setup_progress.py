@@ -17,7 +17,7 @@ StepState = Literal["locked", "next", "pending", "failed", "done"]
 
 @dataclass(frozen=True, slots=True)
 class SetupProgress:
-    """The object of each setup step; None if it does not exist yet."""
+    """The objects that the setup steps create, each None until it exists."""
 
     domain: Domain | None
     integration: Integration | None
@@ -49,7 +49,10 @@ class SetupProgress:
 
 
 async def load_progress(visit: Visit) -> SetupProgress:
-    """Returns what the setup pages show, preferably with an active alias of an active domain."""
+    """Returns the domain, integration and alias that the setup page shows.
+
+    Prefers an active alias of an active domain.
+    """
     domains = {domain.id: domain for domain in await manage.list_domains(visit)}
     integrations = {integration.id: integration for integration in await manage.list_integrations(visit)}
     aliases = [alias for alias in await manage.list_aliases(visit) if alias.integration_id in integrations]

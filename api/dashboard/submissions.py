@@ -1,7 +1,7 @@
-"""Executes a form once, even if it is submitted more than once.
+"""Executes the action of a form once, even if the form is submitted more than once.
 
-A form is submitted again after a timeout, a lost connection or a second click. Each rendering of the form has its own
-token.
+Users may submit a form again after a timeout, a lost connection or an accidental second click. Each rendering of a form
+has its own token. A failed action can be repeated.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from api.dashboard.page import Handler, PageResult, Redirect, Visit
 from router.admin.idempotency import IdempotencyClaim, IdempotencyService, StoredResponse
 from router.errors import Refused
 
-SUBMISSION_FIELD = "submission"  # name of the hidden field with the token
+SUBMISSION_FIELD = "submission"  # name of the hidden form field with the token
 
 
 def submission_digest(form: Mapping[str, str]) -> str:
@@ -25,16 +25,16 @@ def submission_digest(form: Mapping[str, str]) -> str:
 
 
 class Submissions:
-    """Submissions of the forms of one page route."""
+    """Runs the submitted forms of one page route."""
 
     def __init__(self, idempotency: IdempotencyService) -> None:
         self._idempotency = idempotency
         self._tasks: set[asyncio.Task[PageResult]] = set()
 
     async def run_once(self, visit: Visit, handler: Handler) -> PageResult:
-        """Runs the handler, or returns the redirect of the first run.
+        """Runs the handler, or returns the redirect of an earlier successful run for the same submission.
 
-        Raises `Refused` while the first run is in progress.
+        Raises `Refused` while an earlier run is in progress.
         """
         digest = submission_digest(visit.form)
         scope = f"form:{visit.actor.user_id} {visit.request.path}"

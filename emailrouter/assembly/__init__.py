@@ -1,7 +1,7 @@
 """Builds the objects of one process from the configuration, without starting them.
 
-Nothing here waits for the database or the network. Other packages get a section or single values of the
-configuration, never a whole `Config`. Each process imports only the modules of its roles. Without the HTTP modules,
+Nothing here waits for the database or the network. Packages outside `emailrouter` receive a section or single values of
+the configuration, never a whole `Config`. Each process imports only the modules of its roles. Without the HTTP modules,
 an smtp process needs a quarter less memory.
 """
 
@@ -42,13 +42,13 @@ if TYPE_CHECKING:
 Role = Literal["smtp", "api", "deliver"]
 ROLES: tuple[Role, ...] = ("smtp", "api", "deliver")
 
-# Connections that read SQLite concurrently, each in a thread. More than one per core has no effect.
+# Connections that read SQLite concurrently, each in its own thread. More than one per CPU core has no effect.
 SQLITE_READERS = 4
 
 
 @dataclass(slots=True)
 class Process:
-    """The parts of one process. A part that its roles or settings do not need is None."""
+    """The parts of one process. A part is None if the roles and settings of the process do not need it."""
 
     core: Core
     writer: GroupWriter[IncomingMail, Committed] | None = None
@@ -78,7 +78,7 @@ def build_database(config: Config, queries: Catalog) -> AnyDatabase:
 
 
 def build(config: Config, database: AnyDatabase, box: SecretBox, roles: frozenset[Role]) -> Process:
-    """Builds everything that the roles need. Must run on the event loop that will run them."""
+    """Builds everything that the roles need. Must run on the event loop that will run the roles."""
     side_tasks = SideTasks()
     meter = None if config.metrics.listen is None else _build_meter(roles, side_tasks)
     wake = None if "deliver" in roles else _build_wake(database)
@@ -108,7 +108,7 @@ def build(config: Config, database: AnyDatabase, box: SecretBox, roles: frozense
 
 
 def _build_wake(database: AnyDatabase) -> Waker:
-    """Builds the waker for dispatchers of other processes, which poll on SQLite."""
+    """Builds the waker that notifies dispatchers in other processes. With SQLite, they poll instead."""
     return Notifier(database) if isinstance(database, PostgresDatabase) else NullWaker()
 
 

@@ -39,7 +39,7 @@ AnyDatabase = SqliteDatabase | PostgresDatabase
 
 
 class Core:
-    """The parts that roles share. A part can be replaced by assigning it before its first use.
+    """The parts that roles share. Before its first use, a part can be replaced by assigning another object.
 
     `wake` is notified of integrations with due deliveries; None selects the dispatcher of this core.
     """
@@ -118,7 +118,7 @@ class Core:
 
     @cached_property
     def free_space(self) -> FreeSpaceCheck | None:
-        """The check of the disk with the SQLite file. The disk of PostgreSQL may be on another host."""
+        """Checks the free space on the disk of the SQLite file. None on PostgreSQL, whose disk may be remote."""
         if isinstance(self.database, SqliteDatabase):
             return FreeSpaceCheck(self.database.path, self.config.smtp.min_free_bytes, self.clock)
         return None
@@ -146,7 +146,10 @@ class Core:
         return use_cases.build_services(self)
 
     def open_parts(self) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
-        """Returns the built parts in the order of closing."""
+        """Returns the parts that were built and must be closed, in the order of closing.
+
+        Each item is the name of a part and its `close` method.
+        """
         built = vars(self)
         parts = (("commit queue", "writer"), ("client", "client"), ("contents", "contents"))
         return [(name, built[part].close) for name, part in parts if part in built]

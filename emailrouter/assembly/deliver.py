@@ -19,7 +19,7 @@ from router.store.sqlite import SqliteDatabase
 
 # Maximum time, in microseconds, that a worker keeps its lease while it waits for the rate limit.
 MAX_LEASE_WAIT = 2_000_000
-# SQLite has no notifications between processes.
+# Shorter than with PostgreSQL, because SQLite has no notifications between processes.
 SQLITE_POLL_INTERVAL_SECONDS = 0.25
 RETENTION_INTERVAL, DOMAIN_INTERVAL = 600 * SECOND, 60 * SECOND
 

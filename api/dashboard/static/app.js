@@ -11,20 +11,20 @@
     history.replaceState(null, "", here);
   }
 
-  // Dialogs and copy buttons.
+  // Handles buttons that open a dialog or copy a text.
   document.addEventListener("click", (event) => {
     const opener = event.target.closest("[data-opens]");
     if (opener) document.getElementById(opener.dataset.opens).showModal();
     const copier = event.target.closest("[data-copies]");
     if (copier) copy(copier);
   });
-  // Loads quoted text on request and replaces its link with it.
+  // Replaces a link to quoted text with the text.
   document.addEventListener("click", async (event) => {
     const link = event.target.closest("a[data-expand-label]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
     const response = await fetch(link.href).catch(() => null);
-    if (!response?.ok || response.redirected) { location.assign(link.href); return; } // opens the link, as without JavaScript
+    if (!response?.ok || response.redirected) { location.assign(link.href); return; } // opens the link instead
     const details = document.createElement("details"), summary = document.createElement("summary");
     const text = document.createElement("div");
     summary.textContent = link.dataset.expandLabel;
@@ -45,7 +45,7 @@
       button.textContent = "Copied";
       setTimeout(() => { button.textContent = label; }, 1500);
     } catch {
-      getSelection().selectAllChildren(source); // the clipboard requires HTTPS
+      getSelection().selectAllChildren(source); // without HTTPS, the user copies the selection
     }
   }
   function announce(text) {
@@ -59,11 +59,12 @@
   const areShortcutsOff = () => { try { return localStorage.getItem(SHORTCUTS_OFF) === "yes"; } catch { return false; } };
   if (checkbox) {
     checkbox.checked = !areShortcutsOff();
-    checkbox.addEventListener("change", () => { try { localStorage.setItem(SHORTCUTS_OFF, checkbox.checked ? "no" : "yes"); } catch { /* applies to this page only */ } });
+    checkbox.addEventListener("change", () => { try { localStorage.setItem(SHORTCUTS_OFF, checkbox.checked ? "no" : "yes"); } catch { /* then the setting applies to this page only */ } });
   }
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || (checkbox && !checkbox.checked && event.key !== "?")) return;
-    // Shortcuts work in checkboxes: the one in the shortcuts dialog keeps the focus briefly after the dialog closes.
+    // Shortcuts also work while a checkbox has the focus. The checkbox of the shortcuts dialog keeps the focus briefly
+    // after the dialog closes.
     if (event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]") || document.querySelector("dialog[open]")) return;
     if (event.key === "j" || event.key === "k") {
       event.preventDefault();
@@ -94,7 +95,7 @@
     rows[next].scrollIntoView({ block: "nearest" });
   }
 
-  // Ignores a second submit of the same form for five seconds; after that the first request may have been cancelled.
+  // Ignores a second submit of the same form for five seconds. After that, the first request may have failed.
   let submissions = new WeakMap();
   document.addEventListener("submit", (event) => {
     if (event.target.method !== "post") return;
@@ -104,7 +105,8 @@
   addEventListener("pageshow", () => { submissions = new WeakMap(); });
 
   // Updates live regions (`data-live`) from a fresh copy of the page. Only the visible tab listens, because browsers
-  // limit the connections to one host. A page with a form error has the URL of the form's action and does not listen.
+  // limit the connections to one host. A page with a form error does not listen, because its URL is that of the form's
+  // action.
   const hasFormError = document.querySelector("[data-form-error]") !== null;
   const liveRegions = hasFormError ? [] : [...document.querySelectorAll('[data-live][data-follow="yes"]')];
   let source = null, refreshTimer = null, isRefreshing = false;
@@ -123,14 +125,14 @@
     const attention = document.getElementById("attention")?.dataset.version ?? "";
     source = new EventSource(`/live?seen=${encodeURIComponent(liveRegions[0].dataset.live)}&trouble=${attention}`);
     source.addEventListener("changed", scheduleRefresh);
-    // Replaces the browser's own reconnect, whose URL is outdated and would report changes that are already shown.
+    // Reconnects with an updated URL. With the old one, the server would report changes that are already shown.
     source.addEventListener("error", () => {
       const isClosed = source?.readyState === EventSource.CLOSED;
       stopListening();
       setTimeout(listen, isClosed ? 30000 : 2000);
     });
   }
-  // Polls while a delivery or a DNS check is pending, because the result causes no event.
+  // Polls while a delivery or a DNS check is pending, because not every result causes an event.
   let pollCount = 0, pollTimer = null;
   function pollIfPending() {
     if (pollTimer || document.hidden || pollCount >= 60 || !liveRegions.some((region) => region.dataset.poll === "yes")) return;
@@ -195,7 +197,7 @@
     }
     return changed;
   }
-  // Moves the focus and selection of a removed row to an adjacent row.
+  // Removes a row and moves its focus and selection to an adjacent row.
   function removeNode(node) {
     const next = node.nextElementSibling ?? node.previousElementSibling;
     const hadFocus = node.contains(document.activeElement);
@@ -203,7 +205,7 @@
     node.remove();
     if (hadFocus && next) (next.querySelector("[data-open]") ?? makeFocusable(next)).focus({ preventScroll: true });
   }
-  // Keeps the focus on a link or button with the same text. Another link or button would do something else.
+  // Replaces a row. A focus in the row moves to the new link or button with the same text, else to the new row.
   function replaceNode(known, node) {
     const focused = known.contains(document.activeElement) ? document.activeElement : null;
     const replacement = document.importNode(node, true);

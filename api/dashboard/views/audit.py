@@ -52,7 +52,10 @@ async def show_list(visit: Visit) -> HtmlPage:
 
 
 def _actor_name(entry: AuditEntry, names: Mapping[str, str]) -> str:
-    """Returns the user's name. Without a user: `System`, `Unknown` for a failed sign-in, `Operator` for a command."""
+    """Returns the user's name. Without a user, returns one of three texts.
+
+    `System` stands for an automatic change, `Unknown` for a failed sign-in and `Operator` for a command.
+    """
     if entry.user_id is not None:
         return names[entry.user_id]
     if is_automatic(entry.action, json.loads(entry.detail)):

@@ -58,7 +58,10 @@ async def confirm_delete(visit: Visit) -> HtmlPage:
 
 
 async def delete(visit: Visit) -> Redirect:
-    """Removes the domain, and its aliases only if the confirmation page announced their removal (`force`)."""
+    """Removes the domain.
+
+    A domain with aliases is removed only with `force`, which the form contains if the confirmation page mentioned them.
+    """
     force = visit.form.get("force") == "true"
     await visit.services.domains.delete(visit.actor, visit.path_params["id"], force=force)
     return Redirect("/manage/domains", flash="domain-removed")

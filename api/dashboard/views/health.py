@@ -1,4 +1,4 @@
-"""`/activity/health`: database, delivery process, queue, failing integrations and domains."""
+"""`/activity/health`: database, delivery process, queue, failing integrations and domains with DNS problems."""
 
 from __future__ import annotations
 

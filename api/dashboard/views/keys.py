@@ -1,4 +1,4 @@
-"""`/manage/keys`: API keys. A key is shown only in the response that creates it."""
+"""`/manage/keys`: API keys. A key is shown only once, in the response to the form that creates it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def show_list(visit: Visit) -> HtmlPage:
 async def create(visit: Visit) -> HtmlPage:
     """Creates a key and shows it.
 
-    The response contains the key, so it cannot be a redirect. The form's token prevents a second key after a reload.
+    The response is not a redirect, because it contains the key. The form's token prevents a second key after a reload.
     """
     idempotency = visit.services.idempotency
     claim = await idempotency.claim(f"user:{visit.actor.user_id} /manage/keys", visit.form.get("once", ""), "")
@@ -46,7 +46,7 @@ async def create(visit: Visit) -> HtmlPage:
             user_id=visit.form.get("userId") or None,
             expires_at=_end_of_day(visit.form.get("expiresAt", ""), (await visit.local_time()).zone),
         )
-    except Exception:  # cancellation keeps the claim, because a timed-out request must not wait
+    except Exception:  # a cancelled request keeps the claim, because it must end without delay
         await idempotency.release(claim)
         raise
     await idempotency.store_response(claim, 201, None)

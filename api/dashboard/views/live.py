@@ -19,7 +19,7 @@ MAX_MARKER_LENGTH = 40
 async def stream_changes(visit: Visit) -> web.StreamResponse:
     """Streams the event `changed` without further data.
 
-    `seen` is the newest id and `trouble` the `AttentionCounts.fingerprint` that the page shows.
+    The query parameter `seen` is the `newest_id` that the page shows, and `trouble` the `AttentionCounts.fingerprint`.
     """
     request, workspace_id = visit.request, visit.actor.workspace_id
     feed = request.app[CHANGE_FEED]

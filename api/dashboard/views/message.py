@@ -13,10 +13,10 @@ from api.dashboard.page_headers import set_message_headers
 from router.admin.tickets.conversation import MessageView
 from router.errors import Refused, not_found_error
 
-# Limits of the attached images in a frame. They are data URIs, because the sandboxed frame sends no cookie.
+# Limits of the attached images in a frame. The images are data URIs, because the sandboxed frame sends no cookie.
 MAX_IMAGES = 20
 MAX_IMAGE_BYTES = 2_000_000
-# The HTML may show the same image thousands of times.
+# Maximum characters of the data URIs in a frame, because the HTML may show the same image thousands of times.
 MAX_FRAME_IMAGE_LENGTH = 8_000_000
 # Reading an image reads the whole message, and twenty reads of 30 MB take seconds.
 MAX_READ_BYTES = 60_000_000
@@ -61,7 +61,10 @@ async def _get_message(visit: Visit) -> MessageView:
 
 
 async def _embed_images(visit: Visit, view: MessageView) -> str:
-    """Returns the HTML with attached images as data URIs. Other `cid:` images get an empty `src`."""
+    """Returns the HTML with attached images embedded as data URIs.
+
+    `cid:` images that are not embedded have an empty `src`.
+    """
     by_cid = {
         attachment.content_id.strip("<>"): attachment
         for attachment in view.contents.attachments

@@ -31,7 +31,7 @@ async def verify_domain(visit: Visit) -> Redirect:
 
 
 async def add_integration(visit: Visit) -> Redirect:
-    """Sends a test message, so that an invalid webhook URL is noticed immediately."""
+    """Adds an integration and sends a test message, so that an invalid webhook URL is noticed immediately."""
     integration = await visit.services.integrations.create(
         visit.actor,
         type=DEFAULT_TYPE,

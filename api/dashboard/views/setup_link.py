@@ -1,4 +1,4 @@
-"""`/welcome`: the setup link, by which the first admin chooses an email address and a password."""
+"""`/welcome`: the setup link, with which the first admin chooses an email address and a password."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ async def show_setup_link(visit: Visit) -> HtmlPage:
 
 
 async def create_account(visit: Visit) -> web.StreamResponse:
-    """Completes the setup, which invalidates the link, and signs the admin in."""
+    """Saves the admin's email address, name and password, invalidates the link and signs the admin in."""
     user = await visit.services.setup_link.complete(
         visit.form.get("token", ""),
         email=visit.form.get("email", ""),

@@ -18,17 +18,17 @@ from router.admin.tickets.timeline import MessageExcerpt, Timeline, TimelineEntr
 from router.mail.contents import Attachment
 from router.model import TICKET_STATUSES, TicketEvent
 
-# Maximum bytes of HTML for the texts on a page, except for the first and the newest message.
+# Maximum bytes of HTML for the texts on a page. The ticket's first and newest messages do not count.
 MAX_TEXT_BYTES = 40_000
 MAX_FILE_LIST_BYTES = 20_000  # maximum bytes of HTML for the file lists on a page
-MIN_TEXT_BYTES = 600  # allowed for each message, even beyond MAX_TEXT_BYTES
-MIN_FILES = 3  # listed for each message, even beyond MAX_FILE_LIST_BYTES
-_FILE_LINK_BYTES = 200  # HTML of a file's link, without the file name
+MIN_TEXT_BYTES = 600  # bytes of HTML allowed for the text of each message, even beyond MAX_TEXT_BYTES
+MIN_FILES = 3  # number of files listed for each message, even beyond MAX_FILE_LIST_BYTES
+_FILE_LINK_BYTES = 200  # approximate HTML size of a file's link, without the file name
 
 
 @dataclass(frozen=True, slots=True)
 class PageEntry:
-    """A message, note or change as the page shows it.
+    """A message, note or change on the page.
 
     `text` and `files` are the shown parts. `omitted_before` counts the entries omitted directly before this one.
     """
@@ -99,7 +99,7 @@ def _redirect_to_ticket(visit: Visit, flash: str) -> Redirect:
 
 
 def _page_entries(timeline: Timeline) -> list[PageEntry]:
-    """Newer messages use up the size limits before older ones."""
+    """Returns the entries, oldest first. Newer messages have priority within the size limits."""
     text_bytes_left, file_bytes_left = MAX_TEXT_BYTES, MAX_FILE_LIST_BYTES
     entries = []
     for entry in reversed(timeline.entries):
@@ -128,7 +128,7 @@ def _page_entry(entry: TimelineEntry) -> PageEntry:
 
 
 def _truncate(text: str, size: int) -> str:
-    """Returns the beginning of a text that takes about `size` bytes of HTML."""
+    """Truncates the text so that it takes at most about `size` bytes of HTML."""
     cut = text.encode()[:size].decode(errors="ignore")
     weight = _html_size(cut)
     return cut if weight <= size else cut[: len(cut) * size // weight]

@@ -51,7 +51,7 @@ async def _find_tickets(visit: Visit, ticket_filter: TicketFilter) -> ResultPage
 
 
 async def _newest_id(visit: Visit) -> str:
-    """Must run before the list is read, so that the page does not miss a change in between."""
+    """Must be called before the tickets are read, so that the page does not miss a change in between."""
     return newest_id(await visit.services.tickets.list_newest_ids(visit.actor))
 
 

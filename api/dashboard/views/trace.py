@@ -21,7 +21,7 @@ async def search(visit: Visit) -> HtmlPage | Redirect:
 async def show_trace(visit: Visit) -> HtmlPage:
     trace = await visit.services.messages.get_trace(visit.actor, visit.path_params["id"])
     messages = await visit.services.messages.find(visit.actor, trace.message_id)
-    if not messages:  # erased since the trace was read
+    if not messages:  # the message was erased after its trace was read
         raise not_found_error("Message")
     integrations = (str(event.detail["integrationId"]) for event in trace.events if event.detail.get("integrationId"))
     context = {

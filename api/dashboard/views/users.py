@@ -54,7 +54,7 @@ async def set_password(visit: Visit) -> Redirect:
 
 
 async def set_disabled(visit: Visit) -> Redirect:
-    """The field is required, so that an incomplete form does not enable the user."""
+    """Requires the field `disabled`, so that an incomplete form does not enable the user."""
     value = visit.form.get("disabled")
     if value not in ("true", "false"):
         raise Refused("invalid_request", "disabled must be true or false", "disabled")
