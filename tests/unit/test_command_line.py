@@ -1,4 +1,4 @@
-"""Extra arguments on the command line."""
+"""Unexpected arguments are reported without URLs, which may contain secrets."""
 
 import click
 import pytest

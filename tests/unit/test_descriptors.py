@@ -1,4 +1,4 @@
-"""The file descriptor limit is raised to what the configuration needs."""
+"""The file descriptor limit is raised to the number that the configuration needs."""
 
 import resource
 

@@ -21,12 +21,12 @@ STYLE = ROOT / "docs" / "style.md"
 LISTS = frozenset({"docs/style.md", "docs/glossary.md", "tests/unit/test_glossary.py"})
 SKIPPED = re.compile(r"^LICENSE$|__pycache__/|common_passwords\.txt$|\.(lock|png|pyc|db|db-shm|db-wal)$")
 FIXTURES = re.compile(r"tests/corpus/|tests/.*/golden/")
-# In these modules string literals are parts of messages, so only names and comments are checked.
+# In these modules string literals are parts of messages, so only names, comments and docstrings are checked.
 MESSAGE_LITERALS = re.compile(r"tests/unit/mail/")
 # A media type, an SQL function, an ASN.1 type, metrics with public names, and the usual name of an absence notice.
 TOKENS = re.compile(r"octet-stream|octet_length|OCTET STRING|emailrouter_audit_owed(_total)?|out_of_office")
 QUOTATION = re.compile(r'"[^"]*"')
-# The delimiters of a string literal are not quotation marks.
+# The delimiters of a string literal do not make it a quotation.
 DELIMITERS = re.compile(r"""^\w*(?P<quotes>\"{3}|'{3}|["'])(?P<content>.*)(?P=quotes)$""", re.DOTALL)
 RELEASED = re.compile(r"^## \[\d", re.MULTILINE)
 ROW = re.compile(r"^\| (`[^|]*`) \| ([^|]*) \| (everything|names|modules) \|$", re.MULTILINE)
@@ -34,7 +34,7 @@ ROW = re.compile(r"^\| (`[^|]*`) \| ([^|]*) \| (everything|names|modules) \|$", 
 
 @dataclass(frozen=True)
 class Text:
-    """A part of a file, which begins at `line`."""
+    """A part of a file. `line` is the number of its first line."""
 
     line: int
     text: str
@@ -63,7 +63,10 @@ def split_words(text: str) -> str:
 
 
 def without_exemptions(text: str) -> str:
-    """Protocol tokens, and quotations in paragraphs that name an RFC, are exempt. Line numbers do not change."""
+    """Removes protocol tokens, and quotations in paragraphs that name an RFC.
+
+    Line numbers do not change.
+    """
 
     def without_quotations(paragraph: str) -> str:
         if not re.search(r"RFC \d", paragraph):
@@ -116,7 +119,7 @@ def violations(path: str, text: str, banned: Iterable[Ban]) -> list[str]:
             found.append(f"{path}: path with {ban.word!r}: use {ban.instead}")
     any_word = re.compile("|".join(ban.pattern.pattern for ban in words) or r"(?!)", re.IGNORECASE)
     if not any_word.search(split_words(text)):
-        return found  # This search is faster than splitting a file into parts.
+        return found  # splitting a file into parts is slower than this search
     for part in parts_of(path, text):
         checked = split_words(without_exemptions(part.text))
         for ban in words:
@@ -129,7 +132,7 @@ def violations(path: str, text: str, banned: Iterable[Ban]) -> list[str]:
 
 
 def files() -> Iterator[str]:
-    """Yields the files without git, because the unit tier starts no process."""
+    """Yields the paths of all files outside hidden and build folders, without git: unit tests start no process."""
     for top in ROOT.iterdir():
         if top.name == ".ci" or (top.is_dir() and not top.name.startswith((".", "build", "dist"))):
             yield from (str(path.relative_to(ROOT)) for path in top.rglob("*") if path.is_file())

@@ -20,7 +20,7 @@ from router.unicode_text import MAX_MARKS, has_long_marks, is_visible, limit_mar
 
 ROOT = Path(__file__).parents[2]
 ACUTE, DOT = "\u0301", "\u0323"
-# Marks of several classes, decomposable marks, marks without a class, and letters that decompose to marks.
+# Marks of several combining classes, decomposable marks, and letters that decompose to marks.
 MARKS = st.sampled_from("\u0301\u0323\u0344\u0345\u0f71\u0f73\u3099\uff9e\u05b0\u064b\u0e38\u1dc0\U0001d165")
 LETTERS = st.sampled_from("a \u00e9\u1f82\u1100\u1161\ud55c\u30ab\ufdfa\U0001f600")
 TEXTS = st.lists(st.one_of(st.lists(MARKS, max_size=80).map("".join), LETTERS, st.text(max_size=3)), max_size=12).map(

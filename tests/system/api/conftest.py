@@ -1,4 +1,4 @@
-"""Re-exports the fixtures of `tests.integration.api.conftest`."""
+"""Makes the API fixtures of `tests.integration.api.conftest` available to these tests."""
 
 from tests.integration.api.conftest import served, sqlite_served
 

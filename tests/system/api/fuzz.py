@@ -1,7 +1,7 @@
-"""Runs schemathesis against the started program on both databases, as `make api-fuzz`.
+"""Fuzzes the API of the running program with schemathesis on both databases (`make api-fuzz`).
 
-A run fails on a 5xx, a logged error, a response outside the OpenAPI document, or a call that never succeeded. DNS and
-Slack are stand-ins, so nothing leaves the machine.
+A run fails if schemathesis finds a fault or exceeds the time limit, if the program logs an error, or if a route never
+succeeds. DNS and Slack are stand-ins, so nothing leaves the machine.
 """
 
 # ruff: noqa: T201 - a command that prints its result
@@ -36,7 +36,7 @@ from tests.support.stores import KINDS
 from tests.system.api import fuzz_good
 
 MAILS = 30
-# The check `positive_data_acceptance` is omitted: a schema cannot express which ids exist and which names are taken.
+# `positive_data_acceptance` is omitted: a schema cannot express which ids exist and which names are taken.
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",
@@ -53,7 +53,7 @@ CHECKS = (
 
 @dataclass(frozen=True)
 class FuzzTarget:
-    """A running program, and what `tests.system.api.fuzz_hooks` needs to know of it."""
+    """The API of a running program. `facts` is the input of `tests.system.api.fuzz_hooks`."""
 
     url: str
     key: str
@@ -61,7 +61,7 @@ class FuzzTarget:
 
 
 async def prepare(installation: Installation, ready: dict[str, Any], slack: SlackStandIn, folder: Path) -> FuzzTarget:
-    """Creates an admin, tickets, and the objects for a valid request of each call."""
+    """Creates an admin, tickets, and the objects for one valid request per route."""
     actor, clock = Actor(installation.workspace_id, "admin"), SystemClock()
     login = {"email": "fuzz@example.org", "password": "correct horse battery"}
     user = await UserService(installation.database, clock).create(actor, **login, role="admin")
@@ -97,7 +97,7 @@ def _send(host: str, port: int) -> None:
 
 
 async def run_schemathesis(target: FuzzTarget, folder: Path, arguments: argparse.Namespace) -> int:
-    """Returns the exit code of schemathesis, or 1 at the time limit."""
+    """Returns the exit code of schemathesis, or 1 if it exceeds the time limit."""
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{target.url}/openapi.json", "--url", target.url]
     command += ["--header", f"Authorization: Bearer {target.key}", "--checks", ",".join(CHECKS)]
     command += ["--phases", "examples,coverage,fuzzing,stateful", "--max-examples", str(arguments.examples)]
@@ -128,7 +128,11 @@ async def run_schemathesis(target: FuzzTarget, folder: Path, arguments: argparse
 
 
 def report(kind: str, counts: dict[str, dict[str, int]], seconds: float) -> bool:
-    """Prints a summary and returns whether the program passed."""
+    """Prints a summary. Returns whether every route succeeded and no response was a 5xx.
+
+    Args:
+        counts: The number of responses by route and status.
+    """
     total: Counter[int] = Counter()
     for by_status in counts.values():
         total.update({int(status): number for status, number in by_status.items()})
@@ -145,7 +149,7 @@ def report(kind: str, counts: dict[str, dict[str, int]], seconds: float) -> bool
 
 
 async def fuzz_database(kind: str, arguments: argparse.Namespace) -> bool:
-    """Whether the program passes on one database."""
+    """Returns whether a run on one kind of database succeeds."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         slack = await stack.enter_async_context(SlackStandIn())

@@ -1,6 +1,6 @@
-"""One valid request per call of the API, with objects that no other request uses.
+"""One valid request for each route of the API.
 
-A call that never succeeds is therefore faulty, whatever the random requests do.
+Random requests do not use the ids in these requests. A route that never succeeds is therefore faulty.
 """
 
 import asyncio
@@ -18,9 +18,9 @@ DOMAIN = "kept.example"
 
 @dataclass
 class ValidRequests:
-    """Valid requests by method and path, as `{"path": {...}, "body": ...}`.
+    """Valid requests, and the ids that random requests must not use.
 
-    reserved_ids: ids that random requests must not use.
+    requests: `{"path": {...}, "body": ...}` for each `METHOD /path`, where `path` contains the path parameters.
     """
 
     requests: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -31,7 +31,7 @@ class ValidRequests:
 
 
 class RequestBuilder:
-    """Creates objects as an admin. Raises RuntimeError on an error response."""
+    """Sends requests as an admin. Raises RuntimeError on an error response."""
 
     def __init__(self, http: aiohttp.ClientSession, url: str, good: ValidRequests) -> None:
         self._http = http
@@ -50,7 +50,10 @@ class RequestBuilder:
         return created
 
     async def create_tickets(self, smtp: tuple[str, int], address: str, count: int) -> list[dict[str, Any]]:
-        """Creates tickets with one message and one delivery each, and reserves their ids."""
+        """Creates `count` tickets by mail, each with one message and one delivery.
+
+        Adds the ids of the tickets, messages and deliveries to `reserved_ids`.
+        """
         await asyncio.to_thread(_send, *smtp, address, count)
         listed = (await self.request("GET", "/emails/tickets?limit=200"))["tickets"]
         details = [
@@ -75,8 +78,8 @@ async def valid_requests(
     """Builds a valid request for every route.
 
     Args:
-        domain: The id of the active `DOMAIN`.
-        webhooks: The URLs of the webhooks `alive` and `gone`.
+        domain: The id of `DOMAIN`, which is active.
+        webhooks: The webhook URLs under the names `alive` and `gone`.
         smtp: Host and port of the SMTP server.
     """
     good = ValidRequests(reserved_ids=[domain])

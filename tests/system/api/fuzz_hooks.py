@@ -1,7 +1,7 @@
-"""Hooks of schemathesis, which loads this module as SCHEMATHESIS_HOOKS.
+"""Hooks of schemathesis, which loads the module that SCHEMATHESIS_HOOKS names.
 
-The hooks protect the user and the API key of the run, and replace webhook URLs by those of the Slack stand-in. They
-insert existing ids into random requests and add the requests of `tests.system.api.fuzz_good`.
+The hooks protect the user and the API key of the run from random requests, and replace webhook URLs by those of the
+Slack stand-in. They insert existing ids into random requests, and send the requests of `tests.system.api.fuzz_good`.
 """
 
 import atexit
@@ -18,7 +18,7 @@ from schemathesis.core import NOT_SET
 from schemathesis.generation import GenerationMode
 
 _FACTS: dict[str, Any] = json.loads(os.environ["API_FUZZ"])
-_KEPT = 200  # number of latest ids that are stored for each kind
+_KEPT = 200  # maximum number of stored ids for each kind
 _KINDS = {
     "users": "user",
     "keys": "key",
@@ -63,7 +63,7 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
 
 
 def _needs_success(case: Any) -> bool:
-    """Whether to send the valid request instead of the random case."""
+    """Whether to send the valid request of the route instead of the random request."""
     label = case.operation.label
     good = _FACTS["good"].get(label)
     if good is None or _responses[label][good["status"]]:
@@ -77,7 +77,7 @@ def _make_valid(case: Any) -> None:
     (case.headers or {}).pop("Idempotency-Key", None)
     body = dict(good["body"] or {})
     if case.operation.path == "/auth/password" and not _responses["DELETE /auth/sessions/{id}"][204]:
-        body["password"] = "short"  # a valid password would end the session that DELETE /auth/sessions/{id} needs
+        body["password"] = "short"  # a password change would end the session that DELETE /auth/sessions/{id} needs
     if body or case.body is not NOT_SET:
         case.body = body
 
@@ -93,12 +93,12 @@ def after_call(context: Any, case: Any, response: Any) -> None:
 
 
 def _is_odd(text: str) -> bool:
-    """Selects half of all texts, and the same ones in every run."""
+    """Selects about half of all texts, the same texts in every run."""
     return bool(zlib.crc32(text.encode("utf-8", "replace")) % 2)
 
 
 def _choose_id(kind: str, value: str) -> str:
-    """Replaces half of the ids by existing ones, and protected ids by unknown ones."""
+    """Replaces about half of the ids by existing ids, and a protected id by an unknown id."""
     known = _seen[kind]
     if known and _is_odd(value):
         value = known[zlib.crc32(value.encode("utf-8", "replace")) // 2 % len(known)]
@@ -106,7 +106,7 @@ def _choose_id(kind: str, value: str) -> str:
 
 
 def _local_url(url: str) -> str:
-    """Replaces a URL that has a host by a working or a removed webhook of the Slack stand-in."""
+    """Returns a URL without a host unchanged, otherwise a webhook of the Slack stand-in, which may be removed."""
     try:
         has_host = bool(urlsplit(url.strip()).netloc)
     except ValueError:

@@ -38,7 +38,7 @@ _HEADERS = {"Reply-To": "Werkstatt Kunde <werkstatt@customer.test>"}
 
 
 async def prepare(served: ServedInstallation, dns: DnsStandIn, slack: SlackStandIn) -> dict[str, str]:
-    """Creates the objects of the document. Returns the variables of the commands."""
+    """Creates the objects that the documented commands use. Returns the shell variables of the commands."""
     await served.create_alias("office", "office.example")
     await served.accept_ticket(
         mails.with_attachment(to="office@office.example", headers=_HEADERS), "office@office.example"
@@ -66,9 +66,9 @@ async def prepare(served: ServedInstallation, dns: DnsStandIn, slack: SlackStand
 
 
 async def run_command(command: str, known: dict[str, str], folder: Path) -> ApiReply:
-    """Runs a command of the document and stores the id of a created object in `known`.
+    """Runs a documented command and stores the id of a created object in `known`.
 
-    A `.curlrc` in the folder makes curl append the status and the content type.
+    The `.curlrc` in `folder` makes curl append a line with the status and the content type.
     """
     env = {"PATH": os.environ["PATH"], "CURL_HOME": str(folder), "NO_PROXY": "*", **known}
     process = await asyncio.create_subprocess_exec(
@@ -88,7 +88,7 @@ async def run_command(command: str, known: dict[str, str], folder: Path) -> ApiR
 
 
 def _shape(value: Any) -> Any:
-    """The field names on all levels. The free-form objects `preview` and `detail` are omitted."""
+    """Returns the field names on all levels, without the free-form fields `preview` and `detail`."""
     if isinstance(value, dict):
         return {name: _shape(inner) for name, inner in value.items() if name not in ("preview", "detail")}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Sizes of modules, functions and classes, from the source text."""
+"""Finds modules, functions and classes that are too large."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 FILE_LINES, FUNCTION_LINES, ATTRIBUTES = 350, 50, 15
-# Classes with one of these bases or decorators declare their attributes and have no limit.
+# Classes with one of these bases or decorators declare their attributes and may exceed ATTRIBUTES.
 DECLARING = frozenset({"dataclasses.dataclass", "pydantic.BaseModel"})
 
 
 @dataclass
 class Class:
-    """A class definition. `above` names its bases and decorators."""
+    """A class definition. `above` contains the dotted names of its bases and decorators."""
 
     place: str
     attributes: set[str] = field(default_factory=set)
@@ -23,10 +23,10 @@ class Class:
 def oversized(sources: Mapping[str, str]) -> dict[str, int]:
     """Returns the modules, functions and classes that exceed a limit, with their sizes.
 
-    The attributes of a class include those of its bases.
+    The size of a class is the number of its attributes, including those of its bases. Other sizes are in lines.
 
     Args:
-        sources: The texts of modules by path, such as `smtp/server.py`.
+        sources: The source of each module by path, such as `smtp/server.py`.
     """
     found = {path: text.count("\n") for path, text in sources.items() if text.count("\n") > FILE_LINES}
     classes: dict[str, Class] = {}
@@ -93,7 +93,7 @@ def _dotted(node: ast.expr, names: Mapping[str, str], module: str) -> str:
 
 
 def _lineage(dotted: str, classes: Mapping[str, Class]) -> set[str]:
-    """The names of a class, its ancestors and all their decorators."""
+    """Returns the names of a class, of its ancestors, and of all their decorators."""
     found = {dotted}
     for each in classes[dotted].above if dotted in classes else ():
         found |= _lineage(each, classes)

@@ -10,7 +10,7 @@ SHARED = {"MxRecord": "an MX record, as name servers return it and as the API di
 
 
 def classes() -> dict[str, set[str]]:
-    """The modules that define each class name."""
+    """Returns the paths of the modules that define each class name."""
     modules_by_name: dict[str, set[str]] = defaultdict(set)
     for path in tracked():
         if path.suffix == ".py":

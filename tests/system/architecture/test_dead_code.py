@@ -1,4 +1,4 @@
-"""vulture finds no unused name and has no unneeded exception."""
+"""vulture finds no unused name, and every entry of its `ignore_names` is needed."""
 
 import re
 import subprocess

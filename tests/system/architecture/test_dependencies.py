@@ -1,4 +1,4 @@
-"""Lower bounds are the tested versions, and documented installations verify hashes."""
+"""Minimum versions are the locked versions, lock files agree, and documented installations verify hashes."""
 
 import re
 import tomllib

@@ -1,4 +1,4 @@
-"""Modules, files and headings that the docs name or link to exist."""
+"""Every module, file and heading that a document names or links to exists."""
 
 import re
 from importlib import import_module
@@ -24,7 +24,8 @@ LINKING = sorted(
     )
     for path in folder.glob("*.md")
 )
-# Documents other than flow.md contain names of settings and units, which begin like names of packages.
+# In documents other than flow.md, only names in `router` are checked: `smtp.` and `api.` may also begin the name of a
+# setting or a systemd unit.
 _MODULE = {"flow.md": re.compile(r"`((?:api|config|emailrouter|router|smtp)(?:\.[a-z_]+)+)`")}
 _MODULE_OF_THE_CORE = re.compile(r"`(router(?:\.[a-z_]+)+)`")
 _LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#]*)(?:#([^)]*))?\)")
@@ -43,7 +44,7 @@ def exists(module: str) -> bool:
 
 
 def resolves(dotted: str) -> bool:
-    """Whether a dotted name is a module or an attribute of one."""
+    """Whether a dotted name is a module, or something that a module defines."""
     parts = dotted.split(".")
     for length in range(len(parts), 0, -1):
         try:
@@ -52,7 +53,7 @@ def resolves(dotted: str) -> bool:
             continue
         for part in parts[length:]:
             if part in getattr(found, "__annotations__", {}):
-                return True  # an attribute of instances
+                return True  # an attribute that only instances have
             if not hasattr(found, part):
                 return False
             found = getattr(found, part)
@@ -69,7 +70,7 @@ def test_names_in_documents_exist(path: Path) -> None:
 
 
 def anchors(text: str) -> set[str]:
-    """The anchors of a document's headings, as GitHub and GitLab derive them."""
+    """Returns the anchors of a document's headings, as GitHub and GitLab derive them."""
     headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -84,7 +85,7 @@ def test_links_between_documents_resolve(path: Path) -> None:
     assert broken == []
 
 
-# `smtp.` and `api.` also begin names of settings.
+# Only names in `router` are checked: `smtp.` and `api.` also begin names of settings.
 @pytest.mark.parametrize("path", SOURCES, ids=name)
 def test_names_of_the_core_in_docstrings_and_comments_exist(path: Path) -> None:
     mentioned = {match.rstrip(".") for match in _CORE_NAME.findall(path.read_text(encoding="utf-8"))}

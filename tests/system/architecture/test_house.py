@@ -68,7 +68,7 @@ def test_environment_is_read_only_at_the_edges() -> None:
         for p in SOURCES
         if re.search(r"os\.(environ|getenv)\b(?!,)", p.read_text(encoding="utf-8"))
         and p.relative_to(ROOT).parts[0] not in allowed
-        and name(p) != "smtp/server.py"  # LISTEN_FDS of sd_listen_fds(3), as a default argument
+        and name(p) != "smtp/server.py"  # reads LISTEN_FDS, see sd_listen_fds(3)
     ]
     assert found == []
 

@@ -1,6 +1,7 @@
-"""Backups made while mail is accepted, with the commands of docs/operations.md, restore a complete installation.
+"""Backups made with the commands of docs/operations.md while mail is accepted are complete.
 
-The copy contains every message accepted before the backup began, passes the loss audit and serves the program.
+A restored backup contains every message accepted before the backup began. It passes the loss audit, and the program
+can run on it.
 """
 
 import asyncio
@@ -27,7 +28,7 @@ from tests.support.slack import SlackStandIn
 from tests.support.stores import postgres_database, sqlite_database
 from tests.system.restart.load import under_load
 
-# The rate limit counters change without requests.
+# `rate_windows` is not compared, because it changes without requests.
 TABLES = frozenset(re.findall(r"CREATE TABLE (\w+)", load_migrations()[0].text)) - {"rate_windows"}
 MESSAGES = 25
 Backup = Callable[[str], Coroutine[None, None, str]]

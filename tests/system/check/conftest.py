@@ -1,4 +1,4 @@
-"""Re-exports the fixtures of `tests.integration.check.conftest`."""
+"""Makes the fixture of `tests.integration.check.conftest` available to these tests."""
 
 from tests.integration.check.conftest import setup
 

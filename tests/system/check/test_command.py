@@ -1,4 +1,4 @@
-"""`emailrouter check` as a command: lines, JSON and exit codes."""
+"""Output lines, JSON and exit codes of the command `emailrouter check`."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The fixtures `cli`, a command line on SQLite, and `both`, one on each database."""
+"""Fixtures of the command tests: `cli` runs commands on SQLite, and `both` on each database in turn."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Applying an unchanged export of a workspace changes nothing."""
+"""Export and application of workspace documents. Applying an unchanged export changes nothing."""
 
 import re
 import tomllib
@@ -19,7 +19,7 @@ from router.provisioning.plan import Change
 from router.secrets import SecretBox, new_key
 from tests.support.installation.command_line import WEBHOOK, CommandLine
 
-# Dozens of processes are slow on a busy machine.
+# Some tests run dozens of commands, each in a new process.
 pytestmark = pytest.mark.timeout(600)
 
 BOX = SecretBox(new_key())
@@ -31,7 +31,7 @@ DOMAINS = st.from_regex(r"[a-z]{1,5}\.(example|test)", fullmatch=True)
 
 @st.composite
 def snapshots(draw: st.DrawFn) -> Snapshot:
-    """Generates any workspace, also with names that need TOML quoting."""
+    """Generates snapshots of workspaces, including names that TOML must quote."""
     domains = draw(st.lists(DOMAINS, unique=True, max_size=3))
     integrations = tuple(_integration(f"int_{n:026}", name) for n, name in enumerate(draw(st.lists(NAMES, max_size=4))))
     ids = [None, *(integration.id for integration in integrations)]
@@ -184,7 +184,7 @@ def test_impossible_document_is_rejected_before_any_change(text: str, expected: 
 
 
 def test_equivalent_spellings_are_no_change() -> None:
-    """A file written by hand may be spelled differently from an export."""
+    """A handwritten document may spell names and addresses differently from an export."""
     domain = Domain("dom_1", "ws_1", "b.test", "active", "", "[]", 0, None, None)
     alias = Alias("alias_1", "ws_1", "dom_1", "b.test", "support", "support", "int_1", "active", 0)
     user = User("user_1", "ws_1", "eve@b.test", "Ève", "agent", None, 0, None)
@@ -201,7 +201,7 @@ def test_equivalent_spellings_are_no_change() -> None:
 
 
 async def test_from_one_installation_to_another(both: CommandLine, tmp_path: Path) -> None:
-    """Applying the file exported from another installation changes nothing."""
+    """A handwritten document is applied and exported. Applying the export changes nothing."""
     cli = both
     wanted = tmp_path / "wanted.toml"
     wanted.write_text(
@@ -293,7 +293,7 @@ def _integration(integration_id: str, name: str, encrypted: str = "") -> Integra
 
 
 def _apply(url: str | None = None) -> DocumentApplier:
-    """A `DocumentApplier` that can plan but not apply."""
+    """Returns a `DocumentApplier` that can plan changes but not apply them."""
     services: ProvisioningServices = _UnusedServices()  # type: ignore[assignment]
     return DocumentApplier(services, CHANNELS, BOX, lambda _: url, allow_private=False)
 

@@ -1,4 +1,4 @@
-"""The commands of each noun, such as `domain`, have the fields of the API and fixed exit codes."""
+"""The commands of each noun, such as `domain`, print the fields of the API and have fixed exit codes."""
 
 import os
 import re
@@ -12,12 +12,12 @@ from tests.support.process import run_cli
 from tests.support.slack import SlackStandIn
 from tests.support.stores import sqlite_database
 
-# Dozens of processes are slow on a busy machine.
+# Some tests run dozens of commands, each in a new process.
 pytestmark = pytest.mark.timeout(600)
 
 
 async def test_first_day_of_an_operator(both: CommandLine, dns_server: DnsStandIn, slack: SlackStandIn) -> None:
-    """From an empty installation to a replayed delivery."""
+    """An operator sets up an empty installation and replays a delivery."""
     cli = both
     cli.env["dns.nameservers"] = [dns_server.address]
     added = await cli.json("domain", "add", "Example.ORG.")
@@ -254,7 +254,7 @@ async def test_missing_database_is_reported_and_not_created(tmp_path: Path) -> N
 
 
 async def test_running_process_applies_changes(cli: CommandLine) -> None:
-    """Every cache compares the routing version, which the transaction of the change increments."""
+    """Running processes compare the routing version, which every change must increment."""
     (await cli("domain", "add", "example.org")).ok()
     before = await _version(cli)
     (await cli("domain", "remove", "example.org", "--yes")).ok()

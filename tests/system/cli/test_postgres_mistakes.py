@@ -1,4 +1,4 @@
-"""Configuration errors with PostgreSQL are reported in one line with the fix, and by the exit code."""
+"""A mistake in the PostgreSQL configuration is reported in one line with its fix, and by the exit code."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,11 +12,11 @@ from tests.support.installation import program_settings
 from tests.support.installation.command_line import ADMIN, CommandLine
 from tests.support.postgres import PostgresServer
 
-ROLE = "mistaken"  # a role without grants, created once for the whole server
+ROLE = "mistaken"  # a role without privileges; all databases of the server share it
 NO_LOGIN = "mistaken_nologin"
 FOLDER = "/nonexistent"
 
-# Parameters of the URL, and a text of the error.
+# (parameters of the database URL, part of the expected error)
 PARAMETERS = [
     ("channel_binding=require", "channel_binding must be one of disable, prefer"),
     ("sslmode=maybe", "sslmode must be one of disable, allow"),
@@ -36,14 +36,14 @@ PARAMETERS = [
 
 
 def alter_url(url: str, *, user: str = "", database: str = "", query: str = "") -> str:
-    """Replaces parts of a URL, and its password by one that must not be printed."""
+    """Replaces the given parts of a URL, and sets a password that must not be printed."""
     parts = urlsplit(url)
     netloc = f"{user or parts.username}:not-shown@{parts.hostname}:{parts.port}"
     return urlunsplit(parts._replace(netloc=netloc, path=f"/{database or parts.path[1:]}", query=query))
 
 
 async def assert_fails(folder: Path, url: str, *names: str, code: int = 2, command: str = "migrate") -> None:
-    """Asserts that the command prints one line with `names` and without the password."""
+    """Asserts that the command fails with one line that contains all `names` but not the password."""
     cli = CommandLine(folder, {**program_settings(url, folder), "database.connect_timeout": "5s"})
     line = await cli.error_line(command, code=code)
     assert all(name in line for name in names), line
@@ -52,13 +52,13 @@ async def assert_fails(folder: Path, url: str, *names: str, code: int = 2, comma
 
 @pytest.fixture
 async def administrator(postgres_server: PostgresServer, postgres_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection to the database of the test, on a server with the roles `ROLE` and `NO_LOGIN`."""
+    """Creates the roles `ROLE` and `NO_LOGIN`. Yields a connection to the database of the test."""
     connection = await asyncpg.connect(postgres_url)
     for role, login in ((ROLE, "LOGIN"), (NO_LOGIN, "NOLOGIN")):
         try:
             await connection.execute(f"CREATE ROLE {role} {login}")
         except (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
-            continue  # created by the test of another worker
+            continue  # another test worker has created the role
     yield connection
     await connection.close()
 
@@ -97,7 +97,7 @@ async def test_unknown_role_database_and_host(
 
 
 async def test_no_server(tmp_path: Path) -> None:
-    """An error with code 1 may be temporary, so a serving process would retry."""
+    """The exit code is 1 if the error may be temporary."""
     await assert_fails(tmp_path, "postgresql://u:not-shown@127.0.0.1:1/mail", "127.0.0.1:1", "refused", code=1)
     await assert_fails(tmp_path, "postgresql://u:not-shown@no-such-host.invalid/mail", "does not resolve", code=1)
     await assert_fails(tmp_path, "postgresql://u:not-shown@/mail?host=/nonexistent", "/nonexistent", code=1)

@@ -1,4 +1,4 @@
-"""`reparse` replaces the text of messages, except of those whose raw content was erased."""
+"""`reparse` replaces the stored text of messages, unless their raw content was erased."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""After a key rotation the new key decrypts everything, and a kill between any two steps loses nothing."""
+"""After a key rotation, the new key decrypts every secret. A kill between any two steps loses no secret."""
 
 import json
 from pathlib import Path
@@ -59,7 +59,7 @@ async def test_configured_key_is_replaced_by_the_operator(cli: CommandLine) -> N
 
 
 class Killed(BaseException):
-    """Simulates `kill -9`, which no `except Exception` clause catches."""
+    """Simulates SIGKILL: no `except Exception` clause catches a BaseException."""
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ class Killed(BaseException):
 async def test_kill_between_any_two_steps(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    """The next start finds the key that decrypts the secret."""
+    """The next start loads the key that decrypts the secret."""
     config = load(_empty(tmp_path), {"EMAILROUTER_SERVER__DATA_DIR": str(tmp_path)})
     box = await load_secret_box(config, store.database)
     workspace_id = await seeds.insert_workspace(store.database)

@@ -1,4 +1,4 @@
-"""Destructive commands ask for confirmation on a terminal."""
+"""Commands on a terminal ask for confirmation. Commands also work with closed standard streams."""
 
 import asyncio
 import os
@@ -18,7 +18,10 @@ Answer = Callable[[int, asyncio.subprocess.Process], object]
 
 
 async def answer_prompt(cli: CommandLine, *args: str, answer: Answer) -> tuple[int, str]:
-    """Answers the prompt of a command. Returns the exit code and the error output after the answer."""
+    """Runs a command, and calls `answer` at its prompt.
+
+    Returns the exit code and the error output after the prompt.
+    """
     ours, theirs = pty.openpty()
     try:
         process = await asyncio.create_subprocess_exec(
@@ -53,14 +56,14 @@ async def answer_prompt(cli: CommandLine, *args: str, answer: Answer) -> tuple[i
 def reads_answer(pid: int) -> bool:
     """Whether a process waits for standard input.
 
-    No user can send a signal in the microseconds between the prompt and `read`.
+    The tests answer a prompt only then: no user can send a signal in the microseconds between the prompt and `read`.
     """
     return Path(f"/proc/{pid}/syscall").read_text().split()[1:2] == ["0x0"]
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 async def test_closed_standard_streams(cli: CommandLine, closed: str) -> None:
-    """A file must not get the descriptor of a closed standard stream."""
+    """No file that the command opens may get the descriptor of a closed standard stream."""
     command = f'exec "$0" -m emailrouter domain add example.org --json {closed}'
     process = await asyncio.create_subprocess_exec(
         "sh", "-c", command, sys.executable, cwd=cli.folder, env=environment(cli.env)

@@ -1,7 +1,7 @@
 """Compares the database and the posts of the Slack stand-in with the replies that the sender received.
 
-Every acknowledged message must be stored, have its tickets and be posted. A duplicate post needs an attempt whose
-outcome is unknown, or a deliverer that was paused.
+Every acknowledged message must be stored unchanged, have one ticket for each recipient, and be posted. A duplicate
+post is a fault, unless the outcome of an attempt is unknown or a deliverer was paused.
 """
 
 import contextlib
@@ -19,19 +19,19 @@ import asyncpg
 
 from tests.support.slack import Post
 
-# The number of the message occurs in no other text.
+# Identifies a message in rows and posts: no other text contains `crash-` and seven digits.
 SUBJECT = "crash-{:07d}"
 _TOKEN = re.compile(rb"crash-([0-9]{7})")
 
 
 class DatabaseReader:
-    """Reads the database of a running program from outside."""
+    """Reads the database while programs may be running on it."""
 
     def __init__(self, url: str) -> None:
         self.url = url
 
     async def rows(self, statement: str) -> list[tuple[Any, ...]]:
-        """The statement must be valid on both databases."""
+        """Returns the rows of a statement that must be valid in SQLite and PostgreSQL."""
         if self.url.startswith("sqlite:///"):
             path = Path(self.url.removeprefix("sqlite:///"))
             with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as connection:
@@ -50,9 +50,10 @@ class DatabaseReader:
 
 
 class NamespaceDatabaseReader(DatabaseReader):
-    """Reads a copy of a SQLite database in another mount namespace, because SQLite cannot open it through /proc.
+    """Reads copies of a SQLite database that is in another mount namespace.
 
-    A copy that is made during a write may be unreadable, so reading is repeated.
+    SQLite cannot open the original through /proc. A copy made during a write may be unreadable, so `rows` tries up to
+    20 copies.
     """
 
     def __init__(self, path: Path, copies: Path) -> None:
@@ -76,7 +77,7 @@ class NamespaceDatabaseReader(DatabaseReader):
 
 @dataclass(slots=True)
 class Findings:
-    """The result of the audit. A pair is the number of a message and one of its recipients."""
+    """The result of the audit. Each pair contains the number of a message and one of its recipients."""
 
     acknowledged: int = 0
     tickets: int = 0
@@ -97,7 +98,7 @@ class Findings:
     unexplained_posts: list[tuple[int, str]] = field(default_factory=list)
 
     def faults(self) -> dict[str, Sequence[object]]:
-        """The first entries of each list that must be empty and is not."""
+        """Returns up to 10 entries for each kind of fault that was found."""
         kinds: dict[str, Sequence[object]] = {
             "messages rejected with 5yz": self.rejected,
             "acknowledged messages lost": self.lost,
@@ -124,8 +125,10 @@ async def audit(
     """Audits the database, the posts and the replies.
 
     Args:
+        acknowledged: The message ID in the 250 reply, by message number and recipient.
+        rejected: The 5yz replies.
         channels: The path of the webhook for each recipient.
-        contents: The content of each message that was sent.
+        contents: The content of each message that was sent, by message number.
         paused: Whether a deliverer was paused, so that messages may have been posted twice.
     """
     found = Findings(acknowledged=len(acknowledged), rejected=list(rejected))
@@ -143,7 +146,7 @@ async def audit(
     known: dict[int, set[str]] = defaultdict(set)
     for (number, _), found_ids in messages.items():
         known[number] |= found_ids
-    # The id in a 250 may belong to another recipient of the same message, never to another message.
+    # The message ID in a 250 may be that of another recipient of the same message, never that of another message.
     found.lost = sorted(
         key for key, message in acknowledged.items() if not tickets[key] or message not in known[key[0]]
     )
@@ -214,7 +217,7 @@ async def _compare_deliveries(
                 found.not_posted.append(key)
             sent = sum(attempts[delivery]["sent"] for delivery in deliveries) if paused else 1
             if times > sent + lost:
-                # Only a missing response explains the additional posts.
+                # Only attempts without a response can explain the additional posts.
                 found.unanswered_reasons.update(
                     reason for d in deliveries for reason in unanswered_reasons_by_delivery[d]
                 )
@@ -224,7 +227,10 @@ async def _compare_deliveries(
 
 
 def _count_posts(posts: Iterable[Post], found: Findings) -> Counter[tuple[int, str]]:
-    """Counts the successful posts for each message and webhook. A digest names several messages."""
+    """Counts the successful posts by message number and webhook path. Updates `found.repeated_messages`.
+
+    A digest names several messages.
+    """
     seen: Counter[tuple[int, str]] = Counter()
     for post in posts:
         if post.status is not None and 200 <= post.status < 300:

@@ -1,6 +1,6 @@
 """Agents that claim unassigned tickets through any running API process.
 
-A `200` means that the ticket is assigned to the agent. A request without a response proves nothing.
+A `200` proves that the ticket was assigned to the agent. A claim without a response may have succeeded.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ _PATIENCE = aiohttp.ClientTimeout(total=10)
 class Claimants:
     """Claims unassigned tickets until the `async with` block ends.
 
-    `claimed` lists, for each ticket, the users that got a `200`. `unanswered` counts claims without a response.
+    `claimed` lists, for each ticket, the users that received a `200`. `unanswered` counts claims without a response.
     """
 
     def __init__(self, users: Mapping[str, str], apis: Callable[[], list[str]]) -> None:

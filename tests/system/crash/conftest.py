@@ -15,5 +15,5 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def server(request: pytest.FixtureRequest) -> Callable[[], PostgresServer]:
-    """Returns a function that starts the PostgreSQL server of the test run when it is needed."""
+    """Returns a function that returns the PostgreSQL server of the test run, which starts on first use."""
     return lambda: request.getfixturevalue("postgres_server")

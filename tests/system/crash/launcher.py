@@ -4,8 +4,8 @@
     --stop-at POINT[:n]   sends SIGSTOP instead
     --clock FILE          shifts the clock by the microseconds in the file, read on every call
     --hurry               checks for due maintenance tasks at least every 20 ms
-    --small-disk DIR:SIZE mounts a file system of this many bytes over the directory, visible to this process only
-    --obey-modes          drops root's capability to ignore file modes, as for a service user
+    --small-disk DIR:SIZE mounts a file system of SIZE bytes over DIR, visible to this process only
+    --obey-modes          drops the capabilities by which root ignores file modes, as for a service user
 
 Options with a value may be repeated. The arguments after `--` are those of the program.
 """
@@ -41,7 +41,7 @@ def install_signal(place: str, number: signal.Signals) -> None:
 
 
 def shift_clock(path: Path) -> None:
-    """Shifts the clock by the value in the file, but not monotonic time."""
+    """Shifts `SystemClock.now` by the microseconds in the file. Monotonic time is unchanged."""
     now = SystemClock.now
 
     def shifted(self: SystemClock) -> int:
@@ -54,7 +54,10 @@ def shift_clock(path: Path) -> None:
 
 
 def mount_small_disk(folder: Path, size: int) -> None:
-    """Mounts a small file system in a namespace of this process and copies the files to it."""
+    """Mounts a file system of `size` bytes over `folder`, visible to this process only.
+
+    Copies the files of `folder` to the new file system.
+    """
     kept = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
     mount(folder, size)
     for name, content in kept.items():
@@ -63,7 +66,7 @@ def mount_small_disk(folder: Path, size: int) -> None:
 
 
 def drop_capabilities(argv: Sequence[str]) -> None:
-    """Restarts this process without the capabilities to ignore file modes."""
+    """Restarts this process without the capabilities by which root ignores file modes."""
     libc = ctypes.CDLL(None)
     for capability in (_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH):
         libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)

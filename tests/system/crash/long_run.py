@@ -31,12 +31,12 @@ from tests.system.crash.system_under_test import SystemUnderTest, system_under_t
 
 CONNECTIONS = 12
 ALIASES = 10
-# average number of messages between kills
+# average number of acknowledgements between kills
 MAILS = 120
 FLEET = ("smtp", "smtp", "smtp", "deliver", "deliver", "deliver")
 SETTLE_SECONDS = 300
 RECOVERY_SECONDS = 60
-LEASE_SECONDS = 3  # the same value as in `system_under_test`
+LEASE_SECONDS = 3  # the value of delivery.lease in `system_under_test`
 SETTINGS: dict[str, object] = {
     "delivery.digest_after": 60,
     "database.connect_timeout": "2s",
@@ -51,7 +51,7 @@ def print_line(text: str) -> None:
 
 @dataclass(slots=True)
 class RunResult:
-    """Counts of the run that the findings of the audit do not contain."""
+    """Counts of the run that the findings of the audit do not include."""
 
     kills: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
@@ -60,7 +60,7 @@ class RunResult:
 
 
 class Crasher:
-    """Kills and restarts processes. `roles` are the processes of the installation."""
+    """Kills and restarts processes. `roles` contains the command of each process, such as `smtp`."""
 
     def __init__(
         self,
@@ -84,7 +84,11 @@ class Crasher:
             await self._system.wait_ready(program)
 
     async def crash(self, n: int) -> None:
-        """Kills a process or the database server under load, or pauses a deliverer. `n` counts from 1."""
+        """Kills a process or the database server under load, or pauses a deliverer.
+
+        Args:
+            n: The number of this crash, from 1, which selects the action.
+        """
         self._queue_messages()
         await self._mta.wait_accepted(
             len(self._mta.acknowledged) + self._random.randrange(1, 2 * MAILS), timeout=RECOVERY_SECONDS
@@ -118,7 +122,7 @@ class Crasher:
         await self._system.wait_ready(program)
 
     async def _pause(self) -> None:
-        """Stops a deliverer until its lease expires and others take over, then resumes it."""
+        """Stops a deliverer until its lease expires and other deliverers take over, then resumes it."""
         place = self._random.choice([n for n, role in enumerate(self._roles) if role == "deliver"])
         program = self._fleet[place]
         program.pause()
@@ -150,7 +154,7 @@ async def open_server(kind: str) -> AsyncIterator[PostgresServer | None]:
 async def crash(kind: str, *, kills: int, seconds: float, fleet: bool, seed: int) -> tuple[RunResult, Findings]:
     own = asyncio.current_task()
     assert own is not None
-    # An interrupted run leaves no files either.
+    # SIGTERM cancels the run, which then removes its files.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, own.cancel)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="er-crash-") as folder:
@@ -181,7 +185,7 @@ def _require_server(server: PostgresServer | None) -> PostgresServer:
 
 
 def format_table(run: RunResult, found: Findings) -> str:
-    """Returns the table of docs/reliability.md."""
+    """Returns the rows of the table in docs/reliability.md."""
     rows: list[tuple[str, object]] = [
         *((f"killed: {what}", count) for what, count in sorted(run.kills.items())),
         ("messages acknowledged (counted once for each alias)", found.acknowledged),

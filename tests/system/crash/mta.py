@@ -1,7 +1,6 @@
-"""A sender that keeps each message until it receives 250 or a 5yz, like an MTA.
+"""A sender that, like an MTA, retries each message until every recipient is accepted or rejected with 5yz.
 
-Each recipient is tracked separately. A lost connection proves nothing about the message in transfer, so the sender
-repeats the message.
+After a lost connection it is unknown whether the message in transfer was accepted, so the sender sends it again.
 """
 
 import asyncio
@@ -15,7 +14,7 @@ from typing import Self
 
 _REPLY = re.compile(rb"([2-5])[0-9][0-9]([ -])")
 _QUEUED = re.compile(rb"queued as (\S+)")
-# A real MTA waits minutes.
+# A real MTA waits minutes before it retries.
 _RETRY_SECONDS = 0.02
 _MAX_REPLIES = 1000
 
@@ -39,7 +38,7 @@ class _Queued:
 class QueueingMta:
     """Sends queued messages until each recipient is accepted or rejected.
 
-    `servers` returns the current addresses of the servers before each connection.
+    `servers` is called before each connection and returns the current addresses of the servers.
     """
 
     def __init__(
@@ -49,15 +48,15 @@ class QueueingMta:
         self._connections = connections
         self._timeout = timeout
         self._queue: deque[_Queued] = deque()
-        self._pending = 0  # queued or in transfer
+        self._pending = 0  # messages that are queued or in transfer
         self._next_server = itertools.count()
         self._changed = asyncio.Condition()
         self._tasks: list[asyncio.Task[None]] = []
         self.acknowledged: dict[tuple[int, str], str] = {}  # (number, recipient) -> message ID in the 250 reply
-        self.rejected: list[str] = []  # the 5yz replies
+        self.rejected: list[str] = []  # the 5yz replies, with number and recipients of the message
         self.deferred: deque[str] = deque(maxlen=_MAX_REPLIES)  # the latest 4yz replies
         self.deferred_count = 0
-        self.lost_connections = 0  # connections that failed or ended without a reply
+        self.lost_connections = 0  # connections that could not be opened or ended before a reply
 
     async def __aenter__(self) -> Self:
         self._tasks = [asyncio.create_task(self._send_repeatedly()) for _ in range(self._connections)]
@@ -88,7 +87,10 @@ class QueueingMta:
         await self.wait_until(lambda: len(self.acknowledged) >= total, timeout=timeout)
 
     async def wait_until(self, condition: Callable[[], bool], *, timeout: float = 60) -> None:
-        """Checks the condition after each transaction and each lost connection."""
+        """Waits until `condition` is true. Checks it after each transaction and each lost connection.
+
+        Raises TimeoutError, or the exception of a sending task that failed.
+        """
         try:
             async with asyncio.timeout(timeout), self._changed:
                 await self._changed.wait_for(lambda: condition() or self._failed())
@@ -151,7 +153,7 @@ class QueueingMta:
     async def _run_transaction(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, queued: _Queued
     ) -> bool:
-        """Sends one message to its pending recipients. Returns whether the connection is still usable."""
+        """Sends one message to its pending recipients. Returns whether to keep the connection."""
         mail, asked = queued.mail, sorted(queued.waiting)
         commands = [f"MAIL FROM:<{mail.reverse_path}>", *(f"RCPT TO:<{r}>" for r in asked), "DATA"]
         writer.write("".join(f"{command}\r\n" for command in commands).encode())
@@ -161,7 +163,7 @@ class QueueingMta:
             r for r, answer in zip(asked, answers[1:-1], strict=True) if begun and self._is_accepted(answer, queued, r)
         ]
         if not accepted or not answers[-1].startswith(b"3"):
-            # After an accepted recipient, DATA may only be deferred.
+            # If a recipient was accepted, the server may answer DATA with 4yz, but not with 5yz.
             assert not accepted or answers[-1].startswith(b"4"), answers
             await asyncio.sleep(_RETRY_SECONDS)
             return False
@@ -179,7 +181,10 @@ class QueueingMta:
         return not answer.startswith(b"421")
 
     def _is_accepted(self, answer: bytes, queued: _Queued, *recipients: str) -> bool:
-        """Whether the reply is 2yz. A 5yz ends the message for these recipients."""
+        """Returns whether the reply is 2yz. Records a 4yz or 5yz.
+
+        After a 5yz the message is not sent to `recipients` again.
+        """
         if answer.startswith(b"5"):
             self.rejected.append(f"{queued.mail.number} {recipients}: {answer.decode(errors='replace').strip()}")
             queued.waiting.difference_update(recipients)
@@ -189,7 +194,7 @@ class QueueingMta:
         return answer.startswith(b"2")
 
     async def _read_reply(self, reader: asyncio.StreamReader) -> bytes:
-        """Raises EOFError if the server closed the connection."""
+        """Reads a reply of one or more lines. Raises EOFError if the server closes the connection."""
         whole = b""
         async with asyncio.timeout(self._timeout):
             while True:

@@ -1,7 +1,7 @@
 """The named points at which the program is killed.
 
-`install` wraps a function of the product from outside, which affects this process and cannot be undone. Installing a
-point whose function was renamed fails.
+`install` replaces a function of the program in this process until the process ends. It raises an exception if the
+function was renamed.
 """
 
 import functools
@@ -37,20 +37,23 @@ from smtp.transport import Transport
 Trigger = Callable[[], None]
 Condition = Callable[..., bool]
 
-# All tasks share the wrapped commit of asyncpg, so the context tells whether a task runs the group commit.
+# All transactions call the wrapped commit of asyncpg. This variable is true in those that accept messages.
 _accepting: ContextVar[bool] = ContextVar("accepting", default=False)
 
 
 @dataclass(frozen=True)
 class CrashPoint:
-    """`meaning` is the state when the process dies here. `install` wraps the function."""
+    """A point at which the process can be killed. `meaning` describes the state at this point.
+
+    `install(trigger)` makes the process call `trigger` at the point.
+    """
 
     meaning: str
     install: Callable[[Trigger], None]
 
 
 def install(name: str, trigger: Trigger) -> None:
-    """Calls `trigger` whenever the program reaches the point. Raises KeyError for an unknown name."""
+    """Makes this process call `trigger` whenever it reaches the point. Raises KeyError for an unknown name."""
     POINTS[name].install(trigger)
 
 
@@ -101,7 +104,7 @@ def after(meaning: str, owner: Any, name: str, when: Condition = _always) -> Cra
 
 
 def after_statement(meaning: str, query: str) -> CrashPoint:
-    """Builds a point inside the accept transaction, after a statement for the whole group."""
+    """Builds a point in the transaction that accepts messages, after its statement `query`."""
 
     def put(trigger: Trigger) -> None:
         inner: Any = vars(core)["commit_group"]
@@ -119,7 +122,7 @@ def after_statement(meaning: str, query: str) -> CrashPoint:
                     results: Sequence[Any] = end.value
                     return results
 
-        core.commit_group = watched  # type: ignore[attr-defined]  # the name that `core` passes to the writers
+        core.commit_group = watched  # type: ignore[attr-defined]  # `core` passes this function to the writers
 
     return CrashPoint(meaning, put)
 
@@ -144,7 +147,7 @@ class _CommitTracer:
 
 
 def accept_commit(meaning: str, *, done: bool) -> CrashPoint:
-    """Builds a point before the COMMIT of the group commit, or after it if `done`."""
+    """Builds a point before the COMMIT of a transaction that accepts messages, or after this COMMIT if `done`."""
 
     def put(trigger: Trigger) -> None:
         first, then = (None, trigger) if done else (trigger, None)
@@ -177,7 +180,7 @@ def _contains_queued_reply(args: tuple[Any, ...]) -> bool:
 
 
 def reply_written() -> CrashPoint:
-    """Builds a point after the kernel received the 250."""
+    """Builds a point after a 250 for a message was written to the socket."""
 
     def put(trigger: Trigger) -> None:
         said: list[bool] = []

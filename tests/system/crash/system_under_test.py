@@ -18,12 +18,10 @@ from tests.system.crash.audit import SUBJECT, DatabaseReader, Findings, audit
 from tests.system.crash.mta import OutgoingMail, QueueingMta
 
 DOMAIN = "crash.test"
-# More than one stored chunk, so that a kill can fall between two chunks.
+# Bytes of a large message, which is stored in several chunks, so that a kill can fall between two of them.
 _LARGE = 300 * 1024
 _MAX_POSTS = 2_000_000
 
-
-# Leases are so short that a test can wait for their expiry.
 _SETTINGS: dict[str, object] = {
     "smtp.max_connections_per_ip": 1000,
     "smtp.max_mails_per_minute_per_ip": 0,
@@ -31,8 +29,9 @@ _SETTINGS: dict[str, object] = {
     "delivery.burst": 1000,
     "delivery.digest_after": 100_000,
     "delivery.timeout": "2s",
+    # so short that a test can wait until a lease expires
     "delivery.lease": "3s",
-    # Repeated kills claim the same delivery many times.
+    # Each kill may cost the same delivery a claim.
     "delivery.max_claims": 1000,
 }
 
@@ -66,9 +65,12 @@ class SystemUnderTest:
         return list(self.channels)
 
     def new_mails(self, count: int, *, to: Sequence[str] = (), large: int = 0, replies: int = 0) -> list[OutgoingMail]:
-        """Creates messages to the recipients `to`, or else to the aliases in turn.
+        """Creates messages.
 
-        Every `large`-th message is large, and every `replies`-th replies to the previous one (0: none).
+        Args:
+            to: The recipients of each message. By default each message goes to one or two aliases in turn.
+            large: Every `large`-th message is large; 0 for none.
+            replies: Every `replies`-th message replies to the previous one; 0 for none.
         """
         return [self._new_mail(next(self._numbers), to, large=large, replies=replies) for _ in range(count)]
 
@@ -90,7 +92,7 @@ class SystemUnderTest:
         return OutgoingMail(number, recipients, "ada@mta.test", content)
 
     def start_mta(self, connections: int = 4, *, timeout: float = 30) -> QueueingMta:
-        """Returns a sender to all servers that are ready, to be entered with `async with`."""
+        """Returns a sender that uses all ready servers. It starts when it is entered with `async with`."""
         return QueueingMta(self.smtp_addresses, connections=connections, timeout=timeout)
 
     def api_addresses(self) -> list[str]:
@@ -100,11 +102,15 @@ class SystemUnderTest:
         return [address for program, address in self._smtp_addresses.items() if program.running()]
 
     def environment(self, **settings: object) -> dict[str, object]:
-        """Returns the settings of the program, with `section__key=value` as additional settings."""
+        """Returns the settings of the program. `section__key=value` adds or replaces a setting."""
         return {**self.installation.settings, **{key.replace("__", "."): value for key, value in settings.items()}}
 
     async def launch(self, *arguments: str, options: Sequence[str] = (), **settings: object) -> Program:
-        """Starts the program without waiting, through the launcher if there are `options`."""
+        """Starts the program and does not wait until it is ready.
+
+        Args:
+            options: Options of `tests.system.crash.launcher`. Without options the program is started directly.
+        """
         command: tuple[str, ...] = ("-m", "emailrouter")
         if options:
             command = ("-m", "tests.system.crash.launcher", *options, "--")
@@ -134,7 +140,7 @@ class SystemUnderTest:
         return ("--clock", str(self.clock_file))
 
     def set_clock(self, seconds: float) -> None:
-        """Shifts the clock of programs started with `clock_options`."""
+        """Sets the clock of programs started with `clock_options` to `seconds` ahead of real time."""
         fresh = self.clock_file.with_suffix(".new")
         fresh.write_text(str(round(seconds * 1_000_000)))
         fresh.replace(self.clock_file)
@@ -171,7 +177,7 @@ class SystemUnderTest:
         )
 
     async def assert_no_faults(self, mta: QueueingMta, *, paused: bool = False) -> Findings:
-        """Returns the findings of the audit, which must be without faults."""
+        """Asserts that the audit finds no fault. Returns its findings."""
         found = await self.audit(mta, paused=paused)
         assert not found.faults(), found.faults()
         return found
@@ -184,12 +190,12 @@ class SystemUnderTest:
             self.channels[f"{name}@{DOMAIN}"] = self.slack.path(name)
 
     async def add_users(self, count: int, role: Role = "agent") -> dict[str, str]:
-        """Returns an API key for each user id."""
+        """Creates users. Returns their API keys by user id."""
         async with self.installation.open_database():
             return dict([await self.installation.add_user_with_key(role) for _ in range(count)])
 
     def recent_warnings(self) -> str:
-        """The last warnings and errors of the program that was started last."""
+        """Returns the last warnings and errors of the program that was started last."""
         events = self.running[-1].log_events() if self.running else []
         bad = [str(event)[-3000:] for event in events if event.get("level") in ("warning", "error", "critical")]
         return "\n".join(["--- the last warnings of the last program", *bad[-10:]])
@@ -209,13 +215,13 @@ async def system_under_test(
     settings: dict[str, object] | None = None,
     slack: SlackStandIn | None = None,
 ) -> AsyncIterator[SystemUnderTest]:
-    """Yields an installation without a running program.
+    """Yields an installation on which no program runs yet.
 
     Args:
         kind: `sqlite` (in `folder`) or `postgres` (a new database on `server()`).
         aliases: The number of aliases, each with its own webhook.
-        webhooks: The names of aliases and webhooks, instead of a number.
-        slack: A stand-in owned by the caller.
+        webhooks: The name of each alias and its webhook. If given, `aliases` is ignored.
+        slack: An existing stand-in. By default the installation has its own.
     """
     async with AsyncExitStack() as stack:
         if slack is None:

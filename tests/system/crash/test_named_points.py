@@ -1,4 +1,4 @@
-"""Kills at named points, followed by a restart, lose and duplicate nothing acknowledged.
+"""A kill at a named point, followed by a restart, neither loses nor duplicates an acknowledged message.
 
 The exit by SIGKILL proves that the process reached the point.
 """
@@ -45,7 +45,7 @@ DELIVER = (
     "posted",
     "posted:4",
     "outcome-begins",
-    "releasing-leases",  # needs a lease of the process that was killed at the previous point
+    "releasing-leases",  # needs a lease that the process killed at the previous point has left
     "outcome-written",
     "leases-released",
     "outcome-committed",
@@ -57,14 +57,14 @@ SPECIAL = {"retry-written", "digest-begins", "digest-posted", "parking", "parked
 MAILS = 6
 
 
-# The short run visits these points on both databases.
+# Every run visits these points on both databases.
 ON_BOTH = frozenset({"accept-commit", "accept-committed", "posted"})
 
 
 def select_points(kind: str, chain: tuple[str, ...]) -> list[str]:
-    """Returns the points of a chain that this run visits on a database.
+    """Returns the points of `chain` to visit on a database: all with CRASH_POINTS=all, otherwise about half of them.
 
-    The short run divides the points among the databases, because each start takes almost a second.
+    Each start takes almost a second, so by default most points are visited on only one database.
     """
     if os.environ.get("CRASH_POINTS") == "all":
         return list(chain)
@@ -75,9 +75,10 @@ def select_points(kind: str, chain: tuple[str, ...]) -> list[str]:
 async def run_until_killed(
     system: SystemUnderTest, mta: QueueingMta, point: str, *, mails: int = MAILS, stop: bool = False, **settings: object
 ) -> None:
-    """Starts the program and sends messages until it dies at the point.
+    """Starts the program, sends it messages and asserts that it is killed at the point.
 
-    stop: terminates the program when it is ready, for points of the shutdown.
+    Args:
+        stop: Whether to terminate the program when it is ready, to reach a point of the shutdown.
     """
     mta.queue(system.new_mails(mails, large=5, replies=4))
     program = await system.launch("serve", options=("--kill-at", point, *system.clock_options), **settings)
@@ -99,7 +100,8 @@ async def assert_killed(program: Program, point: str) -> None:
 async def assert_recovers(system: SystemUnderTest, mta: QueueingMta, *, late: float = 600) -> None:
     """Starts the program and asserts that everything is delivered without faults.
 
-    late: seconds by which the clock is ahead, so that retries are due at once.
+    Args:
+        late: Seconds by which the clock is ahead, so that pending retries are due.
     """
     system.set_clock(late)
     program = await system.start(options=system.clock_options)
@@ -111,7 +113,7 @@ async def assert_recovers(system: SystemUnderTest, mta: QueueingMta, *, late: fl
 
 def test_every_point_is_visited() -> None:
     visited = {place.partition(":")[0] for place in (*ACCEPT, *DELIVER, *LIFE, *MIGRATION, *RETENTION)} | SPECIAL
-    # other tests visit these points
+    # `migration-statement` has the suffix `-pg` on PostgreSQL, and test_processes visits `notifying`.
     assert visited == POINTS.keys() - {"migration-statement-pg", "notifying"}
     assert len(visited) >= 20
 

@@ -58,7 +58,10 @@ async def has_claimed_more(claimants: Claimants, claimed: int) -> bool:
 async def test_a_webhook_recovers_while_a_message_for_it_is_written(
     server: Callable[[], PostgresServer], tmp_path: Path
 ) -> None:
-    """The accept transaction saw the webhook as failing. The delivery must not stay parked after the recovery."""
+    """The transaction of the message reads the status `failing` before the recovery, and commits after the recovery.
+
+    The delivery must not stay parked.
+    """
     async with system_under_test("postgres", tmp_path, server, aliases=1) as system, system.start_mta(1) as mta:
         system.slack.remove_webhook("team0")
         first = await system.start("smtp")
@@ -89,7 +92,7 @@ async def test_a_webhook_recovers_while_a_message_for_it_is_written(
 async def test_a_deliverer_stopped_past_its_lease(
     server: Callable[[], PostgresServer], tmp_path: Path, point: str, second_posts: int
 ) -> None:
-    """The stopped deliverer sends nothing more once resumed."""
+    """Once resumed, the stopped deliverer does not post what another deliverer has posted."""
     async with system_under_test("postgres", tmp_path, server, aliases=1) as system, system.start_mta() as mta:
         await system.start("smtp")
         sleeper = await system.start("deliver", options=("--stop-at", point))

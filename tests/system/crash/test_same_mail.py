@@ -24,7 +24,7 @@ class RepeatingClient:
         self.system = system
 
     async def send(self, content: bytes, *recipients: str, reverse_path: str = "ada@customer.test") -> str:
-        """Returns the message ID in the 250 reply."""
+        """Sends a message. Returns the message ID in the 250 reply."""
         ((host, port),) = self.system.smtp_addresses()
         reply = await send_mail(host, port, reverse_path, recipients or (A,), content)
         assert reply.code == 250, reply

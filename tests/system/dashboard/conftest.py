@@ -1,4 +1,4 @@
-"""Re-exports the fixtures of `tests.integration.dashboard.conftest`."""
+"""Makes the fixtures of `tests.integration.dashboard.conftest` available to these tests."""
 
 from tests.integration.dashboard.conftest import (
     chromium_browser,

@@ -1,4 +1,4 @@
-"""A page in use keeps its focus during live updates, acts once on shortcuts, and throttles refreshes."""
+"""Live updates keep the focus and are throttled. Shortcuts and submissions take effect once."""
 
 import asyncio
 from typing import Any
@@ -14,7 +14,8 @@ from tests.system.dashboard.test_browser import sign_in
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-# A browser moves the focus from a hidden element only at a repaint, so all steps run before the next one.
+# A browser moves the focus from a hidden element only at a repaint. All steps are in one script, so that no repaint
+# occurs between them.
 CLOSE_LIST_AND_PRESS_KEY = """() => {
   document.getElementById("keys").showModal();
   document.getElementById("keys-on").focus();
@@ -40,7 +41,7 @@ async def test_held_key_acts_once(site: ServedInstallation, window: Window) -> N
     await page.wait_for_load_state()
     await page.keyboard.down("r")
     await expect(page.get_by_role("button", name="Reopen")).to_be_visible()
-    for _ in range(3):  # the key is still down, so the next page gets repeated key events
+    for _ in range(3):  # a key that stays down sends repeated events, also to the next page
         await page.keyboard.down("r")
     await page.keyboard.up("r")
     await page.keyboard.press("n")
@@ -102,7 +103,7 @@ async def test_focused_field_defers_updates(site: ServedInstallation, window: Wi
     await expect(page.get_by_role("button", name="Resolve")).to_be_focused()
 
 
-# The test sets the responses and counts requests and streams.
+# Replaces EventSource and fetch, so that a test can set the responses, and count requests and streams.
 STUB_SERVER = """
 window.streams = [];
 window.EventSource = class extends EventTarget {

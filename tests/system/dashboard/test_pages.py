@@ -1,4 +1,4 @@
-"""Every page is accessible, small, and usable on a phone."""
+"""Every page is accessible, small in bytes, and usable on a phone."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.support.browser import Window
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-PARTS = 3  # several workers share the pages
+PARTS = 3  # parts of the list of pages, which several workers can check concurrently
 
 
 async def test_every_page_is_visited() -> None:
@@ -18,7 +18,7 @@ async def test_every_page_is_visited() -> None:
 
 @pytest.mark.parametrize("part", range(PARTS))
 async def test_pages(populated: PopulatedInstallation, window: Window, part: int) -> None:
-    """Opening a tab takes as long as a check, so one tab shows all pages of a part."""
+    """One tab shows all pages of a part, because opening a tab takes as long as checking a page."""
     root = populated.served.root
     page = await window.open(root + "/sign-in")
     for path in sorted(VISITS)[part::PARTS]:

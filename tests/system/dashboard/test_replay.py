@@ -31,7 +31,7 @@ async def test_failed_delivery_is_retried(window: Window, tmp_path: Path) -> Non
             host, port = split_address(facts["smtp"][0])
             assert (await send_mail(host, port, "ann@customer.test", [f"support@{DOMAIN}"], mail)).code == 250
             await program.wait_event("delivery.failed")
-            async with asyncio.timeout(10):  # the next claim-and-record transaction writes the outcome
+            async with asyncio.timeout(10):  # the outcome is written after the event is logged
                 while not await made.count_rows("deliveries", "state = 'dead'"):  # noqa: ASYNC110 - another process sends no notification
                     await asyncio.sleep(0.01)
             page = await window.open(f"http://{facts['api']}/activity")

@@ -1,4 +1,4 @@
-"""The setup, from its link to the first ticket, in a browser and over HTTP."""
+"""Setup from the setup link to the first ticket, in a browser and over HTTP."""
 
 import re
 from pathlib import Path

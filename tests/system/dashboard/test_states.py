@@ -71,12 +71,12 @@ EXTREME = (
     "/manage/audit",
 )
 
-PARTS = 2  # several workers share the lists
+PARTS = 2  # parts of each list of pages, which several workers can check concurrently
 
 
 @dataclass(frozen=True)
 class Place:
-    """An installation, the session token of an admin, and the ids of objects."""
+    """An installation, the session token of an admin, and the ids of its objects."""
 
     served: ServedInstallation
     token: str
@@ -114,7 +114,7 @@ def _picture_name(kind: str, path: str) -> str:
 
 
 async def _page(place: Place, window: Window) -> Page:
-    """Opening a tab takes as long as a check, so a test uses one tab for all pages."""
+    """Opens the only tab of a test, because opening a tab takes as long as checking a page."""
     await window.sign_in(place.served.root, place.token)
     return await window.open(place.served.root + "/set-up")
 
@@ -201,4 +201,4 @@ async def test_setup_in_progress(window: Window, tmp_path: Path) -> None:
         await window.sign_in(served.root, place.token)
         page = await window.open(served.root + "/set-up")
         await check_page(page, "set-up-begun", "light", "dark", "phone", folder=PAGE_PICTURES)
-        await page.close()  # closed before the server ends the event stream of the page
+        await page.close()  # before the server stops and ends the event stream of the page

@@ -1,4 +1,4 @@
-"""Limits of connections and their exemptions."""
+"""Connection limits of the API. Trusted proxies and Unix sockets are exempt from the limit per address."""
 
 from ipaddress import IPv4Address, IPv6Address, ip_network
 

@@ -1,4 +1,4 @@
-"""Ratios compare two servers within one round, and targets use the median ratio."""
+"""A ratio compares two servers within one round. A target applies to the median of the ratios."""
 
 from bench.comparison import BASE, PerformanceTarget
 from bench.rounds import Measurement, Results, format_spread, format_table

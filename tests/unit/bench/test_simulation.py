@@ -1,4 +1,4 @@
-"""The simulation gives results that are known from theory."""
+"""The simulation agrees with results that are known from theory."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ ALONE = Layout(100, 1, 1, 0.0, 1e9, 0.0, 1, [4000])
 
 @pytest.mark.parametrize("load", [0.3, 0.6, 0.8])
 def test_one_thread_behaves_like_an_m_d_1_queue(load: float) -> None:
-    """The mean time in an M/D/1 queue with service time s is s + load * s / (2 * (1 - load))."""
+    """In an M/D/1 queue with service time s, waiting plus service takes s + load * s / (2 * (1 - load)) on average."""
     service = 0.001
     result = simulate(replace(ALONE, rate=load / service), replace(FREE, receive=service), seconds=60)
     mean = sum(result.waits) / len(result.waits)
@@ -53,7 +53,10 @@ def test_a_pool_serves_in_order() -> None:
 
 
 def test_messages_of_one_workspace_wait_for_its_row() -> None:
-    """With flushes of 10 ms, one workspace commits 100 transactions a second."""
+    """With flushes of 10 ms, one workspace commits 100 transactions a second.
+
+    Each transaction locks the workspace's row until the flush.
+    """
     slow = Layout(0, 10, 8, 0.01, 1e9, 0.0, 1, [4000], clients=10)
     one = simulate(slow, FREE, seconds=5)
     many = simulate(replace(slow, workspaces=1_000), FREE, seconds=5)

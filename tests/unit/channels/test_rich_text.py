@@ -1,4 +1,4 @@
-"""Truncation and normalisation of text keep grapheme clusters whole."""
+"""Truncation, normalisation and escaping of text."""
 
 import pytest
 from hypothesis import given

@@ -68,7 +68,10 @@ NOTIFICATIONS = {
 
 
 def _golden(name: str, payload: Payload) -> None:
-    """Compares with a golden file. To update the file, delete it, run the test twice and review the difference."""
+    """Compares `payload` with a golden file.
+
+    To update the file, delete it, run the test twice and review the difference.
+    """
     path = GOLDEN / f"{name}.json"
     text = json.dumps(payload, indent=2, ensure_ascii=False) + "\n"
     if not path.exists():

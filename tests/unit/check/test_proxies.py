@@ -1,4 +1,4 @@
-"""The check of the trusted proxies."""
+"""The check of `api.trusted_proxies`."""
 
 import ssl
 

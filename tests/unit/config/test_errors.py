@@ -23,7 +23,7 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def error_line(text: str = "", environ: dict[str, str] | None = None) -> str:
-    """Loads a file and an environment; returns the error, which must be one line without secrets."""
+    """Loads a file and environment variables. Returns the error, which must be one line without the secret."""
     Path("emailrouter.toml").write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError) as caught:
         load(None, environ or {})
@@ -243,7 +243,7 @@ def test_errors_contain_no_secrets(key: str, text: str, directory: Path) -> None
     "key", [setting for setting in SETTINGS if not setting.is_file], ids=lambda setting: setting.name
 )
 def test_errors_do_not_contain_secret_file_content(key: Setting, directory: Path) -> None:
-    """The `_FILE` variable of any setting may name a file with a secret by mistake."""
+    """The `_FILE` variable of a setting may by mistake name a file that contains a secret."""
     (directory / "secret").write_text(f"\t{SECRET}\n{SECRET}")
     assert key.variable in error_line(environ={f"{key.variable}_FILE": str(directory / "secret")})
 

@@ -14,7 +14,7 @@ from config.values import Address
 
 @pytest.fixture(autouse=True)
 def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty working directory. Its `etc.toml` replaces the configuration file in /etc."""
+    """Enters an empty directory, in which `etc.toml` stands for the configuration file in /etc."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("config.load.DEFAULT_PATHS", (Path("emailrouter.toml"), tmp_path / "etc.toml"))
     return tmp_path
@@ -42,7 +42,7 @@ def test_first_existing_file_is_read(directory: Path) -> None:
 def test_inaccessible_working_directory_is_skipped(
     enters: bool, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`os.access` is replaced, as root can enter any directory."""
+    """The test replaces `os.access`, because root can enter any directory."""
     system = write(directory / "etc.toml", "")
     local = write(Path("emailrouter.toml"), "")
     monkeypatch.setattr("config.load.os.access", lambda path, mode: enters or (path, mode) != (Path(), os.X_OK))

@@ -52,7 +52,7 @@ def test_sample_is_the_same_on_every_host(monkeypatch: pytest.MonkeyPatch) -> No
 def test_commented_examples_are_valid(tmp_path: Path) -> None:
     everything = re.sub(r"^# (\w+ = )", r"\1", render_sample(), flags=re.MULTILINE)
     file = tmp_path / "all.toml"
-    # The example of the secret key is invalid, because a valid one would be used in production.
+    # The secret key in the sample is invalid, so that nobody can use it in production.
     file.write_text(re.sub(r"^secret_key.*\n", "", everything, flags=re.MULTILINE), encoding="utf-8")
     config = load(file, {})
     assert config.server.hostname == "mx1.example.com"

@@ -1,4 +1,4 @@
-"""The loaded configuration."""
+"""Defaults, names and immutability of the loaded configuration."""
 
 import json
 from datetime import timedelta
@@ -46,7 +46,7 @@ def test_specified_sections() -> None:
     for name, model in SECTIONS.items():
         assert isinstance(getattr(Config(), name), model)
     assert len({known.variable for known in SETTINGS}) == len(SETTINGS)
-    # A key that ends in _file would make `..._FILE` ambiguous.
+    # The variable of a key that ends in _file would look like the `_FILE` variable of another key.
     assert not [known.name for known in SETTINGS if known.key.endswith("_file")]
 
 

@@ -1,4 +1,4 @@
-"""Secrets print as `***`, and invalid ones are not quoted."""
+"""Secrets print as `***`, and error messages do not quote invalid secrets."""
 
 import copy
 import json

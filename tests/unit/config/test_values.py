@@ -1,4 +1,4 @@
-"""The types of settings."""
+"""Parsing and formatting of the values of settings."""
 
 from collections.abc import Callable
 from datetime import timedelta

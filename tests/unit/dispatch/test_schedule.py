@@ -1,4 +1,4 @@
-"""The retry schedule and pacing as pure arithmetic."""
+"""Computation of retry times and of pacing."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +25,7 @@ TIME = st.integers(min_value=0, max_value=2**61)
 def test_the_list_of_waits() -> None:
     assert len(WAIT_SECONDS) == 8
     assert list(WAIT_SECONDS) == sorted(WAIT_SECONDS)
-    assert 27 * HOUR <= sum(WAIT_SECONDS) < 72 * HOUR  # below the default max_age of 3 days
+    assert 27 * HOUR <= sum(WAIT_SECONDS) < 72 * HOUR  # less than the default delivery.max_age of 3 days
 
 
 @given(st.integers(min_value=1, max_value=10_000), RANDOM)

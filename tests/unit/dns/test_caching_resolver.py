@@ -1,4 +1,4 @@
-"""The caching resolver merges, limits and caches queries."""
+"""The caching resolver merges and limits concurrent queries, and caches records."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from tests.support.waiting import wait_until
 
 
 class GatedResolver:
-    """A resolver that answers once `release` is set, and records its queries."""
+    """A resolver that records its queries and answers only while `release` is set."""
 
     def __init__(self) -> None:
         self.answer: DnsRecords[str] | NoDnsRecord | DnsFailure = DnsRecords(("x",), ttl=60)

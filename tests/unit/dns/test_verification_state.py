@@ -1,4 +1,4 @@
-"""Only definite misses over several days make a verified domain unverified."""
+"""A verified domain becomes unverified only if its records are definitely missing for several days."""
 
 import pytest
 from hypothesis import given

@@ -16,7 +16,7 @@ def _is_event_name(first: ast.expr | None) -> bool:
 
 
 def calls() -> Iterator[tuple[str, str, ast.expr | None]]:
-    """Yields (location, level, first argument) of every log call."""
+    """Yields the location, the level and the first argument of every log call."""
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -32,7 +32,7 @@ def calls() -> Iterator[tuple[str, str, ast.expr | None]]:
 
 
 def test_events_have_literal_names() -> None:
-    """Sentences and computed names cannot be searched or listed."""
+    """Event names are literal, so that they can be searched for in the code and listed in the documentation."""
     assert {where for where, _, first in calls() if not _is_event_name(first)} == set()
 
 

@@ -1,4 +1,4 @@
-"""The log level of loggers in use, and the output for terminals."""
+"""Changes of the log level, and the output for terminals."""
 
 import json
 import logging

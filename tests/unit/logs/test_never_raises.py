@@ -1,4 +1,4 @@
-"""A log call never raises, and its line contains what can be rendered."""
+"""A log call never raises an exception, and logs everything that can be rendered."""
 
 import json
 import logging
@@ -163,7 +163,7 @@ def test_invalid_records_of_libraries(
 def test_warnings_and_unraisable_exceptions_are_logged(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Python's own hooks write to standard error, which can block the thread of the event loop."""
+    """Python's default hooks write to standard error, which can block the thread of the event loop."""
     monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     monkeypatch.setattr("threading.excepthook", None)

@@ -1,8 +1,8 @@
 """Fuzzes everything that parses and displays a message.
 
 `python -m tests.unit.mail.fuzz --seconds 900` (`make fuzz SECONDS=900`) runs `check` on mutations of tests/corpus. The
-state folder (`--state`) stores failures and messages with new results, from which the next run continues. Minimise a
-failure manually and add it to tests/corpus. The exit status is 1 after a failure.
+state folder (`--state`) stores failures. It also stores messages with new results, which later runs mutate as well.
+Minimise a failure manually and add it to tests/corpus. The exit status is 1 after a failure.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tests.support.payloads import assert_valid_payload
 
 CORPUS = Path(__file__).parents[2] / "corpus"
 LINK = "https://mail.example.com/tickets/ticket_1"
-# Maximum CPU time for one message, which does not depend on other programs on the machine.
+# Maximum CPU time for one message. Unlike elapsed time, it does not depend on other programs on the machine.
 SLOW_SECONDS = 1.0
 MAX_MUTATION_BYTES = 200_000
 
@@ -41,7 +41,7 @@ TOKENS: tuple[bytes, ...] = tuple(
 
 
 def check(content: bytes) -> tuple[HeaderFacts, Contents]:
-    """Asserts the invariants for any bytes; returns the parsed header and contents."""
+    """Asserts what must hold for any bytes. Returns the parsed header and contents."""
     facts = read_headers(content)
     contents = parse(content)
     assert not any(warning.endswith(RAW_MESSAGE_SHOWN) for warning in contents.warnings), "the parser raised"
@@ -144,7 +144,7 @@ class _State:
 
 
 def _features(facts: HeaderFacts, contents: Contents) -> list[str]:
-    """Returns a bounded set of labels. A message with a new label is kept."""
+    """Returns labels that describe the results. A message with a new label is kept and mutated further."""
     value = contents.warnings
     shape = f"{facts.automatic} {bool(contents.html)} {bool(contents.quoted)} {len(contents.attachments).bit_length()}"
     pairs = [f"{a} + {b}" for a in value for b in value if a < b]
@@ -152,7 +152,7 @@ def _features(facts: HeaderFacts, contents: Contents) -> list[str]:
 
 
 def run(seconds: float, state: _State) -> int:
-    """Runs mutations for `seconds`; returns the number of failures."""
+    """Checks mutations for `seconds`. Returns the number of failures."""
     failed = 0
     rng = random.Random(state.runs)
     began = time.monotonic()

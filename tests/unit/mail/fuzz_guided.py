@@ -1,9 +1,9 @@
-"""The checks of `tests.unit.mail.fuzz`, with inputs guided by coverage.
+"""Runs the checks of `tests.unit.mail.fuzz` on messages that libFuzzer chooses by code coverage.
 
     python -m tests.unit.mail.fuzz_guided -max_total_time=900
 
 Requires atheris, which is not a dependency of the project. Options are those of libFuzzer. The messages are kept in
-`.fuzz/guided`. The run stops at the first failure and writes the message to `.fuzz/crash-*`.
+`.fuzz/guided`. The run stops at the first failure and writes the failing message to `.fuzz/crash-*`.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ EXCHANGE, RULE = "X-Auto-Response-Suppress", "X-MS-Exchange-Inbox-Rules-Loop"
         ("X-Mailer: Apple Mail (2.3654)", ""),
         ("Subject: Automatische Antwort: Ihre Bestellung", "auto-reply"),
         ("Subject: =?utf-8?q?R=C3=A9ponse_automatique_:_bonjour?=", "auto-reply"),
-        ("Subject: =?utf-8?b?6Ieq5YqV562U5aSN77ya5L2g5aW9?=", ""),  # a misspelt word
+        ("Subject: =?utf-8?b?6Ieq5YqV562U5aSN77ya5L2g5aW9?=", ""),  # with a misspelt prefix
         ("Subject: =?utf-8?b?6Ieq5Yqo562U5aSN77ya5L2g5aW9?=", "auto-reply"),
         ("Subject: [EXT] Automatic reply: your order", "auto-reply"),
         ("Subject: [EXT] Out of Office: your order\nIn-Reply-To: <a@b>", "auto-reply"),

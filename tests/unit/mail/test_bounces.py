@@ -1,4 +1,4 @@
-"""Failed recipients of bounces."""
+"""The failed recipients that bounces report."""
 
 from __future__ import annotations
 

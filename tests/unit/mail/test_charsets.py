@@ -14,7 +14,7 @@ from router.mail.charset_labels import codec_for
 from router.mail.headers import read_headers
 from router.mail.parse import parse
 
-# Texts of customers, by language and a charset that mail programs use for it.
+# Texts of customers, by language and charset.
 LANGUAGES = {
     "ru koi8-r": "Добрый день! Я заказал у вас лампу, но она пришла разбитой. Пожалуйста, вышлите новую.",
     "ru cp1251": "Где мой заказ? Обещали доставить в среду.",
@@ -143,7 +143,7 @@ def test_encoded_words_with_an_unknown_charset() -> None:
 
 def test_a_body_takes_its_charset_from_the_subject() -> None:
     subject = Header("Счёт", "iso-8859-5").encode().encode()
-    text = "НЕТ"  # too short to be detected
+    text = "НЕТ"  # too short for charset detection
     assert parse(b"Subject: " + subject + b"\r\n\r\n" + text.encode("iso8859_5")).text == text
 
 

@@ -45,13 +45,13 @@ KANJI = b"\x1b$B4A;z\x1b(B"  # 漢字
             for language in ("ja shift_jis", "ja euc_jp")
             for label in ("iso-2022-jp", "euc-jp")
         ),
-        # Other 7-bit charsets, with one damaged pair.
+        # Other 7-bit charsets, with damaged pairs and with wrong labels.
         (b"\x1b$)C\n\x0e>H3gGO<<?d\x0f.\n\x0e~!>H\x0f end", "iso-2022-kr", "\n안녕하세요.\n\ufffd안 end"),
         ("안녕하세요".encode("cp949"), "iso-2022-kr", "안녕하세요"),
         (b"~{Dc:C~} ~~ ~{~~~} end", "hz-gb-2312", "你好 ~ \ufffd end"),
         ("你好".encode("gb18030"), "hz-gb-2312", "你好"),
         (b"Gr+APwA3w-e +!", "utf-7", "Grüße \ufffd"),
-        # Damage in multibyte charsets.
+        # Damage in multibyte and single-byte charsets.
         ("Картинка с именем".encode() + b"\xd1", "", "Картинка с именем\ufffd"),
         ("Картинка".encode() + b"\xff" + "имя".encode(), "utf-8", "Картинка\ufffdимя"),
         ("您好，请问发票".encode("gb18030") + b"\xff" + "开".encode("gb18030"), "gb2312", "您好，请问发票\ufffd开"),
@@ -63,7 +63,7 @@ KANJI = b"\x1b$B4A;z\x1b(B"  # 漢字
         ("איפה ההזמנה".encode("cp1255") + b"\xff", "windows-1255", "איפה ההזמנה\ufffd"),
         ("Grüße aus Köln".encode("cp1252") + b"\x81", "iso-8859-1", "Grüße aus Köln\ufffd"),
         (b"a\xed\xa0\xbd\xed\xb8\x80b", "utf-8", "a\U0001f600b"),
-        # The label names a subset, a related charset or a charset of another language.
+        # Labels of a subset of the actual charset or of a related charset, and correct labels.
         ("Grüße – 10 €".encode("cp1252"), "iso-8859-15", "Grüße – 10 €"),
         (b"\xa35, \xa310, \xa315, \xa320", "iso-8859-1", "£5, £10, £15, £20"),
         (b"\xc4\xd6\xdc", "iso-8859-1", "ÄÖÜ"),
@@ -86,7 +86,7 @@ KANJI = b"\x1b$B4A;z\x1b(B"  # 漢字
         ("гДЕ МОЙ ЗАКАЗ? пРИВЕТ".encode("koi8_r"), "koi8-r", "гДЕ МОЙ ЗАКАЗ? пРИВЕТ"),
         ("гДЕ МОЙ ЗАКАЗ? пРИВЕТ".encode("cp1251"), "windows-1251", "гДЕ МОЙ ЗАКАЗ? пРИВЕТ"),
         ("СРОЧНО! ГОСТ 12".encode("koi8_r"), "koi8-r", "СРОЧНО! ГОСТ 12"),
-        # UTF-16 by byte order mark, by NUL bytes, and with a wrong label.
+        # UTF-16 with a byte order mark, without one, and with a wrong label.
         ("Łódź 12".encode("utf-16-be"), "utf-16", "Łódź 12"),
         ("Łódź 12".encode("utf-16-le"), "utf-16", "Łódź 12"),
         ("\ufeffŁódź".encode("utf-16-le"), "us-ascii", "Łódź"),
@@ -100,14 +100,15 @@ KANJI = b"\x1b$B4A;z\x1b(B"  # 漢字
         (b'\x1b$B$"$$\r\nThanks\r\n\x1b$B$&\x1b(B', "iso-2022-jp", "あい\r\nThanks\r\nう"),
         (b"\x1b$)C\n\x0eGQ\n1[\x0f ok", "iso-2022-kr", "\n한\n글 ok"),
         (b"ok \x0eGQ1[\x0f", "iso-2022-kr", "ok 한글"),
+        # Arabic with a wrong and a correct label.
         ("مرحبا، طلبي لم يصل بعد، كيف أدفع؟".encode("cp1256"), "iso-8859-6", "مرحبا، طلبي لم يصل بعد، كيف أدفع؟"),
         ("مرحبا، لم يصل".encode("iso8859_6"), "iso-8859-6", "مرحبا، لم يصل"),
-        # Controls that represent characters of windows-1252.
+        # C1 controls that represent characters of windows-1252.
         ("5 \u0080, it\u0092s \u0093new\u0094".encode(), "utf-8", "5 €, it’s “new”"),
-        # Simplified Chinese labelled as Big5, in which the bytes of its comma are a bopomofo letter.
+        # In Big5, the bytes of the GBK comma are the bopomofo letter ㄛ.
         ("您好，我的订单还没有到，请退款。".encode("gbk"), "big5", "您好，我的订单还没有到，请退款。"),
         ("哈囉ㄛ，我的訂單還沒有到ㄛ".encode("big5"), "big5", "哈囉ㄛ，我的訂單還沒有到ㄛ"),
-        # Damage ends before the next word.
+        # Damaged bytes do not affect the next word.
         (
             "주문한 상품이 아직 도착하지 않았습니다".encode("cp949").replace(b"\xb5\xb5\xc2\xf8", b"\xb5\xb5\xc2\xff"),
             "euc-kr",

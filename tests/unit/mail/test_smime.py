@@ -1,4 +1,4 @@
-"""The message inside opaque signed-data is parsed; other S/MIME stays a file."""
+"""The message inside opaque signed-data is parsed. Other S/MIME parts remain files."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def encode_cms(content: bytes, kind: str = SIGNED) -> bytes:
 
 
 def encode_streamed(inner: bytes) -> bytes:
-    """Encodes signed-data in BER with indefinite lengths and nested content."""
+    """Encodes signed-data in BER with indefinite lengths, and its content as nested strings."""
     pieces = b"".join(encode_element(4, inner[at : at + 50]) for at in range(0, len(inner), 50))
     digests = b"\x31\x80" + b"\x30\x80" + encode_element(6, b"\x2a") + END + END
     content = (

@@ -1,4 +1,4 @@
-"""Trace header fields, into which a peer can inject nothing."""
+"""Trace header fields. Values from the peer cannot end a field or add one."""
 
 from __future__ import annotations
 

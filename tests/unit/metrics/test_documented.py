@@ -32,7 +32,7 @@ class UnusedDatabase:
 
 
 def metric_families() -> Iterator[Metric]:
-    """All metrics of a process with every role."""
+    """Yields all metrics of a process with every role."""
     meter = PrometheusMeter(["smtp", "api", "deliver"])
     meter.watch_connections(int)
     meter.watch_certificate(lambda: 0.0)
@@ -89,7 +89,7 @@ def test_dashboard_uses_existing_metrics() -> None:
     assert used <= sample_names()
     shown = {family.name for family in metric_families() if family.name.startswith("emailrouter")}
     assert {name for name in shown if any(sample.startswith(name) for sample in used)} >= shown - {
-        "emailrouter",  # the version; no panel shows it
+        "emailrouter",  # the version, which no panel shows
         "emailrouter_audit_messages",
     }
     positions = [tuple(panel["gridPos"].values()) for panel in dashboard["panels"]]

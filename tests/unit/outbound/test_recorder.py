@@ -1,4 +1,4 @@
-"""The status of a response whose header section is malformed."""
+"""The status and Retry-After of a response, even if its header section is malformed."""
 
 import pytest
 from hypothesis import given, settings
@@ -24,9 +24,9 @@ OK = b"HTTP/1.1 200 OK\r\n"
         (b"HTTP/1.1 101 Switching Protocols\r\n", 101),
         (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 503 Busy\r\n", 503),
         (b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nretry-after: 9\r\n\r\nHTTP/1.1 200 OK\r\n", 200),
-        (b"HTTP/1.1 100 Continue\r\nHTTP/1.1 404 Not Found\r\n", 404),  # the empty line is missing
+        (b"HTTP/1.1 100 Continue\r\nHTTP/1.1 404 Not Found\r\n", 404),  # without the empty line after the 100
         (b"HTTP/1.1 100 Continue\r\n\r\n", None),
-        (b"http/1.1 200 OK\r\n", None),  # case-sensitive (RFC 9112 section 2.3)
+        (b"http/1.1 200 OK\r\n", None),  # the version is case-sensitive (RFC 9112 section 2.3)
         (b"HTTP/11 200 OK\r\n", None),
         (b"HTTP/1.1 2000 OK\r\n", None),
         (b"HTTP/1.1 20\r\n", None),

@@ -65,7 +65,7 @@ def test_invalid_entries(text: str) -> None:
     ],
 )
 def test_matching_entry(reverse_path: str, peer: str, entry: str | None) -> None:
-    """In a local part, a slash is an ordinary character."""
+    """An entry with a slash in its local part is an address, not a network."""
     entries = ["eve@spam.test", "@bad.test", "@xn--bcher-kva.example", "a/b@slash.test", "203.0.113.0/24"]
     assert BlockedSenderSet([*entries, "2001:db8::/32"]).matching_entry(sender(reverse_path), peer) == entry
 

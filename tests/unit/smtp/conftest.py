@@ -1,4 +1,4 @@
-"""Both event loops for every test of the server, and certificates for STARTTLS."""
+"""Runs async tests on asyncio and uvloop, and creates certificates for STARTTLS."""
 
 import asyncio
 import ssl
@@ -12,7 +12,7 @@ from hypothesis import settings
 
 from tests.support.smtp_doubles import HOSTNAME
 
-# A profile for a longer run:
+# A hypothesis profile for a longer run:
 # `pytest --hypothesis-profile=long --timeout=0 tests/unit/smtp/test_data.py tests/unit/smtp/test_lines.py`
 settings.register_profile("long", max_examples=200_000, deadline=None, database=None)
 

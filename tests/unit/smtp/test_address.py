@@ -1,4 +1,4 @@
-"""Mailboxes are parsed fast and compared correctly."""
+"""Mailboxes are parsed and compared correctly, and crafted text is parsed quickly."""
 
 import string
 import time

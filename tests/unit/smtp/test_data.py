@@ -1,4 +1,4 @@
-"""Compares `smtp.data` with a simple reference, for any split of the input."""
+"""Compares `smtp.data` with a simple reference implementation, for any split of the input."""
 
 import itertools
 
@@ -12,7 +12,7 @@ STREAMS = st.lists(st.sampled_from(PIECES), max_size=24).map(b"".join)
 
 
 def reference(stream: bytes) -> tuple[bytes, bytes] | None:
-    """Returns the content and the bytes after it; None if the end is missing (RFC 5321 section 4.5.2)."""
+    """Returns the content and the bytes after its end; None without an end (RFC 5321 section 4.5.2)."""
     lines = stream.split(b"\r\n")
     for number, line in enumerate(lines[:-1]):
         if line == b".":
@@ -22,7 +22,7 @@ def reference(stream: bytes) -> tuple[bytes, bytes] | None:
 
 
 def feed(reader: ContentReader, stream: bytes, cuts: list[int]) -> bytes | None:
-    """Returns the bytes after the end; None if the end is missing."""
+    """Feeds the stream in pieces. Returns the bytes after the end of the content; None without an end."""
     bounds = [0, *sorted(cut % (len(stream) + 1) for cut in cuts), len(stream)]
     for start, end in itertools.pairwise(bounds):
         rest = reader.feed(stream[start:end])
@@ -48,7 +48,7 @@ def test_byte_by_byte(stream: bytes) -> None:
 
 
 def test_every_short_stream_split_at_every_boundary() -> None:
-    """SMTP smuggling uses such sequences."""
+    """SMTP smuggling uses unusual line endings such as these."""
     for length in range(6):
         for data in itertools.product(b"\r\n\0.a", repeat=length):
             stream = b"x" + bytes(data) + b"QUIT\r\n.\r\nrest"

@@ -1,4 +1,4 @@
-"""A phase expires at its time limit, but pauses by the server do not count for content."""
+"""A phase expires at its time limit. While content is received, pauses by the server do not count."""
 
 import pytest
 from hypothesis import given
@@ -103,7 +103,7 @@ def test_closing_is_final() -> None:
 
 
 def test_all_commands_of_a_mail_share_a_limit() -> None:
-    """Without the limit, timely commands that lead to no message would keep the connection forever."""
+    """Without this limit, a client could keep a connection forever with commands that lead to no message."""
     deadline = make_deadline(Phase.COMMAND)
     deadline.command_time = 650.0
     assert expiry_reply(deadline, 1249.9) is None

@@ -1,4 +1,4 @@
-"""Each network has its limit, and the counts are bounded."""
+"""Limits for clients and their networks, and the bounded tables that count them."""
 
 import itertools
 from ipaddress import ip_network
@@ -13,7 +13,7 @@ from smtp.minute_counts import MinuteCounts
 from tests.support.smtp_doubles import make_bounds
 
 TRUSTED = AddressSet([ip_network("10.0.0.0/8")])
-# Addresses of one client (an IPv6 client has a /64), of its network and its wide network, and an outside address.
+# Addresses of one client (a /64 in IPv6), of its network, and of its wide network; then an address outside.
 IPV4 = (
     ["192.0.2.1"],
     [f"192.0.2.{n}" for n in range(2, 64)],

@@ -1,4 +1,4 @@
-"""Compares `smtp.lines` with a reference, for any split of the input."""
+"""Compares `smtp.lines` with a reference implementation, for any split of the input."""
 
 import itertools
 
@@ -16,7 +16,7 @@ STREAMS = st.lists(st.sampled_from(PIECES), max_size=16).map(b"".join)
 
 
 def reference(stream: bytes) -> list[bytes | str]:
-    """Returns each line, or `refused` if it is rejected."""
+    """Returns the lines, with `refused` in place of each rejected line."""
     answers: list[bytes | str] = []
     for line in stream.split(b"\r\n")[:-1]:
         limit = 563 if line.startswith(b"MAIL ") else 510

@@ -18,7 +18,7 @@ SMALL, READ = Bounds.small_mail_bytes, Bounds.read_bytes
 
 @dataclass(eq=False)
 class FakeMail:
-    """A message that receives no more bytes while the quota makes it wait."""
+    """A message in transfer. `waits` is true while the quota pauses it."""
 
     quota_key: str | None
     waits: bool = False
@@ -27,7 +27,7 @@ class FakeMail:
 
 @dataclass
 class QuotaHarness:
-    """A quota, and the messages that it pauses and resumes."""
+    """A quota. Updates `waits` of the messages that the quota pauses or resumes."""
 
     limit: int
     largest: int = 0
@@ -142,7 +142,7 @@ KEYS = (None, "a", "a", "a", "b", "b", "c", None)
 
 @given(STEPS, st.integers(4_000_000, 8_000_000))
 def test_limit_holds_and_one_large_mail_always_progresses(steps: list[tuple[int, int, str]], limit: int) -> None:
-    """Some of the eight clients share an address, and two are trusted."""
+    """Some of the eight clients share a quota key. Two are trusted and have none."""
     largest = 2_000_000
     memory = QuotaHarness(limit, largest)
     sending = [FakeMail(key) for key in KEYS]
@@ -173,7 +173,7 @@ def test_limit_holds_and_one_large_mail_always_progresses(steps: list[tuple[int,
         assert complete or not large or not all(mail.waits for mail in large), "one of the large mails continues"
     for mail in complete:
         memory.release(mail)
-    # No wake-up is lost.
+    # Every paused message is resumed, so all of them can complete.
     while any(mail.nbytes for mail in sending):
         n = next(n for n, mail in enumerate(sending) if mail.nbytes and not mail.waits)
         memory.complete(sending[n])
@@ -184,7 +184,7 @@ def test_limit_holds_and_one_large_mail_always_progresses(steps: list[tuple[int,
 
 @given(STEPS, st.integers(4_000_000, 8_000_000))
 def test_oldest_large_mail_waits_only_for_complete_mails(steps: list[tuple[int, int, str]], limit: int) -> None:
-    """No message becomes complete in this test, so the first large message never waits."""
+    """This test completes no message, so the oldest large message must never wait."""
     largest = 2_000_000
     memory = QuotaHarness(limit, largest)
     sending = [FakeMail(key) for key in KEYS]

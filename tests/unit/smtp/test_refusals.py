@@ -1,4 +1,4 @@
-"""The policy for rejected recipients: exact counts and few log events."""
+"""Rejected recipients and connections: exact counts, few log events, and the reply past the limit."""
 
 from collections import Counter
 
@@ -110,7 +110,7 @@ def test_failed_handshakes_and_unlogged_transactions_are_counted() -> None:
         (replies.NO_SUCH_ALIAS, 100, 100, replies.NO_SUCH_ALIAS),
         (replies.NO_SUCH_ALIAS, 100, 101, replies.TOO_MANY_REFUSED),
         (replies.DOMAIN_PENDING, 1, 2, replies.TOO_MANY_REFUSED),
-        # With max_recipients = 1, the other 99 of 100 recipients get 452 and the session continues.
+        # With max_recipients = 1, 99 of 100 recipients get 452, and the session continues.
         (replies.TOO_MANY_RECIPIENTS, 1, 99, replies.TOO_MANY_RECIPIENTS),
         (replies.TOO_MANY_RECIPIENTS, 1, 101, replies.TOO_MANY_REFUSED),
         (replies.TOO_MANY_RECIPIENTS, 1000, 1000, replies.TOO_MANY_RECIPIENTS),

@@ -1,4 +1,4 @@
-"""A connection pauses after it discards bytes, and all connections share one rate."""
+"""A connection pauses after it discards bytes, and all connections share one discard rate."""
 
 import pytest
 from hypothesis import given

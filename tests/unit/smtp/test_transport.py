@@ -1,4 +1,4 @@
-"""When the transport reads, and which pauses count."""
+"""When the transport reads, and which pauses count towards time limits."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.smtp_doubles import make_bounds
 
 
 class FakeTransport(asyncio.Transport):
-    """A stand-in for the asyncio transport. Pausing or resuming it twice fails."""
+    """A stand-in for the asyncio transport. It must not be paused twice, or resumed twice."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class Timer:
 
 
 class CompletedFuture:
-    """A future that suspends the awaiting coroutine until the test resumes it."""
+    """A completed future. Awaiting it suspends the coroutine once, until the test resumes the coroutine."""
 
     def done(self) -> bool:
         return True
@@ -101,7 +101,7 @@ class FakeLoop:
     async def start_tls(
         self, transport: FakeTransport, _protocol: Any, _context: Any, *, server_side: bool
     ) -> FakeTransport:
-        """The returned transport reads. `during` runs in the middle of the handshake."""
+        """Returns a transport that is reading. Calls `during` in the middle of the handshake."""
         assert server_side
         assert transport.reading
         self.during()
@@ -198,7 +198,7 @@ async def test_handshake_ends_a_throttle_pause() -> None:
 
 
 async def test_pause_during_a_handshake_applies_after_it() -> None:
-    """The TLS transport of asyncio reads during the handshake and must not be paused."""
+    """During the handshake the TLS transport of asyncio must read, so it must not be paused."""
     transport, wire, _, clock = make_transport(command_buffer_bytes=100)
 
     def decrypted() -> None:

@@ -1,5 +1,3 @@
-"""The fake clock."""
-
 from datetime import UTC, datetime
 
 import pytest

@@ -1,4 +1,4 @@
-"""A parser other than the product's finds the promised structure in the test messages."""
+"""The test messages have the promised structure for the parser of the standard library."""
 
 from collections.abc import Callable
 from email import message_from_bytes

@@ -143,7 +143,7 @@ LINES = [
     "2026-05-05 9:15 GMT+02:00 Ana Lima <ana@example.org>:",
     "2026/5/5 Ana Lima <ana@example.org>",
 ]
-# Mail programs wrap long lines.
+# Attributions that a mail program has wrapped.
 FOLDED = [
     "On Tue, May 5, 2026 at 9:15 AM Ana Lima from the Department of Lamps <\nana@example.org> wrote:",
     "On Tue, May 5, 2026 at 9:15 AM Ana Lima from the Department of Lamps\n<ana@example.org> wrote:",
@@ -168,7 +168,7 @@ FOLDED = [
     "On Tue, May 5, 2026 at 9:15 AM Ana Lima\n\n<\nmailto:Ana Lima <ana@example.org>\n> wrote:",
     "Wiadomość napisana przez Ana Lima <ana@example.org> w dniu\n05.05.2026, o godz. 09:15:",
 ]
-# These prefixes of attributions are recognised only above quote marks.
+# Attributions with these prefixes are recognised only above lines with quote marks.
 NEED_MARKS = ("*", ">>>", "Quoting", "Zitat", "Citando", "Ana Lima <ana@example.org> wr")
 
 

@@ -1,4 +1,4 @@
-"""Header blocks above a quoted message, and the headings above them."""
+"""Header blocks above a quoted message, and the headings above the blocks."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from router.mail.parse import parse
 
-# (new text, HTML) without purely visual attributes
+# (expected new text, HTML). Purely visual attributes are omitted.
 REPLY_CASES = [
     (
         "It works.",

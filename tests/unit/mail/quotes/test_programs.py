@@ -1,10 +1,10 @@
-"""Plain text replies of mail programs and webmail of many countries."""
+"""Plain text replies of mail programs and webmail from many countries."""
 
 from __future__ import annotations
 
 from router.mail.quotes import split
 
-# (text, new text)
+# (text, expected new text)
 REPLY_CASES = [
     (
         (

@@ -1,4 +1,4 @@
-"""No word of any text is lost or repeated."""
+"""Splitting loses and repeats no word of any text."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from router.mail.quotes import split
 
-# (text, new text)
+# (text, expected new text)
 REPLY_CASES = [
     (
         (

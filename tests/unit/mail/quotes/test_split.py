@@ -23,7 +23,7 @@ def test_history_is_only_split_off_replies(history: str) -> None:
 def test_quote_of_a_recipient_is_evidence() -> None:
     assert split(TOP_POSTED, "Lamp", recipients=["support@example.com"]) == ("The large one.", QUOTE)
     assert split(TOP_POSTED, "Lamp", recipients=["sales@example.com"]) == (TOP_POSTED, "")
-    # Nothing marks where a manually pasted quote ends.
+    # A manually pasted quote has no marked end, so all of the text is kept.
     pasted = f"You promised it.\n\n{ATTRIBUTION}\n\nWe will pay.\n\nYou did not."
     assert split(pasted, "Lamp", recipients=["support@example.com"]) == (pasted, "")
     pasted = f"You promised it.\n\n{BLOCK}\n\nYou did not."

@@ -29,7 +29,7 @@ def test_reply_and_forward_prefixes() -> None:
 
 
 def test_ambiguous_prefix() -> None:
-    """`VS:` is `Vastaus` (reply) in Finnish, `Videresendt` (forwarded) in Danish and Norwegian."""
+    """`VS:` stands for `Vastaus` (reply) in Finnish, and for `Videresendt` (forwarded) in Danish and Norwegian."""
     assert (
         classify_subject("VS: Lamppu", "Kiitos.\n\nLähettäjä: Ana\nLähetetty: 5.5.2026 9.15\nAihe: Lamppu") == "reply"
     )
