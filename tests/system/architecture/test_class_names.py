@@ -23,4 +23,4 @@ def classes() -> dict[str, set[str]]:
 def test_a_class_name_has_one_meaning() -> None:
     shared = {name: modules for name, modules in classes().items() if len(modules) > 1}
     assert {name: sorted(modules) for name, modules in shared.items() if name not in SHARED} == {}
-    assert SHARED.keys() <= shared.keys(), "an entry that is no longer needed"
+    assert SHARED.keys() <= shared.keys(), "SHARED contains an entry that is no longer needed"

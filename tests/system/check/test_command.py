@@ -18,7 +18,7 @@ async def _run(*args: str, env: dict[str, object], cwd: Path) -> tuple[int, str]
 async def test_command_prints_lines_and_json(setup: CheckedInstallation, tmp_path: Path) -> None:
     settings = {**setup.settings, "dns.nameservers": [setup.dns.address]}
     code, text = await _run("check", env=settings, cwd=tmp_path)
-    assert code == 1, "the stand-in's authority is not one of this machine's"
+    assert code == 1, "this machine does not trust the stand-in's certificate authority"
     assert "fix: " in text
     assert "integration general: the certificate of localhost is not valid" in text
     code, text = await _run("check", "--json", env=settings, cwd=tmp_path)

@@ -200,7 +200,7 @@ def test_equivalent_spellings_are_no_change() -> None:
     assert _apply().plan(document.parse(text), found, prune=True).changes == []
 
 
-async def test_from_one_installation_to_another(both: CommandLine, tmp_path: Path) -> None:
+async def test_document_is_applied_exported_and_applied_again(both: CommandLine, tmp_path: Path) -> None:
     """A handwritten document is applied and exported. Applying the export changes nothing."""
     cli = both
     wanted = tmp_path / "wanted.toml"

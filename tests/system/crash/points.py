@@ -223,7 +223,7 @@ POINTS: dict[str, CrashPoint] = {
     "number-reserved": after_statement("the number is reserved, the ticket is not written", "accept_reserve_numbers"),
     "ticket-written": after_statement("everything is written, not committed", "accept_insert_ticket"),
     "accept-commit": accept_commit("before COMMIT", done=False),
-    "accept-committed": accept_commit("committed, no caller knows", done=True),
+    "accept-committed": accept_commit("committed, the caller is not informed", done=True),
     "woken": after("committed and the deliverer woken, no reply yet", Accept, "accept"),
     "reply-ready": before("the 250 is built, not written", Transport, "_write_output", _contains_queued_reply),
     "reply-written": reply_written(),
@@ -242,7 +242,7 @@ POINTS: dict[str, CrashPoint] = {
     "parsing": before("the message is about to be parsed", ContentStore, "parse"),
     "parsed": after("the text is stored", ContentStore, "parse"),
     "post-begins": before("the message is rendered and not sent", OutboundClient, "post_json"),
-    "posted": after("Slack has it, the outcome is not written", OutboundClient, "post_json"),
+    "posted": after("Slack has the message, the outcome is not written", OutboundClient, "post_json"),
     "outcome-begins": before("the outcome's transaction has begun", Outbox, "_record_outcome"),
     "outcome-written": after("the outcome is written, not committed", Outbox, "_record_outcome"),
     "outcome-committed": after(

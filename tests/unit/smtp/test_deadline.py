@@ -53,7 +53,7 @@ def test_command_timeout_is_an_argument() -> None:
 def test_minimum_rate_applies_after_data_timeout() -> None:
     deadline = make_deadline(Phase.CONTENT)
     deadline.last_byte = 1119.0
-    assert expiry_reply(deadline, 1119.9, received=0) is None, "a pause that data_timeout permits"
+    assert expiry_reply(deadline, 1119.9, received=0) is None, "a silence shorter than data_timeout"
     deadline.last_byte = 1120.0
     assert expiry_reply(deadline, 1120.0, received=119_999) is replies.TOO_SLOW
     assert expiry_reply(deadline, 1120.0, received=120_000) is None

@@ -76,7 +76,7 @@ def test_large_mails_complete_one_after_another() -> None:
     for sender in senders:
         memory.receive(sender, 300_000)
     for done, sender in enumerate(senders):
-        assert not sender.waits, f"the oldest of the others waits: {done}"
+        assert not sender.waits, f"the oldest remaining message waits: {done}"
         if done == 0:
             assert all(other.waits for other in senders[1:])
             memory.receive(sender, 600_000)

@@ -189,9 +189,7 @@ async def test_handshake_ends_a_throttle_pause() -> None:
     assert not transport.pauses
     transport.data_received(b"x" * 100)
     clock.advance(3.0)
-    assert transport.pauses == {PauseReason.THROTTLE}, (
-        "the timer of the pause before the handshake does not end this one"
-    )
+    assert transport.pauses == {PauseReason.THROTTLE}, "the timer of an earlier pause does not end the current pause"
     clock.advance(1.0)
     assert not transport.pauses
     receiving.close()
