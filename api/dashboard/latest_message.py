@@ -14,7 +14,7 @@ from router.model import Alias, Delivery, Ticket
 class LatestMessage:
     """The newest ticket of an alias and its newest delivery, each None if there is none.
 
-    `newest_id` is the newest change in the workspace before the ticket was read (`change_feed.newest_id`).
+    `newest_id` identifies the newest change in the workspace before the ticket was read (`change_feed.newest_id`).
     """
 
     newest_id: str

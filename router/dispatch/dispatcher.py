@@ -23,7 +23,7 @@ from router.side_tasks import SideTasks
 
 # A poll finds work whose wake-up was lost. Retries are no more precise than this interval.
 POLL_INTERVAL_SECONDS = 0.5
-# A repair is needed only after a clock was set back, or an integration was deleted during an accept.
+# A repair is needed only after a clock was set back, or an integration was deleted during an accept transaction.
 REPAIR_INTERVAL_SECONDS = 600.0
 # The shortest and the longest delay between two attempts to record an outcome.
 RETRY_MIN_SECONDS, RETRY_MAX_SECONDS = 0.1, 2.0

@@ -111,7 +111,8 @@ class Outbox:
                 await transaction.execute("dispatch_release_lease", id=integration_id, owner=self._owner)
                 return None
             if completed is None and integration.status == "active":
-                # An accept that has read the status `failing` may commit after the reactivation and park its delivery.
+                # An accept transaction that has read the status `failing` may commit after the reactivation and park
+                # its delivery.
                 await transaction.execute("dispatch_unpark", integration_id=integration_id, now=now)
             claimed = await self._open_next(transaction, integration, now, digest_limit)
             if claimed is None or (

@@ -53,7 +53,7 @@ _MAX_RUNS = 500_000
 def parse_mechanism(value: bytes) -> str:
     """Returns the mechanism of a Content-Transfer-Encoding, `""` if there is none.
 
-    Variant names of base64, quoted-printable and uuencode are replaced by these names.
+    Variant names, such as `x-uue`, are replaced by `base64`, `quoted-printable` or `uuencode`.
     """
     match = _MECHANISM.match(value)
     name = match[1].decode("ascii", "replace").lower() if match else ""

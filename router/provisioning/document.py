@@ -80,9 +80,9 @@ class UserDefinition(_Section):
 
 
 class WorkspaceDocument(_Section):
-    """The document. A list that is missing is None.
+    """The contents of the TOML file. A list that is missing is None.
 
-    If `mx_managed_upstream` is present, domains that it does not list lose this setting.
+    `mx_managed_upstream` lists the domains whose mail another relay receives. If present, it replaces the current list.
     """
 
     domains: list[str] | None = None

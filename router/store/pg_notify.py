@@ -1,7 +1,7 @@
 """Notifies the deliver processes on all hosts that deliveries are due, with PostgreSQL's LISTEN and NOTIFY.
 
 A lost notification does no harm, because the deliverer also polls. A separate task sends notifications after the
-commit: NOTIFY inside the accept's transaction would serialise the commits of all hosts.
+commit: NOTIFY inside the accept transaction would serialise the commits of all hosts.
 """
 
 from __future__ import annotations

@@ -232,7 +232,10 @@ class _HistorySearch:
         return attributions.is_attribution(folded[0]) or attributions.is_attribution(" ".join(folded))
 
     def find_attributed_quote(self, start: int) -> int:
-        """Returns the first quoted paragraph from `start` on that begins with an attribution or header block, or -1."""
+        """Returns the first line of a quoted paragraph that begins with an attribution or header block.
+
+        Searches from `start` on. Returns -1 if there is no such paragraph.
+        """
         lines = self.lines
         firsts = (n for n in range(start, len(lines.texts)) if lines.quoted[n] and not lines.texts[n - 1])
         for first in islice(firsts, _MAX_ATTRIBUTIONS):

@@ -228,7 +228,7 @@ CREATE TABLE ticket_messages (
     alias_id TEXT,
     tag TEXT NOT NULL,
     joined_by TEXT NOT NULL,
-    -- For the loss audit: the integration for which the accept created a delivery, or NULL.
+    -- For the loss audit: the integration for which the accept transaction created a delivery, or NULL.
     integration_id TEXT,
     created_at BIGINT NOT NULL,
     PRIMARY KEY (ticket_id, message_id, recipient)
@@ -246,8 +246,8 @@ CREATE TABLE ticket_participants (
     PRIMARY KEY (ticket_id, address)
 ) /*sqlite WITHOUT ROWID */;
 
--- The words of a ticket, split by router/search/terms.py. The accept never writes this table. `index_position` sorts
--- like the ticket ids, so that a search can select a time range.
+-- The words of a ticket, split by router/search/terms.py. The accept transaction never writes this table.
+-- `index_position` sorts like the ticket ids, so that a search can select a time range.
 CREATE TABLE ticket_search (
     ticket_id TEXT PRIMARY KEY REFERENCES tickets (id) ON DELETE CASCADE,
     workspace_id TEXT NOT NULL,

@@ -2,7 +2,7 @@
 
 -- name: dispatch_ready_integrations
 -- Integrations without a valid lease and with due work. Times after `latest_plausible` come from a wrong clock. Parked
--- deliveries of an active integration count as due: an accept can park one during the reactivation.
+-- deliveries of an active integration count as due: an accept transaction can park one during the reactivation.
 SELECT i.id FROM integrations i
 WHERE (i.lease_until <= :now OR i.lease_until > :latest_plausible) AND (
     (i.status = 'active' AND (i.paced_at <= :max_paced_at OR i.paced_at > :max_plausible_paced_at) AND (

@@ -9,7 +9,7 @@ from tests.support.slack import SlackStandIn
 from tests.system.restart.kept_socket import KeptSockets
 from tests.system.restart.load import RequestResults, SenderLoad, send_requests_under_load, under_load
 
-# `wait_for_more` allows twice as many messages, so senders are active when a restart begins.
+# `wait_for_more` allows the senders twice this number, so they are still sending when a restart begins.
 MESSAGES_BETWEEN_RESTARTS = 30
 
 
