@@ -125,7 +125,7 @@ class SmtpSettings(Section):
     )
     max_mails_per_minute_per_ip: Integer = setting(
         6000,
-        "Maximum messages per minute from an address (its networks: 3 and 9 times), then 450. 0 means unlimited.",
+        "Maximum messages per minute per address, 3 or 9 times that per network; more get 450. 0 means unlimited.",
         ge=0,
     )
     max_session: PositiveDuration = setting(
@@ -138,7 +138,7 @@ class SmtpSettings(Section):
     )
     min_free_bytes: Integer = setting(
         104857600,
-        "Minimum free disk space besides the SQLite WAL; with less, messages get 452. 0 disables the check.",
+        "Minimum free disk space beyond the size of the SQLite WAL; with less, messages get 452. 0 disables the check.",
         ge=0,
     )
     errors_per_session: Integer = setting(10, "Command errors after which a session is closed with 421.", ge=1)

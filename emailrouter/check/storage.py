@@ -34,8 +34,9 @@ async def database(context: CheckContext) -> list[CheckResult]:
     names = ("synchronous_commit", "fsync")
     off = [name for name in names if durability is not None and durability[name] == "off"]
     if off:
-        fix = "Turn them on for the server, the database and the role: SHOW synchronous_commit, SHOW fsync"
-        results.append(warn("database", f"{' and '.join(off)} turned off: accepted mail may be lost in a crash", fix))
+        settings = " and ".join(off)
+        fix = f"Set {settings} to on in postgresql.conf; ALTER DATABASE and ALTER ROLE can override synchronous_commit"
+        results.append(warn("database", f"{settings} turned off: accepted mail may be lost in a crash", fix))
     return results
 
 
