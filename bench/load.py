@@ -55,7 +55,8 @@ class LoadResult:
     Attributes:
         cpu: The CPU time of the generator.
         refused: The number of messages that were not accepted, by reply or error.
-        latencies: The duration of each accepted message until its 250 reply.
+        latencies: The time from MAIL to the 250 reply of each accepted message. For the first message of a
+            connection, it includes opening the connection. With `Load.handshake`, the durations of TLS handshakes.
     """
 
     accepted: int = 0

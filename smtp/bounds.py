@@ -42,7 +42,7 @@ class Bounds:
     handshake_timeout: float = 30.0  # enough for the round trips of TLS in a slow network
     closing_timeout: float = 10.0  # time for the peer to read the last replies
     block_list_timeout: float = 5.0  # clients wait 5 minutes for the reply to RCPT (RFC 5321 4.5.3.2.3)
-    command_timeouts_per_mail: int = 3  # command timeouts that all commands of a message together may take
+    command_timeouts_per_mail: int = 3  # time limit for all commands of a message, in command timeouts
     # A recipient past max_recipients is rejected with 452, and with 421 only after at least this many rejections
     # in the session (RFC 5321 4.5.3.1.8).
     guaranteed_recipients: int = 100

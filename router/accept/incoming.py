@@ -18,8 +18,8 @@ MAX_TICKETS = 20
 MAX_CANDIDATES = 1000
 # Maximum number of participant rows written for one message. A row takes 2 microseconds.
 MAX_PARTICIPANT_ROWS = 2000
-# The cost of an alias, a lookup and a participant row: the content bytes that the database writes in the same time. A
-# limit on the weight of a group therefore limits the duration of its transaction.
+# The costs of an alias, a lookup and a participant row, each as the number of content bytes that the database writes in
+# the same time. A limit on the weight of a group therefore limits the duration of its transaction.
 ALIAS_WEIGHT, LOOKUP_WEIGHT, PARTICIPANT_WEIGHT = 4096, 512, 64
 
 

@@ -17,9 +17,10 @@ MAX_MARKER_LENGTH = 40
 
 
 async def stream_changes(visit: Visit) -> web.StreamResponse:
-    """Streams the event `changed` without further data.
+    """Streams an event `changed`, without details, for each change that the page does not show yet.
 
-    The query parameter `seen` is the `newest_id` that the page shows, and `trouble` the `AttentionCounts.fingerprint`.
+    The query parameter `seen` is the `change_feed.newest_id` when the page was read, and `trouble` the
+    `AttentionCounts.fingerprint` that the page shows.
     """
     request, workspace_id = visit.request, visit.actor.workspace_id
     feed = request.app[CHANGE_FEED]

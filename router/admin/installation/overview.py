@@ -70,7 +70,7 @@ class AliasOpenTickets:
 
 @dataclass(frozen=True, slots=True)
 class DurationStatistics:
-    """Statistics of `count` durations. `median` and `percentile` are None if `count` is 0."""
+    """The median and the 90th or 95th percentile (see `Overview`) of `count` durations; None if `count` is 0."""
 
     count: int
     median: Micros | None

@@ -1,6 +1,6 @@
 """One valid request for each route of the API.
 
-Random requests do not use the ids in these requests. A route that never succeeds is therefore faulty.
+Random requests must not use the ids in these requests. A valid request therefore fails only if its route is faulty.
 """
 
 import asyncio

@@ -94,7 +94,7 @@ def parse_bounce_without_report(data: bytes) -> object:
 
 
 def parse_signed_data(data: bytes) -> None:
-    """Uses `data` at different places of signed-data, and as the whole structure."""
+    """Parses `data` at several positions in S/MIME signed-data, and as a complete PKCS #7 structure."""
     for prefix in (b"\x24\x80", b"\x24\x80\x04\x84\x7f\xff\xff\xff", b"\x24\x80\x04\x01", b"\x24\x84\x7f\xff\xff\xff"):
         smime.extract_signed(_SIGNED_DATA + prefix + data, "")
     smime.extract_signed(_SIGNED_DATA[: _SIGNED_DATA.index(b"\x31\x80") + 2] + data, "")

@@ -152,7 +152,7 @@ def render_trace_headers(data: bytes) -> None:
 
 SUBJECTS = (
     Subject("commands: a command line", parse_command, _LINE),
-    Subject("commands: a line that is no command", lambda line: commands.line_error(line, replies.BARE_LF), _BUFFER),
+    Subject("commands: a line that is not a command", lambda line: commands.line_error(line, replies.BARE_LF), _BUFFER),
     Subject("lines: pipelined commands at once", make_line_parser(_BUFFER), _BUFFER),
     Subject("lines: pipelined commands in single bytes", make_line_parser(1), _BUFFER),
     Subject("lines: pipelined commands in pieces", make_line_parser(1000), _BUFFER),

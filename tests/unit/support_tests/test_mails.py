@@ -1,4 +1,4 @@
-"""The test messages have the promised structure for the parser of the standard library."""
+"""The standard library's parser finds the intended structure in the messages of `tests.support.mails`."""
 
 from collections.abc import Callable
 from email import message_from_bytes
