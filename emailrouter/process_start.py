@@ -45,7 +45,8 @@ def prepare() -> None:
     If this process is PID 1 or a subreaper, the program continues in a child process, and this process reaps orphans.
     """
     _open_standard_streams()
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # inherited as ignored, SIGCHLD would lose exit codes
+    # If the parent ignored SIGCHLD, this process inherits that, and the kernel discards the exit codes of children.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if os.getpid() == 1 or _is_subreaper():
         _continue_in_child()
 

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-# Codes without an enhanced status code: those of the greeting and of replies to HELO and EHLO, and 3yz codes
+# Codes of the replies that have no enhanced status code: the greeting, replies to HELO and EHLO, and 3yz replies
 # (RFC 2034 section 4).
 _WITHOUT_ENHANCED = frozenset({220, 250, 334, 354})
 _LINES = re.compile(r"(?:[ -~]{3,510}\r\n)+")  # a line has at most 512 bytes with CRLF, RFC 5321 4.5.3.1.5

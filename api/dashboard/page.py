@@ -48,7 +48,7 @@ class Visit:
     """One request to a page.
 
     Attributes:
-        query, form: The first value of each parameter or field. All values can be stored in the database.
+        query, form: The first value of each parameter or field, without NUL characters and lone surrogates.
         client_address: The address of the client, or of the nearest proxy that is not trusted.
         error: The error after which the form is shown again, else None.
     """

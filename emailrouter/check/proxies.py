@@ -16,7 +16,7 @@ NAME = "proxy"
 
 async def trusted_proxies(context: CheckContext) -> list[CheckResult]:
     api, public = context.config.api, urlsplit(context.config.server.public_url)
-    # With systemd's sockets the address is unknown: a unit sets it, possibly on another host.
+    # With systemd's sockets, the listen address is unknown, because the socket unit sets it.
     loopback = api.listen.host if api.listen != "systemd" and is_loopback(api.listen.host) else ""
     if public.scheme != "https" and (not loopback or is_loopback(public.hostname or "")):
         return []
@@ -27,7 +27,8 @@ async def trusted_proxies(context: CheckContext) -> list[CheckResult]:
     problem = f"does not contain {peer}, the address of the proxy" if networks and peer else "is empty"
     fix = (
         'Set [api] trusted_proxies to the address of the proxy, like ["127.0.0.1/32", "::1/128"], '
-        "and let it send X-Forwarded-For and X-Forwarded-Proto (docs/operations.md, The dashboard behind a proxy)"
+        "and configure the proxy to send X-Forwarded-For and X-Forwarded-Proto "
+        "(docs/operations.md, The dashboard behind a proxy)"
     )
     text = (
         f"{public.geturl()} is served by a proxy, but [api] trusted_proxies {problem}: all clients count as one address"

@@ -59,8 +59,12 @@ _METRICS = {
         "emailrouter_audit_accepted",
         "Aliases of accepted messages; a message counts once for each of its aliases.",
     ),
-    "ticketed": _MetricSpec("emailrouter_audit_ticketed", "Aliases whose accepted message opened or joined a ticket."),
-    "repeated": _MetricSpec("emailrouter_audit_repeated", "Aliases that already had the accepted message."),
+    "ticketed": _MetricSpec(
+        "emailrouter_audit_ticketed", "Aliases of accepted messages at which the message opened or joined a ticket."
+    ),
+    "repeated": _MetricSpec(
+        "emailrouter_audit_repeated", "Aliases of accepted messages at which the message was a duplicate."
+    ),
     "deliveries": _MetricSpec("emailrouter_audit_owed", "Ticket events queued for an integration."),
     "commit_seconds": _MetricSpec(
         "emailrouter_commit_seconds", "Time that a message waited for its group commit.", buckets=COMMIT_BUCKETS

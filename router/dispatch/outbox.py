@@ -61,7 +61,7 @@ class CompletedBatch:
 
 @dataclass(frozen=True, slots=True)
 class OutboxLimits:
-    """The settings of `[delivery]`. `max_lease_wait` is the longest pacing delay for which a lease is kept."""
+    """Settings of `[delivery]`, and `max_lease_wait`, the longest pacing delay for which a lease is kept."""
 
     per_second: float
     burst: int

@@ -68,7 +68,7 @@ def is_too_complex(html: str) -> bool:
 def _parse_tags(html: str) -> Iterator[tuple[str, bool, str]]:
     """Yields (name, whether it is an end tag, attributes) for each tag.
 
-    Ignores comments, and raw text except start tags inside raw text in foreign content.
+    Ignores comments and raw text, but includes start tags in the raw text of foreign content.
 
     Raises:
         TooComplex: A tag is too large.

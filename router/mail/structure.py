@@ -32,7 +32,7 @@ _CORRECTED_TYPES = {"html": "text/html", "html/text": "text/html", "plain/text":
 _PART_FIELDS = frozenset(
     {b"content-type", b"content-disposition", b"content-transfer-encoding", b"content-id", b"content-description"}
 )
-_MAX_TYPES = 4  # Content-Type fields; each requires a search in the body
+_MAX_TYPES = 4  # Content-Type fields of a header; the body is searched for the boundary of each
 _MAX_PART_HEADER_BYTES = 65536
 _MAX_ALL_PART_HEADER_BYTES = 1 << 20
 _MAX_DELIMITER_BYTES = 512  # RFC 2046 section 5.1.1 allows boundaries of up to 70 bytes

@@ -22,8 +22,8 @@ from router.store.postgres_errors import from_connect_error
 # A connection that was idle for longer is probed before use. A probe is one round trip (0.5 ms in a data centre). The
 # dispatcher polls twice a second, so a limit of 0.5 s or more would exempt its connection from probes.
 PROBE_AFTER_SECONDS = 0.05
-# A probe takes milliseconds; a lost packet is resent after 0.2, 0.6 and 1.4 s. A probe that fails wrongly only costs
-# new connections.
+# A probe takes milliseconds; a lost packet is resent after 0.2, 0.6 and 1.4 s. If a probe fails although the connection
+# works, the only cost is opening new connections.
 PROBE_TIMEOUT_SECONDS = 2.0
 # Many firewalls drop the state of a connection that was idle for 240 to 350 s.
 MAX_IDLE_SECONDS = 180.0

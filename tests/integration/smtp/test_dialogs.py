@@ -1,7 +1,7 @@
 """Runs every `tests/dialogs/*.dialog` against a running server.
 
-`SETTINGS` has the settings of dialogues, unless they need only the defaults. `PREPARATIONS` lists the dialogues that
-tests/system omits, with the context in which each of them runs here.
+`SETTINGS` contains the settings of the dialogues that do not run with the defaults. `PREPARATIONS` contains the
+dialogues that tests/system omits, and the context in which each of them runs here.
 """
 
 import asyncio
@@ -97,8 +97,10 @@ PREPARATIONS: dict[str, Callable[[RunningSmtpServer], AbstractAsyncContextManage
     "too-many-from-address": occupy_connection,
     "too-slow": lambda server: run_concurrently(send_slowly(server)),
     "shutting-down": stop_during_accept,
-    "listed": lambda _server: nullcontext(),  # not for tests/system: its settings need a resolver
-    "session-timeout": lambda _server: nullcontext(),  # not for tests/system: saves the start of a program
+    # These dialogues need no preparation. tests/system omits "listed", which needs a fake resolver, and
+    # "session-timeout", for which it would start the program once more.
+    "listed": lambda _server: nullcontext(),
+    "session-timeout": lambda _server: nullcontext(),
 }
 
 

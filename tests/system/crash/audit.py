@@ -25,7 +25,7 @@ _TOKEN = re.compile(rb"crash-([0-9]{7})")
 
 
 class DatabaseReader:
-    """Reads the database while programs may be running on it."""
+    """Reads the database, also while programs use it."""
 
     def __init__(self, url: str) -> None:
         self.url = url

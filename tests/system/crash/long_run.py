@@ -169,7 +169,7 @@ async def crash(kind: str, *, kills: int, seconds: float, fleet: bool, seed: int
             await crasher.start()
             for n in range(1, kills + 1):
                 if time.monotonic() - began > seconds:
-                    print_line(f"stopped after {n - 1} kills: {seconds:g} s are over")
+                    print_line(f"stopped after {n - 1} kills: the time limit of {seconds:g} s has passed")
                     break
                 await crasher.crash(n)
                 if n % 50 == 0:
