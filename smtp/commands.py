@@ -187,5 +187,5 @@ def _parse_mailbox(path: str, *, smtputf8: bool, local_part_limit: int = MAX_LOC
 
 @lru_cache(maxsize=4096)
 def _cached_mailbox(path: str, local_part_limit: int) -> Mailbox:
-    """Calls `parse_mailbox` with a cache of at most 1 MB, which makes a command a tenth faster."""
+    """Calls `parse_mailbox` with a cache of at most about 10 MB, which makes a command a tenth faster."""
     return parse_mailbox(path, local_part_limit=local_part_limit)

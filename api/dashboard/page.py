@@ -48,7 +48,7 @@ class Visit:
     """One request to a page.
 
     Attributes:
-        query, form: The first value of each parameter or field, without NUL characters and lone surrogates.
+        query, form: The first value of each parameter or field. No value contains NUL or an unpaired surrogate.
         client_address: The address of the client, or of the nearest proxy that is not trusted.
         error: The error after which the form is shown again, else None.
     """

@@ -36,7 +36,7 @@ def _check_directory(context: CheckContext, folder: Path) -> list[CheckResult]:
     found = context.statvfs(folder)
     free, total = found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
     text = f"{folder}: {free // _MB} MB of {total // _MB} MB are free"
-    fix = "Free disk space: [retention] raw_messages deletes old raw messages; or move the data to a larger disk"
+    fix = "Set [retention] raw_messages to delete old raw messages, or move the data to a larger disk"
     path = context.config.database.url.path
     reserve = context.config.smtp.min_free_bytes
     wal = 0 if path is None or path.parent.resolve() != folder else file_size(wal_path(path))
@@ -51,6 +51,6 @@ def _check_directory(context: CheckContext, folder: Path) -> list[CheckResult]:
         results.append(ok("disk", text))
     if found.f_files and (found.f_favail < _MIN_INODES or found.f_favail < found.f_files * _MIN_FREE_FRACTION / 5):
         text = f"{folder}: {found.f_favail} of {found.f_files} inodes are free"
-        fix = "Delete what uses the inodes (df -i shows the file system); often a cache with many small files"
+        fix = "Delete files that are not needed, such as a cache of many small files (df -i shows the inodes in use)"
         results.append((fail if found.f_favail < _MIN_INODES else warn)("disk", text, fix))
     return results

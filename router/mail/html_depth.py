@@ -26,7 +26,8 @@ _BLOCKS = _name_set(
 # An end tag inside one of these scopes cannot close an element outside it.
 _SCOPES = _name_set("table applet object marquee template svg math select")
 _FOREIGN = frozenset({"svg", "math"})
-# "Special" elements (HTML standard 13.2.4.2). An end tag inside one of them closes only blocks and scopes outside it.
+# "Special" elements (HTML standard 13.2.4.2). If an open special element is not a scope, an end tag inside it can close
+# blocks and scopes outside it, but no other element outside it.
 _SPECIAL = _BLOCKS | _SCOPES | _name_set("p li td tr th dd dt tbody thead tfoot caption colgroup form plaintext")
 # Elements whose end tag removes them even if a special element is open inside them.
 _REMOVED_BY_END_TAG = _name_set("a b big code em font form i nobr s small strike strong tt u")

@@ -48,7 +48,7 @@ class BlockedSenderSet:
 
     def __init__(self, entries: Iterable[str]) -> None:
         self._names: set[str] = set()
-        # By IP version and prefix length: the entry for the leading bits of each network.
+        # Maps IP version and prefix length to a dict that maps the leading bits of each network to its entry.
         self._networks: dict[tuple[int, int], dict[int, str]] = {}
         for entry in entries:
             if "/" in entry and "@" not in entry:

@@ -5,8 +5,8 @@ The search proceeds in steps, until the page is full or all tickets are searched
 - **List scan**: reads the next tickets of the filtered list. Fast if most tickets match.
 - **Index scan**: reads the matches of a time range from the search index. Fast if few tickets match.
 
-Later steps use the scan that covers more time for the same work. The choice of scans does not change the result. No
-state is kept between pages.
+Later steps use the scan that covers the longer time range for the same work. The choice of scans does not change the
+result. No state is kept between pages.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Finds secrets in log lines. `test_redaction` checks secrets that only one test knows, such as its passwords."""
+"""Finds secrets of known formats in log lines. `test_redaction` searches for its own secrets, such as a password."""
 
 import re
 from collections.abc import Iterable

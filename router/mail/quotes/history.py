@@ -141,7 +141,7 @@ class _HistorySearch:
         return self.take_quote(first, after)
 
     def find_run_on(self, number: int) -> int:
-        """Returns the first line of an attribution that ends within line `number`, else -1.
+        """Returns the index of the first line of an attribution that ends within line `number`, else -1.
 
         The rest of line `number` is quoted text.
         """
@@ -152,7 +152,7 @@ class _HistorySearch:
         return found.first if found is not None and not found.offset else -1
 
     def find_body(self, number: int) -> int:
-        """Returns the first non-empty line below a heading or header block at `number`, 0 if neither is there."""
+        """Returns the index of the first non-empty line below a heading or header block at `number`, else 0."""
         lines = self.lines
         heading = is_original_heading(lines.texts[number])
         block = lines.next_line(number) if heading else number
@@ -232,9 +232,9 @@ class _HistorySearch:
         return attributions.is_attribution(folded[0]) or attributions.is_attribution(" ".join(folded))
 
     def find_attributed_quote(self, start: int) -> int:
-        """Returns the first line of a quoted paragraph that begins with an attribution or header block.
+        """Returns the index of the first line, at or after `start`, of a quoted attribution or header block, else -1.
 
-        Searches from `start` on. Returns -1 if there is no such paragraph.
+        Only the first lines of quoted paragraphs are examined.
         """
         lines = self.lines
         firsts = (n for n in range(start, len(lines.texts)) if lines.quoted[n] and not lines.texts[n - 1])
@@ -311,7 +311,7 @@ class _HistorySearch:
         self.history.append((self.find_rule_above_fields(first), stop))
 
     def find_rule_above_fields(self, first: int) -> int:
-        """Returns the rule above the fields directly above `first` (Yandex), or `first` if there is no such rule."""
+        """Returns the index of the rule above the fields directly above `first` (Yandex), `first` if there is none."""
         above = first - 1
         while first - above <= _MAX_FIELDS_ABOVE and above >= 0 and fields.read_field(self.lines.texts[above]):
             above -= 1

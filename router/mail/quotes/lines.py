@@ -138,7 +138,10 @@ class Lines:
 
 
 def read_lines(raw: list[str]) -> Lines:
-    """Classifies the lines. A line that closes a folded address or attribution is classified like the line above it."""
+    """Normalises the lines and finds the quoted ones.
+
+    A line that closes a folded address or attribution counts as quoted if and only if the line above it does.
+    """
     texts = [line.translate(_CHARACTER_MAP).strip() for line in raw]
     quoted = [text[:1] in _QUOTE_MARKS for text in texts]
     for number in range(1, len(texts)):

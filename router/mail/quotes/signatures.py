@@ -64,7 +64,7 @@ def find_signature(lines: Lines, start: int, end: int, *, sender: str = "", with
 
 
 def _find_footers(lines: Lines, start: int, end: int) -> int:
-    """Returns the first line of the device footers at the end of lines[start:end], or `end` if there are none.
+    """Returns the index of the first device footer at the end of lines[start:end], or `end` if there is none.
 
     A rule directly above the footers belongs to them.
     """

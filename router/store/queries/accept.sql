@@ -40,7 +40,8 @@ WITH RECURSIVE newest (ticket_id, n) AS (
 SELECT :thread_key AS thread_key, :rfc_message_id AS rfc_message_id, ticket_id FROM newest WHERE ticket_id IS NOT NULL;
 
 -- name: accept_find_participants
--- Returns a row if an address takes part in a ticket. The row of the ticket contains its first sender and its address.
+-- Returns a row if an address takes part in a ticket: as a participant, as the first sender (`from_address`), or as the
+-- address of the alias that received the first message (`address`).
 SELECT ticket_id, address FROM ticket_participants WHERE ticket_id = :ticket_id AND address = :address
 UNION ALL
 SELECT id, CAST(:address AS TEXT) FROM tickets

@@ -11,7 +11,7 @@ SELECT id, workspace_id, name, status, token, records, created_at, verified_at, 
 FROM domains WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: domain_lock_name
--- All rows for a domain name, locked: if two workspaces verify the name at once, only one succeeds.
+-- All rows for a domain name, locked: if two workspaces verify the name concurrently, only one succeeds.
 SELECT id, workspace_id, name, status, token, records, created_at, verified_at, checked_at, mx_managed,
        misses, missing_since, next_check_at, alert, alert_at
 FROM domains WHERE name = :name ORDER BY id;

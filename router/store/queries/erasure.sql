@@ -1,8 +1,8 @@
 -- Erases a ticket (router/store/erasure.py).
 
 -- name: erasure_messages
--- The messages of a ticket, locked: if two tickets with a common message are erased at once, the second transaction
--- erases the message.
+-- The messages of a ticket, locked: if two tickets with a common message are erased concurrently, the second
+-- transaction erases the message.
 SELECT m.id FROM messages m
 WHERE m.id IN (SELECT message_id FROM ticket_messages WHERE ticket_id = :ticket_id) ORDER BY m.id;
 
