@@ -29,5 +29,9 @@ COMMANDS = (
     ),
     _command("smtp", ("smtp",), "Run only the SMTP server, for installations with several processes or hosts."),
     _command("api", ("api",), "Run only the REST API and the dashboard."),
-    _command("deliver", ("deliver",), "Run only the delivery of tickets to their integrations."),
+    _command(
+        "deliver",
+        ("deliver",),
+        "Run only the delivery of tickets and the maintenance: retention, domain checks and alerts.",
+    ),
 )

@@ -19,7 +19,7 @@ _ENCRYPTED = frozenset(
     for oid in ("2a864886f70d010703", "2a864886f70d010704", "2a864886f70d010706", "2a864886f70d0109100117")
 )
 _OID, _STRING, _CONSTRUCTED_STRING, _SEQUENCE, _SET, _INTEGER, _EXPLICIT = 0x06, 0x04, 0x24, 0x30, 0x31, 0x02, 0xA0
-# Nested BER elements; signed messages have two or three levels.
+# Nested pieces of a string, and nested indefinite lengths in a skipped element.
 _MAX_DEPTH = 16
 # Mail programs write string pieces of at least 1000 bytes. So a message of 50 MB, the default limit, has fewer
 # elements.

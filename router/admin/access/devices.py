@@ -41,7 +41,7 @@ class DeviceCookies:
     def issue(self, user: User) -> str:
         expires_at = self._clock.now() + COOKIE_LIFETIME
         payload = json.dumps([random.token_hex(16), user.id, _password_fingerprint(user), expires_at])
-        return self._box.encrypt(payload, _PURPOSE).rstrip("=")  # `=` would have to be quoted in a cookie
+        return self._box.encrypt(payload, _PURPOSE).rstrip("=")  # http.cookies quotes values with `=`
 
     def read(self, cookie: str) -> KnownDevice | None:
         """Returns the device of a cookie; None if the cookie is invalid or expired."""

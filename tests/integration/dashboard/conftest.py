@@ -1,7 +1,6 @@
 """Fixtures of the dashboard tests, with a real browser.
 
-Playwright's objects belong to one event loop, so tests that use `window` run on the session's loop (`loop_scope`) and
-use `site` or `populated`.
+Playwright's objects belong to one event loop, so tests that use `window` run on the session's loop (`loop_scope`).
 """
 
 from collections.abc import AsyncIterator
