@@ -1,7 +1,8 @@
-"""Measures every list of the REST API: `python -m bench.api [sqlite] [postgres] [--tickets N] [--plans]`.
+"""Measures the lists of the REST API: `python -m bench.api [sqlite] [postgres] [--tickets N] [--plans]`.
 
 Requests the lists of a large installation from `emailrouter api`, one request at a time. Prints the response times and
-CPU time of each call, and marks calls whose median is over the target. `--plans` also prints the query plans.
+CPU time of each call, and marks calls that are known to be slow and other calls whose median is over the target.
+`--plans` also prints query plans.
 """
 
 from __future__ import annotations
@@ -86,9 +87,9 @@ def searches(dataset: Dataset, deep: str) -> list[str]:
 
 
 def known_slow_searches(dataset: Dataset) -> list[str]:
-    """Returns query strings of searches that are known to take longer than the target.
+    """Returns query strings of searches that may take longer than the target.
 
-    They combine words or filters that rarely occur together, or contain only words of old tickets.
+    They combine words or filters that rarely or never occur together, or contain a word of mostly old tickets.
     """
     _, many = _filters(dataset)
     main, busy, open_ = f"aliasId={dataset.aliases[0]}", f"assignedTo={dataset.users[0]}", "status=open"
@@ -224,7 +225,7 @@ def report(dataset: Dataset, measurements: dict[str, CallTimes]) -> bool:
 
 
 def list_paths() -> set[str]:
-    """Returns the paths of all lists of a workspace, to detect lists that `cases` omits."""
+    """Returns the paths of all lists of a workspace, which `cases` must measure."""
     return {
         route.path
         for route in ROUTES

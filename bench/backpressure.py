@@ -72,7 +72,7 @@ async def _send_small_messages(port: int, recipient: str, stop: asyncio.Event) -
     async def sender(n: int) -> tuple[float, float]:
         started_at = loop.time()
         content = dot_stuff(f"Subject: Small {n}\r\nMessage-ID: <{n}@small.test>\r\n\r\nIt rains in.\r\n".encode())
-        local = f"127.0.9.{n % 50 + 10}"  # A single source address would reach its rate limit.
+        local = f"127.0.9.{n % 50 + 10}"  # A single source address could reach its limit of connections.
         code = 0
         while code != 250:
             code = (await client.send(port, recipient, [content], local=local, timeout=60)).code

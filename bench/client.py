@@ -1,4 +1,4 @@
-"""Sends one message in one SMTP session and times it. A failure of the server is a result, never an exception."""
+"""Sends one message in one SMTP session and times it. Raises nothing for a rejection, lost connection or timeout."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SmtpResult:
-    """The final reply of a session. Code 0 means that there was no valid reply.
+    """The last reply of a session. Code 0 means that the session failed before it.
 
-    `started_at` (before connecting) and `replied_at` are times of the event loop, in seconds.
+    `started_at` (before connecting) and `replied_at` (the last reply or failure) are times of the event loop,
+    in seconds.
     """
 
     code: int

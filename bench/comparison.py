@@ -19,7 +19,7 @@ from bench.senders import LoadSender, choose_sender
 from bench.servers import HARAKA, POSTFIX, Options
 
 BASE = "Email Router, SQLite"
-# Postfix is not listed: it always has several processes and uses both cores.
+# Postfix is not listed, because it always has several processes.
 _TWO_PROCESS_SERVERS = ("Email Router, SQLite", "Email Router, PostgreSQL", "unmodified aiosmtpd", HARAKA)
 
 

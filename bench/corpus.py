@@ -1,8 +1,8 @@
 """Sends the messages of a directory through the program: `python -m bench.corpus DIR [DIR ...] [--quick]`.
 
-Sends every `.eml` file (see `--pattern`) by SMTP to an alias of its own, so each must become one ticket and one Slack
-post. Reports lost or rejected messages, payloads that Slack would reject, and slow deliveries. Exit code 1 if a message
-failed, deliveries are too slow, or the program logged an error.
+Sends every `.eml` file (see `--pattern`) by SMTP to an alias of its own. Each accepted message must become one ticket
+and one Slack post. Reports lost or rejected messages, payloads that Slack would reject, and slow deliveries. Exit code
+1 if a message failed, deliveries are too slow, or the program logged an error.
 
 In a file without any CRLF, each LF is sent as CRLF. Other files are sent unchanged.
 """
@@ -182,7 +182,7 @@ def _assess(mail: CorpusMessage) -> None:
 
 
 def _stdlib_finds_text(content: bytes) -> bool:
-    """Whether Python's email package finds visible text in a text part."""
+    """Whether Python's email package finds text outside of tags in a text part."""
     for part in email.message_from_bytes(content).walk():
         is_text = part.get_content_maintype() == "text" and part.get_content_disposition() != "attachment"
         payload = part.get_payload(decode=True) if is_text else None

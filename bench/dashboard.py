@@ -31,7 +31,7 @@ TICKETS = 100_000
 TIMES = 15
 TARGET_MS = 100.0
 TARGET_BYTES = 100_000
-# Forms, redirects and other pages whose size does not depend on the number of tickets are not measured.
+# Pages that are not measured; their size does not depend on the number of tickets.
 _CONSTANT_PAGES = {"/sign-in", "/welcome", "/live", "/tickets/{id}/messages/{message}/html"}
 
 
@@ -82,9 +82,9 @@ def visits(dataset: Dataset, others: dict[str, str]) -> dict[str, list[str]]:
 
 
 async def add_manage_data(dataset: Dataset) -> tuple[str, dict[str, str]]:
-    """Adds the rows that `create_dataset` omits.
+    """Adds rows that `create_dataset` omits.
 
-    Returns the session token of an admin, and one id for each kind of object in `/manage`.
+    Returns the session token of an admin, and the ids of objects whose pages in `/manage` are measured.
     """
     database = dataset.installation.database
     await database.open()

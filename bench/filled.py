@@ -1,6 +1,6 @@
-"""Creates a large installation by SQL; 1,000,000 tickets take some minutes.
+"""Fills an installation with many rows, mostly by SQL.
 
-The tickets are one minute apart. For searches, they have frequent words, rare words, and words that only old tickets
+The tickets are one minute apart. For searches, they have frequent words, rare words, and a word that only old tickets
 have.
 """
 
@@ -56,7 +56,7 @@ class Dataset:
     integrations: list[str] = field(default_factory=list)
 
     def id(self, prefix: str, number: int) -> str:
-        """Returns the id of the ticket, delivery or message with this number, as the SQL of `_id` computes it."""
+        """Returns the id of the row with this number, as the SQL of `_id` computes it."""
         time_ms = self.last - (self.count - number) * _APART
         return f"{prefix}_{''.join(_DIGITS[time_ms >> 5 * n & 31] for n in range(9, -1, -1))}{number:016x}"
 

@@ -1,7 +1,7 @@
 """Creates installations for benchmarks, without a running program.
 
-PostgreSQL is a separate server with its data on disk and fsync on. The program has its default settings, except for
-limits that a benchmark on one machine would reach.
+PostgreSQL is a separate server with fsync on and its data in the system's folder for temporary files. The program's
+limits are the defaults, except those that a benchmark on one machine would reach.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.support.process import environment
 
 Kind = Literal["sqlite", "postgres"]
 KINDS: tuple[Kind, ...] = ("sqlite", "postgres")
-# PostgreSQL's defaults for settings that `tests.support.postgres` reduces.
+# PostgreSQL's defaults for two settings that `tests.support.postgres` reduces.
 _REAL = {"shared_buffers": "128MB", "wal_level": "replica"}
 
 

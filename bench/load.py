@@ -3,7 +3,7 @@
     python -m bench.load 127.0.0.1:2525 --to support@bench.test --size 4096 --mails 1000 --concurrency 20
 
 Prints the `LoadResult` as a JSON line. A rejection ends its connection, whose remaining messages count as rejected.
-`--handshake` replaces each message by a connection with only a TLS handshake, to `bench.peers handshake`.
+With `--handshake`, each connection has only a TLS handshake; the server is `bench.peers handshake`.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class LoadResult:
         cpu: The CPU time of the generator.
         refused: The number of messages that were not accepted, by reply or error.
         latencies: The time from MAIL to the 250 reply of each accepted message. For the first message of a
-            connection, it includes opening the connection. With `Load.handshake`, the durations of TLS handshakes.
+            connection, it includes opening the connection. With `Load.handshake`, the durations of the connections.
     """
 
     accepted: int = 0

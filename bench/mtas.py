@@ -1,6 +1,6 @@
-"""Configures the installed Haraka and Postfix in a temporary folder, for comparison.
+"""Configures Haraka and Postfix in a temporary folder, for comparison.
 
-Haraka discards the accepted messages. Postfix writes them to its queue on disk before its 250 reply and delivers none.
+Haraka discards the accepted messages. Postfix writes them to its queue before its 250 reply and delivers none.
 Postfix needs root, because its processes run as other users.
 """
 
@@ -78,7 +78,7 @@ def prepare_haraka(program: Path, folder: Path, port: int, processes: int, tls: 
     (config / "host_list").write_text(f"{DOMAIN}\n")
     (config / "log.ini").write_text("[main]\nlevel=warn\n")
     (config / "me").write_text(f"mx.{DOMAIN}\n")
-    # Without dhparams.pem Haraka generates these parameters, which takes minutes of CPU during the measurement.
+    # Without dhparams.pem Haraka generates these parameters, which takes CPU time during the measurement.
     parameters = ["openssl", "genpkey", "-genparam", "-algorithm", "DH", "-pkeyopt", "group:ffdhe2048"]
     subprocess.run([*parameters, "-out", str(config / "dhparams.pem")], check=True, capture_output=True)
     (config / "tls.ini").write_text("dhparam=dhparams.pem\n")
@@ -152,8 +152,8 @@ def prepare_postfix(root: Path, folder: Path, port: int, tls: tuple[Path, Path])
     lines = [f"{name} = {value}\n" for name, value in settings.items()]
     (etc / "main.cf").write_text("".join(lines).replace("static:HOLD", "check_sender_access static:HOLD"))
     (etc / "master.cf").write_text(_MASTER.format(port=port))
-    # The kernel clears the parent-death signal (prctl(2)) of a process that changes its user, so this time limit ends a
-    # forgotten server.
+    # Ends a server that runs for too long. If the benchmark is killed, this process is killed too, but Postfix runs on:
+    # children do not inherit the parent-death signal (prctl(2)).
     argv = ["timeout", "1800", str(libraries / "sbin" / "master"), "-c", str(etc), "-d"]
     return PreparedServer(argv, {"LD_LIBRARY_PATH": str(libraries), "MAIL_CONFIG": str(etc)}, spool / "hold")
 

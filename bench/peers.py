@@ -2,7 +2,7 @@
 
 - sink: aiosmtpd's `Sink` handler on its unchanged `SMTP` class.
 - minimal: a plain asyncio protocol that does as little as possible. It checks and stores nothing.
-- smtp: Email Router's `smtp.server` without storage, which separates the cost of SMTP from that of the commit.
+- smtp: Email Router's `smtp.server` without routing and storage, which shows the cost of SMTP alone.
 - handshake: one TLS handshake for each connection.
 
 All use uvloop and SO_REUSEPORT. Each prints `{"event": "ready"}` when it listens, and ends on SIGTERM.

@@ -1,6 +1,6 @@
 """Starts the child processes of a benchmark, measures them through /proc, and ends them with the benchmark.
 
-Linux only. Only processes that were started here are signalled.
+Linux only. Only processes that were started here, and their process groups, are signalled.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class Child:
 
 
 def end_on_sigterm() -> None:
-    """Makes SIGTERM end the benchmark like Ctrl-C, so that it stops its children and removes its temporary folder."""
+    """Makes SIGTERM raise SystemExit, so that the benchmark stops its children and removes its temporary folder."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
@@ -156,7 +156,7 @@ def process_tree(pid: int) -> list[int]:
 
 
 def cpu_seconds(pid: int, *, descendants: bool = False) -> float:
-    """Returns the CPU seconds of a process and its reaped children, with a resolution of 10 ms.
+    """Returns the CPU seconds of a process and its reaped children, counted in clock ticks.
 
     `descendants` adds those of the living descendants.
     """

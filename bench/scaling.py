@@ -1,7 +1,7 @@
 """Simulates 10, 1,000 and 100,000 messages a second: `python -m bench.scaling [--here]`.
 
-No available machine is large enough, so `bench.simulation` runs with the costs that other benchmarks measured. `--here`
-compares a simulation of this machine with a measurement. docs/scaling.md has the results.
+Runs `bench.simulation` with costs that were measured on one machine. `--here` compares a simulation of this machine
+with a measurement. docs/scaling.md has the results.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Scenario:
 
 
 def scenarios() -> list[Scenario]:
-    """Returns the layouts to simulate for each rate. No layout with one database sustains 100,000 messages a second."""
+    """Returns the layouts to simulate. Those for 100,000 messages a second do not sustain them (docs/scaling.md)."""
     one = Layout(10, 1, 1, 2e-3, 200 * MB, 0.05e-3, 20, SIZES, posts=10)
     many = Layout(1_000, 4, 8, 1e-3, 500 * MB, 0.3e-3, 1_000, SIZES, posts=1_000)
     biggest = Layout(100_000, 300, 64, 0.5e-3, 2_000 * MB, 0.3e-3, 100_000, SIZES, posts=100_000)

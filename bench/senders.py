@@ -26,7 +26,7 @@ class SendResult:
 
 
 class LoadError(Exception):
-    """The server did not accept the whole load."""
+    """The server did not accept the whole load, or the load generator failed."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ async def send_with_built_in(load: Load, port: int) -> SendResult:
 
 
 def _library_path(program: Path) -> dict[str, str]:
-    """Returns LD_LIBRARY_PATH for a program that was unpacked next to its libraries; empty for an installed program."""
+    """Returns LD_LIBRARY_PATH for Postfix's libraries in the same tree as the program; empty if there are none."""
     beside = program.parent.parent / "lib" / "postfix"
     return {"LD_LIBRARY_PATH": str(beside)} if beside.is_dir() else {}
 

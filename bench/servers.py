@@ -1,7 +1,7 @@
-"""Starts the servers of a comparison for the whole run. A server is idle while another is measured.
+"""Starts the servers of a comparison once. A server is idle while another is measured.
 
-The servers in `EMAIL_ROUTER` and `BEFORE` run as in production, with every log line and durable commit. A server that
-is not installed is skipped.
+The servers in `EMAIL_ROUTER` and `BEFORE` log and commit durably, as in production. A server that is not installed is
+skipped.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class RunningServer:
         return sum(peak_bytes(pid) for pid in pids if is_alive(pid))
 
     def empty_spool(self) -> None:
-        """Removes queued messages, because a growing queue would slow the next measurement."""
+        """Removes queued messages, so that each measurement starts with an empty queue."""
         if self.spool is not None:
             for mail in self.spool.rglob("*"):
                 if mail.is_file():

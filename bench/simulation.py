@@ -135,7 +135,7 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Measured costs: WAL bytes (`log`), round trips per group, and CPU seconds (all others).
+    """Costs: WAL bytes (`log`, `log_per_byte`), round trips per group, and CPU seconds (all others).
 
     Each cost except `round_trips` is per message, per byte of a message, or per delivery.
     """
@@ -209,8 +209,8 @@ class SimulationResult:
 
 CONNECTIONS = 2  # database connections of each process for writing groups (`router.store.postgres_writer`)
 GROUP_MESSAGES, GROUP_BYTES = 200, 1024 * 1024
-# Writing a group's tickets and committing locks the rows of its workspaces. This phase has these round trips, and this
-# fraction of the group's CPU time.
+# The rows of a group's workspaces are locked while its tickets are written and committed. This phase has these round
+# trips, and this fraction of the group's CPU time.
 LOCKED_TRIPS, LOCKED_CPU_FRACTION = 2, 0.2
 
 
@@ -329,9 +329,9 @@ def simulate(layout: Layout, costs: Costs, *, seconds: float, seed: int = 1) -> 
 def find_sustained_rate(
     layout: Layout, costs: Costs, *, mails: int = 20_000, rounds: int = 9
 ) -> tuple[float, SimulationResult]:
-    """Searches for the highest sustained rate, to within a few per cent, starting with the layout's rate.
+    """Searches for the highest sustained rate by bisection, in `rounds` trials, starting with the layout's rate.
 
-    Returns the rate and its result; the rate is 0 if none is sustained. Each trial has about `mails` arrivals or more.
+    Returns the highest rate that a trial sustained, or 0, and its result. A trial has about `mails` arrivals or more.
     """
     low, high = 0.0, 0.0
     rate, best = layout.rate, SimulationResult()

@@ -142,7 +142,7 @@ async def attack(port: int, recipient: str, seconds: float, scale: float, kinds:
             # The addresses of each /26 are in a /21 of their own, so that the limits per network are not exceeded.
             address = f"127.{network // 32 + 1}.{network % 32 * 8}.{host + 1}"
             client = HostileClient(kind, address, port, recipient, counts)
-            # The starts are spread over 2 s: a thousand SYNs at once would overflow the kernel's backlog.
+            # The starts of each kind are spread over 2 s.
             tasks.append(loop.create_task(client.run(n % 500 / 250)))
     await asyncio.sleep(seconds)
     for task in tasks:

@@ -1,6 +1,7 @@
-"""The system's Chromium, driven by Playwright: one browser per worker, one context per test.
+"""The system's Chromium, driven by Playwright.
 
-Unexpected errors or requests of a page fail the test. Without Chromium, tests are skipped; with `CI=true` they fail.
+Unexpected errors of a page, and its requests to other hosts, fail the test. Without Chromium, tests are skipped; with
+`CI=true` they fail.
 """
 
 import json
@@ -19,7 +20,7 @@ from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, as
 Scheme = Literal["light", "dark"]
 WIDE: ViewportSize = {"width": 1280, "height": 900}
 PHONE: ViewportSize = {"width": 360, "height": 740}
-# In order of preference. The headless shell needs two thirds of the others' CPU time.
+# In order of preference.
 _NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 
 

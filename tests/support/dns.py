@@ -1,7 +1,7 @@
 """A DNS stand-in: one server on 127.0.0.1, UDP and TCP on the same free port.
 
-It answers with the records of `set`, and otherwise with NXDOMAIN or an empty answer, unless a test calls `fail`. It
-records every query and never queries another server.
+It answers with the records of `set`, and otherwise with NXDOMAIN or an empty answer, unless a test makes queries fail.
+It records every query and never queries another server.
 """
 
 import asyncio

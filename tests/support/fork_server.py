@@ -1,9 +1,9 @@
 """Starts the program without importing it each time: a server process imports it once and forks for every start.
 
-A forked child is a real process; it only skips the imports, which take more than half a second. `ForkServer` is the
-client in the test process. This module, run as `python -m tests.support.fork_server FD PARENT`, is the server. FD is
-the descriptor of its control socket, and PARENT is the pid of the test process. On Linux the server dies with the test
-process, and its children die with it.
+A forked child is a real process that does not import the program again. `ForkServer` is the client in the test
+process. This module, run as `python -m tests.support.fork_server FD PARENT`, is the server. FD is the descriptor of its
+control socket, and PARENT is the pid of the test process. On Linux the server dies with the test process, and its
+children die with it.
 
 A request is one packet: a JSON object, the descriptors of the child's standard streams, and one end of the child's
 status channel. The server sends the pid and later the exit status on that channel. The pid is not reused until the
@@ -37,7 +37,7 @@ from typing import TextIO
 # A command imports the modules that it needs only when it runs, so the server imports all modules of these packages.
 PRELOADED = ("emailrouter", "tests.system.crash.points")
 
-# Prefixes of environment variables that the interpreter or an imported module (SSL_CERT_FILE) reads only once.
+# Prefixes of environment variables that are read only once, at the start or by an imported module (SSL_CERT_FILE).
 # A program that needs other values than the server's must be started by executing Python.
 _READ_AT_START = ("PYTHON", "LC_", "LANG", "MALLOC", "LD_", "SSL_")
 _MAX_REQUEST_BYTES = 200_000  # the environment and the command line take most of a request
@@ -53,7 +53,7 @@ def can_share_server(env: Mapping[str, str], server_env: Mapping[str, str]) -> b
 
 
 class ForkServer:
-    """Starts a fork server with the environment `env`, and sends requests to it. Thread-safe."""
+    """Starts a fork server with the environment `env`, and sends requests to it."""
 
     def __init__(self, env: Mapping[str, str], cwd: Path) -> None:
         self.env = dict(env)
@@ -112,7 +112,7 @@ class _ForkLoop:
         self._ended: dict[int, tuple[int, int, socket.socket]] = {}  # channel's descriptor -> pidfd, pid, channel
 
     def serve(self) -> ForkRequest | None:
-        """In a forked child, returns the child's request. In the server, returns None when the test process is gone."""
+        """In a forked child, returns the child's request. In the server, returns None when the control socket ends."""
         while True:
             for file, _ in self._poll.poll():
                 if file == self._control.fileno():

@@ -36,7 +36,7 @@ def iter_strings(value: object) -> Iterator[str]:
 
 
 def assert_valid_payload(payload: Payload, links: tuple[str | None, ...]) -> None:
-    """Asserts the rules for every payload of Email Router. links: the only URLs that the payload may contain."""
+    """Asserts the rules for every payload of Email Router. links: the only URLs that it may link to."""
     assert rejection_reason(payload) is None
     assert list(block_errors(payload.get("blocks", []))) == []
     for block in payload.get("blocks", []):

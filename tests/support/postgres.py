@@ -6,7 +6,7 @@ removes each started server however the tests end. By default the data is in mem
 
     url = await server.create_database()                            # empty
     template = await server.build_template("schema", build)         # calls `build(url)` unless the template exists
-    url = await server.create_database(template)                    # a copy, made in about 20 ms
+    url = await server.create_database(template)                    # a copy
 """
 
 import asyncio
@@ -51,7 +51,7 @@ _SETTINGS = {
     "wal_level": "minimal",  # the tests use no replication
     "max_wal_senders": "0",
 }
-# Without fsync a killed server loses nothing, because the kernel keeps its writes; a crash of the machine loses data.
+# Without fsync a killed server loses nothing, because the kernel keeps its writes; a machine's crash may lose data.
 _NO_FSYNC = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
 
 
@@ -101,7 +101,7 @@ class PostgresServer:
     def __init__(self, url: str, control: _SupervisorClient | None) -> None:
         self.url = url  # URL of the maintenance database
         self._control = control
-        # Prefix of database names. On an external server it is unique to this process. On the tests' own server it is
+        # Prefix of database names. On an external server it is unique to this object. On the tests' own server it is
         # empty, so that all workers share templates.
         self._prefix = "" if control else f"er_test_{uuid.uuid4().hex[:12]}_"
         self._tablespace = ""

@@ -83,7 +83,7 @@ def find_binaries(user: RunAs | None, source: Source | None = None) -> Binaries:
 def data_parent(user: RunAs | None) -> Path:
     """Returns the folder in which data directories are created.
 
-    Prefers a file system in memory, which is five times as fast, if it has enough space.
+    Prefers a file system in memory if it has enough space.
     """
     memory = Path("/dev/shm")
     if memory.is_dir() and _can_write(memory, user) and shutil.disk_usage(memory).free > 512 * 1024 * 1024:
@@ -145,7 +145,7 @@ def _has_permission(path: Path, user: RunAs, bits: int) -> bool:
 
 
 def _stage(install: Path) -> Binaries:
-    """Copies the wheel's programs and their libraries to a folder that every user can enter."""
+    """Copies or links the wheel's programs and their libraries to a folder that every user can enter."""
     package = install.parent
     libraries = package.parent / f"{package.name}.libs"
     device = install.stat().st_dev

@@ -13,7 +13,7 @@ Prints `{"control": path}`, or prints `{"error": text}` and exits.
 
 Test processes stay connected to the Unix socket `control`. Until standard input is closed, it counts as one more
 connection. When the last connection closes, the supervisor stops the server and removes its directories. This script
-imports only the standard library, so that any Python can run it.
+imports only the standard library.
 """
 
 import contextlib
@@ -34,7 +34,8 @@ from pathlib import Path
 from typing import Any
 
 USER = "emailrouter"  # the server's superuser
-# Below Linux's ephemeral range, so that the kernel assigns the port to no other program while the server is stopped.
+# Below Linux's default range for ephemeral ports, so that the kernel assigns the port to no other program while the
+# server is stopped.
 _PORTS = range(20_000, 32_000)
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0

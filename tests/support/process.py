@@ -1,7 +1,7 @@
 """The real program as a child process that tests signal and kill.
 
 `Program` starts `python -m emailrouter ARGS`, where possible as a fork of a process that has imported the program.
-`async with` leaves no process behind; on Linux a killed test run leaves none either.
+The process ends with `async with`; on Linux it also ends with a killed test run.
 
 Settings are dotted keys: `{"smtp.listen": ["127.0.0.1:0"]}` becomes `EMAILROUTER_SMTP__LISTEN` with a JSON value.
 """
@@ -46,7 +46,7 @@ os.execv(sys.argv[2], sys.argv[2:])
 
 
 def environment(settings: Mapping[str, object] | None = None) -> dict[str, str]:
-    """Returns this process's environment without variables that could influence the program, plus `settings`.
+    """Returns this process's environment without the variables of `_REMOVED_PREFIXES`, plus `settings`.
 
     Keys with a dot are settings (`api.listen`); other keys are names of variables. None removes a variable. By default,
     logs are JSON.
@@ -55,7 +55,7 @@ def environment(settings: Mapping[str, object] | None = None) -> dict[str, str]:
     paths = [str(ROOT), env.get("PYTHONPATH", "")]  # imports the checkout under test, whatever the working directory is
     env["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
     env["PYTHONUNBUFFERED"] = "1"
-    env.pop("PYTHONDONTWRITEBYTECODE", None)  # Compiling the program at each start takes a fifth of a second.
+    env.pop("PYTHONDONTWRITEBYTECODE", None)  # Otherwise no start would write the bytecode for the next ones.
     env["EMAILROUTER_SERVER__LOG_FORMAT"] = "json"
     for key, value in (settings or {}).items():
         name = "EMAILROUTER_" + key.upper().replace(".", "__") if "." in key else key

@@ -61,7 +61,7 @@ Behaviour = FixedResponse | Hang | SlowResponse | Reset | PartialResponse | Larg
 
 @dataclass
 class Post:
-    """A received request and its answer. `status` stays None without a complete answer."""
+    """A received request and its answer. `status` stays None for behaviours that send no complete answer."""
 
     method: str
     path: str

@@ -1,6 +1,6 @@
-"""Slack's rules for a message to an incoming webhook, as far as messages of Email Router could violate them.
+"""Some of Slack's rules for a message to an incoming webhook.
 
-The rules for blocks are those of the Block Kit reference. Lengths count code points.
+The rules for blocks are from the Block Kit reference. Lengths are counted in code points here.
 """
 
 from collections.abc import Iterator

@@ -2,7 +2,7 @@
 
 `python small_disk.py FOLDER BYTES UID GID -- COMMAND ...` mounts the file system and executes the command. The kernel
 removes the file system when the last of these processes ends. Mounting needs root or permission to create a user
-namespace. The script imports only the standard library, so that any Python can run it.
+namespace. The script imports only the standard library.
 """
 
 import ctypes

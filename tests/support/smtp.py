@@ -1,7 +1,7 @@
 """An SMTP client that sends exactly what a test specifies.
 
-`RawSmtp` sends bytes unchanged and parses replies strictly. Failures contain the exchange so far. `send_mail` is for
-tests that only need a message delivered.
+`RawSmtp` sends bytes unchanged and parses replies strictly. Failures to receive contain the exchange so far.
+`send_mail` is for tests that only need a message delivered.
 """
 
 import asyncio
@@ -170,11 +170,11 @@ class RawSmtp:
         return reply
 
     def half_close(self) -> None:
-        """Closes the sending direction, which is impossible over TLS."""
+        """Closes the sending direction, which asyncio does not support over TLS."""
         self._writer.write_eof()
 
     async def abort(self) -> None:
-        """Resets the TCP connection, like a crashed client."""
+        """Resets the TCP connection."""
         sock = self._writer.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._writer.transport.abort()

@@ -31,7 +31,7 @@ DOMAIN = "example.com"
 
 @dataclass
 class KnownRecipients:
-    """Accepts a few fixed recipients, and refuses all others with the reasons that routing uses."""
+    """Accepts some recipients, and refuses all others with reasons that routing uses."""
 
     failure: Exception | None = None
     gate: asyncio.Event | None = None

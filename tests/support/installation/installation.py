@@ -32,7 +32,7 @@ from tests.support.installation.settings import SETTINGS, make_config
 from tests.support.stores import Store
 
 SENDER = "ann@customer.test"
-# Sort order of the tables without an id column.
+# Sort order of some tables without an id column.
 _ORDER = {"raw_chunks": "message_id, n", "ticket_messages": "created_at, recipient"}
 
 
@@ -183,7 +183,7 @@ class Installation:
 
     @asynccontextmanager
     async def run_dispatcher(self) -> AsyncIterator[None]:
-        """Runs the core's dispatcher during the block. On exit, waits until all outcomes are recorded."""
+        """Runs the core's dispatcher during the block. On exit, stops it and waits for its end."""
         dispatcher = self.core.dispatcher
         running = asyncio.create_task(dispatcher.run())
         try:

@@ -16,7 +16,7 @@ SETTINGS: Mapping[str, object] = {
     "dns.nameservers": ["127.0.0.1:9"],
     "delivery.allow_private_networks": True,
 }
-# No pacing and no digests. With pacing, tests would spend most of their time waiting between messages.
+# No noticeable pacing and no digests. With pacing, deliveries would wait for each other.
 UNPACED: Mapping[str, object] = {
     "delivery.per_second": 1000.0,
     "delivery.burst": 1000,
