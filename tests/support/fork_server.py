@@ -74,10 +74,10 @@ class ForkServer:
         streams: descriptors of the child's standard input, output and error; the caller closes them.
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        umask = os.umask(0o077)
-        os.umask(umask)
-        request = {"module": module, "args": list(args), "env": dict(env), "cwd": str(cwd), "umask": umask}
+        request = {"module": module, "args": list(args), "env": dict(env), "cwd": str(cwd)}
         with theirs, self._send_lock:
+            request["umask"] = umask = os.umask(0o077)
+            os.umask(umask)
             socket.send_fds(self._control, [json.dumps(request).encode()], [*streams, theirs.fileno()])
         answer = ours.recv(100)
         if not answer:
