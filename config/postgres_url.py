@@ -1,7 +1,7 @@
 """The parameters of a PostgreSQL URL: forwarded to the driver, ignored or rejected.
 
-asyncpg sends unknown parameters to the server, which would then reject every connection. Errors never quote the
-value of a parameter, because it may be part of a password.
+asyncpg sends unknown parameters to the server, which rejects the connection if it does not know them either.
+Errors never quote the value of a parameter, because it may be part of a password.
 """
 
 import difflib
@@ -38,8 +38,8 @@ _FORWARDED: dict[str, tuple[str, ...]] = {
     "options": (),
     "search_path": (),
 }
-# Parameters that are not forwarded. The listed values request what the program always does; others are rejected. ()
-# allows any value.
+# Parameters that are not forwarded. The listed values permit what the program does; others are rejected. () allows any
+# value.
 _IGNORED: dict[str, tuple[str, ...]] = {
     "connect_timeout": (),  # returned as `PostgresUrl.connect_timeout`
     "keepalives": (),

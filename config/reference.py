@@ -79,7 +79,7 @@ def format_toml(value: object) -> str:
     """Formats a default or an example as TOML. Raises TypeError for an unsupported type."""
     match value:
         case str() | bool() | int() | float():
-            # These have the same form in JSON and TOML.
+            # Printable strings, booleans and finite numbers have the same form in JSON and TOML.
             return json.dumps(value, ensure_ascii=False)
         case list():
             return f"[{', '.join(map(format_toml, value))}]"

@@ -1,7 +1,7 @@
 """Values that must not be printed: `Secret`, and `DatabaseUrl`, which may contain a password.
 
-`str`, `repr`, formatting, logging and serialisation show `***` instead of the secret. Only `reveal()` and
-`reveal_dsn()` return it, so a search for these names finds every use. ValueErrors never quote the value.
+`str`, `repr`, formatting and the JSON of pydantic show `***` instead of the secret. Only `reveal()` and
+`reveal_dsn()` return it, so a search for these names finds every use. ValueErrors never quote the secret.
 """
 
 import hmac
@@ -16,7 +16,7 @@ from config.postgres_url import PostgresUrl
 
 MASK = "***"
 
-# In characters. Shorter values are usually chosen by a human and easy to guess.
+# In characters. Shorter values are easier to guess.
 MIN_SECRET_LENGTH = 16
 
 _ALLOWED_URL = "must be sqlite:///file.db, sqlite:////directory/file.db or postgresql://user:password@host/database"
@@ -73,7 +73,7 @@ class DatabaseUrl:
     connect_timeout: timedelta | None
 
     def __init__(self, url: str) -> None:
-        """Raises ValueError; the message says what is allowed, and does not quote the URL."""
+        """Raises ValueError; the message says what is allowed, and quotes at most the name of a parameter."""
         scheme = _find_scheme(url)
         self.__dsn, self.connect_timeout = url, None
         if scheme == "sqlite":
@@ -153,7 +153,7 @@ def _parse_sqlite_path(url: str) -> Path:
     if not name or name.endswith("/") or "\0" in name:
         raise ValueError("must name a file: sqlite:///file.db or sqlite:////directory/file.db")
     if name == ":memory:" or "?" in name:
-        # Each connection would have its own in-memory database.
+        # Each connection to `:memory:` would have its own database.
         raise ValueError("must name a file, without options; in-memory databases are not supported")
     return Path(name)
 

@@ -81,8 +81,7 @@ def read_credentials(environ: Mapping[str, str]) -> dict[str, SourceValue]:
         if setting := _BY_NAME.get(file.name):
             sources[setting.name] = _read_secret_file(setting, file, f"credential {file.name}")
         elif matches := difflib.get_close_matches(file.name, _BY_NAME, 1, 0.85):
-            # A misspelled `server.secret_key` must not lead to a new secret key. Credentials that are not
-            # settings have less similar names.
+            # A misspelled `server.secret_key` must not lead to a new secret key.
             raise unknown_setting_error(f"credential {file.name}", file.name, matches[0])
     return sources
 

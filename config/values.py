@@ -25,7 +25,7 @@ _UNITS = {
 }
 _DURATION = re.compile(r"([0-9]{1,15})(ms|s|m|h|d)?")
 _DURATION_ALLOWED = 'must be a duration like "250ms", "60s", "10m", "1h" or "3d", or whole seconds'
-# 100 years, because adding a much longer duration to the current date would overflow.
+# About 100 years, because adding a much longer duration to the current date would overflow.
 _MAX_DURATION = timedelta(days=36500)
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -95,7 +95,7 @@ def parse_optional_address(value: object) -> Address | None:
 def parse_nameserver(value: object) -> Address:
     """Parses the IP address of a DNS server, with or without a port.
 
-    `localhost` means 127.0.0.1. Other names are rejected, because resolving them would need a DNS server.
+    `localhost` means 127.0.0.1. Other names are rejected, because resolving them could need a DNS server.
     """
     if isinstance(value, Address):
         return value

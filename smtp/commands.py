@@ -1,7 +1,7 @@
 """Parses command lines into typed values (RFC 5321 section 4.1). Pure.
 
-Only syntax is checked. Spaces after `FROM:` and `TO:` and at the end of a line are accepted, because existing
-clients send them. Each regular expression takes time proportional to the length of the line.
+Only syntax is checked. Spaces are accepted after `FROM:` and `TO:`, where they are a common error (section 3.3), and
+at the end of a line (section 4.1.1). Each regular expression takes time proportional to the length of the line.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ LINE_LIMIT = 512  # bytes with CRLF, RFC 5321 4.5.3.1.4
 MAIL_LINE_LIMIT = LINE_LIMIT + 26 + 17 + 10
 
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
-# The HELO name becomes part of the Received field. Characters with a special meaning there are not allowed.
+# The HELO name becomes part of the Received field. Spaces, controls, quotes, comments and `<>` are not allowed.
 _HELLO = re.compile(r'[^\x00-\x20\x7f-\xa0()<>"\\\u2028\u2029\ud800-\udfff]{1,255}')
 # A path: `<`, an ignored source route (RFC 5321 4.1.1.3, appendix F.2), the mailbox, `>`. Then the parameters.
 _PATH = re.compile(r' *<(?:@[^:"<> ]++:)?((?:"(?:[^"\\]|\\.)*+"|[^"<>])*+)>(?: +([^ ].*))?')
 _PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~]+))?")
-_SIZE = re.compile(r"[0-9]{1,20}")  # RFC 1870 section 4
+_SIZE = re.compile(r"[0-9]{1,20}")  # RFC 1870 section 3
 _BDAT = re.compile(r"([0-9]{1,20})( +LAST)?", re.IGNORECASE)
 # The start of an HTTP request (RFC 9110 section 9, RFC 5789, the preface of HTTP/2) or of a TLS handshake
 # (RFC 8446 5.1).
@@ -61,8 +61,7 @@ def is_other_protocol(start: bytes | bytearray) -> bool:
 def line_error(line: bytes | bytearray, reply: Reply) -> CommandError:
     """Returns the error for an invalid line: `reply`, or 421 for a client of another protocol.
 
-    A web page can make a browser send SMTP commands in the body of a request. Closing the connection prevents their
-    execution.
+    The body of an HTTP request could contain SMTP commands. Closing the connection prevents their execution.
     """
     if is_other_protocol(line + b"\r\n") or _REQUEST_LINE.search(line):
         return CommandError(replies.NOT_SMTP)
@@ -89,7 +88,7 @@ class BdatCommand:
 def split_line(line: bytes) -> tuple[str, str]:
     """Splits a line without CRLF into its verb in upper case and its argument. Raises CommandError.
 
-    Bytes that are not UTF-8 become lone surrogates, which no parser accepts.
+    Bytes that are not UTF-8 become lone surrogates, which are invalid in names, mailboxes and parameters.
     """
     if _CONTROL.search(line):
         raise line_error(line, replies.CONTROL_CHARACTER)
@@ -125,7 +124,7 @@ def parse_mail(argument: str | None) -> MailCommand:
             smtputf8 = True
         else:
             raise CommandError(replies.UNKNOWN_PARAMETER)
-    # Rewritten reverse-paths (SRS, VERP) often exceed the limit for local parts; rejecting them would lose mail.
+    # Rewritten reverse-paths (SRS, VERP) can exceed the limit for local parts; rejecting them would lose mail.
     mailbox = _parse_mailbox(path, smtputf8=smtputf8, local_part_limit=MAX_MAILBOX_BYTES) if path else None
     if mailbox is not None and not mailbox.domain:  # `<postmaster>` is only valid as a recipient
         raise CommandError(replies.BAD_ADDRESS)
@@ -187,5 +186,5 @@ def _parse_mailbox(path: str, *, smtputf8: bool, local_part_limit: int = MAX_LOC
 
 @lru_cache(maxsize=4096)
 def _cached_mailbox(path: str, local_part_limit: int) -> Mailbox:
-    """Calls `parse_mailbox` with a cache of at most about 10 MB, which makes a command a tenth faster."""
+    """Calls `parse_mailbox` with a cache of at most about 10 MB."""
     return parse_mailbox(path, local_part_limit=local_part_limit)

@@ -1,10 +1,10 @@
 """One SMTP connection: reads a command, runs its `smtp_*` method, sends the reply.
 
-`Connection` is an `aiosmtpd.smtp.SMTP` with one task. docs/decisions/0022-smtp-receive-path.md lists the
-behaviour of aiosmtpd that is replaced.
+`Connection` is an `aiosmtpd.smtp.SMTP` with one task for its commands.
+docs/decisions/0022-smtp-receive-path.md lists the behaviour of aiosmtpd that is replaced.
 """
 
-# ruff: noqa: N802, N815 - aiosmtpd prescribes the names of the command methods
+# ruff: noqa: N802, N815 - the command methods have names like those of aiosmtpd
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Connection(upstream.SMTP):
     """The server side of one SMTP connection.
 
     Attributes:
-        handler: The session; aiosmtpd's name for the object with the `handle_*` methods.
+        handler: The session, which has the `handle_*` methods.
         stop_point: The point at which the session ends because of a shutdown or its maximum duration, or None.
     """
 
@@ -105,7 +105,7 @@ class Connection(upstream.SMTP):
         return self.handler.transaction is not None
 
     def stop_after_mail(self, reply: Reply) -> None:
-        """Ends the session after its transaction, or at once if there is no command or message to complete."""
+        """Ends the session after its command or transaction, but at once between them or in a rejected chunk."""
         if self.stop_point is None:
             self.stop_point, self._stop_reply = "after transaction", reply
         waits = self.phase is COMMAND and not self.in_transaction
@@ -113,7 +113,7 @@ class Connection(upstream.SMTP):
             self.close(self._stop_reply)
 
     def close(self, reply: Reply | None = None) -> None:
-        """Sends the queued replies and `reply`, then closes the connection. A command in progress still completes."""
+        """Closes the connection as `Transport.close` does, with `reply` last. A command in progress still completes."""
         self._io.close(b"" if reply is None else reply.encoded)
 
     def check_deadlines(self, now: float, command_timeout: float) -> None:
@@ -146,7 +146,7 @@ class Connection(upstream.SMTP):
                 await self._serve()
             finally:
                 context.limits.release(peer)
-        except Exception:  # noqa: BLE001 - a bug must not end other sessions; the client should retry
+        except Exception:  # noqa: BLE001 - a failure of the server: the client should retry
             _log.exception("smtp.temporary_failure", peer=self.handler.peer)
             self.close(replies.FAULT)
         finally:
@@ -271,7 +271,7 @@ class Connection(upstream.SMTP):
         self._deadline.command_time = 0.0
         with reception:
             reply = await self.handler.handle_DATA(reception.content)
-            # Releasing the memory may fail. The client must receive the reply to a committed message first.
+            # Releasing the memory may fail, so the reply to a committed message is queued first.
             self.send(reply)
         if reception.is_endless:
             self.close()
@@ -309,7 +309,7 @@ class Connection(upstream.SMTP):
         self.send(replies.READY_FOR_TLS)
         try:
             tls = await self._io.start_tls(self._tls_files.current_context())
-        except OSError as error:  # includes ssl.SSLError; the peer caused the failure
+        except OSError as error:  # includes ssl.SSLError and TimeoutError
             self._context.network_refusals.add_handshake(self.handler.peer, str(error) or type(error).__name__)
             return
         self._reset()

@@ -24,7 +24,7 @@ class Phase(Enum):
     CLOSING = auto()  # the peer to read the last replies
 
 
-# Module-level names, because looking up `Phase.BUSY` takes three times as long before Python 3.12.
+# Module-level names, because looking up `Phase.BUSY` takes longer, above all before Python 3.12.
 PROXY_HEADER, COMMAND, CONTENT, BUSY, HANDSHAKE, CLOSING = Phase
 
 
@@ -32,7 +32,8 @@ class Deadline:
     """The time limit of a connection's current phase. Points in time are monotonic seconds.
 
     Attributes:
-        command_time: Seconds that the peer took for commands since its last complete message.
+        command_time: Seconds of waiting for command lines since the last message, without lines that `CommandLines`
+            rejected.
         started: When the last phase other than `BUSY` began. During `CONTENT`, it is moved back by the time of
             earlier chunks and forward by pauses.
         last_byte: When content last arrived, or when the phase began; moved forward by pauses.

@@ -20,7 +20,7 @@ from smtp.bounds import Bounds
 _log = structlog.get_logger()
 
 _LISTED = ipaddress.ip_network("127.0.0.0/8")  # records that mean that an address is listed (RFC 5782)
-# Large lists return these addresses to resolvers that they do not serve.
+# Spamhaus returns these addresses for errors, such as a query through a public resolver.
 _QUERY_REFUSED = ipaddress.ip_network("127.255.255.0/24")
 
 
@@ -46,7 +46,7 @@ class BlockLists:
         self._timeout = timeout
 
     async def find_listing(self, address: str) -> str:
-        """Returns the first zone that lists the address, or `""`. Never raises."""
+        """Returns the first zone that lists the address, or `""`. A failed query does not raise."""
         name = _query_name(address)
         if name is None:
             return ""

@@ -1,7 +1,7 @@
 """Limits for connections in total, and for connections, messages and log events by network.
 
 Each process counts separately. An address counts towards each of its networks
-(`router.network.network_keys`), because one customer often has many addresses.
+(`router.network.network_keys`), because one customer may have many addresses.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class PeerLimits:
         return None if address in self.trusted else address_key(address)
 
     def count_mail(self, address: str, now: float) -> bool:
-        """Counts a message at `now` (monotonic seconds). Returns False, without counting, if a limit is reached."""
+        """Counts MAIL at `now` (monotonic seconds). If a limit is reached, returns False without counting."""
         if not self._bounds.max_mails_per_minute or address in self.trusted:
             return True
         return self._mails.add(network_keys(address), self._mail_limits, now)

@@ -1,8 +1,7 @@
 """Splits arriving bytes into command lines, in bounded memory. Pure.
 
-Only CR LF ends a line (RFC 5321 section 2.3.8), and each line has one reply. A rejected line is discarded up
-to its CR LF, so that no part of it is parsed as a command. After a rejected BDAT line, the session ends, because
-content could follow.
+Only CR LF ends a line (RFC 5321 section 2.3.8). A rejected line is discarded up to its CR LF, so that no part of
+it is parsed as a command. After a rejected BDAT line, the session ends, because content could follow.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ class Listeners:
 
     def close(self) -> None:
         """Stops listening. Accepted connections continue."""
-        # `wait_closed` is not used, because it also waits for all connections since Python 3.12.
+        # `wait_closed` is not used, because that of asyncio waits for all connections since Python 3.12.
         for server in self._servers:
             server.close()
         for sock in self._duplicates:
@@ -71,7 +71,7 @@ class Listeners:
                 try:
                     accepted, _address = sock.accept()
                 except OSError:
-                    # No connection is waiting, or no file descriptor is free, which the event loop logs.
+                    # For example, no connection is waiting, or no file descriptor is free.
                     break
                 task = asyncio.get_running_loop().create_task(self._open(accepted))
                 self._opening.add(task)
@@ -80,7 +80,7 @@ class Listeners:
     async def _open(self, accepted: socket.socket) -> None:
         try:
             await asyncio.get_running_loop().connect_accepted_socket(self._create_protocol, accepted)
-        except OSError:  # the peer has disconnected
+        except OSError:  # for example, the peer has disconnected
             accepted.close()
 
 

@@ -33,8 +33,8 @@ class MemoryQuota(Generic[_User]):
     used up its fraction, all its large messages except their oldest wait. If all waited, each partly received, none
     would become complete.
 
-    In both cases, even the oldest waits if a complete message will soon release memory. The memory that the oldest
-    may still need is set aside if possible. Messages resume in the order in which they became large.
+    In both cases, even the oldest may wait if a complete message will soon release memory. The memory that the oldest
+    may still need is set aside if possible. After the oldest, messages resume in the order in which they became large.
     """
 
     def __init__(self, bounds: Bounds) -> None:

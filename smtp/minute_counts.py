@@ -41,7 +41,7 @@ class MinuteCounts:
         self._minutes = {network: minute for network, minute in self._minutes.items() if now - minute[0] < _MINUTE}
 
     def _shrink(self, now: float) -> None:
-        """Reduces the table to half of its capacity, so that sorting is rare."""
+        """Reduces the table to at most half of its capacity, so that sorting is rare."""
         self.evict_expired(now)
         kept = self._capacity // 2
         if len(self._minutes) > kept:

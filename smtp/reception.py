@@ -103,7 +103,7 @@ class Reception:
     def check_memory_timeout(self, now: float) -> None:
         """Discards the content of a message that waited too long for memory.
 
-        `Session.handle_DATA` rejects the message at its end.
+        `Session.handle_DATA` later rejects the message.
         """
         if self._waiting_since is not None and now - self._waiting_since >= self._bounds.memory_timeout:
             self.release()

@@ -1,7 +1,7 @@
 """Log events about rejections. A client cannot increase the number of events without limit.
 
-The rejections of a transaction are logged as one event. Rejected connections and failed TLS handshakes are logged
-once a minute for each network and reason. Further rejections and failures are only logged as counts.
+The rejections of a transaction are logged as at most one event. Rejected connections and failed TLS handshakes
+are logged once a minute for each network and reason. Further rejections and failures are only logged as counts.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class NetworkRefusals:
         self._handshakes = _NetworkCounts()
 
     def add_connection(self, meter: Meter, reply: Reply, peer: str, network: str) -> None:
-        """Counts a rejected connection, and logs the first one of each network and reason."""
+        """Counts a rejected or closed connection, and logs the first one of each network and reason."""
         meter.record_refusal(replies.reply_name(reply))
         if self._refused.needs_line(network, reply.text):
             _log.info("smtp.refused", peer=peer, network=network, reason=reply.text, count=1)

@@ -133,7 +133,9 @@ MIXED_DATA = Reply(503, "5.5.1", "Bad sequence of commands: DATA not allowed aft
 CHUNK_REFUSED = Reply(  # RFC 3030 2
     503, "5.5.1", "Bad sequence of commands: previous BDAT chunk rejected, send RSET", is_error=True
 )
-CHUNKS_BEGUN = Reply(503, "5.5.1", "Bad sequence of commands: RCPT not allowed after BDAT", is_error=True)  # RFC 3030 2
+CHUNKS_BEGUN = Reply(  # RFC 5321 4.2.2
+    503, "5.5.1", "Bad sequence of commands: RCPT not allowed after BDAT", is_error=True
+)
 TLS_IN_TRANSACTION = Reply(  # RFC 5321 4.2.2
     503, "5.5.1", "Bad sequence of commands: STARTTLS not allowed after MAIL", is_error=True
 )

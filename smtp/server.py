@@ -134,8 +134,8 @@ class Server:
     async def drain(self, grace: timedelta) -> None:
         """Shuts down. Returns when no connection is open, or after `grace` and `commit_timeout`.
 
-        Connections without a transaction are closed with 421 at once, others after their transaction or at the end of
-        `grace`. Commits in progress then have another `commit_timeout`.
+        Connections that only wait for a command are closed with 421 at once, others after their command or transaction,
+        or at the end of `grace`. Commits in progress then have another `commit_timeout`.
         """
         self._listeners.close()
         self._draining = True

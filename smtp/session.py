@@ -1,10 +1,10 @@
-"""The state of one SMTP session, and the handlers of its commands, which return the replies.
+"""The state of one SMTP session, and the handlers of its commands.
 
-`Session` checks the order of commands (RFC 5321 section 4.1.4). No method raises: an exception of the core
-becomes a temporary failure and a log event. The reply that accepts a message is only returned after its commit.
+`Session` checks the order of commands (RFC 5321 section 4.1.4). An exception of the core becomes a temporary
+failure and a log event. The reply that accepts a message is only returned after its commit.
 """
 
-# ruff: noqa: N802 - aiosmtpd prescribes the names of the handlers
+# ruff: noqa: N802 - the handlers have names like those of aiosmtpd
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Session:
     """The state of one connection, and the handlers of its commands.
 
     Attributes:
-        is_esmtp: Whether the last greeting of the client was EHLO.
+        is_esmtp: Whether `helo` is the name from EHLO.
         block_list_query: The task that returns the block list that contains the peer, or `""`. None without a query.
     """
 
@@ -65,7 +65,7 @@ class Session:
         self.block_list_query: asyncio.Task[str] | None = None
         self._idle_commands = 0
         self._guesses = 0
-        self._unfinished_mails = 0  # accepted MAIL commands since the last complete message
+        self._unfinished_mails = 0  # accepted MAIL commands since the last call of `handle_DATA`
         self._refused_recipients = 0
         self._refusals = Refusals()
 
@@ -184,7 +184,7 @@ class Session:
         return policy.tarpit_delay(self._guesses, self._context.bounds)
 
     def content_refusal(self) -> Reply | None:
-        """Returns the rejection of DATA or BDAT if no content may follow, else None (RFC 5321 3.3, RFC 3030 2)."""
+        """Returns the rejection of DATA or BDAT without HELO, MAIL or a recipient, else None (RFC 5321 3.3, 4.1.4)."""
         if not self.helo:
             return replies.HELLO_FIRST
         if self.transaction is None:
@@ -208,7 +208,7 @@ class Session:
         return reply if size else self._count_idle_command(reply)
 
     async def handle_DATA(self, content: Content) -> Reply:
-        """Accepts or rejects a complete message, and ends the transaction (RFC 5321 section 4.1.1.4)."""
+        """Accepts or rejects a message after its content, and ends the transaction (RFC 5321 section 4.1.1.4)."""
         transaction, self.transaction = self.transaction, None
         if transaction is None:  # only if the caller did not check `content_refusal`
             return replies.MAIL_FIRST

@@ -54,7 +54,7 @@ class TlsFiles:
         """
         try:
             stamp = self._file_stamp()
-        except OSError:  # the files are being replaced
+        except OSError:  # for example, the files are being replaced
             return self._context
         if stamp != self._stamp:
             self._stamp = stamp

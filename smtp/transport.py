@@ -71,12 +71,12 @@ class Transport:
         self._sink: Sink | None = None
         self._wakeup = Wakeup(loop)  # set when commands arrive, content is complete, or the input ends
         self._input_ended = False
-        self.is_lost = False  # whether the event loop has closed the connection
+        self.is_lost = False  # whether the connection is closed, or a TLS handshake failed
         self.pauses: set[PauseReason] = set()
         self._throttle_timer: asyncio.TimerHandle | None = None
         self._output: list[bytes] = []
         self._writable: asyncio.Future[None] | None = None  # None unless writing is paused
-        self._consecutive_commands = 0  # commands answered since other connections last ran
+        self._consecutive_commands = 0  # commands taken since the last wait for input or `sleep(0)`
 
     # Events of the event loop.
 
@@ -130,7 +130,7 @@ class Transport:
         """Returns the next command line without CRLF, or None if there will be no more. Raises CommandError."""
         deadline = self._deadline
         started: float | None = None
-        # A peer that is gone cannot receive replies and will resend the message.
+        # A peer that is gone cannot receive replies, so its remaining commands are ignored.
         while deadline.phase is not CLOSING and not self.is_lost:
             if self._consecutive_commands >= self._bounds.commands_per_iteration:
                 # Pipelined commands need no waiting, so they could starve other connections.
@@ -242,7 +242,7 @@ class Transport:
         self._deadline.enter(HANDSHAKE, self._loop.time())
         # Bytes written before `loop.start_tls` returns would be sent in clear.
         try:
-            # The timeout of `loop.start_tls` does not end every wait for a peer that is gone.
+            # The timeout of `loop.start_tls` may not end the wait for a peer that is gone.
             async with asyncio.timeout(self._bounds.handshake_timeout):
                 transport = await self._loop.start_tls(
                     self._transport, self._transport.get_protocol(), context, server_side=True

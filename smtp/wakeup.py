@@ -1,4 +1,4 @@
-"""A flag that one task waits for and resets: like an `asyncio.Event`, at half the cost."""
+"""A flag that one task waits for and resets: like an `asyncio.Event`, at lower cost."""
 
 from __future__ import annotations
 
