@@ -27,7 +27,7 @@ class CleanupTasks:
         """Starts `cleanup` and waits for it, unless the calling task is being cancelled.
 
         Args:
-            cleanup: An exception is logged, and also raised if the caller waits.
+            cleanup: An exception other than `TimeoutError` is logged, and also raised if the caller waits.
             seconds: The time after which `cleanup` is cancelled; None for no limit.
         """
         task = asyncio.ensure_future(_run_with_timeout(self._last.get(connection), cleanup, seconds))

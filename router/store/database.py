@@ -1,7 +1,7 @@
 """The interface to a database, the same for SQLite (`sqlite`) and PostgreSQL (`postgres`).
 
-If the database is unavailable, a method raises `Unavailable` or a subclass. Every other database error is a programming
-error and is not translated.
+If the database is unavailable, full or misconfigured, or reports a conflict, a method raises `Unavailable` or a
+subclass. Other database errors are not translated.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Row = Mapping[str, Any]
 P = ParamSpec("P")
 T = TypeVar("T")
 # The tries of a transaction, including the first. PostgreSQL detects a deadlock only after `deadlock_timeout` (by
-# default one second), and more consecutive conflicts indicate a fault.
+# default one second), so a retry may start late.
 MAX_CONFLICT_TRIES = 4
 
 
@@ -38,7 +38,7 @@ class QueryExecutor(Protocol):
         ...
 
     async def execute_many(self, query: str, rows: Sequence[Mapping[str, object]], /) -> None:
-        """Executes a statement once for each mapping of values, in one call to the database."""
+        """Executes a statement once for each mapping of values, in one call of the driver."""
         ...
 
 
@@ -95,7 +95,7 @@ async def fetch_model(executor: QueryExecutor, cls: type[T], query: str, /, **va
 
 
 def retry_on_conflict(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
-    """Decorates a coroutine function that runs exactly one transaction: retries after `SerializationConflict`.
+    """Retries a coroutine function after `SerializationConflict`. The function must write in one transaction only.
 
     Deliverers, replay and erasure lock rows in different orders, so deadlocks are possible.
     """

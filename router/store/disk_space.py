@@ -1,7 +1,7 @@
 """Checks the free disk space before a message is accepted.
 
-A reserve stays free, because a full disk would also stop logs, backups and the delivery of stored messages. Space for a
-second copy of the `-wal` file must also be free: a checkpoint may copy the whole file to the database file.
+The reserve is for the delivery of stored messages, which also writes to the database. Space for a second copy of the
+`-wal` file must also be free: a checkpoint may copy the whole file to the database file.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ CHECK_INTERVAL_SECONDS = 1.0
 
 
 class FreeSpaceCheck:
-    """Checks the disk that contains the SQLite file. A `min_free_bytes` of 0 disables the check."""
+    """Checks the disk that contains the folder of the database path. A `min_free_bytes` of 0 disables the check."""
 
     def __init__(self, path: Path, min_free_bytes: int, clock: Clock) -> None:
         self._folder = path.absolute().parent

@@ -1,7 +1,7 @@
 """A fair lock for the single writer of SQLite, shared by threads and coroutines of this process.
 
-With SQLite's own lock, a second writer sleeps and retries; under load it may never acquire the lock. Other processes
-that use the same file still rely on SQLite's busy timeout.
+With SQLite's own lock, a second writer sleeps and retries; under load, its busy timeout may expire first. Other
+processes that use the same file still rely on SQLite's lock.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Group commit: concurrent accepts share one transaction, so a busy server pays one fsync for many messages.
 
-A group consists of items that arrived while an earlier group was written. If a group fails although the database is
-available, each item is retried individually, so that one bad item does not fail the others.
+A group consists of the items that are queued when a transaction can start. After some errors
+(`should_retry_individually`), each item is retried individually, so that one bad item does not fail the others.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from router.store.database import StatementGenerator
 
 
 class WeightedItem(Protocol):
-    """An item of a group. `weight` is in bytes."""
+    """An item of a group. `weight` is the cost of writing it, in bytes of content."""
 
     @property
     def weight(self) -> int: ...
@@ -53,7 +53,7 @@ class GroupWriter(Protocol[ItemC_contra, ResultC_co]):
 
 @dataclass(frozen=True, slots=True)
 class GroupLimits:
-    """The maximum size of a group: the number of items, and their total weight in bytes."""
+    """The maximum size of a group: the number of items, and their total weight."""
 
     max_items: int
     max_weight: int

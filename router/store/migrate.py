@@ -1,7 +1,8 @@
 """Migrates a database to the schema of this program, and rejects a newer schema.
 
 Each migration (`migrations/NNNN_*.sql`) is one transaction, so an interruption leaves the schema of the last complete
-migration. A concurrent migration waits. A migration must not break a running program of the previous version.
+migration. A concurrent migration waits (on SQLite, up to the busy timeout). A migration must not break a running
+program of the previous version.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _DIALECT_BLOCK = re.compile(r"/\*(pg|sqlite)\b(.*?)\*/", re.DOTALL)
 _DIALECTS = {"pg": "postgres", "sqlite": "sqlite"}
 # The characters "emailrou" as a BIGINT.
 _ADVISORY_LOCK = 0x656D_6169_6C72_6F75
-# Creating an index over many messages can take hours.
+# Creating an index over many messages takes long.
 STATEMENT_SECONDS = 86400.0
 _CREATE_VERSION_TABLE = (
     "CREATE TABLE IF NOT EXISTS schema_versions (version BIGINT PRIMARY KEY, applied_at BIGINT NOT NULL)"
@@ -86,7 +87,7 @@ async def read_schema_version(database: SqliteDatabase | PostgresDatabase) -> in
 
 
 async def check_schema(database: SqliteDatabase | PostgresDatabase) -> None:
-    """Raises `SchemaMismatch` unless the database has the schema of this program."""
+    """Raises `SchemaMismatch` unless the database has the schema version of this program."""
     current = await read_schema_version(database)
     if current < LATEST_VERSION:
         raise SchemaMismatch(

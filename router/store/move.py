@@ -1,7 +1,7 @@
 """Copies all data to another database and compares the row counts.
 
-Reads from one snapshot and writes in one transaction, in batches that limit the memory use. The source is never
-changed. Mail that the source accepts during the move is not copied: stop the program first.
+Reads from one snapshot and writes in one transaction, in batches that limit the memory use. The source is only read.
+Mail that the source accepts during the move is not copied: stop the program first.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ TABLES = (
 )
 # The migrations insert rows into these tables. The move replaces the rows.
 SEEDED_TABLES = frozenset({"versions"})
-# The rows of a batch, which is kept in memory. 16 raw chunks are 4 MiB.
+# The rows of a batch, which is kept in memory. 16 raw chunks are at most 4 MiB.
 BATCH_ROWS, BATCH_ROWS_BY_TABLE = 500, {"raw_chunks": 16, "message_contents": 50}
 
-# The configured statement timeout is too short for copying whole tables.
+# The configured statement timeout may be too short for copying whole tables.
 STATEMENT_SECONDS = 7 * 86400.0
 
 Rows = Sequence[tuple[Any, ...]]
@@ -91,7 +91,7 @@ ReportProgress = Callable[[str, int, int], None]
 
 
 async def move(source: AnyDatabase, target: AnyDatabase, report_progress: ReportProgress) -> list[TableCounts]:
-    """Copies all tables. Both databases must have the schema of this program.
+    """Copies `TABLES`. Both databases must have the schema of this program.
 
     `report_progress` receives the table, the rows copied so far and the rows in total.
 
@@ -126,7 +126,7 @@ async def move(source: AnyDatabase, target: AnyDatabase, report_progress: Report
 
 
 async def count_rows(database: AnyDatabase) -> dict[str, int]:
-    """Returns the current number of rows of each table."""
+    """Returns the current number of rows of each table in `TABLES`."""
     async with _open_source(database) as side:
         return {table: await side.count(table) for table in TABLES}
 

@@ -1,7 +1,7 @@
 """Notifies the deliver processes on all hosts that deliveries are due, with PostgreSQL's LISTEN and NOTIFY.
 
-A lost notification does no harm, because the deliverer also polls. A separate task sends notifications after the
-commit: NOTIFY inside the accept transaction would serialise the commits of all hosts.
+A lost notification only delays deliveries, because the deliverer also polls. A separate task sends notifications after
+the commit: NOTIFY inside the accept transaction would serialise the commits of all hosts.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ CHANNEL = "emailrouter_deliveries"
 # PostgreSQL limits a payload to less than 8000 bytes; an id with a comma has 31 bytes.
 MAX_IDS_PER_NOTIFY = 200
 RECONNECT_MIN_SECONDS, RECONNECT_MAX_SECONDS = 0.5, 10.0
-# Without these checks, a dead connection would not be detected.
+# TCP keep-alive does not detect every dead connection (docs/decisions/0019-dead-connections.md).
 LISTEN_CHECK_SECONDS = 30.0
 
 log = structlog.get_logger()

@@ -22,7 +22,7 @@ from router.store.postgres_connection import MAX_IDLE_SECONDS, PostgresConnectio
 from router.store.postgres_errors import CONNECTION_ERRORS, StatementTimeout, translate_errors
 
 StatementGuard = Callable[[PostgresConnection], AbstractContextManager[None]]
-# Opening a new connection is cheaper than waiting longer for a ROLLBACK, or for the release of a connection.
+# The limit for a ROLLBACK and for the release of a connection, and the limit for closing the pool.
 _RELEASE_SECONDS = 2.0
 _CLOSE_SECONDS = 3.0
 
@@ -91,7 +91,7 @@ class PostgresExecutor:
 
 
 class PostgresDatabase:
-    """A PostgreSQL database, shared by any number of hosts."""
+    """A PostgreSQL database, which several hosts can share."""
 
     def __init__(
         self, url: str, catalog: Catalog, *, pool_size: int, connect_timeout: float, statement_timeout: float

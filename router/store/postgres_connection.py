@@ -1,7 +1,7 @@
 """Opens and configures connections to PostgreSQL, and determines when a connection must not be used any more.
 
 A firewall can drop the state of a connection silently; a statement would then wait for its whole timeout. Keep-alive,
-probes and replacing old connections prevent that.
+probes and replacing old connections make that unlikely.
 """
 
 from __future__ import annotations
@@ -19,21 +19,20 @@ import asyncpg
 from router.errors import ConfigurationFault, Unavailable
 from router.store.postgres_errors import from_connect_error
 
-# A connection that was idle for longer is probed before use. A probe is one round trip (0.5 ms in a data centre). The
-# dispatcher polls twice a second, so a limit of 0.5 s or more would exempt its connection from probes.
+# A connection that was idle for longer is probed before use. A probe is one round trip. The dispatcher polls twice a
+# second, so a limit of 0.5 s or more would exempt its connection from probes.
 PROBE_AFTER_SECONDS = 0.05
-# A probe takes milliseconds; a lost packet is resent after 0.2, 0.6 and 1.4 s. If a probe fails although the connection
-# works, the only cost is opening new connections.
+# Long enough for Linux to resend a lost packet (after about 0.2, 0.6 and 1.4 s). If a probe fails although the
+# connection works, new connections are opened.
 PROBE_TIMEOUT_SECONDS = 2.0
-# Many firewalls drop the state of a connection that was idle for 240 to 350 s.
+# By default, load balancers of Azure and AWS drop connections that were idle for 240 and 350 s.
 MAX_IDLE_SECONDS = 180.0
 # An old connection is replaced, so that a changed address, role or certificate takes effect.
 MAX_AGE_SECONDS = 1800.0
 # The client's limit for a statement is this much longer than the server's limit.
 CLIENT_GRACE_SECONDS = 2.0
 
-# Idle time and interval in seconds, and the number of unanswered keep-alives. NAT may drop the state of a connection
-# after 120 s without traffic.
+# Idle time and interval in seconds, and the number of unanswered keep-alives.
 KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_COUNT = 60, 10, 3
 
 # MATERIALIZED CTEs came with version 12.
@@ -42,7 +41,7 @@ MIN_SERVER_VERSION = 12
 APPLICATION_NAME = "emailrouter"
 
 # The program relies on these settings, whatever the defaults are. Settings that the administrator chooses (search_path,
-# synchronous_commit) are not changed.
+# synchronous_commit) are not set here.
 _SESSION_SETTINGS = {
     # A transaction that waited for a row lock must see what was committed meanwhile.
     "default_transaction_isolation": "'read committed'",
@@ -104,7 +103,7 @@ class PostgresConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg ha
     async def check_alive(self, now: float, within: float) -> bool:
         """Whether the server has just responded, or responds to a probe within `within` seconds.
 
-        A probe never takes longer than `PROBE_TIMEOUT_SECONDS`.
+        The limit for a probe is never more than `PROBE_TIMEOUT_SECONDS`.
         """
         if now - self.used_at <= PROBE_AFTER_SECONDS:
             return True
@@ -127,7 +126,7 @@ async def connect(
         without_server_timeout: Disables the limit of the server, for copies and migrations of large tables.
 
     Raises:
-        Unavailable: The connection failed, or (`ConfigurationFault`) the server cannot be used.
+        Unavailable: The connection failed. It is a `ConfigurationFault` if an administrator must act.
     """
     query = parse_qs(urlsplit(dsn).query)
     settings = {} if "application_name" in query else {"application_name": APPLICATION_NAME}

@@ -20,7 +20,7 @@ CONNECTION_ERRORS = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSErro
 # SQLSTATE classes and codes of server faults: 08 connection, 25006 read-only, 40003 outcome unknown, 53 resources,
 # 55P03 lock not available, 57 operator intervention, 58 system error.
 _SERVER_STATES = ("08", "25006", "40003", "53", "55P03", "57", "58")
-_CONFLICT_CLASS = "40"  # serialisation failure, deadlock
+_CONFLICT_CLASS = "40"  # transaction rollback: serialisation failure, deadlock
 _DISK_FULL = "53100"
 # What the administrator must do, by SQLSTATE or SQLSTATE class.
 _FIXES = {
@@ -48,7 +48,7 @@ class StatementTimeout(Unavailable):
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Translates faults of the server and the connection. Programming errors pass unchanged."""
+    """Translates faults of the server and the connection, and every `InterfaceError`. Other errors pass unchanged."""
     try:
         yield
     except asyncpg.PostgresError as error:
@@ -63,7 +63,7 @@ def translate_errors() -> Iterator[None]:
 
 
 def from_server_error(error: asyncpg.PostgresError) -> Unavailable | None:
-    """Returns None for a programming error."""
+    """Returns None if the error is not translated."""
     state = error.sqlstate or ""
     text = f"PostgreSQL {state}: {first_line(error)}"
     if state == _DISK_FULL:

@@ -1,7 +1,7 @@
 """Group commit on PostgreSQL, on two connections outside the pool.
 
-While one connection waits for its commit, the next group is written on the other. Additional connections do not
-increase the throughput. See `group_commit` for the guarantees.
+While one connection waits for its commit, the next group is written on the other. See `group_commit` for the
+guarantees.
 """
 
 from __future__ import annotations
@@ -145,5 +145,5 @@ async def _close_connection(connection: PostgresConnection) -> None:
     """Closes the connection without waiting long for an unresponsive server."""
     try:
         await connection.close(timeout=1)
-    except Exception:  # noqa: BLE001 - terminate() cannot fail
+    except Exception:  # noqa: BLE001 - terminate() needs no response
         connection.terminate()

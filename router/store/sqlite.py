@@ -1,6 +1,6 @@
 """Implements `Database` for SQLite with aiosqlite: one writer connection and several readers.
 
-Readers see the last committed state and never wait for the writer. The writer connection and the group commit's thread
+Readers see the last committed state and do not wait for the writer. The writer connection and the group commit's thread
 (`sqlite_writer`) exclude each other with a fair lock.
 """
 
@@ -29,17 +29,17 @@ _CLEANUP_SECONDS = 2.0
 _OPEN_TRIES = 3
 # The default of aiosqlite.
 _ITERATION_ROWS = 64
-# Twice the size at which SQLite runs a checkpoint. With a smaller limit, the WAL would be truncated and extended again
-# in normal operation.
+# About twice the size at which SQLite runs a checkpoint. With a limit below that size, the WAL would be truncated and
+# extended again in normal operation.
 WAL_LIMIT = 16 * 1024 * 1024
 
 
 def connection_settings(busy_timeout: float) -> tuple[str, ...]:
-    """Returns the PRAGMA statements that configure every connection.
+    """Returns the PRAGMA statements that configure a connection.
 
     - synchronous=FULL: the commit returns after the fsync of the WAL, so `250` means that the mail is on disk.
-    - page_size: a compromise between system calls for large messages and the cost of indexes (bench/README.md).
-    - secure_delete: deleted rows are overwritten with zeros.
+    - page_size: larger pages are faster for large messages and slower for small ones (bench/README.md).
+    - secure_delete: deleted content is overwritten with zeros.
     """
     return (
         "PRAGMA page_size = 8192",
@@ -80,7 +80,7 @@ class SqliteExecutor:
 
     async def fetch_all(self, query: str, /, **values: object) -> Sequence[Row]:
         with translate_errors():
-            return await self._connection.execute_fetchall(self._catalog[query].sqlite, values)  # type: ignore[return-value]  # sqlite3.Row behaves as a mapping
+            return await self._connection.execute_fetchall(self._catalog[query].sqlite, values)  # type: ignore[return-value]  # sqlite3.Row has `keys` and `row[name]`
 
     async def fetch_one(self, query: str, /, **values: object) -> Row | None:
         rows = await self.fetch_all(query, **values)
@@ -185,7 +185,7 @@ class SqliteDatabase:
 
     @asynccontextmanager
     async def raw_transaction(self, *, write: bool = True) -> AsyncIterator[aiosqlite.Connection]:
-        """Runs a transaction on the writer connection, for statements that are not in the catalog."""
+        """Runs a transaction on the writer connection, and yields the connection."""
         connection = self._writer
         if connection is None:
             raise Unavailable("the database is closed")

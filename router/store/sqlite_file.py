@@ -1,6 +1,7 @@
 """Makes the SQLite file private to its owner, and detects that the open file was removed or replaced.
 
-SQLite continues to write to a file that was removed or replaced: each commit succeeds, and is lost after a restart.
+In WAL mode, SQLite continues to write to a file that was removed or replaced: commits succeed, and are lost after a
+restart.
 Files are compared by `stat` only: closing a descriptor of the database would drop the POSIX locks of this process.
 """
 
@@ -29,7 +30,7 @@ _FileIdentity = tuple[int, int] | None  # device and inode; None if the file is 
 def make_private(path: Path) -> None:
     """Creates the database file with mode 0600, or sets this mode on existing files that others can access.
 
-    The mode of a file with another owner stays; `emailrouter check` warns of it.
+    A mode that the process may not change stays; `emailrouter check` warns of it.
     """
     real = path.resolve()  # SQLite derives the names of -wal and -shm from the resolved path
     with suppress(OSError):
@@ -108,9 +109,9 @@ class DatabaseFile:
 
 
 def _file_identity(path: str) -> _FileIdentity:
-    """Returns None for a missing file, also for a deleted file that is still open (no links)."""
+    """Returns None for a missing or inaccessible file, and for a deleted file that is still open (no links)."""
     try:
-        current = os.stat(path)  # noqa: PTH116 - called for each commit; Path.stat takes three times as long
+        current = os.stat(path)  # noqa: PTH116 - called for each commit; Path(path).stat is slower
     except OSError:
         return None
     return (current.st_dev, current.st_ino) if current.st_nlink else None

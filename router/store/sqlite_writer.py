@@ -1,6 +1,6 @@
 """Group commit on SQLite: one thread, one sqlite3 connection, one queue.
 
-With aiosqlite, each statement costs a thread switch; here, a whole group costs one switch. See `group_commit` for the
+With aiosqlite, each statement costs a thread switch; here, only a whole group does. See `group_commit` for the
 guarantees.
 """
 
@@ -160,7 +160,7 @@ class SqliteWriter(Generic[ItemT, ResultT]):
         return self._connection
 
     def _drop_connection(self) -> None:
-        """Closes the connection: it does not recover from an I/O error. The next group opens a new one."""
+        """Closes the connection, which may not recover from an I/O error. The next group opens a new one."""
         if self._connection is not None:
             connection, self._connection = self._connection, None
             connection.close()

@@ -1,4 +1,4 @@
-"""Truncates the `-wal` file of SQLite, which keeps its largest size after a long-running reader such as a backup.
+"""Truncates the `-wal` file of SQLite, which can stay large after a long-running reader such as a backup.
 
 `journal_size_limit` truncates the file only when a writer restarts the log. Most pages are copied without the write
 lock, so that accepting mail waits only briefly.

@@ -53,7 +53,7 @@ CREATE TABLE domains (
     checked_at BIGINT,
     -- 'upstream': another relay receives the mail and forwards it here, so only the TXT record verifies the domain.
     mx_managed TEXT NOT NULL DEFAULT 'here' CHECK (mx_managed IN ('here', 'upstream')),
-    -- How many rechecks have found records missing since the last successful recheck.
+    -- How many rechecks have found no correct record since the last check that found one.
     misses BIGINT NOT NULL DEFAULT 0,
     missing_since BIGINT,
     next_check_at BIGINT NOT NULL DEFAULT 0,
@@ -102,7 +102,7 @@ CREATE TABLE aliases (
 CREATE INDEX aliases_by_workspace ON aliases (workspace_id, id);
 CREATE INDEX aliases_by_integration ON aliases (integration_id);
 
--- Each change of routing data increments the version, which the routing caches of all processes and hosts compare.
+-- Each change of cached routing data increments the version, which the routing caches of all processes compare.
 CREATE TABLE versions (
     name TEXT PRIMARY KEY,
     version BIGINT NOT NULL
@@ -140,7 +140,7 @@ CREATE TABLE messages (
     repeated BIGINT NOT NULL DEFAULT 0
 );
 
--- Chunks of 256 KiB allow streaming a message of any size with constant memory.
+-- Chunks of at most 256 KiB allow reading a message of any size with constant memory.
 CREATE TABLE raw_chunks (
     message_id TEXT NOT NULL REFERENCES messages (id) ON DELETE CASCADE,
     n BIGINT NOT NULL,
@@ -148,7 +148,7 @@ CREATE TABLE raw_chunks (
     PRIMARY KEY (message_id, n)
 );
 /*pg
--- Most mail is base64: compressing it costs three times the CPU and saves little.
+-- Stored without compression, to save CPU time.
 ALTER TABLE raw_chunks ALTER COLUMN data SET STORAGE EXTERNAL;
 */
 
@@ -238,8 +238,7 @@ CREATE INDEX ticket_messages_by_message ON ticket_messages (message_id);
 CREATE INDEX ticket_messages_by_rfc_message_id ON ticket_messages (rfc_message_id, thread_key, ticket_id)
     WHERE rfc_message_id <> '';
 
--- The normalised addresses whose replies may join a ticket, except the ticket's own from_address and
--- address.
+-- The normalised addresses whose replies may join a ticket, in addition to the ticket's own from_address and address.
 CREATE TABLE ticket_participants (
     ticket_id TEXT NOT NULL REFERENCES tickets (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
     address TEXT NOT NULL,

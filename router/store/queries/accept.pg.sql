@@ -1,4 +1,4 @@
--- PostgreSQL executes each statement once for a whole group, with arrays as parameters.
+-- PostgreSQL executes a statement once for many rows, with arrays as parameters.
 
 -- name: accept_current_integrations
 SELECT w.id AS workspace_id, a.id AS alias_id, i.id AS integration_id, i.status AS integration_status
@@ -9,7 +9,7 @@ LEFT JOIN integrations i ON i.id = CASE WHEN wanted.alias_id IS NULL THEN w.defa
                                         ELSE a.integration_id END;
 
 -- name: accept_claim_fingerprint
--- ORDER BY avoids deadlocks between hosts.
+-- ORDER BY avoids deadlocks between transactions.
 INSERT INTO fingerprints (alias_key, fingerprint, message_id, accepted_at)
 SELECT alias_key, fingerprint, message_id, accepted_at
 FROM unnest(CAST(:alias_key AS TEXT[]), CAST(:fingerprint AS TEXT[]), CAST(:message_id AS TEXT[]),
@@ -53,7 +53,7 @@ WHERE EXISTS (SELECT 1 FROM ticket_participants p WHERE p.ticket_id = wanted.tic
               WHERE t.id = wanted.ticket_id AND wanted.address IN (t.from_address, t.address) AND wanted.address <> '');
 
 -- name: accept_insert_participant
--- accept_update_ticket_time has locked the joined tickets, so hosts cannot deadlock here.
+-- accept_update_ticket_time has locked the joined tickets, so accept transactions cannot deadlock here.
 INSERT INTO ticket_participants (ticket_id, address)
 SELECT * FROM unnest(CAST(:ticket_id AS TEXT[]), CAST(:address AS TEXT[]))
 ON CONFLICT (ticket_id, address) DO NOTHING;
@@ -75,8 +75,8 @@ INSERT INTO raw_chunks (message_id, n, data)
 SELECT * FROM unnest(CAST(:message_id AS TEXT[]), CAST(:n AS BIGINT[]), CAST(:data AS BYTEA[]));
 
 -- name: accept_reserve_numbers
--- ORDER BY avoids deadlocks between hosts. NO KEY UPDATE: inserting a message locks its workspace FOR KEY SHARE;
--- with FOR UPDATE, two accept transactions would deadlock.
+-- ORDER BY avoids deadlocks between transactions. NO KEY UPDATE: inserting a message locks its workspace FOR KEY SHARE;
+-- with FOR UPDATE, two accept transactions could deadlock.
 WITH wanted AS (
     SELECT * FROM unnest(CAST(:workspace_id AS TEXT[]), CAST(:wanted AS BIGINT[])) AS wanted (workspace_id, n)
 ), locked AS (
@@ -96,7 +96,7 @@ SELECT * FROM unnest(
     CAST(:received_at AS BIGINT[]), CAST(:updated_at AS BIGINT[]));
 
 -- name: accept_update_ticket_time
--- ORDER BY avoids deadlocks between hosts.
+-- ORDER BY avoids deadlocks between transactions.
 WITH joined AS (
     SELECT ticket_id, MAX(received_at) AS received_at
     FROM unnest(CAST(:ticket_id AS TEXT[]), CAST(:received_at AS BIGINT[])) AS joined (ticket_id, received_at)

@@ -10,7 +10,7 @@ LEFT JOIN integrations i ON i.id = CASE WHEN CAST(:alias_id AS TEXT) IS NULL THE
 WHERE w.id = :workspace_id;
 
 -- name: accept_claim_fingerprint
--- Claims a fingerprint. Returns no row if the fingerprint was accepted since `horizon`.
+-- Claims a fingerprint. Returns no row if the fingerprint was accepted at or after `horizon`.
 INSERT INTO fingerprints (alias_key, fingerprint, message_id, accepted_at)
 VALUES (:alias_key, :fingerprint, :message_id, :accepted_at)
 ON CONFLICT (alias_key, fingerprint) DO UPDATE

@@ -1,5 +1,5 @@
 -- name: audit_insert
--- Inserts an audit entry, in the transaction of the change that it describes.
+-- Inserts an audit entry.
 INSERT INTO audit (id, workspace_id, at, user_id, key_id, address, action, target, detail)
 VALUES (:id, :workspace_id, :at, :user_id, :key_id, :address, :action, :target, :detail);
 

@@ -18,7 +18,7 @@ WHERE tm.message_id = :message_id ORDER BY t.id;
 SELECT id FROM messages WHERE id = :message_id;
 
 -- name: contents_upsert
--- Stores parsed contents. Concurrent parsers of the same version write the same contents.
+-- Stores the parsed contents of a message, or replaces them.
 INSERT INTO message_contents (message_id, text, quoted, html, attachments, warnings, reply_to, original_from,
                               failed_recipients, parser, parsed_at)
 VALUES (:message_id, :text, :quoted, :html, :attachments, :warnings, :reply_to, :original_from,

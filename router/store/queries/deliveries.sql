@@ -50,8 +50,8 @@ WHERE integration_id = :integration_id AND state = 'dead' AND id < :before
 ORDER BY id DESC LIMIT :limit;
 
 -- name: delivery_page_pending
--- Pending deliveries of a workspace, newest first. The subquery and COALESCE make SQLite use the index of pending
--- deliveries.
+-- Pending deliveries of a workspace's integrations, newest first. The subquery and COALESCE make SQLite use the index
+-- of pending deliveries.
 SELECT d.id, d.workspace_id, d.ticket_id, d.message_id, d.integration_id, d.event, d.state, d.attempts, d.claims,
        d.next_attempt_at, d.expires_at, d.parked_at, d.delivered_at, d.via, d.last_error, d.created_at
 FROM deliveries d
@@ -69,8 +69,8 @@ SELECT delivery_id, n, started_at, finished_at, outcome, status, latency, answer
 FROM attempts WHERE delivery_id = :delivery_id ORDER BY n DESC LIMIT :limit;
 
 -- name: delivery_replay
--- Makes a dead or pending delivery due now, with a new expiry. A delivery that is being sent, or whose integration was
--- deleted, stays unchanged.
+-- Makes a dead or pending delivery due now, with a new expiry. A claimed pending delivery, and a delivery whose
+-- integration was deleted, stay unchanged.
 UPDATE deliveries SET state = 'pending', next_attempt_at = :now, expires_at = :expires_at, parked_at = NULL,
                       claims = 0, via = ''
 WHERE id = :id AND workspace_id = :workspace_id AND (state = 'dead' OR (state = 'pending' AND claims = 0))

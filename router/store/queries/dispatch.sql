@@ -15,7 +15,7 @@ WHERE (i.lease_until <= :now OR i.lease_until > :latest_plausible) AND (
 ORDER BY i.paced_at, i.id LIMIT :limit;
 
 -- name: dispatch_take_lease
--- Takes or extends the lease of an integration: only one process at a time sends to an integration.
+-- Takes or extends the lease of an integration, which keeps other processes from sending to it.
 UPDATE integrations SET lease_owner = :owner, lease_until = :until
 WHERE id = :id AND (lease_until <= :now OR lease_until > :latest_plausible OR lease_owner = :owner)
 RETURNING id, workspace_id, type, name, encrypted_settings, hint, status, last_error, failing_since, probe_at,
@@ -34,7 +34,7 @@ UPDATE integrations SET lease_owner = '', lease_until = 0 WHERE id = :id AND lea
 UPDATE integrations SET paced_at = :paced_at WHERE id = :id;
 
 -- name: dispatch_lease_owners
--- The processes that hold leases.
+-- The owners of all leases, including expired leases.
 SELECT DISTINCT lease_owner FROM integrations WHERE lease_owner <> '';
 
 -- name: dispatch_release_owner
@@ -67,7 +67,7 @@ WHERE integration_id = :integration_id AND state = 'pending' AND next_attempt_at
 ORDER BY next_attempt_at, id LIMIT 1 OFFSET :after;
 
 -- name: dispatch_probe_delivery
--- One pending delivery of a failing integration, preferably the oldest parked one. The query uses only the index of
+-- One pending delivery of a failing integration, preferably the oldest parked one. The inner queries use the index of
 -- pending deliveries.
 SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
        expires_at, parked_at, delivered_at, via, last_error, created_at
@@ -124,8 +124,8 @@ UPDATE deliveries SET parked_at = :now, next_attempt_at = NULL, claims = 0
 WHERE integration_id = :integration_id AND state = 'pending' AND parked_at IS NULL;
 
 -- name: dispatch_unpark
--- Makes parked deliveries due and moves their expiry by the parked time. The condition on next_attempt_at selects the
--- index of pending deliveries.
+-- Makes parked deliveries due and moves their expiry by the parked time. The condition on next_attempt_at narrows the
+-- search in the index of pending deliveries.
 UPDATE deliveries SET next_attempt_at = :now, expires_at = expires_at + (CAST(:now AS BIGINT) - parked_at),
                       parked_at = NULL
 WHERE integration_id = :integration_id AND state = 'pending' AND next_attempt_at IS NULL AND parked_at IS NOT NULL;
@@ -142,7 +142,7 @@ UPDATE integrations SET status = 'active', last_error = '', failing_since = NULL
 WHERE id = :id;
 
 -- name: dispatch_set_last_error
--- Sets or clears the last error of an integration that is not failing.
+-- Sets or clears the last error of an integration.
 UPDATE integrations SET last_error = :reason WHERE id = :id AND last_error <> :reason;
 
 -- name: dispatch_fail_orphans

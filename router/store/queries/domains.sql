@@ -67,7 +67,7 @@ SELECT id, workspace_id, name, status, token, records, created_at, verified_at, 
 FROM domains WHERE alert_at IS NOT NULL AND id > :after ORDER BY id LIMIT :limit;
 
 -- name: domain_alert_integrations
--- The integrations that receive a domain's tickets.
+-- The integrations of a domain's aliases, and the default integration of the workspace.
 SELECT i.id, i.workspace_id, i.type, i.name, i.encrypted_settings, i.hint, i.status, i.last_error, i.failing_since,
        i.probe_at, i.probe_interval, i.paced_at, i.lease_until, i.created_at
 FROM integrations i

@@ -12,7 +12,7 @@ WHERE m.id IN (SELECT message_id FROM ticket_messages WHERE ticket_id = :ticket_
 DELETE FROM attempts WHERE delivery_id IN (SELECT id FROM deliveries WHERE ticket_id = :ticket_id);
 
 -- name: erasure_ticket
--- Erases a ticket with all rows that refer to it.
+-- Erases a ticket with the rows that refer to it by a foreign key.
 DELETE FROM tickets WHERE id = :ticket_id;
 
 -- name: erasure_message

@@ -15,7 +15,7 @@ SELECT request, status, answer FROM idempotent_requests WHERE scope = :scope AND
 UPDATE idempotent_requests SET status = :status, answer = :answer WHERE scope = :scope AND key = :key AND at = :at;
 
 -- name: idempotency_release
--- Deletes the key of a request that changed nothing.
+-- Deletes the key of a request for which no response is stored.
 DELETE FROM idempotent_requests WHERE scope = :scope AND key = :key AND status = 0 AND at = :at;
 
 -- name: idempotency_delete_expired

@@ -1,4 +1,4 @@
--- Queries of the command line.
+-- Queries of the command line. operator_ticket is also used by the message search.
 
 -- name: operator_workspaces
 -- All workspaces, oldest first.
@@ -23,14 +23,14 @@ SELECT id FROM integrations WHERE workspace_id = :workspace_id AND name = :name 
 SELECT id FROM tickets WHERE workspace_id = :workspace_id AND number = :number;
 
 -- name: operator_count_contents
--- Counts what deleting a workspace would erase.
+-- Counts the domains, users, tickets and messages of a workspace.
 SELECT (SELECT count(*) FROM domains WHERE workspace_id = :id) AS domains,
        (SELECT count(*) FROM users WHERE workspace_id = :id) AS users,
        (SELECT count(*) FROM tickets WHERE workspace_id = :id) AS tickets,
        (SELECT count(*) FROM messages WHERE workspace_id = :id) AS messages;
 
 -- name: operator_delete_domains
--- Deletes the domains of a workspace, so that the workspace receives no more mail.
+-- Deletes the domains of a workspace, so that it receives no more mail for them.
 DELETE FROM domains WHERE workspace_id = :id;
 
 -- name: operator_erase_tickets

@@ -1,5 +1,5 @@
 -- The overview of a workspace (router/admin/installation). Ids sort by time, so a range of days is a range of ids.
--- Each count stops at `limit` rows.
+-- Most counts stop at `limit` rows.
 
 -- name: overview_mails
 -- Counts the messages of each day, and the scanned rows: messages have no index by workspace. `days` (JSON) contains
@@ -78,8 +78,8 @@ FROM (SELECT s.created_at, s.delivered_at, row_number() OVER (ORDER BY s.id DESC
 WHERE (d.n - 1) % :every = 0 LIMIT :limit;
 
 -- name: health_queue
--- Counts the scheduled and the parked deliveries, with the creation time of the oldest pending one. Counts with the
--- index of pending deliveries.
+-- Counts the scheduled and the parked deliveries, with the creation time of the oldest pending one. Uses the index of
+-- pending deliveries.
 SELECT q.waiting, q.parked, d.created_at AS oldest_at
 FROM (SELECT COUNT(p.next_attempt_at) AS waiting, COUNT(*) - COUNT(p.next_attempt_at) AS parked, MIN(p.id) AS oldest
       FROM deliveries p
@@ -108,7 +108,7 @@ WHERE workspace_id = :workspace_id AND (misses > 0 OR status = 'pending_verifica
 ORDER BY misses DESC, id DESC LIMIT :limit;
 
 -- name: health_deliverer
--- When a deliver process last ran a shared maintenance task.
+-- When a deliver process last claimed a shared maintenance task.
 SELECT MAX(CAST(value AS BIGINT)) AS seen_at FROM installation WHERE name IN ('maintenance.retention', 'maintenance.domain_alerts');
 
 -- name: attention_counts

@@ -1,5 +1,5 @@
--- On PostgreSQL, each API request is counted in the database. The commit is asynchronous, so that a request does not
--- wait for the disk; a crash may lose the counts of about one second.
+-- On PostgreSQL, API requests are counted in the database. The commit is asynchronous, so that a request does not wait
+-- for the disk; a crash of the server may lose the latest counts.
 
 -- name: rate_limit_add
 WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))

@@ -1,5 +1,4 @@
--- PostgreSQL needs explicit row locks. With SKIP LOCKED, a row that another transaction has locked waits
--- for the next run.
+-- PostgreSQL needs explicit row locks. With SKIP LOCKED, rows that another transaction has locked are left out.
 
 -- name: retention_lock_ticket
 SELECT t.id FROM tickets t WHERE t.id = :ticket_id AND t.status = 'resolved' AND t.resolved_at < :horizon

@@ -1,4 +1,4 @@
--- Retention and maintenance (router/dispatch/retention.py, maintenance.py): each statement changes a few rows.
+-- Retention and maintenance (router/dispatch/retention.py, maintenance.py): the number of changed rows is limited.
 
 -- name: maintenance_claim
 -- Claims a maintenance task for an interval. A stored time in the future comes from a wrong clock and is replaced.

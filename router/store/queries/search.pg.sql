@@ -6,7 +6,8 @@ SELECT pg_advisory_xact_lock(126879263777640);
 
 -- name: search_range
 -- A GIN index has no order, so each ticket is also indexed under its time ranges of five sizes. The query contains at
--- most 16 ranges; if more are needed, it searches the whole workspace. MATERIALIZED forces the use of the GIN index.
+-- most 16 ranges; if more are needed, it searches the whole workspace. MATERIALIZED keeps PostgreSQL from using
+-- the index of positions instead of the GIN index.
 WITH range_size AS (
     SELECT min(bits) AS bits FROM unnest(CAST(ARRAY[33, 37, 41, 45, 49] AS INTEGER[])) AS bits
     WHERE ((CAST(:until AS BIGINT) - 1) >> bits) - (CAST(:since AS BIGINT) >> bits) < 16
@@ -52,7 +53,7 @@ FROM counted LEFT JOIN (
 ORDER BY page.id DESC;
 
 -- name: search_match_tickets
--- OFFSET 0 forces a lookup of each ticket by its key.
+-- OFFSET 0 makes PostgreSQL run the subquery for each ticket.
 SELECT s.ticket_id,
        NOT EXISTS (
            SELECT 1 FROM json_array_elements(CAST(:criteria AS JSON) -> 'complete') AS part

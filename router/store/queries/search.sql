@@ -33,8 +33,9 @@ VALUES (
 ON CONFLICT (ticket_id) DO UPDATE SET words = excluded.words;
 
 -- name: search_range
--- The matching tickets in a range of index positions, newest first. Each row also contains the number of tickets with
--- the words (`hits`). With more than `max_hits`, or without a matching ticket, returns one row without a ticket.
+-- The matching tickets in a range of index positions, newest first. Each row also contains `hits`: the number of
+-- tickets in the range with the words, up to `max_hits` + 1. With more than `max_hits`, or without a matching ticket,
+-- returns one row without a ticket.
 WITH hits AS MATERIALIZED (
     SELECT s.ticket_id
     FROM ticket_words w

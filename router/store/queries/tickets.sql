@@ -106,8 +106,8 @@ WHERE workspace_id = :workspace_id AND assigned_to IS NULL AND status <> 'resolv
 ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_claim
--- Assigns an unresolved ticket; of concurrent claims, one succeeds. An unchanged updated_at tells the caller that
--- nothing changed.
+-- Assigns an unresolved ticket; of concurrent claims by different users, one succeeds. An unchanged updated_at tells
+-- the caller that nothing changed.
 UPDATE tickets SET
     status = 'in_progress',
     claimed_at = CASE WHEN assigned_to = :user_id THEN COALESCE(claimed_at, :now) ELSE :now END,

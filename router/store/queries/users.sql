@@ -4,7 +4,7 @@ SELECT id, workspace_id, email, name, role, password_hash, timezone, created_at,
 FROM users WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: user_lock
--- One user, locked before something is assigned to them. Users are locked before tickets, tickets before the workspace.
+-- One user, locked against changes. Users are locked before tickets, tickets before the workspace.
 SELECT id, workspace_id, email, name, role, password_hash, timezone, created_at, disabled_at
 FROM users WHERE id = :id AND workspace_id = :workspace_id;
 

@@ -3,7 +3,7 @@
 SELECT id, name, default_integration_id, timezone, locale, last_ticket_number, created_at FROM workspaces WHERE id = :id;
 
 -- name: workspace_count
--- The number of workspaces. With more than one, domains must also be verified by a TXT record.
+-- The number of workspaces.
 SELECT count(*) AS workspaces FROM workspaces;
 
 -- name: workspace_lock
