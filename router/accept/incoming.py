@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from router.model import Message, Micros
 from router.routing.route import Target
 
-# Maximum number of Message-ID lookups for one message. A lookup takes about 20 microseconds on SQLite.
+# Maximum number of Message-ID lookups for one message.
 MAX_LOOKUPS = 1000
 # Maximum number of tickets considered for one Message-ID at an alias. A legitimate Message-ID is in one ticket.
 MAX_TICKETS = 20
-# Maximum number of tickets considered for one message. A ticket costs 10 microseconds on SQLite.
+# Maximum number of tickets considered for one message.
 MAX_CANDIDATES = 1000
-# Maximum number of participant rows written for one message. A row takes 2 microseconds.
+# Maximum number of participant rows written for one message.
 MAX_PARTICIPANT_ROWS = 2000
-# The costs of an alias, a lookup and a participant row, each as the number of content bytes that the database writes in
-# the same time. A limit on the weight of a group therefore limits the duration of its transaction.
+# The estimated costs of an alias, a lookup and a participant row, each as the number of content bytes that the database
+# writes in the same time. A limit on the weight of a group therefore limits the duration of its transaction.
 ALIAS_WEIGHT, LOOKUP_WEIGHT, PARTICIPANT_WEIGHT = 4096, 512, 64
 
 

@@ -132,8 +132,8 @@ def clear_automatic_of_replies(new_entries: Sequence[AcceptEntry]) -> None:
 def write_participants(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[None]:
     """Writes the participants of the tickets of the group.
 
-    Omits the sender and the alias, because the ticket row contains them or the sender is already a participant. For
-    most messages, this saves writing a database page.
+    Omits From and the alias: usually, the ticket row contains them or the sender is already a participant. Therefore
+    most new messages need no row.
     """
     participants = dict.fromkeys(
         (entry.ticket_id, address)

@@ -21,7 +21,7 @@ from router.store.database import Row, Statement, StatementGenerator
 
 # Chunks allow streaming a message of any size with constant memory.
 CHUNK_BYTES = 256 * 1024
-# Larger statements are slower on PostgreSQL.
+# Maximum size of the chunks in one statement.
 MAX_STATEMENT_BYTES = 1024 * 1024
 _MESSAGE_COLUMNS = tuple(field.name for field in fields(Message))
 _message_values = attrgetter(*_MESSAGE_COLUMNS)

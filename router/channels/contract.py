@@ -27,11 +27,11 @@ class TicketNotification:
     All texts are untrusted input: they may contain any code point, including lone surrogates.
 
     Attributes:
-        address: The address of the alias.
+        address: The address of the alias, or of the postmaster if there is no alias.
         text: The new text of the message; of any length.
         truncated: Whether the new text continues after `text`.
-        quoted_lines: The number of lines of quoted text and signature.
-        reply_to: The Reply-To mailboxes that differ from From.
+        quoted_lines: The number of non-blank lines of quoted text and signature.
+        reply_to: The Reply-To mailboxes; empty if none differs from From.
         original_from: The original author, if different from From.
         attachments: (file name, size in bytes) pairs.
         automatic: Why the message counts as automatic (`bounce`, ...), or `""`.

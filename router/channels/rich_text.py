@@ -1,7 +1,7 @@
 """Block Kit elements built from untrusted text.
 
 Untrusted text goes into `plain_text` objects and `rich_text` elements, which Slack never parses; only `escape` produces
-text for fields that Slack does parse. Lengths are UTF-16 code units, the strictest interpretation of Slack's limits.
+text for fields that Slack does parse. Lengths are in UTF-16 code units, which are at least as many as code points.
 Pure.
 """
 
@@ -19,7 +19,7 @@ Element = dict[str, Any]
 MAX_TEXT = 3000  # characters; Slack's limit for one text object
 ELLIPSIS = "\u2026"
 
-# Embeddings, overrides and isolates (UAX #9) can reorder the surrounding text; LRM, RLM and ALM are harmless.
+# Control characters except tab and line ends, embeddings, overrides and isolates (UAX #9), U+FEFF and annotation marks.
 _REMOVED = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb]+")
 _LINE_ENDS = re.compile(r"\r\n?|[\x85\u2028\u2029]")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
@@ -50,7 +50,7 @@ def normalize_line(text: str) -> str:
 def truncate(text: str, limit: int) -> str:
     """Truncates longer text to `limit` UTF-16 units, including a final `ELLIPSIS`.
 
-    Grapheme clusters of usual length are not split.
+    Combining sequences, emoji sequences and flags of usual length are not split.
     """
     if len(text) * 2 <= limit or utf16_length(text) <= limit:
         return text

@@ -165,7 +165,7 @@ def classify_response(response: HttpResponse, now: datetime) -> SendOutcome:
 
 
 def _error_code(excerpt: str) -> str:
-    """Returns Slack's error code, or "". The body is the code alone or, rarely, `{"error": "<code>"}`."""
+    """Returns Slack's error code, or "". The body is the code alone or `{"error": "<code>"}`."""
     code: object = excerpt.strip()
     if excerpt.startswith("{"):
         try:
@@ -232,7 +232,7 @@ def _parse_webhook_url(value: object, *, allow_private: bool) -> str:
 
 
 def _split_url(text: str) -> SplitResult:
-    if has_long_marks(text):  # `urlsplit` and `idna` take quadratic time for long sequences of marks
+    if has_long_marks(text):  # Unicode normalisation takes quadratic time for long sequences of marks
         raise _invalid_url("the host name is not valid")
     return urlsplit(text)
 

@@ -1,6 +1,6 @@
 """Renders Slack messages as Block Kit payloads.
 
-Every payload is within Slack's limits. It mentions no user or channel, links only to pages of this installation, and
+Every payload is within the limits below. It mentions no user or channel, links only to pages of this installation, and
 shows no link previews. Message text cannot imitate the lines above it. Pure.
 """
 
@@ -114,7 +114,7 @@ def payload_size(payload: Payload) -> int:
 
 
 def count_characters(value: object) -> int:
-    """Counts the UTF-16 units of every text and URL under `blocks`, as Slack seems to do."""
+    """Counts the UTF-16 units of every text and URL under `blocks`."""
     if isinstance(value, dict):
         own = sum(rt.utf16_length(value[key]) for key in ("text", "url") if isinstance(value.get(key), str))
         return own * ("type" in value) + sum(count_characters(inner) for inner in value.values())
@@ -228,7 +228,7 @@ def _format_reply_to(notification: TicketNotification) -> str:
 
 
 def _format_mailbox(name: str, address: str) -> str:
-    """Formats name and address. The address is always shown, because a name can imitate an address."""
+    """Formats name and address. The address is shown beside a name, because a name can imitate an address."""
     name, address = _shorten(name, 100), _format_address(address)
     labels = deceptive_domain(address)
     shown = f"{name} <{address}>" if name and address else address or name or "(unknown sender)"

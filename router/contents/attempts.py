@@ -1,4 +1,4 @@
-"""Records which messages a worker is parsing, so that a message that crashes the program is not parsed again.
+"""Records which messages a worker is parsing, so that a message does not crash the program again and again.
 
 A record is committed before the worker receives the message, and deleted in the transaction that stores the contents.
 A remaining record counts only if no process can still be working on the message.

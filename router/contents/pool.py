@@ -24,9 +24,9 @@ from router.mail import parse
 from router.mail.contents import Attachment, AttachmentData, Contents, HtmlNotAllowed
 from router.search import terms
 
-# While a thread parses a message of this size, it holds the GIL for at most 20 ms.
+# Bytes. A thread that parses a larger message could hold the GIL for too long.
 MAX_SMALL_BYTES = 64 * 1024
-# Lines that start with `--`. A message with many of them takes as long to parse as a larger message.
+# Lines that start with `--`. A message with many of them can take as long to parse as a larger message.
 MAX_SMALL_BOUNDARIES = 500
 MAX_THREADS = 2
 MAX_WORKERS = 2

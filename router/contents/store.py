@@ -29,7 +29,7 @@ from router.store.database import Database, Row
 MAX_CONCURRENT_PARSES = 4
 # Maximum number of messages that one search parses.
 CATCH_UP_LIMIT = 50
-# Maximum time from the creation of a message's id until its transaction is visible to searches.
+# Assumed maximum time from the creation of a message's id until its transaction is visible to searches.
 CATCH_UP_MARGIN_SECONDS = 120.0
 
 log = structlog.get_logger()
@@ -131,7 +131,7 @@ class ContentStore:
             n += 1
 
     async def parse_missing(self, timeout_seconds: float) -> None:
-        """Parses the newest messages that are not parsed yet, so that search finds them. Usually there are none.
+        """Parses the newest messages that are not parsed yet, so that search finds them.
 
         Args:
             timeout_seconds: How long to wait at most; parsing continues in the background.

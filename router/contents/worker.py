@@ -31,15 +31,14 @@ REQUEST_HEADER = struct.Struct(">cIQ")
 RESPONSE_HEADER = struct.Struct(">QQ")
 PARSE_OPERATION, ATTACHMENT_OPERATION = b"p", b"a"
 
-# The largest message that is accepted by default takes 0.2 s, the worst HTML within the bounds of
-# `router.mail.html_sanitizer` about 1 s.
+# The worst known 50 MB message takes 0.2 s (docs/mail.md), the worst growth of HTML 0.4 s
+# (docs/decisions/0015-html-growth.md).
 CPU_SECONDS = 2.0
-# The interpreter takes 25 MiB, the worst HTML within these bounds another 25 MiB. Two workers and their parent fit into
-# 512 MiB.
+# The worst growth of HTML takes 25 MiB (docs/decisions/0015-html-growth.md).
 BASE_MEMORY_BYTES = 160 * 1024 * 1024
 # A message exists in several copies during parsing, such as the raw and the decoded one.
 MEMORY_PER_MESSAGE_BYTE = 8
-# Remains for parsing even if a C library has mapped its whole locale archive (200 MiB).
+# Remains for parsing, however much the process has mapped at its start, such as a locale archive.
 HEADROOM_BYTES = 112 * 1024 * 1024
 # If the machine runs out of memory, the kernel kills this process first.
 OOM_SCORE = "1000"

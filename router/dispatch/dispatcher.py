@@ -186,7 +186,7 @@ class Dispatcher:
     async def _send(self, batch: DeliveryBatch) -> SendOutcome:
         try:
             if self._clock.now() >= batch.integration.lease_until:
-                # The process was suspended: another process may be sending the batch.
+                # For example, the process was suspended. Another process may be sending the batch.
                 outcome: SendOutcome = NotSent(None, "not sent: the lease expired")
             else:
                 outcome = await self._sender.send(batch)
@@ -212,7 +212,7 @@ class Dispatcher:
                 self._meter.record_delivery(max(0, now - delivery.created_at) / SECOND)
 
     async def _release_dead_owners(self) -> None:
-        """Releases the unexpired leases of dead processes of this host."""
+        """Releases the leases of dead processes of this host."""
         try:
             for owner in await self._outbox.lease_owners():
                 if is_dead(owner):

@@ -1,9 +1,9 @@
 """Posts domain alerts to the integrations that receive the domain's tickets.
 
-An alert reports that a domain was verified, that its records are missing, that its verification was lost, or that
-another workspace has verified it. The alert is stored in the transaction of the reported change; after a crash it may
-be posted again. docs/decisions/0008-domain-alerts.md says why alerts bypass the outbox. The text contains only
-information that `GET /api/domains/{id}` returns.
+An alert reports that a domain was verified, that its records are missing or correct again, that its verification was
+lost, or that another workspace, which is not named, has verified it. The alert is stored in the transaction of the
+reported change; after a crash it may be posted again. docs/decisions/0008-domain-alerts.md says why alerts bypass the
+outbox.
 """
 
 from __future__ import annotations

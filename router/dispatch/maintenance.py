@@ -18,7 +18,7 @@ from router.errors import DatabaseFileReplaced, Unavailable
 from router.model import Micros
 from router.store.database import Database
 
-# Long enough for other processes to lock the SQLite file between two transactions.
+# Lets other processes lock the SQLite file between two transactions.
 PAUSE_SECONDS = 0.02
 # The maximum wait before the next check for due tasks.
 TICK_SECONDS = 15.0

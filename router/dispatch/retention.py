@@ -19,7 +19,7 @@ from router.model import Micros
 from router.store.database import Database, QueryExecutor, Row
 from router.store.erasure import erase_ticket
 
-# Maximum number of chunks erased in one transaction: 16 MiB, about 30 ms on a slow disk.
+# Maximum number of chunks erased in one transaction: 16 MiB.
 MAX_CHUNKS = 64
 MAX_TICKETS = 20
 MAX_SMALL_ROWS = 500
@@ -79,7 +79,7 @@ class Retention:
         self._pause = pause
 
     async def sweep(self) -> ErasedCounts:
-        """Erases all expired rows in many transactions. If one raises `Unavailable`, those before it stay committed."""
+        """Erases expired data in many transactions. If one raises `Unavailable`, those before it stay committed."""
         now = self._clock.now()
         erased = ErasedCounts()
         try:

@@ -1,7 +1,8 @@
 """A query to one name server, for dnspython's resolver.
 
-A query with EDNS (RFC 6891) is repeated without EDNS if the server rejects or ignores it. After a response without
-EDNS, the server is queried without EDNS for `EDNS_RETRY_SECONDS`. Responses are decoded in bounded time.
+A query with EDNS (RFC 6891) is repeated without EDNS if the response is an error or cannot be decoded, or if no
+response arrives over UDP. After a conclusive response without EDNS, the server is queried without EDNS for
+`EDNS_RETRY_SECONDS`. Responses are decoded in bounded time.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ import dns.nameserver
 import dns.rcode
 
 EDNS_RETRY_SECONDS = 600.0  # then EDNS is tried again, in case the server was replaced
-MAX_RECORDS = 200  # per response, including questions; a large zone apex has 100 TXT records
-MAX_READS = 6_000  # slices of a response; 200 MX records with long names need 5,000
-_MAX_DATAGRAMS = 16  # per request; more datagrams indicate a flood of forged responses
+MAX_RECORDS = 200  # per response, including questions
+MAX_READS = 6_000  # slices of a response (docs/decisions/0020-dns-answers.md)
+_MAX_DATAGRAMS = 16  # per request; limits the work in a flood of forged responses
 _CONCLUSIVE_RCODES = (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)  # the rcodes that state whether records exist
 
 
 class MalformedResponse(dns.exception.FormError):
-    """The response cannot be decoded. dnspython then queries the next server."""
+    """The response cannot be decoded. dnspython then ignores the server for the rest of the query."""
 
 
 class TooManyRecords(dns.exception.FormError):
@@ -74,7 +75,8 @@ class NameServer(dns.nameserver.Do53Nameserver):
     ) -> dns.message.Message:
         response = await (self._query_tcp(requests[0]) if use_tcp else self._query_udp(requests, timeout))
         if response.edns < 0 and response.rcode() in _CONCLUSIVE_RCODES and not self.skips_edns:
-            # A server that supports EDNS would include an OPT record (RFC 6891 section 6.1.1).
+            # A server that supports EDNS answers an OPT record with one (RFC 6891 section 6.1.1). A query without an
+            # OPT record is answered here only after one with it has failed.
             self._edns_disabled_until = time.monotonic() + EDNS_RETRY_SECONDS
         if response.flags & dns.flags.TC:
             raise dns.message.Truncated
@@ -129,7 +131,7 @@ def decode_response(wire: bytes, request: dns.message.Message) -> dns.message.Me
         response = dns.message.from_wire(_ReadLimitedBytes(wire), raise_on_truncation=True)
     except dns.message.Truncated as truncated:
         response = truncated.kwargs["message"]
-    except Exception as error:  # dnspython also raises ValueError, KeyError and others, depending on the record type
+    except Exception as error:  # not only `FormError`: for example `UnknownTSIGKey`
         raise MalformedResponse from error
     return response if request.is_response(response) else None
 
@@ -138,7 +140,7 @@ class _ReadLimitedBytes(bytes):
     """A message that can be sliced at most `MAX_READS` times.
 
     dnspython slices each label, pointer, string and number. Without the limit, decoding a crafted record would block
-    the event loop for up to 330 ms.
+    the event loop for 330 ms or longer (docs/decisions/0020-dns-answers.md).
     """
 
     _reads = 0

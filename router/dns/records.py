@@ -1,6 +1,6 @@
 """Checks the MX and TXT records of a domain, and explains how to fix them. Pure.
 
-The explanations cover the common mistakes of users who edit DNS records in a provider's web form.
+The explanations cover common mistakes of users who edit DNS records in a provider's web form.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from router.dns.resolver import DnsFailure, DnsRecords, MxRecord, NoDnsRecord
 RecordStatus = Literal["ok", "missing", "wrong", "error"]
 TXT_LABEL = "_emailrouter"
 TXT_PREFIX = "emailrouter-verification="
-_SIMILARITY_RATIO = 0.85  # minimum `difflib` ratio: about one or two letters of a host name differ
+_SIMILARITY_RATIO = 0.85  # from this `difflib` ratio on, a host name counts as a misspelling
 _PRIORITY_PART = re.compile(r"^\d{1,5}[\s.]*|[\s.]+\d{1,5}$")
 _PROPAGATION_NOTE = "If you changed it recently, wait: DNS changes can take up to 24 hours to propagate."
 
@@ -106,7 +106,7 @@ def propagation_hint(name: str, kind: str) -> str:
 def check_txt(
     domain: str, answer: DnsRecords[str] | NoDnsRecord | DnsFailure, token: str, misplaced_at: Sequence[str] = ()
 ) -> RecordCheck:
-    """Checks that one TXT record has the verification value; other TXT records are ignored.
+    """Checks that at least one TXT record has the verification value.
 
     Args:
         domain: The domain name in A-label form.
@@ -177,7 +177,7 @@ def _wrong_mx_hint(domain: str, records: Sequence[MxRecord], expected_hosts: Seq
 
 
 def _misspelling_hint(domain: str, host: str, expected_host: str) -> str:
-    """Explains how `host` differs from `expected_host`; returns "" if the two are unrelated."""
+    """Explains how `host` differs from `expected_host`; returns "" if it is none of the known mistakes."""
     if host.startswith(f"{expected_host}."):
         zone = host[len(expected_host) + 1 :]
         if domain == zone or domain.endswith(f".{zone}"):

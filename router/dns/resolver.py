@@ -25,7 +25,7 @@ from router.dns.servers import POLL_SECONDS, RESOLV_CONF, NameServers
 
 _log = structlog.get_logger()
 
-_MAX_VALUES = 50  # records in a result; most names have only a few
+_MAX_VALUES = 50  # records in a result
 _MAX_TXT_LENGTH = 1000
 # Bytes. A larger UDP response could be fragmented (DNS flag day 2020), so it is sent over TCP.
 _UDP_PAYLOAD = 1232

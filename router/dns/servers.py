@@ -1,7 +1,6 @@
-"""The name servers to query: the configured ones, or those of `/etc/resolv.conf`, which is read again when it changes.
+"""The name servers to query: the configured ones, or those of `/etc/resolv.conf`, including later changes of the file.
 
-There is always at least one server, even if the file cannot be read. Other options of the file are ignored, because
-queried names are absolute and time limits come from the configuration.
+There is always at least one server, even if the file cannot be read. Only the `nameserver` lines are used.
 """
 
 from __future__ import annotations
@@ -21,9 +20,9 @@ from router.dns.exchange import NameServer
 _log = structlog.get_logger()
 
 RESOLV_CONF = Path("/etc/resolv.conf")
-MAX_FILE_SIZE = 65_536  # bytes; typical files have a few hundred
+MAX_FILE_SIZE = 65_536  # bytes
 MAX_SERVERS = 8  # glibc uses only 3
-MAX_SKIPPED = 5  # invalid lines that are logged
+MAX_SKIPPED = 5  # invalid lines that are reported
 POLL_SECONDS = 1.0
 DNS_PORT = 53
 # Used if the file names no server or cannot be read, as in glibc (resolv.conf(5)).
@@ -34,7 +33,7 @@ _BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class ResolvConf:
-    """The parsed resolv.conf; `skipped` contains invalid lines for the log."""
+    """The parsed resolv.conf; `skipped` contains the first invalid lines."""
 
     hosts: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()

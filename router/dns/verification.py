@@ -54,9 +54,9 @@ class VerificationResult:
 
     Attributes:
         has_correct_record: At least one record is correct, which keeps a verified domain verified.
-        is_definitely_missing: The main resolver's queries succeeded, but neither it nor an alternate found a correct
-            record.
-        txt_values: All TXT values found at the verification name.
+        is_definitely_missing: The main resolver's queries for the records that count succeeded, but neither it nor an
+            alternate found a correct record.
+        txt_values: The TXT values that the main resolver found at the verification name.
     """
 
     records: tuple[RecordReport, ...]

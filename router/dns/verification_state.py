@@ -1,6 +1,6 @@
 """The verification state of a domain after a DNS check, and the time of the next check. Pure.
 
-A verified domain becomes unverified only after repeated misses over several days. A miss is a recheck that definitely
+Misses make a verified domain unverified only if they repeat over several days. A miss is a recheck that definitely
 found no correct record. Therefore one wrong answer does not stop mail for the domain.
 """
 
@@ -16,7 +16,7 @@ from router.model import DomainStatus, Micros
 DAY: Micros = 86_400 * SECOND
 MAX_MISSES = 5
 MIN_MISSING_TIME: Micros = 4 * DAY
-# The first miss is often a change in progress.
+# The first miss may be a change in progress.
 ALERT_MISSES = 2
 # These intervals replace a longer `[dns] recheck_interval`: after a miss, and for a new unverified domain.
 MISSING_RECHECK_INTERVAL: Micros = DAY // 2

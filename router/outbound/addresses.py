@@ -1,7 +1,7 @@
 """Decides which IP addresses are public, for connections to URLs that users configure. Pure.
 
-`ipaddress.is_global` is not used: it differs between Python versions, and it is true for NAT64, 6to4 and multicast
-addresses, which can lead to private hosts.
+`ipaddress.is_global` is not used: it differs between Python versions, and in some it is true for multicast addresses,
+and for NAT64 and 6to4 addresses, which can lead to private hosts.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _NON_PUBLIC_IPV6: tuple[tuple[IPv6Network, str], ...] = tuple(
         ("64:ff9b::/96", "translated to IPv4 (NAT64)"),
         ("64:ff9b:1::/48", "translated to IPv4 (NAT64)"),
         ("2001::/32", "a Teredo tunnel"),
-        ("2001::/23", "reserved"),  # benchmarks, ORCHID, anycast services: no web servers
+        ("2001::/23", "reserved"),  # such as benchmarks and ORCHID
         ("2001:db8::/32", "reserved for documentation"),
         ("2002::/16", "a 6to4 tunnel"),
         ("3fff::/20", "reserved for documentation"),

@@ -61,7 +61,7 @@ class HttpResponse:
 
     Attributes:
         headers: The first value of each field, by lower-case name; at most Retry-After if the header is malformed.
-        excerpt: The start of the received body, as one line of printable text.
+        excerpt: The start of the received body as text, with spaces instead of control characters.
     """
 
     status: int
@@ -79,7 +79,7 @@ class OutboundError(Exception):
 
 
 class ForbiddenAddressError(OutboundError):
-    """The host of the URL has a non-public address; a retry does not help."""
+    """No connection was made, and at least one address of the host was refused as non-public."""
 
 
 class OutboundClient:
@@ -233,7 +233,7 @@ def _to_outbound_error(
 
 
 def _describe_error(error: Exception, host: str) -> str:
-    """Describes the error for users. aiohttp's own texts contain the whole URL."""
+    """Describes the error for users. Some of aiohttp's own texts contain the whole URL."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return _describe_certificate_error(error.certificate_error, host)
     if isinstance(error, ssl.SSLCertVerificationError):

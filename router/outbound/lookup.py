@@ -54,7 +54,7 @@ def _resolve_host(host: str, port: int, family: socket.AddressFamily) -> list[Re
         addresses = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
     except OSError as error:
         return error
-    except ValueError:  # the name has an empty or too long label, or a NUL
+    except ValueError:  # for example, an empty or too long label
         return socket.gaierror(socket.EAI_NONAME, "not a host name")
     return [
         ResolveResult(hostname=host, host=str(address[0]), port=port, family=kind, proto=protocol, flags=0)

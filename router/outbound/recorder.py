@@ -1,6 +1,6 @@
 """Records the first bytes of each response.
 
-If a header field is malformed, aiohttp raises an exception without the status. The recorded bytes contain the status.
+If a header field is malformed, aiohttp raises an exception without the received status, which the record contains.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from aiohttp.client_proto import ResponseHandler
 _MAX_RECORDED = 16_384  # bytes, including interim responses
 _STATUS_LINE = re.compile(rb"^HTTP/\d\.\d[ \t]+(\d{3})(?=[ \t\r\n])", re.MULTILINE)
 _RETRY_AFTER = re.compile(rb"^retry-after:([^\r\n]{1,64})", re.MULTILINE | re.IGNORECASE)
-_SWITCHING_PROTOCOLS = 101  # not an interim response: it ends HTTP on the connection
+_SWITCHING_PROTOCOLS = 101  # treated as final: no final HTTP response is expected after it
 
 receive_buffer: ContextVar[bytearray | None] = ContextVar("receive_buffer", default=None)
 

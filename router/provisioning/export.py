@@ -1,6 +1,7 @@
 """Exports the configuration of a workspace as a `WorkspaceDocument`.
 
-The export is deterministic, so it can be kept under version control. Applying it to the same workspace changes nothing.
+The export is deterministic, so it can be kept under version control. Applying it to the same workspace changes nothing,
+unless a reference resolves to a different secret.
 """
 
 from __future__ import annotations

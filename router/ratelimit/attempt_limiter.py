@@ -1,4 +1,4 @@
-"""Limits failed attempts. The counts are in the database and exact across processes and restarts.
+"""Limits failed attempts. The counts are in the database, so that all processes share them and restarts keep them.
 
 Each attempt is counted in advance, and removed from the count if it succeeds. An attempt whose process ended counts as
 failed.

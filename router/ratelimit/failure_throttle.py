@@ -1,6 +1,6 @@
-"""Limits failed attempts by key, such as a client address, to prevent password guessing.
+"""Limits failures by key, such as failed sign-ins by client address.
 
-Each process keeps its counts in memory. Failures of one key do not affect other keys.
+Each process keeps its counts in memory. Failures of one key do not count for other keys.
 """
 
 from __future__ import annotations

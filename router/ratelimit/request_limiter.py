@@ -1,4 +1,4 @@
-"""Limits API requests of all processes together, without slowing down the receipt of mail.
+"""Limits API requests of all processes together.
 
 `DatabaseRateLimiter` (PostgreSQL) counts each request in a transaction that does not wait for the disk.
 `ProcessRateLimiter` (SQLite) counts in memory and exchanges its counts with the database every second.
@@ -21,7 +21,7 @@ from router.ratelimit import sliding_window
 from router.ratelimit.sliding_window import RateLimit, RateLimitStatus
 from router.store.database import Database, QueryExecutor
 
-FLUSH_SECONDS = 1.0  # a crash loses at most the counts of the last second
+FLUSH_SECONDS = 1.0  # a crash loses the counts since the last write
 PRUNE_SECONDS = 3600.0
 # Twice the longest window, which is one day.
 RETENTION_SECONDS = 2 * 86400

@@ -14,7 +14,7 @@ from router.model import Micros
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """A limit of `requests` in each window of `seconds`; 0 requests means no limit."""
+    """A limit of `requests` in each window of `seconds`. For a `RateLimiter`, 0 requests means no limit."""
 
     requests: int
     seconds: int

@@ -15,11 +15,11 @@ TEST_PROTOCOL = "TEST"
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A complete mail transaction.
+    """The envelope of a complete mail transaction.
 
     Attributes:
         reverse_path: The mailbox of MAIL FROM without angle brackets, `""` for the null reverse-path.
-        targets: One for each accepted recipient, in the order of the RCPT commands.
+        targets: One for each distinct accepted recipient, in the order of the RCPT commands.
         peer: The client's IP address, from the PROXY header if there is one.
         protocol: The protocol in the `with` clause of the `Received` field (RFC 3848).
         tls: TLS version and cipher; `""` without TLS.

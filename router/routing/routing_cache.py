@@ -1,7 +1,7 @@
 """Resolves recipients to targets for the SMTP server, with a cache.
 
 The cache is invalidated when the version number of the routes in the database changes. Refusals and catch-all matches
-are never cached, so an alias for a new address works immediately on every host.
+are never cached, so a new alias for such an address works immediately on every host.
 """
 
 from __future__ import annotations

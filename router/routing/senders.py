@@ -17,7 +17,7 @@ _MAPPED_PREFIX_LENGTH = 96  # RFC 4291 section 2.5.5.2
 def normalize_entry(text: str) -> str:
     """Normalises an entry to `local@domain`, `@domain`, or a network with its prefix length.
 
-    Invisible characters are removed, because an address with and without them is the same sender.
+    Invisible characters are removed, so that an address with and without them counts as the same sender.
 
     Raises:
         ValueError: The entry is invalid.

@@ -17,11 +17,11 @@ from router import ids
 from router.unicode_text import normalize
 
 MAX_TEXT_LENGTH = 65536  # characters, about 10,000 words
-# Characters after decomposition, which triples the length of Hangul and makes a few ligatures 18 times as long.
+# Characters after decomposition, which makes a Hangul syllable up to three and the ligature U+FDFA 18 characters.
 MAX_EXPANDED_LENGTH = 4 * MAX_TEXT_LENGTH
 # Distinct words of a text. A ticket has up to twice as many, which fit into a tsvector (1 MiB).
 MAX_WORDS = 3500
-MAX_WORD_LENGTH = 32  # longer than host and product names, shorter than a line of base64
+MAX_WORD_LENGTH = 32  # shorter than a line of base64
 MAX_QUERY_LENGTH = 1000
 MAX_QUERY_WORDS = 16
 # A single letter as a prefix would match a large part of all words.
@@ -45,7 +45,7 @@ def text_words(text: str) -> list[str]:
 
 
 def message_words(text: str, quoted: str) -> list[str]:
-    """Returns the distinct words of a message's new text, then of its quoted text."""
+    """Returns `text_words` of a message's new text, followed by its quoted text."""
     return text_words(f"{text[:MAX_TEXT_LENGTH]}\n{quoted[:MAX_TEXT_LENGTH]}")
 
 
