@@ -1,8 +1,8 @@
 """The raw data and the parsed contents of stored messages.
 
-A message is parsed when its contents are first read, and again by a newer parser version. If it cannot be parsed, its
-source and a warning are stored as the contents. The search terms are stored in the same transaction, so every message
-with stored contents can be found.
+A message is parsed when its contents are first read, and again by a newer parser version. If it cannot be parsed, the
+start of its source and a warning are stored as the contents. The search terms are stored in the same transaction, so
+every message with stored contents can be found.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The transactions of the outbox: what is written before and after an attempt.
 
 The attempt is committed before the request is sent. If the process is killed, the request may have been sent; it is
-repeated when the lease expires. Only the process that holds the lease of an integration sends to it. Requests end
+repeated after the lease ends. Only the process that holds the lease of an integration sends to it. Requests end
 before the lease, so an integration has at most one request in flight.
 """
 

@@ -79,7 +79,7 @@ class OutboundError(Exception):
 
 
 class ForbiddenAddressError(OutboundError):
-    """No connection was made, and at least one address of the host was refused as non-public."""
+    """The connection failed, and at least one address of the host was refused as non-public."""
 
 
 class OutboundClient:
@@ -134,7 +134,7 @@ class OutboundClient:
                 head = response.status, _first_values(response.headers)
                 await self._read_excerpt(response, excerpt, time_limit)
         except (aiohttp.ClientError, OSError, ValueError, RuntimeError) as error:
-            # uvloop raises ValueError and RuntimeError for some addresses.
+            # ValueError and RuntimeError of the event loop are connection failures, too.
             head = head or parse_head(bytes(received))
             if head is None:
                 raise _to_outbound_error(error, refused, bytes(received), parsed_url.host or "", seconds) from None
