@@ -17,11 +17,11 @@ CHECK_INTERVAL_SECONDS = 1.0
 
 
 class FreeSpaceCheck:
-    """Checks the disk that contains the folder of the database path. A `min_free_bytes` of 0 disables the check."""
+    """Checks the disk that contains the database file, also behind a symbolic link. A `min_free_bytes` of 0 disables the check."""
 
     def __init__(self, path: Path, min_free_bytes: int, clock: Clock) -> None:
-        self._folder = path.absolute().parent
         self._wal = wal_path(path)
+        self._folder = self._wal.parent
         self._min_free_bytes = min_free_bytes
         self._clock = clock
         self._checked_at = float("-inf")

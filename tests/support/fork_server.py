@@ -74,7 +74,7 @@ class ForkServer:
         streams: descriptors of the child's standard input, output and error; the caller closes them.
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        request = {"module": module, "args": list(args), "env": dict(env), "cwd": str(cwd)}
+        request: dict[str, object] = {"module": module, "args": list(args), "env": dict(env), "cwd": str(cwd)}
         with theirs, self._send_lock:
             request["umask"] = umask = os.umask(0o077)
             os.umask(umask)

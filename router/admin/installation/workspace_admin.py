@@ -55,7 +55,7 @@ class WorkspaceAdminService:
     async def erase(self, workspace_id: str) -> None:
         """Erases a workspace except its audit log. An interrupted erasure can be repeated.
 
-        The domains are deleted first, so that no more mail is accepted.
+        The domains are deleted first, so that their mail is rejected.
         """
         actor = Actor(workspace_id, "admin")
         async with self._database.transaction() as transaction:

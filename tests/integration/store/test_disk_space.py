@@ -51,3 +51,19 @@ async def test_a_moved_directory_does_not_count_as_a_full_disk(tmp_path: Path) -
     away.rename(folder)
     with pytest.raises(StorageFull):
         await free_space.check()
+
+
+async def test_the_disk_of_the_file_behind_a_link_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite writes the database and its `-wal` file to the resolved path."""
+    folders = []
+    real = os.statvfs
+
+    def recording_statvfs(path: Path) -> os.statvfs_result:
+        folders.append(path)
+        return real(path)
+
+    monkeypatch.setattr(os, "statvfs", recording_statvfs)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "mail.db").symlink_to(tmp_path / "other" / "mail.db")
+    await FreeSpaceCheck(tmp_path / "mail.db", 1, FakeClock()).check()
+    assert folders == [(tmp_path / "other").resolve()]
