@@ -79,7 +79,7 @@ class OutboundError(Exception):
 
 
 class ForbiddenAddressError(OutboundError):
-    """The connection failed, and at least one address of the host was refused as non-public."""
+    """No connection was made, and at least one address of the host was refused as non-public."""
 
 
 class OutboundClient:
