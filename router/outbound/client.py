@@ -79,7 +79,7 @@ class OutboundError(Exception):
 
 
 class ForbiddenAddressError(OutboundError):
-    """No connection was made, and at least one address of the host was refused as non-public."""
+    """The connection failed, and at least one address of the host was refused as non-public."""
 
 
 class OutboundClient:
