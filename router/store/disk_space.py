@@ -17,7 +17,7 @@ CHECK_INTERVAL_SECONDS = 1.0
 
 
 class FreeSpaceCheck:
-    """Checks the disk that contains the database file, also behind a symbolic link. A `min_free_bytes` of 0 disables the check."""
+    """Checks the disk of the database file, also behind a symbolic link. A `min_free_bytes` of 0 disables the check."""
 
     def __init__(self, path: Path, min_free_bytes: int, clock: Clock) -> None:
         self._wal = wal_path(path)
