@@ -1,6 +1,6 @@
 """Runs `emailrouter demo`: the whole program on this machine, with local stand-ins for Slack and the DNS.
 
-Uses a temporary SQLite database and free ports of 127.0.0.1, and leaves no files behind.
+Uses a temporary SQLite database, which is deleted at the end, and free ports of 127.0.0.1.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from router.clock import SystemClock
 
 HOSTNAME = "mx1.emailrouter.test"
 DOMAIN = "example.org"
-STEP_SECONDS = 15.0  # time limit of a step, which takes a few hundredths of a second on an idle machine
+STEP_SECONDS = 15.0  # time limit of a step
 
 Print = Callable[[str], None]
 

@@ -25,7 +25,7 @@ class DemoDns(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     def add(self, name: str, rdtype: str, value: str) -> None:
-        """Adds or replaces a record. `value` is in zone-file format."""
+        """Adds a record, in place of the one with this name and type, if any. `value` is in zone-file format."""
         owner = dns.name.from_text(name).canonicalize()
         self._records[owner, dns.rdatatype.from_text(rdtype)] = dns.rrset.from_text(owner, _TTL, "IN", rdtype, value)
 

@@ -1,4 +1,7 @@
-"""First steps of a shutdown: close the listeners, complete requests and incoming messages, save the request counts."""
+"""First steps of a shutdown, before the running deliveries are completed.
+
+They close the listeners, complete requests and incoming messages, stop the dispatcher, and save the request counts.
+"""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ async def open_database(
                 else:
                     await migrate.check_schema(database)
             except ConfigurationFault:
-                raise  # ends the process with exit code 2, after which systemd does not restart it
+                raise  # ends the process with exit code 2
             except Unavailable as error:
                 await database.close()
                 if stop is None or stop.is_set():
@@ -186,7 +186,7 @@ async def run_until_stopped(config: Config, roles: frozenset[Role], reload_confi
 
 
 def _finish_start(process: Process, notifier: SystemdNotifier) -> None:
-    # Without this, each later garbage collection takes 20 ms longer.
+    # Full garbage collections then no longer examine the objects that exist now.
     gc.collect()
     gc.freeze()
     log.info("ready", **ready_facts(process))
@@ -256,7 +256,7 @@ class _BackgroundTasks:
     def raise_failure(self) -> None:
         """Raises `BackgroundTaskEnded` if a background task has failed.
 
-        First undoes the cancellation of `main_task`, so that the time limits of the shutdown work.
+        First undoes the cancellation of `main_task`, which the exception replaces.
         """
         if self.failures:
             if self.main_task is not None and self.main_task.cancelling():

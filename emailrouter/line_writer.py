@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TextIO
 
-# About 4,000 lines, which a busy process logs in a few seconds.
+# About 4,000 lines of 260 bytes.
 BACKLOG_BYTES = 1024 * 1024
 # Longest wait for a slow reader at the end of the process.
 FLUSH_SECONDS = 2.0

@@ -27,7 +27,7 @@ Level = Literal["debug", "info", "warning", "error"]
 
 # Useful values, such as recipients, have at most a few hundred characters.
 MAX_VALUE_LENGTH = 8192
-# The traceback of a deep recursion has about 100,000 characters.
+# The traceback of a recursion of 1,000 calls fits, if each call takes up to 260 characters.
 MAX_LINE_LENGTH = 262144
 # Python refuses to convert very large integers to text.
 _MAX_BITS = 256
@@ -210,7 +210,7 @@ def set_level(level: Level) -> None:
     for processor in structlog.get_config()["processors"]:
         if isinstance(processor, _LevelFilter):
             processor.number = number
-    # Libraries log only warnings and errors.
+    # Libraries never log below the level warning.
     logging.getLogger().setLevel(max(number, logging.WARNING))
 
 

@@ -37,10 +37,10 @@ _TAIL = r""".SH EXIT STATUS
 Success.
 .TP
 .B 1
-Failure; one line on standard error gives the reason.
+Failure; the output, or one line on standard error, gives the reason.
 .TP
 .B 2
-Invalid usage or configuration; one line names the setting, its value and what is allowed.
+Invalid usage or configuration; the output, or one line on standard error, gives the reason.
 .SH SIGNALS
 .TP
 .B SIGTERM, SIGINT

@@ -82,7 +82,7 @@ def _return_path(request: web.Request) -> str:
     if request.method in ("GET", "HEAD"):
         return redirects.local_path(request.path_qs)
     header = request.headers.get("Referer", "")
-    if not header.isascii():  # browsers send ASCII only, and `urlsplit` would normalise other text
+    if not header.isascii():  # not from a browser: browsers send ASCII only
         return redirects.HOME
     try:
         referer = urlsplit(header)

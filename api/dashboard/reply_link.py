@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from router.mail.quotes.subjects import classify_subject
 
-MAX_LINK_LENGTH = 2000  # characters; common mail programs accept links of this length
+MAX_LINK_LENGTH = 2000  # characters; only many or long addresses exceed it
 MAX_SUBJECT_BYTES = 500  # each byte takes up to three characters in the link
 MIN_SUBJECT_BYTES = 60
 

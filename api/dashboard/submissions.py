@@ -1,7 +1,7 @@
-"""Executes the action of a form once, even if the form is submitted more than once.
+"""Executes the action of a form with a token once, even if the form is submitted more than once.
 
-Users may submit a form again after a timeout, a lost connection or an accidental second click. Each rendering of a form
-has its own token. A failed action can be repeated.
+Users may submit a form again after a timeout, a lost connection or an accidental second click. Each new form has
+its own token, which it keeps when it is shown again after an error. A failed action can be repeated.
 """
 
 from __future__ import annotations

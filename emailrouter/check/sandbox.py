@@ -1,4 +1,4 @@
-"""Checks that a systemd unit of the program is installed, and that each installed unit has a low exposure level."""
+"""Checks that one of `UNITS` is installed, and that each of them that is installed has a low exposure level."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ MODULES = {
 
 def main() -> NoReturn:
     process_start.prepare()
-    # These imports take half a second. Without `prepare` before them, PID 1 would ignore SIGTERM meanwhile.
+    # These imports are slow. Without `prepare` before them, PID 1 would ignore SIGTERM meanwhile.
     from emailrouter.cli import console  # noqa: PLC0415 - see above
     from emailrouter.cli.commands import cli  # noqa: PLC0415 - see above
 

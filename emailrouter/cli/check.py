@@ -19,7 +19,7 @@ _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 def check(ctx: click.Context) -> int:
     """Check the installation: configuration, database, disk, certificate, DNS, ports, integrations, loss audit.
 
-    Changes nothing and posts nothing. Exit code 1 when a check fails, 2 when the configuration is invalid.
+    Changes no data and posts nothing. Exit code 1 when a check fails, 2 when the configuration is invalid.
     """
     invocation = console.get_invocation(ctx)
     try:

@@ -1,4 +1,4 @@
-"""The root command. It imports the module of a subcommand only to run the subcommand or to show its help."""
+"""The root command. It imports the module of a subcommand only when click asks for the subcommand."""
 
 from __future__ import annotations
 

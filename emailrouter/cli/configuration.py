@@ -27,7 +27,8 @@ Secrets are references, env:NAME or file:PATH. They are read when the file is ap
 @click.option("--output", "-o", type=click.Path(path_type=Path), metavar="PATH", help="Output file.  [default: stdout]")
 @with_context()
 async def export(context: CommandContext, output: Path | None) -> None:
-    """Export the configuration of a workspace as TOML: domains, integrations, aliases, blocked senders, users.
+    """Export the configuration of a workspace as TOML: settings, domains, integrations, aliases, blocked senders
+    and users.
 
     Webhook URLs are replaced by references to environment variables. Passwords and API keys are omitted.
     """

@@ -177,7 +177,7 @@ def with_context(
 def run_with_core(ctx: click.Context, work: Callable[[Core], Awaitable[T]], *, secrets: bool = False) -> T:
     """Runs `work` with a core, which is not limited to one workspace."""
     config = console.get_invocation(ctx).load_config()
-    # Only warnings are logged, because commands print their own output.
+    # Only warnings and errors are logged, because commands print their own output.
     log.configure_logging(config.server.log_format, "warning")
 
     async def run() -> T:
@@ -300,7 +300,7 @@ def read_secret(value: str | None, file: Path | None, *, prompt: str, option: st
 
 @contextlib.contextmanager
 def _interruptible_prompt() -> Iterator[None]:
-    """Lets Ctrl-C end a prompt immediately. The event loop's signal handler would run only after the prompt returns."""
+    """Lets Ctrl-C end a prompt immediately. The handler of `asyncio.Runner` would only cancel the blocked task."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield

@@ -99,7 +99,7 @@ async def add(
 async def change(
     context: CommandContext, integration: str, name: str | None, webhook_url: str | None, webhook_url_file: Path | None
 ) -> None:
-    """Change the name or webhook URL of an integration. A new URL retries its pending deliveries."""
+    """Change the name or webhook URL of an integration. A new URL retries its parked deliveries."""
     settings = None
     if webhook_url is not None or webhook_url_file is not None:
         url = read_secret(webhook_url, webhook_url_file, prompt="Webhook URL", option="--webhook-url")

@@ -73,7 +73,7 @@ async def _act_as(context: CommandContext, acting: str | None) -> CommandContext
     "--search",
     "-q",
     metavar="TEXT",
-    help="Only tickets with this text in sender, subject or message, or with this number.",
+    help="Only tickets with these words (the last one may be a prefix) in sender, subject or text, or this number.",
 )
 @click.option("--unassigned", is_flag=True, help="Only unassigned tickets that are not resolved.")
 @paging_options
@@ -215,7 +215,7 @@ async def note(context: CommandContext, ticket: str, text: str, acting: str | No
 @confirmation_option
 @with_context()
 async def remove(context: CommandContext, ticket: str, yes: bool) -> None:
-    """Delete a ticket with its messages and their raw content."""
+    """Delete a ticket with its messages, except messages that also belong to another ticket."""
     ticket_id = await context.lookup.find_ticket_id(context.actor, ticket)
     found = (await context.services.tickets.get(context.actor, ticket_id)).ticket
     confirm(f"Delete ticket #{found.number} ({found.subject}) with its messages?", yes=yes)

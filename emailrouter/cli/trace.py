@@ -13,7 +13,7 @@ from emailrouter.cli.context import CommandContext, WorkspaceCommand, to_json, w
 @click.argument("message", metavar="ID")
 @with_context()
 async def trace(context: CommandContext, message: str) -> None:
-    """Show the history of one message: connection, checks, route, ticket and delivery attempts.
+    """Show the history of one message: connection, tickets, deliveries and delivery attempts.
 
     ID is the message ID in the reply to the sender: `250 2.0.0 Ok: queued as ID`.
     """

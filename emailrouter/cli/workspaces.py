@@ -87,12 +87,12 @@ def create(ctx: click.Context, name: str, email: str) -> None:
 @click.option(
     "--default-integration",
     metavar="NAME|ID",
-    help="Integration for mail to postmaster addresses that have no alias.",
+    help="Integration for mail to postmaster addresses that have no active alias.",
 )
 @click.option(
     "--no-default-integration",
     is_flag=True,
-    help="Do not post tickets for mail to postmaster addresses that have no alias.",
+    help="Do not post tickets for mail to postmaster addresses that have no active alias.",
 )
 @click.option("--timezone", metavar="ZONE", help="IANA time zone for displayed times, such as Europe/Berlin.")
 @click.option("--locale", type=click.Choice(LOCALES), help="Language tag that sets the date format.")

@@ -24,7 +24,7 @@ FRESH_SECONDS = 5.0
 # If the queries took t seconds, their values are reused for at least IDLE_FACTOR * t.
 IDLE_FACTOR = 20
 QUERY_SECONDS = 5.0  # time limit for all queries of one refresh
-# The loss audit of this many messages takes a few milliseconds.
+# The loss audit of the metrics checks this many of the newest messages.
 AUDITED_MESSAGES = 1000
 
 log = structlog.get_logger()

@@ -17,14 +17,14 @@ from router.meter import ParseResult
 
 # Upper bounds of the histograms' buckets, in seconds.
 
-# A commit is one fsync (1 to 20 ms). On PostgreSQL, a statement is cancelled after 30 s by default.
+# On PostgreSQL, a statement is cancelled after 30 s by default.
 COMMIT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30)
-# Webhooks usually respond in 0.1 to 1 s. `[delivery] timeout` is 10 s by default.
+# `[delivery] timeout` is 10 s by default.
 ANSWER_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-# A ticket event is normally delivered within a second of the 250 reply, but may wait days for a failing webhook.
+# A ticket event may wait days for a failing webhook; `[delivery] max_age` is 3 days by default.
 DELIVERY_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 21600, 86400, 259200)
 
-# Most requests take some milliseconds. `[api] request_timeout` is 30 s by default.
+# `[api] request_timeout` is 30 s by default.
 REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30)
 
 

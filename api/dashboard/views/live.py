@@ -17,7 +17,7 @@ MAX_MARKER_LENGTH = 40
 
 
 async def stream_changes(visit: Visit) -> web.StreamResponse:
-    """Streams an event `changed`, without details, for each change that the page does not show yet.
+    """Streams events `changed`, without details, about changes that the page does not show yet.
 
     The query parameter `seen` is the `change_feed.newest_id` when the page was read, and `trouble` the
     `AttentionCounts.fingerprint` that the page shows.

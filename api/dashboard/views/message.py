@@ -18,7 +18,7 @@ MAX_IMAGES = 20
 MAX_IMAGE_BYTES = 2_000_000
 # Maximum characters of the data URIs in a frame, because the HTML may show the same image thousands of times.
 MAX_FRAME_IMAGE_LENGTH = 8_000_000
-# Reading an image reads the whole message, and twenty reads of 30 MB take seconds.
+# Limits the images in a frame, because reading an image reads the whole message.
 MAX_READ_BYTES = 60_000_000
 _CID_IMAGE = re.compile(r'(<img\b[^>]*?\bsrc=")cid:([^"]{1,300})(")', re.IGNORECASE)
 # SVG is excluded, because it can contain scripts.
