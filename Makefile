@@ -71,7 +71,7 @@ fuzz: $(VENV)/ready ## Fuzz the mail parser and its cost growth for SECONDS, con
 	nice -n 19 $(BIN)/python -m tests.unit.mail.fuzz --seconds $$(( $(SECONDS) / 2 ))
 	nice -n 19 $(BIN)/python -m tests.system.growth.long --seconds $$(( $(SECONDS) / 2 ))
 
-api-fuzz: $(VENV)/ready ## Run schemathesis against the program on both databases (20 to 60 minutes)
+api-fuzz: $(VENV)/ready ## Run schemathesis against the program on both databases
 	$(BIN)/python -m tests.system.api.fuzz $(ARGS)
 
 debian-walk: $(VENV)/ready ## Run the commands of docs/operations.md on a fresh Debian under systemd-nspawn (root)

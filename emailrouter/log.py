@@ -146,7 +146,7 @@ def _truncate_values(_: object, __: str, event: EventDict) -> EventDict:
 
 
 def _clean_values(_: object, __: str, event: EventDict) -> EventDict:
-    """Removes characters that could deceive the reader of a terminal. JSON output escapes them."""
+    """Removes deceptive Unicode characters (`safe_line`), which JSON output escapes."""
     return {key: safe_line(value) if isinstance(value, str) else value for key, value in event.items()}
 
 

@@ -1,4 +1,4 @@
-"""The first step of every process, before it opens any file.
+"""The first step of every command, before it opens any file.
 
 Guarantees that no database file or socket becomes a standard stream, that the exit codes of child processes can be
 read, and that orphans are reaped.

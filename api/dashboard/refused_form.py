@@ -95,7 +95,7 @@ def _is_body_readable(request: web.Request) -> bool:
     """Whether to read the body after a rejection.
 
     Requires credentials, so that not every client can make the server read bodies. The device cookie suffices, because
-    it remains when a session ends. A client that sends `Expect` may wait for a 100 response, which is not sent here.
+    it remains when a session ends. A client that sends `Expect` may not have sent the body yet.
     """
     cookies = request.app[COOKIES]
     signed_in = CALLER in request or cookies.session_token(request) is not None or cookies.device_token(request) != ""

@@ -47,7 +47,7 @@ async def export(context: CommandContext, output: Path | None) -> None:
 @click.command(cls=WorkspaceCommand, name="apply")
 @click.argument("file", metavar="FILE|-", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--dry-run", is_flag=True, help="Show the changes without applying them.")
-@click.option("--prune", is_flag=True, help="Also remove entries of the workspace that are not in the file.")
+@click.option("--prune", is_flag=True, help="Also remove entries that are missing from the sections of the file.")
 @confirmation_option
 @with_context(secrets=True)
 async def apply(context: CommandContext, file: Path, dry_run: bool, prune: bool, yes: bool) -> None:
