@@ -184,7 +184,7 @@ def _descriptor(stream: TextIO | None) -> int:
 
 
 def _open_writer(descriptor: int, stream: TextIO | None) -> tuple[Write, socket.socket | int | None]:
-    """Returns a write function that does not wait for a reader, and the socket or descriptor opened for it, if any.
+    """Returns the write function of a stream, and the socket or descriptor opened for it, if any.
 
     The original descriptor stays in blocking mode, because every process with the same stream shares that mode.
     """

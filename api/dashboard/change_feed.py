@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 
 class ChangeStream:
-    """Signals changes in a workspace to one page. `changed` is set by the watcher and cleared by the reader.
+    """Signals changes in a workspace to one page. `changed` is set by a change and by `close`; the reader clears it.
 
     Args:
         newest_shown: The `newest_id` that the page shows.

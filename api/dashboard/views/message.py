@@ -21,7 +21,7 @@ MAX_FRAME_IMAGE_LENGTH = 8_000_000
 # Limits the images in a frame, because reading an image reads the whole message.
 MAX_READ_BYTES = 60_000_000
 _CID_IMAGE = re.compile(r'(<img\b[^>]*?\bsrc=")cid:([^"]{1,300})(")', re.IGNORECASE)
-# SVG is excluded, because it can contain scripts.
+# Raster images only; SVG can contain scripts.
 _IMAGE_TYPES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
 _FRAME_HTML = (
     '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Message</title><base target="_blank">'
@@ -63,7 +63,7 @@ async def _get_message(visit: Visit) -> MessageView:
 async def _embed_images(visit: Visit, view: MessageView) -> str:
     """Returns the HTML with attached images embedded as data URIs.
 
-    `cid:` images that are not embedded have an empty `src`.
+    Other images that `_CID_IMAGE` matches have an empty `src`.
     """
     by_cid = {
         attachment.content_id.strip("<>"): attachment
