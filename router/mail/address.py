@@ -1,8 +1,8 @@
 """Mail addresses (RFC 5321 section 4.1.2, RFC 6531 section 3.3) and the keys by which they are compared.
 
 `parse_mailbox` converts untrusted text to a well-formed `Mailbox` in linear time. It rejects source routes and angle
-brackets around the address. Like other mail servers, it accepts a dot at the end of a domain, and underscores in an
-ASCII domain.
+brackets around the address. Beyond the RFCs, it accepts a dot at the end of a domain, and underscores in an ASCII
+domain.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MAX_DOMAIN_BYTES = 255  # RFC 5321 section 4.5.3.1.2
 MAX_MAILBOX_BYTES = 254  # 256 with angle brackets (RFC 5321 section 4.5.3.1.3)
 POSTMASTER = "postmaster"
 
-# Controls, line and paragraph separators, and surrogates, which stand for bytes that are not UTF-8.
+# Controls, line and paragraph separators, and surrogates, which UTF-8 cannot encode.
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u00a0-\U0010ffff-]+"
 _DOT_STRING = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
@@ -155,7 +155,7 @@ def _check_domain(domain: str) -> None:
 
 
 def _check_address_literal(domain: str) -> None:
-    """Accepts `[192.0.2.1]` and `[IPv6:2001:db8::1]`, the only registered kinds (RFC 5321 section 4.1.3)."""
+    """Accepts IPv4 and IPv6 addresses: `[192.0.2.1]`, `[IPv6:2001:db8::1]` (RFC 5321 section 4.1.3)."""
     if not domain.endswith("]"):
         raise AddressError("the address literal has no closing bracket")
     inner = domain[1:-1]

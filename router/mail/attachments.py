@@ -42,7 +42,7 @@ class File:
     """A part that can be downloaded.
 
     Attributes:
-        related: The part is in a multipart/related (RFC 2387) and is not its root.
+        related: The part is directly in a multipart/related (RFC 2387) and is not its root.
         kind: `""` if the kind is derived from the part.
     """
 

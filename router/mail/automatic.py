@@ -79,7 +79,7 @@ _BULK_TOKENS = frozenset({b"bulk", b"junk"})
 _NO_TOKENS: frozenset[bytes] = frozenset()
 _COMMENT = re.compile(rb"\([^()]{0,200}(?:\)|\Z)")
 _REPORT_TYPE = re.compile(rb'report-type\s*=\s*"?([a-z-]+)')
-# Addresses that are used for delivery reports and nothing else.
+# Addresses from which mail servers send delivery reports.
 _MAILER_DAEMON = re.compile(
     r"(?:mail(?:er)?[-_.]?da?emon|mdaemon|mail-?delivery-?(?:sub)?system|microsoftexchange[0-9a-f]{16,})(?:[@+]|$)",
     re.IGNORECASE,
@@ -118,7 +118,7 @@ def classify_header(fields: Mapping[bytes, list[bytes]], from_address: str, subj
 def classify_message(automatic: str, *, null_reverse_path: bool, subject: str = "", is_reply: bool = False) -> str:
     """Returns the header's mark; without one, `bounce` or `auto-reply` for a null reverse-path, else `""`.
 
-    Only notifications and automatic replies have `MAIL FROM:<>` (RFC 5321 section 4.5.5, RFC 3834 section 3.3).
+    Only notifications and automatic replies should have `MAIL FROM:<>` (RFC 5321 section 4.5.5, RFC 3834 section 3.3).
 
     Args:
         automatic: The result of `classify_header`.
@@ -186,7 +186,7 @@ def _is_auto_reply(fields: Mapping[bytes, list[bytes]], from_address: str, subje
         return True  # Exchange marks its out-of-office replies as auto-generated
     if not _REPLY_FIELD_NAMES.isdisjoint(fields) and _has_reply_field(fields):
         return True
-    # Exchange inbox rules reply with a non-null reverse-path. X-MS-Exchange-Inbox-Rules-Loop names the sending mailbox.
+    # A reply by an Exchange inbox rule: X-MS-Exchange-Inbox-Rules-Loop names the sending mailbox.
     if _suppresses_replies(fields) and from_address and _encode_address(from_address) in _rule_mailboxes(fields):
         return True
     return _report_type(fields) in (b"disposition-notification", b"feedback-report")

@@ -37,7 +37,7 @@ def _parse_phrases(text: str) -> frozenset[str]:
     return frozenset(_fold(phrase.strip()) for phrase in text.split("|"))
 
 
-# Phrases that Exchange, Outlook.com, cPanel and others write before a colon. People do not write them there.
+# Phrases that programs write before a colon. There, they alone identify an automatic reply.
 _REPLY_PREFIXES = _parse_phrases(
     "automatic reply|auto reply|auto-reply|autoreply|auto response|auto-response|autoresponse|autoresponder|"
     "automated reply|automated response|automatic response|vacation reply|vacation response|"
@@ -61,7 +61,7 @@ _REPLY_PREFIXES = _parse_phrases(
     "përgjigje automatike|ymateb awtomatig|ateb awtomatig|freagra uathoibríoch|risposta awtomatika|"
     "outomatiese antwoord|ավտոմատ պատասխան|ავტომატური პასუხი|خودکار جواب|yahoo! auto response"
 )
-# Phrases that Zimbra, GroupWise and older releases of Exchange write before a colon. People write them there too.
+# Phrases that programs write before a colon, but people too.
 _ABSENCE_PREFIXES = _parse_phrases(
     "out of office|out-of-office|out of the office|automatic message|abwesenheitsnotiz|abwesenheitsnachricht|"
     "abwesenheitsmeldung|abwesenheitsassistent|abwesend|message d'absence|message d’absence|réponse d'absence|"
@@ -87,8 +87,8 @@ _REPLY_BEGINNINGS = (
     ),
 )
 
-# Phrases with which qmail, Exim, Postfix, Sendmail, Exchange and Domino start the subject of a report of failed or
-# delayed delivery.
+# Phrases, some of them abbreviated, with which mail servers start the subject of a report of failed or delayed
+# delivery.
 _FAILURE_BEGINNINGS = tuple(
     _parse_phrases(
         "undeliver|delivery status notification|delivery failure|delivery has failed|delivery report|"

@@ -1,4 +1,4 @@
-"""Separates the leaf parts of a message into text to display and files to download, as mail programs do."""
+"""Separates the leaf parts of a message into text to display and files to download."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ _TEXT_FILES = frozenset(
 )
 # Alternatives for AMP clients and for watches. These parts are ignored.
 _OTHER_ALTERNATIVES = frozenset({"text/x-amp-html", "text/watch-html"})
-# The maximum number of S/MIME signed messages that are opened, each copied in memory. A triple-wrapped message
-# (RFC 2634) contains two.
+# The maximum number of S/MIME signed messages that are opened, each copied in memory.
 MAX_CONTAINERS = 4
 # Enough bytes of a PKCS #7 object to classify it.
 _PKCS7_HEAD_BYTES = 512
@@ -39,7 +38,7 @@ class BodyParts:
     S/MIME signed-data is a file, and the message inside it is read too. uuencoded blocks in plain text are files.
 
     Raises:
-        HtmlNotAllowed: A part is HTML, and the decoder does not allow HTML.
+        HtmlNotAllowed: A part would be parsed as HTML, which the decoder does not allow.
     """
 
     def __init__(self, root: Part, decoder: TextDecoder, limits: ParseLimits) -> None:

@@ -32,7 +32,7 @@ _ADDRESS_LINE = re.compile(
 # The address that was expanded to the failed address. Exim writes "generated"; Postfix and sendmail write "expanded".
 _EXPANDED = re.compile(rf"\((?:generated|expanded) from:? <?({_ADDRESS})>?\)", re.IGNORECASE)
 _ANY_ADDRESS = re.compile(rf"(?<![\w.+-]){_ADDRESS}(?<![.-])")
-# The characters + and =, as sendmail encodes them (RFC 3461 section 4).
+# The characters + and =, encoded as xtext (RFC 3461 section 4).
 _XTEXT = re.compile(r"\+(2B|3D)")
 # An encoded character in an address of the address type `utf-8` (RFC 6533 section 3).
 _UTF8_XTEXT = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
@@ -47,7 +47,7 @@ class Failure:
     """A failed or delayed recipient in a delivery report. Missing details are `""`.
 
     Attributes:
-        address: The final recipient, which is the forwarding target if the message was forwarded.
+        address: The final recipient, for example a forwarding target. If it is missing, the original recipient.
         original: The recipient that the sender of the original message specified.
         action: The Action field in lower case, `failed` if it is missing.
         reason: The Diagnostic-Code field without the diagnostic type before its semicolon.

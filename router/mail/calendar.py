@@ -14,7 +14,7 @@ from datetime import date, timedelta
 from router.mail.charsets import decode_charset
 from router.mail.decode import clean_line, clean_text
 
-MAX_BYTES = 1 << 20  # larger calendars, which usually contain an embedded file, are truncated
+MAX_BYTES = 1 << 20  # larger calendars are truncated
 _MAX_EVENTS = 20
 _MAX_ATTENDEES = 50
 _MAX_VALUE_LENGTH = 998  # in characters, for values that are shown on one line
@@ -254,7 +254,10 @@ def _format_duration(value: str) -> str:
 
 
 def _format_recurrence(component: _Component) -> str:
-    """Describes a recurrence rule (RFC 5545 section 3.3.10). Unsupported parts are shown as `NAME=VALUE`."""
+    """Describes a recurrence rule (RFC 5545 section 3.3.10).
+
+    Unsupported parts except WKST are shown as `NAME=VALUE`.
+    """
     rule = component.line("RRULE").upper()
     parts = dict(part.partition("=")[::2] for part in rule.split(";") if part)
     unit = _FREQUENCIES.get(parts.pop("FREQ", ""), "")

@@ -52,20 +52,20 @@ _PRIVATE_USE = re.compile("[\ue000-\uf8ff]")
 # The start of a word in inverted case, as in KOI8 text decoded as windows-1251 or windows-1251 text decoded as KOI8.
 _INVERTED_WORD = re.compile(r"\b[\u0430-\u045f][\u0400-\u042f]")
 _MIN_RANKED = 11  # fewer letters or ideographs are not significant
-# Russian letters, the most frequent first; the order differs little in Ukrainian and Bulgarian.
+# Russian letters, the most frequent first.
 _RANKS = {letter: rank for rank, letter in enumerate("оеаинтсрвлкмдпуяыьгзбчйхжшюцщэфъ")}
 _SMALL_LETTERS = re.compile(r"[\u0430-\u045f]{3}")
 _IDEOGRAPHS = re.compile("[\u3000-\u9fff]")
 _GB_PUNCTUATION = re.compile("[\u311b\ufe5d]")  # the comma and the full stop of GB 2312, decoded as Big5
 _C1 = re.compile(rb"[\x80-\x9f]")
-# Bytes of windows-1256 that ISO 8859-6 does not define. Damaged text rarely has two of them.
+# Some bytes of windows-1256 that ISO 8859-6 does not define. A single one may be damage.
 _NOT_IN_ISO_ARABIC = re.compile(rb"[\xa1\xba\xdb\xdd-\xdf]")
 _C1_CHARACTER = re.compile("[\x80-\x9f]")
 # The windows-1252 characters for C1 controls. U+0085 is excluded, because it ends a line.
 _WINDOWS_CHARACTERS = {code: bytes((code,)).decode("cp1252", "ignore") for code in range(0x80, 0xA0) if code != 0x85}
 # Letters of KOI8-U that are box-drawing characters in KOI8-R, next to another letter.
 _UKRAINIAN = re.compile(rb"[\xc0-\xff][\xa4\xa6\xa7\xad]|[\xa4\xa6\xa7\xad\xb4\xb6\xb7\xbd][\xc0-\xff]")
-# ISO 2022 escape sequences that select an East Asian charset. Terminals use other sequences.
+# ISO 2022 escape sequences that select an East Asian charset.
 _DESIGNATION = re.compile(rb"\x1b(?:\$[@AB]|\$[()][A-Z]|\(I)")
 UTF_8_CHARACTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _TAG = re.compile(rb"<[^<>]*>")
@@ -74,7 +74,7 @@ _TRIAL_BYTES = 65536  # bounds the cost of trying several charsets
 
 
 def decode_charset(data: bytes, label: str, fallback: str = "") -> tuple[str, bool]:
-    """Returns the decoded text, and whether it is doubtful: the label does not fit, or bytes are damaged.
+    """Returns the decoded text, and whether it is known to be doubtful: the label does not fit, or bytes are damaged.
 
     Args:
         fallback: The label to use if `label` does not fit.
@@ -114,7 +114,7 @@ def decode_labelled(data: bytes, label: str) -> tuple[str, bool] | None:
 
 
 def can_decode(data: bytes, label: str) -> bool:
-    """Whether the label is known and fits the start of the data."""
+    """Whether the label is known and `decode_labelled` decodes the start of the data with it."""
     return codec_for(label) != "" and decode_labelled(data[:_TRIAL_BYTES], label) is not None
 
 
@@ -140,7 +140,7 @@ def _wide_codec(data: bytes, name: str) -> str:
     if name in WIDE:
         if name == "utf_16":
             name = "utf_16_be" if even > odd or (even == odd and _is_big_endian(sample)) else "utf_16_le"
-        # Without NUL bytes, only text that is nearly all Chinese or Japanese is accepted as UTF-16.
+        # Without NUL bytes, only text that is mostly Chinese or Japanese is accepted as UTF-16.
         whole = sample[: len(sample) & ~3]
         text = "" if _letter_count(sample) * 2 > len(sample) else decode_strict(whole, name) or ""
         return name if even or odd or len(_IDEOGRAPHS.findall(text)) * 5 > len(text) * 4 else ""
@@ -176,7 +176,7 @@ def _decode_seven_bit(data: bytes, name: str) -> str | None:
 def _decode_escaped(data: bytes, name: str) -> str:
     if name == "iso2022_kr" and b"\x1b$)C" not in data:
         data = b"\x1b$)C" + data  # a header or a fragment may lack the designation for SO
-    # Python's codecs pass SO and SI through, and do not agree whether the shift state ends with the line.
+    # Python's ISO-2022-JP codecs pass SO and SI through. Only its ISO-2022-KR codec ends the shift state with the line.
     plain = (b"\x0e" not in data or name == "iso2022_kr") and not has_open_line(data)
     text = decode_strict(data, name) if plain else None
     return text if text is not None else decode_iso2022(data)
@@ -185,8 +185,8 @@ def _decode_escaped(data: bytes, name: str) -> str:
 def decode_utf_8(data: bytes, *, labelled: bool) -> str | None:
     """Decodes UTF-8 that may be damaged; returns None for text that is probably not UTF-8.
 
-    In valid UTF-8, C1 controls become windows-1252 characters: some programs convert windows-1252 text to UTF-8 as if
-    it were ISO 8859-1.
+    In valid UTF-8, C1 controls except U+0085 become windows-1252 characters: some programs convert windows-1252 text to
+    UTF-8 as if it were ISO 8859-1.
     """
     text = decode_strict(data, "utf_8")
     if text is not None:
@@ -231,7 +231,7 @@ def _decode_with_siblings(data: bytes, name: str) -> tuple[str, bool] | None:
         text, doubtful = _prefer_sibling(data, name, text)
         return text, doubtful or "\ufffd" in text
     texts = (_decode_damaged(data, sibling) for sibling in SIBLINGS.get(name, ()))
-    # Text in another charset that is decoded as Shift_JIS usually becomes half-width katakana.
+    # Text in another charset that is decoded as Shift_JIS often becomes half-width katakana.
     likely = (text for text in texts if text and len(_KATAKANA.findall(text)) * 2 < _non_ascii_count(text))
     return next(((text, True) for text in likely), None)
 
@@ -296,7 +296,7 @@ def _mark_odd_byte(run: bytes, name: str) -> bytes:
 
 
 def _skip_damage(error: UnicodeError) -> tuple[str, int]:
-    """Skips one to three bytes, so that most of the following byte pairs start with a common lead byte.
+    """Skips one to three bytes, so that as many as possible of the next byte pairs start with a common lead byte.
 
     Counts only the pairs before the next space or punctuation, because each run of pairs has its own alignment.
     """
@@ -333,7 +333,7 @@ def is_mostly_high(data: bytes, above: int = 0xA0) -> bool:
     """Whether bytes above `above` outnumber ASCII letters, which makes Latin script unlikely."""
     sample = _TAG.sub(b"", data[:_SAMPLE_BYTES])
     high = sum(1 for byte in sample if byte > above)
-    # Some bytes must be C0 or above, because currency and other signs are below C0 in Western charsets.
+    # Some bytes must be C0 or above, because currency and other signs are below C0 in windows-1252.
     return high > _letter_count(sample) and sum(1 for byte in sample if byte >= 0xC0) >= 4
 
 

@@ -37,7 +37,7 @@ class Attachment:
         n: The number of the attachment in the message, from 1.
         filename: Safe as a filename, never empty.
         size: The decoded size in bytes.
-        inline: The attachment is an image that is shown in the text.
+        inline: The attachment is an image that is meant to be shown in the text.
     """
 
     n: int
@@ -75,7 +75,7 @@ class Contents:
     Attributes:
         text: The text without quoted history and signature.
         quoted: The quoted history and the signature.
-        html: The sanitised HTML, `""` if the message has no HTML or if its HTML is too complex.
+        html: The sanitised HTML, `""` if there is none, for example because the HTML is too complex.
         warnings: Texts for display that say what was repaired, guessed or truncated.
         reply_to, original_from: See `router.mail.originator_fields`.
     """
@@ -91,7 +91,7 @@ class Contents:
 
     @property
     def size(self) -> int:
-        """The size of the texts and the HTML in bytes; at most 6.3 MB with the default limits."""
+        """The size of the texts and the HTML in bytes."""
         return len(self.text.encode()) + len(self.quoted.encode()) + len(self.html.encode())
 
     @property

@@ -21,7 +21,7 @@ _MAX_LINES = 20_000
 def split(
     text: str, subject: str = "", *, sender: str = "", is_reply: bool = False, recipients: Iterable[str] = ()
 ) -> tuple[str, str]:
-    """Returns (new, quoted). Each non-empty line is in one of the two, in the original order.
+    """Returns (new, quoted). All text except blank lines is in one of the two, in the original order.
 
     If every line would be quoted, the signature counts as new, or the whole text if there is no signature.
 

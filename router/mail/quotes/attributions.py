@@ -78,7 +78,7 @@ _THING_PHRASES = re.compile(
     r"\b(?:le|la|les|un|une|el|los|una|il|lo|de|het|een) [a-z]\w{0,30} (?:a écrit|ha scritto|escribió|schreef)|"
     r"(?:schreef (?:de|het|een)|skrev (?:en|et|ett)) "
 )
-# Phrases of ordinary sentences: `As Ana <...> wrote`, `see what he wrote`, `it was written on the page`.
+# Phrases of ordinary sentences: `As Ana <...> wrote`, `see what he wrote`, `it stood on the page`.
 _SENTENCE_PHRASES = re.compile(
     r"\A(?:as|when|since|who|what|how|see|according|this|wie|als|wenn|was|wer|laut|siehe|dies|hier|zoals|wat|zie|comme|"
     r"quand|selon|voir|voici|como|cuando|según|ver|conforme|quando|come|secondo|vedi|ecco|som|sådan|kuten|jak|kiedy|"
@@ -110,7 +110,7 @@ _MIN_OWN_WORDS = 3  # fewer words before a full stop can be an abbreviated day
 # A full stop that does not end a sentence: in `p.m.`, in Russian dates after the letter for `year`, or in `24. aug.`.
 _SHORT_END = re.compile(r"(?<!\w)[^\W\d]\.\Z|\d\.?\s(?:de\s)?[^\W\d]{2,5}\.\Z")
 _MAX_SHORT_LENGTH = 16
-_MIN_WRAPPED_LENGTH = 50  # mail programs do not wrap shorter lines
+_MIN_WRAPPED_LENGTH = 50  # a shorter line was probably not wrapped
 _SENTENCE_ENDS = (".", "!", "?", ":", ";", "\u3002", "\uff01", "\uff1f")
 
 

@@ -1,7 +1,7 @@
 """Detects header blocks above a quoted message (`From: ... Sent: ... To: ... Subject: ...`), in many languages.
 
 Letters, parcel labels and forms use the same field labels. Therefore a block also needs an address, or a date with a
-time of day in the usual place.
+time of day.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MAX_FOLDED_LINES = 6
 _MAX_VALUE_LENGTH = 1000
 _SEPARATORS = (":", "\uff1a", "|")
 _NOT_IN_LABEL = frozenset('"{}[]<>=/')  # characters that indicate JSON or code
-_CODE_KEYS = frozenset({"from", "to", "subject", "sent"})  # lower-case keys occur in YAML, but never in a header block
+_CODE_KEYS = frozenset({"from", "to", "subject", "sent"})  # lower-case keys, as in YAML, are no labels
 _DECORATION = " *|\t_\u2022\u00b7\ufe55"
 
 _LABELS_BY_KIND: dict[FieldKind, str] = {
@@ -73,7 +73,7 @@ _MIN_KINDS = 3
 _UNKNOWN_LINES = 4
 _MAX_COLUMN_LENGTH = 60
 _INLINE_LABEL = re.compile(r"(?<=[\s>;])([^\W\d_][^\s:\uff1a<>]{0,14})\s?[:\uff1a](?=\s)")
-# Fields of a raw header that no mail program repeats above a quoted message.
+# Fields of a raw header, which is not a block above a quoted message.
 _RAW_HEADER = re.compile(
     r"(?:x-|received|return-path|delivered-to|message-id|mime-version|content-|dkim-|arc-|authentication-results)"
     r"[\w-]{0,40}\s?:",
@@ -89,7 +89,7 @@ def _field_kind(label: str) -> FieldKind | None:
 
 
 def starts_with_message_du(text: str) -> bool:
-    """Whether the line starts a header block as Orange and laposte.net write it: `Message du 24/08/26 13:20`."""
+    """Whether the line starts a header block as Orange writes it: `Message du 24/08/26 13:20`."""
     return text[:20].casefold().startswith(_MESSAGE_DU)
 
 
@@ -109,7 +109,7 @@ def read_field(text: str) -> tuple[FieldKind, str] | None:
 
 
 def find_block_end(lines: Lines, start: int, *, ruled: bool = False) -> int:
-    """Returns the index of the line after the header block that starts at `start`, 0 if no block starts there.
+    """Returns the index of the line after the recognised lines of a header block at `start`, 0 if there is no block.
 
     Args:
         ruled: Whether a rule or a heading precedes the block. Less evidence is then sufficient.
@@ -125,7 +125,7 @@ def find_block_end(lines: Lines, start: int, *, ruled: bool = False) -> int:
 
 
 def _find_known_end(lines: Lines, start: int, *, min_kinds: int, nested: bool = False) -> int:
-    """Returns the index of the line after a block with known labels, 0 if no such block starts at `start`.
+    """Returns the index of the line after the last known field of a block, 0 if no block starts at `start`.
 
     Args:
         nested: Whether another search started this search, to check whether an inner block starts here.
@@ -208,7 +208,7 @@ class _Evidence:
         subject, timed = "subject" in self.kinds, has_time(self.dates)
         if "from" not in self.kinds or not (subject or timed):
             return False
-        # Letters and forms must not match: their dates have no time, and their addresses are among other words.
+        # Letters and forms must not match: their dates usually have no time, and their addresses are among other words.
         if timed:
             address = self.has_bracketed_address or (self.has_address and not self.has_unknown)
         else:
@@ -233,7 +233,7 @@ def _is_followed_by_field(lines: Lines, start: int) -> bool:
 def _is_unknown_block(lines: Lines, start: int) -> bool:
     """Whether a block in an unknown language starts at `start`.
 
-    Its first field must contain an address, and its second field a date with a time of day.
+    Its first field must contain an address in brackets, and its second field a date with a time of day.
     """
     values = []
     for text in lines.texts[start : start + _UNKNOWN_LINES]:

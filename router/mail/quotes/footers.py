@@ -148,7 +148,7 @@ _EXCUSE_REASON = re.compile(
     r"concis|refus|battitura|typefout|tikfout|kortheid|slafejl|skrivefeil|stavfel|literowk|bledy|preklep"
 )
 _SENT_FROM_MY = re.compile(r"(?:sent|mailed|emailed) from my (.{2,60})\Z", re.IGNORECASE)
-# Footers of programs whose names are also ordinary words.
+# Footers that the word lists do not recognise. Some contain a program's name that is also an ordinary word.
 _WHOLE_LINES = frozenset(
     {
         "sent from mail",
@@ -248,7 +248,7 @@ def _has_digit(word: str) -> bool:
 def _is_unknown_model_line(shown: str) -> bool:
     """Whether the line is `Sent from my` with a name that looks like a device model.
 
-    Only English is supported: in other languages, nouns may be capitalised like model names.
+    Only English is supported: in German, for example, nouns are capitalised like model names.
     """
     match = _SENT_FROM_MY.match(shown)
     if match is None:

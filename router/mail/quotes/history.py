@@ -28,7 +28,7 @@ _MAX_ATTRIBUTIONS = 400  # maximum number of lines that are examined as an attri
 _MAX_FORM_FIELDS = 20
 _MAX_FIELDS_ABOVE = 4  # fields between a rule and an attribution
 _MAX_RULES = 4  # lines above the history that are searched for rules
-# Quote marks other than `>`: a bar, one of `:}%#` with a space, or the author's initials (`EM> `).
+# Quote marks other than `>`: a bar, `»`, one of `:}%#` with a space, or the author's initials (`EM> `).
 _OTHER_MARK = re.compile(r"[|\u00a6\u2502\u2503\u258c\u258f\u00bb]|[:}%#] |[A-Za-z][A-Za-z.]{0,5}>(?=\s|\Z)")
 # The prompt of Python, or the start of an attribution of GroupWise.
 _PROMPT = ">>>"
@@ -152,7 +152,7 @@ class _HistorySearch:
         return found.first if found is not None and not found.offset else -1
 
     def find_body(self, number: int) -> int:
-        """Returns the index of the first non-empty line below a heading or header block at `number`, else 0."""
+        """Returns the first non-empty line after a heading, or after the header fields found, at `number`, else 0."""
         lines = self.lines
         heading = is_original_heading(lines.texts[number])
         block = lines.next_line(number) if heading else number

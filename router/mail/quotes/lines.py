@@ -14,7 +14,7 @@ _QUOTE_MARKS = (">", "\uff1e")
 _DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2500\u2501"
 _RULE_CHARACTERS = frozenset(_DASHES + "_=*~ ")
 _LONG_DASHES = frozenset("\u2014\u2015\u2013")
-# Removes direction marks and zero-width characters, and replaces special spaces. Mail programs put them around names.
+# Removes direction marks and zero-width characters, and replaces special spaces.
 _CHARACTER_MAP = dict.fromkeys([0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF])
 _CHARACTER_MAP |= dict.fromkeys([0x09, 0xA0, 0x2007, 0x2009, 0x202F, 0x3000], " ")
 # Maps Arabic, Persian, Hindi, Bengali, Thai and full-width digits to ASCII digits.
@@ -83,7 +83,7 @@ _FORWARDED = _phrase_set(
     "転送されたメッセージ/メッセージを転送/転送/转发邮件/转发的邮件/转发邮件信息/转发的消息/轉寄郵件/轉寄的郵件/"
     "轉寄訊息/전달된 메시지/전달 메시지/전달된 메일"
 )
-# Headings that Apple Mail writes above a forwarded message, without dashes.
+# Headings above a forwarded message, without dashes, such as those of Apple Mail.
 _FORWARD_STARTS = _phrase_set(
     "Begin forwarded message/Anfang der weitergeleiteten Nachricht/Anfang der weitergeleiteten E-Mail/"
     "Début du message réexpédié/Début du message transféré/Inicio del mensaje reenviado/Inizio messaggio inoltrato/"
@@ -110,7 +110,7 @@ class Lines:
     """The lines of a text.
 
     Attributes:
-        texts: The stripped lines without invisible characters, with plain spaces and ASCII digits.
+        texts: The lines, mapped by `_CHARACTER_MAP` and stripped.
         quoted: Whether each line is quoted.
     """
 
@@ -140,7 +140,8 @@ class Lines:
 def read_lines(raw: list[str]) -> Lines:
     """Normalises the lines and finds the quoted ones.
 
-    A line that closes a folded address or attribution counts as quoted if and only if the line above it does.
+    A line that closes a folded address below a quoted line is quoted, even without a quote mark. A line that closes a
+    folded attribution below an unquoted line is unquoted, even with a quote mark.
     """
     texts = [line.translate(_CHARACTER_MAP).strip() for line in raw]
     quoted = [text[:1] in _QUOTE_MARKS for text in texts]

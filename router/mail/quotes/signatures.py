@@ -194,7 +194,7 @@ def _is_plain_signature(below: list[str]) -> bool:
 def _has_sender_word(below: list[str], sender: str) -> bool:
     """Whether the lines contain a part of the sender's name or address.
 
-    Also true for a mailing list's footer, for an unknown sender, and for lines in a script other than the name's.
+    Also true for a mailing list's footer, an unknown sender, and lines without ASCII words if the name is ASCII.
     """
     names = [
         word
