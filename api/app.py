@@ -50,7 +50,7 @@ def build_app(
             rate_limit(services.rate_limits, settings),
             permission(public_url),
         ],
-        # A second safeguard. `api.body` applies the limit of each route.
+        # Used only by the body methods of aiohttp's requests. `api.body` applies the limit of each route.
         client_max_size=settings.max_body_bytes,
     )
     app.on_response_prepare.append(on_prepare)

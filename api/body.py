@@ -16,8 +16,8 @@ from aiohttp import HttpVersion11, web
 from router.errors import Refused
 
 MAX_DEPTH = 20
-# Maximum number of arrays and objects. In memory, each takes up to 100 times the size of its text. Brackets in strings
-# count too, so the limit exceeds the 20,000 characters of the longest note.
+# Maximum number of arrays and objects, which take more memory than their text. Brackets in strings count too, so the
+# limit exceeds the 20,000 characters of the longest note.
 MAX_CONTAINERS = 30_000
 SMALL_BODY_BYTES = 4096
 # In characters. aiohttp parses a Content-Type in quadratic time.
@@ -44,7 +44,7 @@ def effective_limit(declared: int | None, cap: int, *, small: bool) -> int:
 async def read(request: web.Request, limit: int) -> bytes:
     """Reads the body. Raises `Refused` if it exceeds `limit` bytes or has a content coding.
 
-    Sends `100 Continue` to a client that expects it. By then the request has passed authentication.
+    Sends `100 Continue` to a client that expects it.
     """
     declared = request.content_length
     if declared is not None and declared > limit:

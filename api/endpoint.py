@@ -34,7 +34,7 @@ class Endpoint(DeclaredHandler):
         self._running: set[asyncio.Task[web.StreamResponse]] = set()
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        # A download has no overall time limit, so it must not wait for a body.
+        # The body of a request for a download is not read.
         content = b"" if self.route.media else await body.read(request, self._body_limit)
         ids = dict(request.match_info)
         body.check_storable(ids)

@@ -52,7 +52,7 @@ def document(routes: Iterable[Route], *, public_url: str, version: str) -> dict[
 
 @functools.cache
 def document_json(routes: tuple[Route, ...], *, public_url: str, version: str) -> str:
-    """The document as JSON. Cached, because generating it takes about 30 ms."""
+    """The document as JSON. Cached, because the same arguments give the same document."""
     return json.dumps(document(routes, public_url=public_url, version=version), ensure_ascii=False)
 
 
@@ -68,7 +68,7 @@ def _schemas(routes: list[Route]) -> tuple[Mapping[tuple[type[Any], JsonSchemaMo
 
 
 def _without_null_defaults(shape: dict[str, Any]) -> dict[str, Any]:
-    """Removes null defaults: optional fields have no default in the API."""
+    """Removes null defaults, which only mark omitted fields."""
     fields = {
         name: {key: value for key, value in field.items() if (key, value) != ("default", None)}
         for name, field in shape.get("properties", {}).items()

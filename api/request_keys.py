@@ -12,6 +12,6 @@ from router.ratelimit.sliding_window import RateLimitStatus
 REQUEST_ID = web.RequestKey("request_id", str)
 ADDRESS = web.RequestKey("address", str)
 CALLER = web.RequestKey("caller", Caller)
-# The time limit of a request. It is lifted when a streamed response starts.
+# The time limit of a request for a streamed response. It is lifted when the response starts.
 TIME_LIMIT = web.RequestKey("time_limit", asyncio.Timeout)
 VERDICT = web.RequestKey("verdict", RateLimitStatus)

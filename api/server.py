@@ -21,10 +21,10 @@ from api.middleware import headers
 from api.middleware.addresses import peer_address
 from router import sockets
 
-# Longer than the 60 s after which nginx and load balancers close an idle connection, so that the proxy closes first.
+# Longer than the 60 s after which nginx by default closes an idle upstream connection, so that nginx closes first.
 # Otherwise the proxy may send a request on a connection that is just being closed.
 KEEPALIVE_SECONDS = 75.0
-# Each connection takes a file descriptor and about 100 KiB of memory.
+# Each connection takes a file descriptor and memory.
 MAX_CONNECTIONS = 1000
 # Maximum time that a client may stop reading a response. Long enough for a short network failure.
 CLIENT_READ_SECONDS = 120.0

@@ -1,4 +1,4 @@
-"""The clock interface. Code receives a clock as an argument, so that tests can control time."""
+"""The clock interface. Tests pass their own clock to control time."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class StorageFull(Unavailable):
 
 
 class DatabaseFileReplaced(Unavailable):
-    """The open database file was removed, moved or replaced. The store logs this, so other code does not."""
+    """The open database file was removed, moved or replaced. The store logs this."""
 
     advice = (
         "The database file was moved or replaced while the program was running. Restart the program; "

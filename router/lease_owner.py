@@ -21,7 +21,7 @@ def _read_machine_id() -> str:
     for path in map(Path, _MACHINE_ID_FILES):
         try:
             parts.append(str(path.readlink()) if path.is_symlink() else path.read_text().strip())
-        except OSError:  # not Linux: with a random id, no other process counts as dead
+        except OSError:  # not Linux: a random id, so owners of an earlier start never count as dead
             parts.append(secrets.token_hex(8))
     return "/".join(parts)
 

@@ -1,6 +1,6 @@
 """Formats times in a time zone and in the date format of a locale.
 
-Opens only time zones that the IANA database lists, so a configured name cannot select another file.
+Opens only time zones that `zoneinfo` lists, so a configured name cannot select another file.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _FIRST, _LAST = ((datetime(year, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(micros
 
 @dataclass(frozen=True, slots=True)
 class _Format:
-    """The date and time format of a locale, based on the medium format of the Unicode CLDR.
+    """The date and time format of a locale.
 
     Attributes:
         months: The abbreviated month names, separated by spaces.
@@ -77,13 +77,13 @@ LOCALES: tuple[str, ...] = tuple(_FORMATS)
 
 @cache
 def timezone_names() -> frozenset[str]:
-    """Returns all valid time zone names. The first call reads the zone directories, which takes about 20 ms."""
+    """Returns all valid time zone names. The first call reads the zone directories."""
     return frozenset(zoneinfo.available_timezones() - _NOT_ZONES)
 
 
 @cache
 def offered_timezones() -> tuple[str, ...]:
-    """Returns the time zone names for selection lists, without legacy names."""
+    """Returns the time zone names for selection lists: UTC and the names that start with a continent or ocean."""
     return (DEFAULT_TIMEZONE, *sorted(name for name in timezone_names() if name.startswith(_AREAS)))
 
 

@@ -1,7 +1,6 @@
 """The interface for metrics.
 
-A call takes about a microsecond, never blocks and never raises. Text arguments come from small fixed sets, so label
-values never depend on received data.
+Text arguments come from small fixed sets, so label values never depend on received data.
 """
 
 from __future__ import annotations

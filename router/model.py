@@ -1,7 +1,7 @@
 """The data model as frozen dataclasses.
 
-Field names are the column names of the queries in `store/queries`. Times are microseconds since the epoch (`Micros`),
-None if not set. A missing text, such as a subject, is `""`.
+Field names are the column names of the queries in `store/queries`. Times are microseconds since the epoch (`Micros`).
+A missing text of a message, such as its subject, is `""`.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ class Message:
 
     Attributes:
         protocol: The `with` value of the Received field (RFC 5321, 3848 and 6531), or `TEST`.
-        reference_ids: A JSON list of the Message-IDs in In-Reply-To and References.
+        reference_ids: A JSON list of Message-IDs in In-Reply-To and References.
         automatic: Why the message counts as automatic (`bounce`, `auto-reply`, `list`, `loop`, ...), or `""`.
     """
 
@@ -196,7 +196,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A conversation at one alias. `number` is unique within the workspace."""
+    """A conversation at one address. `number` is unique within the workspace."""
 
     id: str
     workspace_id: str

@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
-_WIDER_IPV4_PREFIXES = (26, 21)  # /26 for a small hosting customer, /21 for a small provider
-_WIDER_IPV6_PREFIXES = (48, 32)  # /48 for a large site, /32 for a provider
+# docs/decisions/0031-smtp-slots.md
+_WIDER_IPV4_PREFIXES = (26, 21)
+_WIDER_IPV6_PREFIXES = (48, 32)
 
 
 def parse_address(text: str) -> IPv4Address | IPv6Address | None:
@@ -32,7 +33,7 @@ def is_loopback(host: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def address_key(text: str) -> str:
-    """Returns the key of a client: its IPv4 address or its IPv6 /64, the smallest network that a customer has.
+    """Returns the key of a client: its IPv4 address or its IPv6 /64.
 
     Other texts, such as the `""` of a Unix socket, are returned unchanged.
     """

@@ -34,8 +34,7 @@ _API_KEY_LENGTH = 44  # characters, about 256 random bits
 _PASSWORD_LENGTH = 16  # characters, about 93 random bits
 MAX_PASSWORD_LENGTH = 1024  # characters; limits the cost of hashing
 
-# The minimum for Argon2id in the OWASP Password Storage Cheat Sheet. With more memory or lanes, concurrent sign-ins
-# would slow down receiving mail.
+# The minimum for Argon2id in the OWASP Password Storage Cheat Sheet.
 _ARGON_MEMORY = 19 * 1024  # KiB
 _ARGON_PASSES = 2
 _ARGON_LANES = 1
@@ -172,7 +171,7 @@ def hash_api_key(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-# --- passwords. Hashing takes tens of milliseconds or more, and must run in a thread.
+# --- passwords. Hashing is slow by design, and must run in a thread.
 
 
 def new_password() -> str:

@@ -29,8 +29,8 @@ _SELECTORS = "\u034f\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef"
 _TAGS = "\U000e0000-\U000e007f"
 
 _REMOVED = re.compile(f"[{_BIDI_CONTROLS}{_ZERO_WIDTH}]")
-# A joiner at the start, or after an ASCII, Latin, Greek, Cyrillic or Armenian character, joins nothing. Tags after a
-# black flag encode regional flags; elsewhere tags are hidden text.
+# Joiners at the start, and after characters up to U+058F (Latin, Greek, Cyrillic, Armenian), are not needed.
+# Tags after a black flag encode regional flags; elsewhere tags are hidden text.
 _STRAY_JOINERS = re.compile(f"(?:(?<=[\\0-\u058f])|^)[{JOINERS}]+|(?<![\U0001f3f4{_TAGS}])[{_TAGS}]+")
 # Several blank letters act as space, which can move the extension of a file name out of view.
 _BLANK_RUN = re.compile(f"[{_BLANK_LETTERS}][{_BLANK_LETTERS}{_SELECTORS} ]{{2,}}")
@@ -43,8 +43,8 @@ _MIXED_BY_LANGUAGES = (
     frozenset({"LATIN", "CJK", "BOPOMOFO"}),
     frozenset({"LATIN", "CJK", "HANGUL"}),
 )
-# A label of only these letters can imitate a Latin label. Below `_LOOKALIKE_SCRIPT_TLDS`, such labels are common and
-# accepted.
+# A label of only these letters can imitate a Latin label. Such labels are accepted below `_LOOKALIKE_SCRIPT_TLDS` and
+# below non-ASCII top-level domains.
 _LATIN_LOOKALIKES = frozenset("асԁеһіјӏорԛѕԝхуъьҽпгѵѡкмтвнαγεηικνορτυχω")
 _LOOKALIKE_SCRIPT_TLDS = frozenset(
     {"am", "ba", "bg", "by", "cy", "gr", "kg", "kz", "me", "mk", "mn", "rs", "ru", "su", "tj", "ua", "uz"}
@@ -52,7 +52,7 @@ _LOOKALIKE_SCRIPT_TLDS = frozenset(
 
 
 def safe_line(text: str) -> str:
-    """Removes deceptive characters from a name, subject or file name; keeps joiners in words and emoji."""
+    """Removes deceptive characters from a name, subject or file name. Keeps joiners that scripts and emoji need."""
     if text.isascii():
         return text
     if not text.isprintable():
@@ -61,7 +61,7 @@ def safe_line(text: str) -> str:
 
 
 def safe_identifier(text: str) -> str:
-    """Removes all invisible characters from an address, host name or other identifier.
+    """Removes invisible characters from an address, host name or other identifier.
 
     A domain with valid joiners (RFC 5892 appendix A) is converted to A-labels, so that it stays the same domain.
     """
@@ -76,7 +76,7 @@ def safe_identifier(text: str) -> str:
 def deceptive_domain(address: str) -> str:
     """Returns the A-labels of the address's domain if the domain is deceptive, else `""`.
 
-    A deceptive domain mixes scripts or imitates a Latin domain.
+    A deceptive domain has a label that mixes scripts not used together, or that can imitate a Latin label.
     """
     _, separator, domain = address.rpartition("@")
     if not separator or domain.isascii() or len(domain) > _MAX_DOMAIN_LENGTH or len(address.split()) > 1:

@@ -22,7 +22,7 @@ from router.network import address_key
 from router.ratelimit.failure_throttle import FailureThrottle
 from router.ratelimit.sliding_window import RateLimit
 
-# Failed attempts allowed per client address. Keys cannot be guessed, so the limit only bounds the load.
+# Failures of a client address beyond this limit are answered with 429. Keys cannot be guessed, so the limit is high.
 FAILURES = RateLimit(requests=1000, seconds=60)
 _MAX_CREDENTIAL = 200
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from aiohttp import web
 
 _NO_CONTENT = "default-src 'none'; frame-ancestors 'none'"
-# One year (OWASP ASVS 3.4.1). Without `includeSubDomains`, because subdomains may belong to other services.
+# One year (OWASP ASVS 5.0, 3.4.1). Without `includeSubDomains`, because subdomains may belong to other services.
 _HSTS = "max-age=31536000"
 
 

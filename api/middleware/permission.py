@@ -1,8 +1,8 @@
 """Authorises requests by role and protects sessions against cross-site request forgery.
 
 State-changing requests of a session must come from the dashboard's own pages (`Sec-Fetch-Site`, `Origin`). The same
-applies to signing in and out, so that no other site can sign a user in. A client that sends neither field is not a
-browser and has no cookie to abuse.
+applies to signing in and out, so that no other site can sign a user in. A request with neither field is accepted:
+programs other than browsers usually send neither.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ def permission(public_url: str) -> Middleware:
 
 
 def url_origin(public_url: str) -> str:
-    """The origin of a URL, as browsers send it."""
+    """The scheme, host and port of a URL, in the form of an origin."""
     parts = urlsplit(public_url)
     return f"{parts.scheme}://{parts.netloc}"
 
 
 def is_from_own_page(request: web.Request, origin: str) -> bool:
-    """Returns False if a page of another site caused the request."""
+    """Returns False if the header fields name another origin as the source of the request."""
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
         return site in ("same-origin", "none")

@@ -17,7 +17,7 @@ from router.model import Actor
 async def login(call: Call[Login, NoQuery]) -> web.StreamResponse:
     """Returns the session token only in a cookie, which scripts cannot read.
 
-    A request from another site contains the session cookie only if the user follows a link.
+    A request from another site contains the session cookie only in a top-level navigation (`SameSite=Lax`).
     """
     sessions = call.services.sessions
     cookies = call.request.app[COOKIES]

@@ -80,8 +80,8 @@ def _in_units(value: int | None, unit: int) -> int | None:
 class OverviewAnswer(Answer):
     """Statistics of the workspace.
 
-    `days`: the last 30 days, oldest first. `now`: unresolved tickets. `byAlias`: unresolved tickets of each
-    alias, largest number first. `claim`, `resolve` and `delivery` cover the same days; with many tickets or
+    `days`: the last 30 days, oldest first. `now`: unresolved tickets. `byAlias`: aliases with unresolved tickets,
+    largest number first. `claim`, `resolve` and `delivery` cover the same days; with many tickets or
     messages, they are estimated from a sample. `capped`: whether a count stopped at its limit, so that the real
     value may be higher.
     """
@@ -121,7 +121,7 @@ class OverviewAnswer(Answer):
 class DelivererAnswer(Answer):
     """Status of the delivery processes.
 
-    `alive`: whether a process reported within the last ten minutes; each reports about once a minute.
+    `alive`: whether any of the processes reported within the last ten minutes. `seenAt`: the time of the last report.
     """
 
     alive: bool

@@ -107,7 +107,7 @@ class RecordAnswer(Answer):
 
 
 class DomainDetail(DomainAnswer):
-    """A domain with the records found by the last check.
+    """A domain with its DNS records: the result of the last check, or the records to add if there is none.
 
     `proof`: the records that must be correct.
     """

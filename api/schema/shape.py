@@ -49,7 +49,7 @@ class Answer(_CamelCaseModel):
         return self.model_dump_json(by_alias=True)
 
     def to_json_bytes(self) -> bytes:
-        """JSON bytes, without an intermediate string of up to 16 MB."""
+        """JSON bytes, without an intermediate string."""
         return self.__pydantic_serializer__.to_json(self, by_alias=True)
 
 
@@ -88,7 +88,7 @@ def _parse_bool(value: object) -> object:
     raise ValueError("must be true or false")
 
 
-# These limits appear only in the OpenAPI document. The use cases enforce them with their own error codes.
+# These limits appear only in the OpenAPI document. The use cases have their own checks and error codes.
 Name = Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 200})]
 Address = Annotated[str, Field(json_schema_extra={"minLength": 3, "maxLength": 254})]
 Password = Annotated[str, Field(json_schema_extra={"minLength": 8, "maxLength": 1024})]
@@ -99,7 +99,7 @@ BoolParameter = Annotated[bool, BeforeValidator(_parse_bool)]
 
 
 class PageParameters(QueryParameters):
-    """Parameters of all lists."""
+    """Parameters of lists that are returned in pages."""
 
     limit: IntParameter = Field(
         default=DEFAULT_LIMIT,

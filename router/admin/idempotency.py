@@ -14,7 +14,7 @@ from router.model import Micros
 from router.store.database import Database
 
 RESPONSE_RETENTION: Micros = 24 * 3600 * SECOND
-# A claim must outlast the longest request.
+# A claim should outlast the longest request.
 CLAIM_TIMEOUT: Micros = 300 * SECOND
 CLEANUP_SECONDS = 3600.0
 MAX_KEY_LENGTH = 255

@@ -1,4 +1,4 @@
-"""Validation of texts from users and programs: bounded length, no deceptive characters. Pure.
+"""Validation of texts from users and programs.
 
 The `validate` functions return the normalised value or raise `Refused`. Control characters, directional
 overrides and lone surrogates can corrupt logs, terminals and the database, or mislead readers.
@@ -36,7 +36,7 @@ def validate_line(
 ) -> str:
     """Returns the line in NFC and without surrounding white space. Rejects an empty line.
 
-    Zero-width characters make different names look the same, so only joiners in words and emoji are accepted.
+    Also rejects the characters that `safe_line` removes, which can make different names look the same.
     """
     if len(value) > max_length * 4:
         raise Refused(code, f"{field} must not be longer than {max_length} characters", field)

@@ -1,4 +1,4 @@
-"""API keys, of which only a hash and a short hint are stored.
+"""API keys. The database contains only a hash and a short hint of each key.
 
 A key's permissions are limited by its own role and by the current role of its user.
 """

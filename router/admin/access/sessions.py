@@ -27,7 +27,7 @@ from router.secrets import SecretBox
 from router.store.database import Database, fetch_model, fetch_models
 
 SESSION_LIFETIME: Micros = 14 * 86400 * SECOND
-# Applies separately to known and to unknown devices. A password verification takes 19 MiB and about 20 ms.
+# Applies separately to known and to unknown devices. A password verification takes 19 MiB of memory.
 MAX_CONCURRENT_VERIFICATIONS = 2
 MAX_SESSIONS = 100
 # The audit log records each kind of failure of an account once in a window of this length.

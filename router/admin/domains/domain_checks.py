@@ -92,7 +92,7 @@ class DomainCheckService:
         checked = 0
         while True:
             now = self._clock.now()
-            # A due time after `latest_due` was written with a wrong clock, so the check is due now.
+            # A due time after `latest_due` is implausible, so the check is due now.
             latest_due = now + 2 * max(self._policy.recheck_interval, verification_state.DAY)
             due = await fetch_models(
                 self._database, Domain, "domain_due_checks", now=now, latest_plausible=latest_due, limit=BATCH_SIZE

@@ -1,6 +1,6 @@
 """Validation and normalisation of mail domain names.
 
-The list of public suffixes is loaded on first use (about 30 ms, 1 MB) and kept in memory.
+The list of public suffixes is loaded on first use and kept in memory.
 """
 
 from __future__ import annotations

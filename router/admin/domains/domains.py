@@ -26,7 +26,7 @@ class DomainView:
     """A domain with the records of its last check.
 
     Attributes:
-        records: Before the first check, the records to publish.
+        records: Without the result of a check, the records to publish.
         proof: Which records are required for verification.
     """
 

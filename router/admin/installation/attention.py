@@ -1,6 +1,6 @@
 """The problems of a workspace: failed and parked deliveries, failing integrations, domains without correct records.
 
-Every dashboard page shows the counts, so they are capped and cached. Deliveries of deleted integrations cannot be
+Dashboard pages show the counts, so they are capped and cached. Deliveries of deleted integrations cannot be
 replayed and are not included. Reads only.
 """
 

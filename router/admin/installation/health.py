@@ -13,7 +13,7 @@ from router.model import Actor, Domain, Integration, Micros
 from router.store.database import Database, fetch_models
 
 MAX_LISTED = 50
-# A delivery process runs a maintenance task every minute. Long tasks and busy hosts can delay the next one.
+# The delivery processes run a shared maintenance task about every minute. Long tasks and busy hosts can delay it.
 DELIVERER_TIMEOUT: Micros = 600 * SECOND
 OLD_DELIVERY_AGE: Micros = 600 * SECOND
 

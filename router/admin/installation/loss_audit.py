@@ -3,8 +3,9 @@
     accepted = ticketed + repeated             numbers of aliases, for each message
     expected = delivered + pending + dead      numbers of deliveries, for each message
 
-All rows of a message are written in one transaction, so a difference indicates a bug, a database fault or a
-manual change. Checks the newest `MAX_MESSAGES` messages, as many of the newest tickets, and all pending deliveries.
+A message, its tickets and its deliveries are written in one transaction, so a difference indicates a bug, a database
+fault or a manual change. Checks the newest `MAX_MESSAGES` messages, as many of the newest tickets, and all pending
+deliveries.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from router.store.database import QueryExecutor
 
 MAX_LISTED_IDS = 5
-# With this limit, the audit takes one or two seconds on a large database.
+# Bounds the duration of the audit on a large database.
 MAX_MESSAGES = 20_000
 
 
@@ -29,7 +30,7 @@ class LossAuditReport:
         expected: Ticket events with an integration. Each must have one delivery.
         duplicated: Deliveries in addition to the first of each ticket event.
         repeats: Recently received duplicates. A duplicate counts once for each of its aliases.
-        incomplete_messages: Messages with missing tickets or deliveries.
+        incomplete_messages: Messages with a wrong number of tickets or a missing delivery.
         stuck_deliveries: Pending deliveries that no worker will send.
     """
 

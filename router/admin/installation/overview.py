@@ -225,7 +225,7 @@ def duration_statistics(values: Sequence[Micros], quantile: float) -> DurationSt
 
 
 def sample_step(count: int) -> int:
-    """Returns the sampling step n. Every n-th of `count` rows is sampled, about `SAMPLE_SIZE` rows or fewer."""
+    """Returns the sampling step n for `count` rows: every n-th row is sampled."""
     return max(1, round(count / SAMPLE_SIZE))
 
 

@@ -22,7 +22,7 @@ from router.store.database import Database, fetch_model, fetch_models
 
 MAX_MESSAGES = 50
 # Maximum size of text, quoted text and HTML in one result. The contents of two messages always fit
-# (`router.mail.contents.ParseLimits`). Five results take 75 to 150 MB of memory.
+# (`router.mail.contents.ParseLimits`). See docs/decisions/0030-ticket-in-parts.md.
 MAX_CONTENT_BYTES = 16_000_000
 # Bounds the memory for contents.
 MAX_CONCURRENT_READS = 2

@@ -1,7 +1,7 @@
 """Parses stored messages again, for example after an upgrade. Changes no ticket status and sends nothing.
 
-Batches are parsed oldest first, and each message is stored in its own transaction. An interrupted run can therefore
-be resumed. Messages without raw content keep their text.
+Batches are parsed oldest first, and each message is stored in its own transaction. Messages without raw content keep
+their text.
 """
 
 from __future__ import annotations

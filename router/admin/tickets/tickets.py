@@ -84,7 +84,7 @@ class TicketService:
         )
 
     async def list_newest_ids(self, actor: Actor) -> frozenset[str]:
-        """Returns the id suffixes of the newest messages and events. A different result shows that the lists changed.
+        """Returns the id suffixes of the newest messages and events. A new id means that a ticket changed.
 
         To bound the cost, only the newest messages and events of all workspaces are searched.
         """

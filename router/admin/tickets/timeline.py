@@ -204,7 +204,7 @@ class TimelineReader:
         """Returns the addresses for a reply to the newest message from the ticket's sender.
 
         Without such a message, the reply is to the first message. A bounce has no reply addresses. The ticket's own
-        address is excluded, because mail to it would open another ticket.
+        address is excluded, because mail to it can open another ticket.
         """
         message = await fetch_model(
             self._database,
