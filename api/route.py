@@ -1,4 +1,4 @@
-"""Declarations of API calls. The served paths, the OpenAPI document and the role tests are derived from them."""
+"""Declarations of API calls. The served paths and the OpenAPI document are derived from them."""
 
 from __future__ import annotations
 

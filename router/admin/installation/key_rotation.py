@@ -1,8 +1,8 @@
-"""Rotation of the secret key: all secrets are encrypted again with a new key, in one transaction.
+"""Rotation of the secret key: all stored secrets are encrypted again with a new key, in one transaction.
 
-The new key is first written to `secret_key.next`, and the transaction stores its fingerprint. If the process is
-killed at any point, `secret_key` or `secret_key.next` contains the key with the stored fingerprint. The next start
-completes an interrupted rotation. Keys are never logged.
+Without the setting `server.secret_key`, the new key is first written to `secret_key.next`, and the transaction stores
+its fingerprint. If the process is killed at any point, `secret_key` or `secret_key.next` contains the key with the
+stored fingerprint. The next start completes an interrupted rotation. Keys are never logged.
 """
 
 from __future__ import annotations
