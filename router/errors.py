@@ -73,8 +73,8 @@ class SerializationConflict(Unavailable):
 class ConfigurationFault(Unavailable):
     """An administrator must change a setting, a privilege or the database.
 
-    At startup and in a command, the error ends the process. In a running server, it is a temporary failure. The text
-    contains no password.
+    At startup and in commands except `check`, the error ends the process. In a running server, it is a temporary
+    failure. The text contains no password.
     """
 
     def __init__(self, problem: str, fix: str) -> None:
