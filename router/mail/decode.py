@@ -72,7 +72,7 @@ def _split_encoded_words(value: bytes) -> Iterator[tuple[bytes, str | None]]:
     pending = bytearray()  # decoded bytes of the preceding adjacent words, which have the same charset
     charset = ""
     position = 0
-    while b"=?" in value and (head := ENCODED_WORD.search(value, position)):
+    while (start := value.find(b"=?", position)) >= 0 and (head := ENCODED_WORD.search(value, start)):
         end = value.find(b"?=", head.end())
         if end < 0:
             break  # no later word has an end; stopping keeps the scan linear

@@ -19,7 +19,7 @@ MAX_STYLE_LENGTH = 16384
 _COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
 # Possessive quantifiers prevent backtracking.
 _DECLARATION = re.compile(r"""(?:[^;"'()]++|"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z)|\([^()]*+\)?+|\))++""")
-_IMPORTANT = re.compile(r"\s*!\s*important\s*\Z")
+_IMPORTANT = re.compile(r"(?<!\s)\s*+!\s*+important\Z")
 _KEYWORDS = re.compile(r"-?[a-z][a-z-]*(?: +-?[a-z][a-z-]*)*")
 _INDENT = re.compile(r"(?:0(?:px)? ){3}40px")
 _ZERO_LENGTH = re.compile(r"[+-]?(?:0+(?:\.0*)?|\.0+)(?:[a-z]{1,4})?")

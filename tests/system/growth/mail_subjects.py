@@ -55,6 +55,11 @@ def extract_attachments(data: bytes) -> None:
         mail_parser.extract_attachment(content, listed[-1].n)
 
 
+def decode_words_after_text(data: bytes) -> object:
+    """A fixed quadratic defect: each encoded word searched the text before the first word."""
+    return decode.decode_encoded_words(b"a" * len(data) + data)
+
+
 def parse_structure(data: bytes) -> None:
     tree = read_structure(_MULTIPART % b"mixed" + data, max_header_bytes=_HEAD, max_parts=1000, max_depth=50)
     for leaf in leaves(tree.root):
@@ -199,6 +204,7 @@ _CALENDAR = (
         b"MO,",
     ),
 )
+_WORDS = (b"=?utf-8?q?a?= ", b"=?", b"a")
 _LOCAL_PARTS = (Shape(b'"a"@'),)  # a fixed quadratic defect: each address copied the phrase before it
 SUBJECTS = (
     Subject("headers: From", make_header_parser(b"From: ", b"\r\n "), _HEAD, _FIELDS, _LOCAL_PARTS),
@@ -218,6 +224,7 @@ SUBJECTS = (
     Subject("mailboxes: an address list", read_mailboxes, MAX_VALUE_BYTES, _FIELDS, _LOCAL_PARTS, quick=_ADDRESSES),
     Subject("mailboxes, threads: comparing", normalize_addresses, 998),
     Subject("decode: encoded words", decode.decode_encoded_words, MAX_VALUE_BYTES, _FIELDS),
+    Subject("decode: encoded words after text", decode_words_after_text, MAX_VALUE_BYTES, (_WORDS,)),
     Subject("decode: parameters", parse_parameters, 8192, (*PLAIN, PARAMETERS, HEADER)),
     Subject("automatic: classification", classify_message, 65536, _FIELDS),
     Subject("bounces: a delivery report", bounces.parse_report, 65536, (*_FIELDS, (b"\r\n\r\nFinal-Recipient: a;b",))),

@@ -123,9 +123,17 @@ _ENRICHED = (b"<b>", b"<p>", b"&", b"\n", b"<")
 _NOT_CLOSED = tuple(map(Shape, (b"<div></x>", b"<ul></x><li>", b"<svg><span></svg>")))
 _BLOCKS = (b"<li>", b"<p>", b"<td>")  # a fixed defect: each block repeated every open element
 _MARKS = tuple(Shape(mark.encode()) for mark in ("\u0301", "\u0327\u0301"))  # a fixed defect: normalising was quadratic
+_SHIFTS = (Shape(b"\x0e"),)  # a fixed quadratic defect: each shift searched the rest of the line
+_SPACES = (Shape(b" ", b"border:none", b"!x"),)  # a fixed defect: each space searched the following spaces
 _PARAGRAPH = (Shape(b"a \n"),)  # a fixed quadratic defect: each line copied the paragraph
 SUBJECTS = (
-    Subject("charsets: decoding", decode_charsets, _MAIL, (*PLAIN, (b"+AA", b"~{", b"\x1b(B", b"\x81", b"\xf0\x9f"))),
+    Subject(
+        "charsets: decoding",
+        decode_charsets,
+        _MAIL,
+        (*PLAIN, (b"+AA", b"~{", b"\x1b(B", b"\x81", b"\xf0\x9f", b"\x0e")),
+        _SHIFTS,
+    ),
     Subject("charsets: text without a label", detect_charset, _MAIL, _UNLABELLED, quick=_UNLABELLED[-1]),
     Subject("parse: images in HTML", parse_images, _MAIL, (HTML, (b"<img src=cid:9>", b"cid:")), quick=_IMAGES),
     Subject("parse: text", make_message_parser(b"Content-Type: text/plain; charset=utf-8\r\n\r\n"), _MAIL, _BODY),
@@ -163,6 +171,7 @@ SUBJECTS = (
         lambda data: canonical_style(decode_text(data)),
         _MAIL,
         (_DECLARATIONS,),
+        _SPACES,
     ),
     Subject("quotes: history and signature", split_quoted_text, _TEXT, (*_BODY, _HISTORY)),
     Subject("terms: words of a mail", extract_search_terms, _TEXT, (*PLAIN, (b"a ", b"a b")), _MARKS),
