@@ -125,10 +125,11 @@ def render(pieces: Sequence[TextPiece], limits: ParseLimits) -> RenderedText:
     parts: list[str] = []
     remaining = limits.html
     sanitized_left = limits.sanitized_html
+    has_html = any(piece.html is not None for piece in pieces)
     for piece in pieces:
         if piece.is_blank():
             continue
-        raw, clean = "", None
+        raw, clean, shown = "", None, ""
         if piece.html is not None and remaining > 0:
             raw = piece.html[:remaining]
             if len(piece.html) > remaining:
@@ -140,19 +141,19 @@ def render(pieces: Sequence[TextPiece], limits: ParseLimits) -> RenderedText:
             elif len(clean) > limits.sanitized_html:
                 warnings.append("HTML truncated")
                 clean = truncate_html(clean, limits.sanitized_html)
-            sanitized_left -= len(clean or "")
-            if sanitized_left < 0:
-                warnings.append("HTML truncated")
-            else:
-                parts.append(clean or "")
-        elif piece.plain is not None:
-            parts.append(piece.as_html())
+            shown = clean or ""
+        elif piece.plain is not None and has_html:
+            shown = piece.as_html()
+        if len(shown) > sanitized_left:
+            warnings.append("HTML truncated")
+            shown = truncate_html(shown, sanitized_left)
+        sanitized_left -= len(shown)
+        parts.append(shown)
         text, text_warnings = _choose_text(piece, raw, clean, limits)
         texts.append(text)
         warnings += text_warnings
     text = "\n\n".join(stripped for text in texts if (stripped := text.strip("\n")).strip())
-    has_html = any(piece.html is not None for piece in pieces)
-    return RenderedText(text, "<hr>".join(part for part in parts if part) if has_html else "", tuple(warnings))
+    return RenderedText(text, "<hr>".join(part for part in parts if part), tuple(warnings))
 
 
 def _choose_text(piece: TextPiece, raw: str, clean: str | None, limits: ParseLimits) -> tuple[str, list[str]]:

@@ -212,3 +212,13 @@ def test_repeated_fields() -> None:
         assert parse(multipart + other + parts).text == "hello"
     encodings = b"Content-Transfer-Encoding: 7bit\r\nContent-Transfer-Encoding: base64\r\n"
     assert parse(b"Content-Type: text/plain\r\n" + encodings + b"\r\naGVsbG8=").text == "hello"
+
+
+def test_html_and_plain_text_share_the_limit_of_html() -> None:
+    """Plain text next to HTML becomes HTML, in which each `<` has four characters."""
+    part = b"--b\r\nContent-Type: text/plain\r\n\r\n" + b"<" * 200_000 + b"\r\n"
+    html = b"--b\r\nContent-Type: text/html\r\n\r\n<p>first</p>\r\n"
+    found = parse(b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + html + part * 6 + b"--b--\r\n")
+    assert found.html.startswith("<p>first</p>")
+    assert 800_000 < len(found.html) <= ParseLimits().sanitized_html + 6 * len("<hr>")
+    assert "HTML truncated" in found.warnings
