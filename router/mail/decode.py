@@ -31,7 +31,7 @@ _FILE_NAMES = ("name", "filename")
 _CONTINUED = re.compile(r"(.+?)(?:\*(\d{1,3}))?(\*)?\Z")
 _PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
 _NOT_IN_FILENAME = re.compile('[<>:"|?*\u200e\u200f\u061c]')
-_DEVICE = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|\Z)", re.IGNORECASE)
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[\d\xb9\xb2\xb3]) *(?:\.|\Z)", re.IGNORECASE)
 
 
 def decode_encoded_words(value: bytes, hint: str = "", fallback: str | None = None) -> str:
