@@ -35,8 +35,7 @@ _FORMATS = tuple(
 )
 _MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTHS = {pattern: number for number, name in enumerate(_MONTH_NAMES, 1) for pattern in (name, f"{number:02}")}
-# Zone names of RFC 5322 section 4.3, and further unambiguous names. Any other name counts as UTC, as section 4.3
-# recommends.
+# Zone names of RFC 5322 section 4.3, and further names. Any other name counts as UTC, as section 4.3 recommends.
 _ZONE_OFFSETS_MINUTES = {
     name: 60 * int(hours)
     for name, hours in (
@@ -49,7 +48,7 @@ _ZONE_OFFSETS_MINUTES = {
     )
 }
 _MAX_BYTES = 1024  # the rest of a Date is ignored; RFC 5322 allows comments of any length
-_MAX_TIMESTAMP_SECONDS = 4102444800  # 2100-01-01; a later Date is wrong, perhaps so that the message is sorted first
+_MAX_TIMESTAMP_SECONDS = 4102444800  # 2100-01-01, the end of the accepted range
 
 
 def read_date(value: bytes) -> int | None:
@@ -61,7 +60,7 @@ def read_date(value: bytes) -> int | None:
             break
     else:
         return None
-    # One call of `group`, because eleven calls take twice as long as the match.
+    # One call of `group` is faster than eleven.
     year, month, day, hour, minute, second, meridiem, sign, zone_hours, zone_minutes, zone = found.group(*_PARTS)
     try:
         moment = datetime(

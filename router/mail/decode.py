@@ -1,7 +1,7 @@
 """Decodes encoded words (RFC 2047), parameters of header fields (RFC 2231) and damaged base64; cleans text.
 
-Every function returns a result for any input in linear time and never raises. Cleaned text has no NUL and no lone
-surrogates, so PostgreSQL can store the text.
+Every function returns a result for any input and never raises. Cleaned text has no NUL and no lone surrogates, so
+PostgreSQL can store the text.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _decode_raw(data: bytes, hint: str) -> str:
 def _split_encoded_words(value: bytes) -> Iterator[tuple[bytes, str | None]]:
     """Yields (decoded bytes, charset label) for encoded words, and (bytes, None) for other text.
 
-    Many mail programs split a multibyte character between two encoded words, which RFC 2047 section 5 forbids. So
+    Some mail programs split a multibyte character between two encoded words, which RFC 2047 section 5 forbids. So
     adjacent words with the same charset are joined.
     """
     pending = bytearray()  # decoded bytes of the preceding adjacent words, which have the same charset
@@ -167,9 +167,10 @@ def _join_continuations(numbered: dict[int, tuple[bytes, bool]], hint: str) -> s
 
 
 def safe_filename(text: str) -> str:
-    """Returns a safe filename, `""` if no permitted character remains.
+    """Returns a safe filename, `""` if nothing remains.
 
-    The filename has no directories, control characters or direction marks, and is not a reserved device name.
+    The filename has no directories, control characters or direction marks. A Windows device name such as `CON` gets the
+    prefix `_`.
     """
     name = _NOT_IN_FILENAME.sub("_", clean_line(text, 1024).replace("\\", "/").rpartition("/")[2]).strip(" .")
     if _DEVICE.match(name):

@@ -1,7 +1,7 @@
 """Decodes charsets that combine several character sets in one text, in linear time.
 
-Supports ISO-2022-JP with the extensions of CP50221, EUC-JP with the extensions of CP51932, ISO-2022-KR and HZ. Unknown
-bytes become U+FFFD, so the rest of the text stays readable.
+Supports ISO-2022-JP with the extensions of CP50221, EUC-JP with the extensions of CP51932, ISO-2022-KR and HZ.
+Undecodable bytes become U+FFFD, so the rest of the text stays readable.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from operator import sub
 
 # Escape sequences (RFC 1468, RFC 1554, RFC 1557, JIS X 0213), the shifts SO and SI, and LF.
 _SWITCH = re.compile(rb"\x1b(?:\$[@AB]|\$\([@A-Z]|\$\)[A-Z]|\([A-Z]|\)[A-Z]|\.[AF])|[\x0e\x0f\n]")
-# A switch away from ASCII, without a switch back before the end of the line.
-_OPEN_LINE = re.compile(rb"(?:\x1b\$|\x0e)[^\x1b\x0e\x0f\n]*+\n")
-# Text up to the next switch, if this switches back to ASCII. Such text after an open line is the rest of a folded line.
+# An escape sequence of a two-byte set, or SO, without another escape sequence or SI before the end of the line.
+_OPEN_LINE = re.compile(rb"(?:\x1b\$|\x0e)[^\x1b\x0f\n]*+\n")
+# Text up to the next switch, if this is an escape sequence to ASCII or JIS X 0201 Roman, or SI.
+# Such text after an open line is the rest of a folded line.
 _CLOSED_LATER = re.compile(rb"[^\x1b\x0e\x0f]*+(?:\x1b\([BJ]|\x0f)")
 _BARE_SWITCH = re.compile(rb"\$[@B]|\([BJ]|[^\x21-\x7e]")
 _BARE_OPENERS, _BARE_CLOSERS = (b"$@", b"$B"), (b"(B", b"(J")
@@ -187,7 +188,7 @@ def find_odd_byte(run: bytes, common: Collection[int], *, prefer_first: bool = F
 
 
 def _decode_jis_x_0208(pairs: bytes) -> str:
-    """Decodes JIS X 0208 with the NEC and IBM extensions of CP932 (rows 13 and 89 to 92)."""
+    """Decodes JIS X 0208 with the NEC extensions of CP932 (row 13, and IBM characters in rows 89 to 92)."""
     try:
         return pairs.translate(_HIGH).decode("euc_jp")
     except UnicodeDecodeError:

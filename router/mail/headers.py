@@ -25,12 +25,11 @@ MAX_REFERENCES = 100
 MAX_REFERENCES_BYTES = 32768
 MAX_PARTICIPANTS = 200
 MAX_TEXT_LENGTH = 998
-MAX_FIELDS = 20  # fields with the same name
-# Bytes at the start of the body from which the charset is determined. One of the first parts usually has a label.
+MAX_FIELDS = 20  # fields with the same name; also values that charset detection reads
+# Bytes at the start of the body from which the charset is determined.
 MAX_HINT_BYTES = 16384
 HINT_FIELDS = (b"subject", b"from")  # fields whose encoded words indicate the charset of the message
-# Fields in which lists and relays keep the author when they replace From because of DMARC. Fields that usually include
-# the author's name come first.
+# Fields in which lists and relays keep the author when they replace From, in the order in which they are read.
 ORIGINAL_AUTHOR = (b"x-original-from", b"original-from", b"author", b"x-google-original-from", b"x-original-sender")
 
 _FIELD_NAMES = (
@@ -57,15 +56,15 @@ _CHARSET = re.compile(rb'(?i)charset\s*=\s*"?([^\s";]{1,64})')
 _IDS = re.compile(r"<([^<>]*)>")
 
 
-# A named tuple, because a frozen dataclass takes twice the time to create.
+# A named tuple, because creating a frozen dataclass takes longer.
 class HeaderFacts(NamedTuple):
-    """The facts of a header that routing, threading and the ticket need. Missing text is `""`.
+    """The facts of a header that accepting and parsing a message need. Missing text is `""`.
 
     Attributes:
         rfc_message_id: The Message-ID without angle brackets.
         reference_ids: The message IDs of In-Reply-To and References, newest first, without duplicates.
-        relayed_reply_ids: If the message joins a ticket by one of these IDs, the message counts as a person's reply,
-            regardless of `automatic`.
+        relayed_reply_ids: If a message with a reverse-path joins a ticket by one of these IDs, the message counts as a
+            person's reply, regardless of `automatic`.
         author: The normalised address of the author, even if a mailing list rewrote From.
         participants: The normalised addresses of originators and recipients.
         sent_at: The Date in microseconds since the epoch, None if missing or invalid.
@@ -93,7 +92,7 @@ class HeaderBlock(NamedTuple):
     Attributes:
         data: The bytes of the header. Each LF ends a line.
         body_start: The offset of the body.
-        has_bare_cr: Whether the lines of the message end with bare CR. If so, the caller must convert the body.
+        has_bare_cr: Whether the lines of the header end with bare CR. `data` is converted, the body is not.
     """
 
     data: bytes
@@ -230,7 +229,7 @@ def header_charset_hint(content: bytes, block: HeaderBlock, fields: dict[bytes, 
 
 
 def charset_hint(fields: dict[bytes, list[bytes]], raw: bytes, body: bytes) -> str:
-    """Returns the charset for raw 8-bit bytes and for texts without a charset label, `""` if unknown or UTF-8.
+    """Returns the charset for raw 8-bit bytes and for texts without a label, `""` if unknown or unlabelled UTF-8.
 
     Charset labels in the header and the body take precedence over detection.
 
@@ -242,7 +241,7 @@ def charset_hint(fields: dict[bytes, list[bytes]], raw: bytes, body: bytes) -> s
             return label
     if decode_labelled(raw, ""):
         return ""
-    # A body in raw 8-bit bytes usually has the charset of the header, and is a longer sample than a name in a field.
+    # A body in raw 8-bit bytes usually has the charset of the header, and makes the sample longer.
     label = "" if decode_labelled(body, "") else detect_charset(raw + b"\n" + body)
     return label if can_decode(raw, label) else detect_charset(raw)
 
@@ -289,7 +288,7 @@ def _read_original_authors(fields: dict[bytes, list[bytes]], hint: str) -> list[
 
 
 def _find_author(fields: dict[bytes, list[bytes]], from_address: str, hint: str) -> str:
-    """Returns the address of the author, even if a mailing list replaced From because of DMARC.
+    """Returns the address of the author, even if a mailing list replaced From.
 
     Such lists keep the author in a field of `ORIGINAL_AUTHOR` (Google Groups) or in Reply-To (Mailman).
     """

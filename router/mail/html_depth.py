@@ -1,7 +1,7 @@
 """Estimates how deeply a parser nests the elements of HTML. Takes constant time per tag on average.
 
-Parsers ignore end tags that close no element (HTML standard 13.2.6.4.7), and so does the estimate. The real depth is at
-most a few times the estimate.
+Elements that a parser adds are not counted; `html_growth` limits the formatting elements that a parser reopens. Parsers
+ignore most end tags that close no element (HTML standard 13.2.6.4.7). The estimate ignores all such end tags.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ _UNCOUNTED = _name_set(
     "p li td tr th dd dt tbody thead tfoot caption colgroup option html head body "
     "area base bgsound br col embed frame hr img input keygen link meta param source track wbr"
 )
-# Elements whose end tag also closes everything inside them. An end tag inside a nested scope does not close them.
+# Elements whose end tag also closes everything inside them, unless the end tag is inside a nested scope.
 _BLOCKS = _name_set(
     "address article aside blockquote button center details dialog dir div dl fieldset figcaption figure footer header "
     "h1 h2 h3 h4 h5 h6 hgroup listing main menu nav ol pre search section summary ul"
 )
-# An end tag inside one of these scopes cannot close an element outside it.
+# In the estimate, an end tag inside one of these scopes closes no element outside it.
 _SCOPES = _name_set("table applet object marquee template svg math select")
 _FOREIGN = frozenset({"svg", "math"})
-# "Special" elements (HTML standard 13.2.4.2). If an open special element is not a scope, an end tag inside it can close
-# blocks and scopes outside it, but no other element outside it.
+# Most "special" elements (HTML standard 13.2.4.2), and a few others. In the estimate, an end tag inside one that is not
+# a scope closes a counted element outside it only if that is a block, a scope or in `_REMOVED_BY_END_TAG`.
 _SPECIAL = _BLOCKS | _SCOPES | _name_set("p li td tr th dd dt tbody thead tfoot caption colgroup form plaintext")
 # Elements whose end tag removes them even if a special element is open inside them.
 _REMOVED_BY_END_TAG = _name_set("a b big code em font form i nobr s small strike strong tt u")
@@ -45,7 +45,7 @@ class DepthEstimate:
         # position minus 0.5.
         self._scopes: list[tuple[float, str]] = []
         self._special: list[tuple[float, str]] = []
-        self._html: list[tuple[float, str]] = []  # HTML elements, which keep an enclosing `svg` or `math` open
+        self._html: list[tuple[float, str]] = []  # HTML elements, which `</svg>` and `</math>` do not close
 
     def process_tag(self, name: str, *, end: bool) -> int:
         """Returns the estimated depth after the tag."""
@@ -86,7 +86,7 @@ class DepthEstimate:
         if position < scope:
             return
         barriers = self._special
-        if name in _FOREIGN:  # an open HTML element inside a foreign element keeps the foreign element open
+        if name in _FOREIGN:  # the end tag of a foreign element does not close an HTML element inside it
             barriers = self._html
         elif name in _BLOCKS or name in _SCOPES:
             barriers = []

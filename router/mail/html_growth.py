@@ -1,8 +1,8 @@
 """Estimates how much larger HTML becomes when it is parsed, in one linear pass without a parser.
 
 Parsers reopen unclosed formatting elements in later blocks, and copy wrongly nested ones (HTML standard 13.2.4.3,
-13.2.6.4.7). So n unclosed elements before n blocks become n * n elements. The estimate is an upper bound, except in
-foreign content (`svg`, `math`), where only the limits of the worker process apply.
+13.2.6.4.7). So n unclosed elements before n blocks can become n * n elements. The estimate is usually too high, except
+in foreign content (`svg`, `math`), where only the limits of the worker process apply.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from router.mail.html_depth import DepthEstimate
 from router.mail.html_tokens import ATTRIBUTE, END_OF_RAW_TEXT, FOREIGN, RAW_TEXT, TOKEN
 
 MAX_DEPTH = 1500
-"""Maximum depth of open elements. The sanitiser's time grows with the square of the depth."""
+"""Maximum estimated depth of open elements. The sanitiser's time grows with the square of the depth."""
 MAX_TAG_LENGTH, MAX_ATTRIBUTES = 16384, 1000
 """Characters and attributes of a tag. A tag may exceed one of these limits, but not both: the sanitiser compares each
 attribute with all previous ones, but a few attributes may be long, such as an image in a style."""
 MAX_REOPENED_LENGTH = 2_000_000
-"""Maximum length of the tags that parsing may add, in characters; this is about 100,000 elements."""
+"""Maximum estimate of the length of the tags that parsing adds, in characters; this is about 100,000 elements."""
 REOPENED_BASE_LENGTH, REOPENED_PER_CHARACTER = 200_000, 24
-"""The limit for shorter HTML: a base, plus a number of characters per character of HTML. Newsletters with 5,000 blocks
-inside five unclosed formatting elements stay below this limit."""
-# Memory of an element in addition to its name and attributes, in characters.
+"""The limit for shorter HTML: a base, plus a number of characters per character of HTML. For example, 5,000 blocks
+inside five short unclosed formatting elements stay below this limit."""
+# Cost of an element in addition to its name and attributes, in characters.
 _ELEMENT_COST = 16
 # In each of up to eight rounds, an end tag copies its formatting element and up to three elements inside that element.
 _MAX_ADOPTION_ROUNDS, _MAX_CLONES_PER_ROUND = 8, 4
-_MAX_IDENTICAL = 3  # "Noah's Ark clause": the parser keeps at most three identical open elements
+_MAX_IDENTICAL = 3  # "Noah's Ark clause": the parser reopens at most three identical elements
 _COMPARISON_COST = 4  # per comparison: the parser compares each new formatting element with all open ones
 
 
@@ -37,11 +37,11 @@ def _name_set(text: str) -> frozenset[str]:
 
 
 _FORMATTING = _name_set("a b big code em font i nobr s small strike strong tt u")
-# Elements whose start tags close no other element.
+# Elements whose start tags cost nothing and open no block.
 _INLINE = _name_set("abbr bdi bdo br cite del dfn img ins kbd label mark q samp span sub sup time var wbr")
 # Elements that never nest directly in themselves.
 _SHALLOW = _name_set("p li td tr th dd dt tbody thead tfoot option hr input meta link col area base embed")
-# An end tag inside one of these scopes cannot close an element outside it.
+# In the estimate, the end tag of a formatting element inside one of these scopes closes no element outside it.
 _SCOPES = _name_set("table applet object marquee template svg math select")
 # Elements that a document has once. A repeated start tag adds its attributes to the existing element.
 _MERGED = frozenset({"html", "body"})
@@ -68,7 +68,7 @@ def is_too_complex(html: str) -> bool:
 def _parse_tags(html: str) -> Iterator[tuple[str, bool, str]]:
     """Yields (name, whether it is an end tag, attributes) for each tag.
 
-    Ignores comments and raw text, but includes start tags in the raw text of foreign content.
+    Ignores comments and raw text, but includes start tags in raw text after the first `svg` or `math` tag.
 
     Raises:
         TooComplex: A tag is too large.
@@ -219,7 +219,7 @@ class _GrowthEstimate:
     def leave_scope(self, name: str) -> None:
         """Ends the innermost scope with this name, and all scopes in it.
 
-        Formatting elements stay open after their scope ends. Those of a cell do not.
+        In the estimate, formatting elements stay open after their scope ends, except those of a cell.
         """
         before = self.names[name]
         while before and self.names[name] == before:

@@ -17,7 +17,7 @@ def _name_set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# Raw text elements without visible content.
+# Raw text elements that the sanitiser drops with their content.
 _INVISIBLE_ELEMENTS = frozenset({"style", "script", "title", "noscript"})
 _END_OF_DRAWING = re.compile(r"</svg\s*>", re.IGNORECASE)
 _TAG_NAME = re.compile(r"</?([a-zA-Z!?][^\t\n\f\r />]*)")
@@ -27,7 +27,7 @@ _DRAWING_ELEMENTS = _name_set(
     "fecolormatrix fecomposite femerge femergenode fedropshadow"
 )
 _BODY = re.compile(r"<body(?=[\t\n\f\r />])", re.IGNORECASE)
-# An embedded image, possibly truncated. Such images are never displayed, but often make up nearly all of the HTML.
+# A quoted `data:` URI, possibly truncated. The sanitiser drops embedded images, which can be most of the HTML.
 _DATA_URI = re.compile(rb"""["']data:[a-z]{1,20}/[^"'<>]{0,50000000}(?:["']|\Z)""")
 
 
@@ -50,14 +50,14 @@ def _keep_body_style(html: str) -> str:
 
 
 def strip_data_uris(html: bytes) -> bytes:
-    """Removes embedded images from the undecoded bytes of HTML."""
+    """Removes quoted `data:` URIs, such as embedded images, from the undecoded bytes of HTML."""
     return _DATA_URI.sub(b'""', html)
 
 
 def strip_invisible(html: str) -> str:
     """Removes comments, style sheets, scripts and drawings.
 
-    The HTML after the first `MAX_TAGS` tags is returned unchanged.
+    The HTML after about `MAX_TAGS` tags, or from an unclosed or foreign element on, is returned unchanged.
     """
     return _reduce(html, len(html), attributes=False)
 

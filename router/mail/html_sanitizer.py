@@ -15,10 +15,9 @@ from router.mail.html_style import canonical_style
 
 MAX_HTML_LENGTH = 524288
 MAX_TAGS = 50_000
-# Each character reference (`&nbsp;`) takes about 3 µs.
-MAX_REFERENCES = 150_000
+MAX_REFERENCES = 150_000  # character references, such as `&nbsp;`
 # For each character of this pattern, the sanitiser scans the text up to the next tag. The cost of a text is the number
-# of such characters times the length of the text; short texts are ignored. A total cost of a billion takes about 20 ms.
+# of such characters times the length of the text; short texts are ignored.
 _ESCAPED = re.compile("[&\u0080-\u00bf]")
 MAX_ESCAPING_COST, _SHORT_TEXT_LENGTH = 1_000_000_000, 4096
 # Sanitised HTML can be longer than its input: links get attributes, and elements may be reopened.
@@ -49,7 +48,7 @@ ATTRIBUTES: dict[str, set[str]] = {
     "li": {"value"},
     "font": {"color"},
 }
-# URL schemes of links that a browser or another program opens without executing code.
+# URL schemes that links may have.
 LINK_SCHEMES = _name_set("http https mailto tel ftp ftps sftp sms sip sips xmpp irc ircs callto geo news nntp webcal")
 
 

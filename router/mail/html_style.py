@@ -1,7 +1,7 @@
 """Reduces a `style` attribute to visibility, white space, strikethrough and the indentation that editors write.
 
-The functions take linear time. The cascade only applies within one attribute (CSS Cascade 4, section 6), because style
-sheets are not read.
+`MAX_STYLE_LENGTH` limits the time. The cascade only applies within one attribute (CSS Cascade 4, section 6), because
+style sheets are not read.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ INVISIBLE, VISIBLE = "visibility:hidden", "visibility:visible"
 STRUCK = "text-decoration:line-through"
 INDENTED = "border:none"
 """The style of a `blockquote` that editors insert to indent text, not to quote."""
-# Microsoft Word writes styles of about 400 characters.
-MAX_STYLE_LENGTH = 16384
+MAX_STYLE_LENGTH = 16384  # the rest of a longer style is ignored
 
 _COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
 # Possessive quantifiers prevent backtracking.

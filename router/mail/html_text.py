@@ -52,7 +52,7 @@ def sanitized_to_text(clean: str, limit: int, *, hidden: bool = False) -> str:
 
 
 def strip_tags(html: str, limit: int) -> str:
-    """Returns at most `limit` characters of the text of HTML that `sanitized_to_text` cannot process."""
+    """Returns at most `limit` characters of the text of any HTML, sanitised or not."""
     text = _ANY_TAG.sub(" ", strip_invisible(html))
     return clean_text(unescape(_ENDLESS_NUMBER.sub(" ", text)))[:limit].strip()
 
@@ -292,7 +292,10 @@ class _TextExtractor(HTMLParser):
             self.link_has_image = True
 
     def end_link(self) -> None:
-        """Ends the open link. Writes its target, unless the link is empty or its text shows the target."""
+        """Ends the open link.
+
+        Writes its target if the scheme is in `LINK_SCHEMES`, unless the link is empty or its text shows the target.
+        """
         href, self.href = self.href, ""
         scheme, _, remaining = href.partition(":")
         scheme = scheme.lower()

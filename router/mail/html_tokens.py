@@ -1,4 +1,4 @@
-"""HTML tokens as defined by the tokenizer of the HTML standard (13.2.5)."""
+"""HTML tokens, following the tokenizer of the HTML standard (13.2.5)."""
 
 from __future__ import annotations
 

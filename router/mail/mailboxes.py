@@ -15,7 +15,7 @@ from router.mail.decode import clean_line, decode_encoded_words
 from router.unicode_security import safe_identifier
 from router.unicode_text import limit_marks, normalize
 
-MAX_ADDRESS_LENGTH = 320  # characters; RFC 5321 section 4.5.3.1 allows 64 + @ + 255 bytes
+MAX_ADDRESS_LENGTH = 320  # characters: 64 + @ + 255, the limits of the two parts in bytes (RFC 5321 section 4.5.3.1)
 MAX_NAME_LENGTH = 320
 MAX_MAILBOXES = 200
 MAX_VALUE_BYTES = 65536  # the rest of a longer value is ignored
@@ -54,7 +54,7 @@ def read_mailboxes(value: bytes, hint: str = "") -> list[tuple[str, str]]:
 def normalize_address(address: str) -> str:
     """Returns the form in which addresses are compared.
 
-    RFC 5321 section 2.4 allows mail systems to distinguish `Joe@` from `joe@`, but hardly any system does so.
+    Case is ignored, although local parts may be case-sensitive (RFC 5321 section 2.4).
     """
     if address.isascii():
         return address.lower()
@@ -203,7 +203,7 @@ def _drop_redundant_name(name: str, address: str) -> tuple[str, str]:
 def _clean_address(text: str) -> str:
     """Returns the addr-spec in `text`, `""` if it is unusable.
 
-    Removes a source route, a URI scheme and unnecessary quotes.
+    Removes a source route, `mailto:` and unnecessary quotes.
     """
     text = safe_identifier(clean_line(text, MAX_ADDRESS_LENGTH * 2)).lstrip("<")
     if text[:7].lower() == "mailto:":

@@ -11,7 +11,7 @@ from router.mail.contents import NamedMailbox
 from router.mail.headers import HINT_FIELDS, ORIGINAL_AUTHOR, find_header_block, header_charset_hint, read_fields
 from router.mail.mailboxes import normalize_address, read_mailboxes
 
-MAX_REPLY_TO = 20  # mailboxes; a person's message has one or two
+MAX_REPLY_TO = 20  # mailboxes
 
 _FIELD_NAMES = frozenset({b"reply-to", b"content-type", *ORIGINAL_AUTHOR, *HINT_FIELDS})
 

@@ -3,8 +3,8 @@
 `parse` raises only `HtmlNotAllowed`. A message that cannot be parsed is shown as text, with a warning.
 
 The raw message is kept, and `PARSER_VERSION` is stored with each result, so that a newer parser can parse the message
-again. A large message takes tens of milliseconds, too long for the event loop. Only the limits of the worker process
-(`router.contents.worker`) bound the time for HTML.
+again. Parsing a large message takes too long for the event loop. HTML is parsed only in the worker process
+(`router.contents.worker`), which limits the time.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from router.unicode_text import is_visible
 PARSER_VERSION = 4
 """Incremented by each change that alters any result of `parse`."""
 
-# Including duplicates: many messages contain the same calendar twice, as text/calendar and as a file.
+# Including duplicates: some messages contain the same calendar twice, as text/calendar and as a file.
 _MAX_CALENDARS = 10
 # Added to the size of each enclosed message, so that many small messages take no longer than a large one.
 _ENCLOSED_OVERHEAD_BYTES = 16384

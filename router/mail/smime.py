@@ -21,8 +21,7 @@ _ENCRYPTED = frozenset(
 _OID, _STRING, _CONSTRUCTED_STRING, _SEQUENCE, _SET, _INTEGER, _EXPLICIT = 0x06, 0x04, 0x24, 0x30, 0x31, 0x02, 0xA0
 # Nested pieces of a string, and nested indefinite lengths in a skipped element.
 _MAX_DEPTH = 16
-# Mail programs write string pieces of at least 1000 bytes. So a message of 50 MB, the default limit, has fewer
-# elements.
+# A message of 50 MB, the default limit, has fewer elements if its string pieces have at least 300 bytes.
 _MAX_ELEMENTS = 200_000
 _MIME_FIELDS = frozenset({b"content-type", b"mime-version"})
 

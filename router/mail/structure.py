@@ -77,7 +77,7 @@ class Structure:
 
 
 def read_structure(content: bytes, *, max_header_bytes: int, max_parts: int, max_depth: int) -> Structure:
-    """Parses the MIME parts of a message, and adds a warning for each limit that is exceeded."""
+    """Parses the MIME parts of a message, and adds a warning for each given limit that is exceeded."""
     block = find_header_block(content, max_header_bytes)
     if block.has_bare_cr:
         content = content.replace(b"\r", b"\n")
@@ -125,7 +125,7 @@ def _read_late_fields(content: bytes, body: int) -> tuple[dict[bytes, list[bytes
 def _decode_multipart(root: Part) -> bytes:
     """Decodes an encoded multipart if its boundary occurs only in the decoded body. Returns the content of the part.
 
-    RFC 2045 section 6.4 forbids encoding a multipart, but SAP encodes multiparts.
+    RFC 2045 section 6.4 forbids encoding a multipart, but some programs do so.
     """
     boundary = root.parameters.get("boundary", "").encode("utf-8", "replace")
     body, whole = decode_body(root)

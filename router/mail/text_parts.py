@@ -157,7 +157,7 @@ def render(pieces: Sequence[TextPiece], limits: ParseLimits) -> RenderedText:
 
 
 def _choose_text(piece: TextPiece, raw: str, clean: str | None, limits: ParseLimits) -> tuple[str, list[str]]:
-    """Returns the text of a piece, and warnings if mail programs do not display this text."""
+    """Returns the text of a piece, and warnings if the text is hidden or the HTML is malformed."""
     if piece.html is None:
         return piece.plain or "", []
     if piece.plain is not None and piece.plain.strip() and not _is_stub(piece.plain):
@@ -167,13 +167,13 @@ def _choose_text(piece: TextPiece, raw: str, clean: str | None, limits: ParseLim
     if text := sanitized_to_text(clean or "", limits.text, hidden=True):
         return text, ["hidden text: the HTML hides the whole message"]
     if text := strip_tags(raw, limits.text):
-        # The text is inside an unclosed element, which mail programs do not display.
+        # The sanitiser dropped the text, for example in an unclosed element, or rejected the HTML.
         return text, [] if clean is None else ["malformed HTML: shown as text"]
     return piece.plain or "", []
 
 
 def _is_stub(plain: str) -> bool:
-    """Whether the plain text only refers the reader to the HTML."""
+    """Whether the plain text probably only refers the reader to the HTML."""
     content = plain.strip().lower()
     return (
         len(content) < 400

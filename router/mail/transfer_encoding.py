@@ -1,7 +1,7 @@
 """Decodes Content-Transfer-Encoding (RFC 2045 section 6) in linear time for any bytes.
 
-Some gateways append a second run of base64 with its own padding. Mailing lists and virus scanners insert lines of words
-into base64; such lines are recognised and not decoded.
+Some gateways append a second run of base64 with its own padding. Some mailing lists and virus scanners insert lines of
+words into base64. Such lines are usually recognised, and then not decoded.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NOT_BASE64 = bytes(set(range(256)) - set(_BASE64))
 _NOT_BASE64_OR_PADDING = bytes(set(range(256)) - set(_BASE64) - set(b"="))
 _FOREIGN_AS_ZEROS = bytes(byte if byte in _BASE64 else ord("A") for byte in range(256))
-_MAX_ALIGNED_LINES = 200_000  # about 15 MB of base64, which take 0.1 s and 40 MB of memory
+_MAX_ALIGNED_LINES = 200_000  # about 15 MB of base64; limits time and memory
 _MIN_FULL_LINES = 2  # minimum number of equally long lines that establish the line length
 _FOREIGN = re.compile(rb"[^A-Za-z0-9+/=\r\n]")
 _INNER_BLANK = re.compile(rb"[^ \t\r][ \t]+[^ \t\r]")
 # A base64 run that ends with padding, followed by other text on the same line.
 _CLOSED_RUN = re.compile(rb"(?:[A-Za-z0-9+/]{4})*[A-Za-z0-9+/]{2}(?:==|[A-Za-z0-9+/]=)(?=[ \t])")
-# A line that may be base64. Unlike most words, base64 also has an upper-case letter after a lower-case letter.
+# A line that may be base64. Unlike most words, base64 usually has an upper-case letter after a lower-case letter.
 _BASE64_LINE = re.compile(rb"\n([A-Za-z0-9+/]{14,}+={0,2}+)(?=[ \t\r]*(?:\n|\Z))")
 _CASE_CHANGE = re.compile(rb"[a-z][A-Z]")
 _MIN_SPACED_LENGTH = 20  # characters of a base64 run between spaces; hardly any word is so long
@@ -45,7 +45,7 @@ _PLAIN_WORDS = re.compile(rb"\s*(?:[A-Z]?[a-z]+(?:\s+|\Z))*+\Z")
 _MAX_PLAIN_WORDS_BYTES = 1024  # longer text usually contains other characters too
 # Minimum ratio of the length of a base64 line to the number of its foreign bytes.
 _NOISE_RATIO = 16
-# These limits bound the time for a crafted message to 0.5 s. Genuine messages stay below them.
+# These limits bound the time for a crafted message.
 _MAX_TEXT_LINES = 100_000
 _MAX_RUNS = 500_000
 
@@ -69,7 +69,7 @@ def decode(data: bytes, encoding: str, *, keep_text: bool = False) -> tuple[byte
     Args:
         encoding: A result of `parse_mechanism`. Data with an unknown mechanism is returned unchanged.
         keep_text: Whether to include lines of words around base64, which suits displayed text but not files. Words on
-            the same line after the padding are always dropped (RFC 2045 section 6.8).
+            the same line after the padding are usually dropped (RFC 2045 section 6.8).
     """
     if encoding == "base64":
         return _decode_base64(data, keep_text=keep_text)

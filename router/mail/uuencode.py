@@ -1,7 +1,7 @@
 """Decodes uuencode (POSIX.1) as a transfer encoding, and finds uuencoded blocks in plain text.
 
-A damaged block in plain text stays text. As a transfer encoding, damaged data is decoded as far as possible. Decoding
-takes linear time for any data.
+An incomplete block in plain text stays text. As a transfer encoding, damaged data is decoded as far as possible.
+Decoding takes linear time for any data.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ _BEGIN = re.compile(rb"(?:\A|(?<=\n))begin [0-7]{3,4} ([^\r\n]{1,255})\r?\n")
 _LINE = re.compile(rb"([ -`]{1,87})[ \t]{0,87}\r?\n")
 # The empty data line, which some encoders omit, and the "end" line.
 _END = re.compile(rb"([ `][ \t]*\r?\n|\r?\n)?end[ \t]*(?:\r?\n|\Z)")
-_FULL_LINE_LENGTH = 61  # characters of a line that encodes 45 bytes, the maximum that encoders write
-# Encoders may append a checksum to a line.
+_FULL_LINE_LENGTH = 61  # characters of a line that encodes 45 bytes, the usual maximum
+# Some encoders append a checksum to a line.
 _MAX_EXTRA_CHARACTERS = 2
 # A message of 50 MB, the default limit, has fewer full lines.
 _MAX_LINES = 1_000_000
