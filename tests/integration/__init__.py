@@ -1,1 +1,1 @@
-"""Tests with a database, and with servers that run in the test process on free ports."""
+"""Most of these tests use a database, or servers that run in the test process on free ports."""

@@ -1,4 +1,4 @@
-"""The fixtures of every integration test: see `tests.support.fixtures`."""
+"""Fixtures of the integration tests: see `tests.support.fixtures`."""
 
 from tests.support.fixtures import (
     dns_server,

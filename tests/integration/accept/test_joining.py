@@ -1,4 +1,4 @@
-"""Which conversation a message joins, compared with a plain implementation of the same rules."""
+"""Which conversation a message joins. Random correspondence is compared with a plain implementation of the rules."""
 
 import asyncio
 import random

@@ -1,6 +1,7 @@
-"""The cost of joining a conversation does not depend on the number of earlier messages.
+"""The cost of finding the tickets that a message may join, and the limits on the cost of a message.
 
-The cost is the number of rows that PostgreSQL reads, or of virtual machine instructions that SQLite executes.
+The cost of a query is the number of rows in all nodes of the plan of PostgreSQL, or of virtual machine instructions
+that SQLite executes.
 """
 
 import asyncio
@@ -37,7 +38,7 @@ async def _create_flood(installation: Installation, count: int) -> None:
 
 
 async def _count_rows_read(installation: Installation, query: str, **values: object) -> int:
-    """Returns the number of rows that PostgreSQL reads, or of virtual machine instructions that SQLite executes."""
+    """Returns the cost of a query, as defined above."""
     text = installation.store.catalog[query]
     if installation.store.kind == "sqlite":
         steps = 0

@@ -1,7 +1,4 @@
-"""Conversations as mail programs and users create them, through the real accept transaction.
-
-Each case has caused wrongly split or merged tickets in some helpdesk.
-"""
+"""Conversations as mail programs and users create them, through the real accept transaction."""
 
 from collections.abc import AsyncIterator, Sequence
 
@@ -76,7 +73,7 @@ async def test_a_participant_can_reply_to_any_message_of_the_ticket(installation
 
 
 async def test_references_rewritten_by_apple_mail(installation: Installation) -> None:
-    """Exchange replaced the Message-ID in transit, so the reply refers to an unknown Message-ID."""
+    """Some of the Message-IDs that the replies refer to are unknown."""
     found = await accept_in_order(
         installation,
         mail("ask"),
@@ -141,7 +138,7 @@ async def test_the_same_subject_and_sender_join_nothing(installation: Installati
 
 
 async def test_a_shared_in_reply_to_does_not_merge_strangers(installation: Installation) -> None:
-    """All messages of a web form claim to reply to the same message."""
+    """Two messages of a web form claim to reply to the same message."""
     found = await accept_in_order(
         installation,
         mail("one", from_=EVA, parent="template"),

@@ -1,4 +1,4 @@
-"""Alias use cases; changes affect routing immediately."""
+"""Alias use cases, and their immediate effect on routing in the same process."""
 
 from router.errors import ErrorCode
 from router.mail.address import parse_mailbox

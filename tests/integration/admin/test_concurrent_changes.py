@@ -1,6 +1,6 @@
 """Concurrent changes: both take effect or one is refused, and none fails with an internal error.
 
-SQLite serialises transactions, so these tests run on PostgreSQL only.
+SQLite runs one write transaction at a time, so these tests run on PostgreSQL only.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""A user who is changed or deleted during a request gets no session and no ticket."""
+"""A user who is disabled, deleted or gets a new password during a request gets no session and no ticket."""
 
 import pytest
 

@@ -40,8 +40,8 @@ class TwoWorkspaces:
         self.alerts = DomainAlerts(installation.database, self.clock, installation.core.poster)
 
     def new_check_service(self) -> DomainCheckService:
-        """Returns the check service of another process, with its own resolver and cache."""
-        # The time limits are so long that no query times out.
+        """Returns a check service with its own resolver and cache, as in another process."""
+        # The time limits are long, so that a slow machine causes no timeout.
         resolver = DnsResolver([("127.0.0.1", self.dns.port)], timeout=5, lifetime=10)
         policy = DnsPolicy(((HOST, 10),), "auto", DAY)
         shared = CachingResolver(resolver, self.clock)

@@ -1,4 +1,4 @@
-"""Rate limits across processes."""
+"""Rate limits, also across processes and restarts."""
 
 import asyncio
 

@@ -89,7 +89,7 @@ class Archive:
         self.moment += rng.choice(INTERVALS_MS) if interval is None else interval
         number = self.numbers[workspace] = self.numbers[workspace] + 1
         words = {word for word, part in (("hello", 0.9), ("door", 0.4), ("order", 0.3)) if rng.random() < part}
-        # `anchor` occurs only in the oldest tickets. `kettle` is rare.
+        # `anchor` occurs only in the 59 oldest tickets of a workspace. `kettle` is rare.
         words |= {"anchor"} if number < 60 and rng.random() < 0.8 else set()
         words |= {rng.choice(("kettle", "doorbell", "12", "7", "anchored"))} if rng.random() < 0.1 else set()
         tail = "".join(rng.choices("0123456789abcdefghjkmnpqrstvwxyz", k=16))
@@ -175,7 +175,7 @@ async def archive(store: Store, seed: int) -> AsyncIterator[Archive]:
 
 @pytest.fixture
 def short_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reduces the bounds of the search, so that a few tickets exercise every strategy."""
+    """Reduces the bounds of the search, so that a search of few tickets takes several steps."""
     bounds = {
         "FIRST_SCAN_PAGES": 1,
         "SCAN_SIZE": 4,

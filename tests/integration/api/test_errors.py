@@ -1,4 +1,4 @@
-"""Every error is JSON in the same format, and no invalid input causes a 5xx."""
+"""Errors of the API are JSON in one format, and malformed requests get 4xx."""
 
 import asyncio
 import contextlib

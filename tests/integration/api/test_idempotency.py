@@ -1,4 +1,4 @@
-"""A request with an `Idempotency-Key` is executed once, and repeats get its response."""
+"""A successful request with an `Idempotency-Key` is executed once. A repeat within a day gets its response or 409."""
 
 import asyncio
 

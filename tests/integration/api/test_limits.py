@@ -56,7 +56,7 @@ async def test_minute_and_day_limits(limited: ServedInstallation) -> None:
     assert (await limited.admin.get("/domains")).status == 200
     limited.clock.advance(600)
     statuses = [(await limited.admin.get("/domains")).status for _ in range(6)]
-    # The workspace now has 12 accepted requests on this day. Rejected requests do not count.
+    # The workspace now has 12 accepted requests on this day. Requests that got 429 do not count.
     assert statuses == [200] * 5 + [429]
     limited_response = await agent.get("/domains")
     assert (limited_response.status, limited_response.headers["X-RateLimit-Limit"]) == (429, "12")

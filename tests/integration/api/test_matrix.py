@@ -1,4 +1,4 @@
-"""Every route of the route table with every role, and with unusable keys."""
+"""Every route that requires a role, with every role and with unusable keys."""
 
 import re
 from pathlib import Path

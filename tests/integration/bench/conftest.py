@@ -1,4 +1,4 @@
-"""A certificate for STARTTLS."""
+"""A certificate for the tests with TLS."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The built-in load generator against a server that stores what it receives."""
+"""The built-in load generator against servers in the test process."""
 
 import asyncio
 from dataclasses import replace

@@ -125,7 +125,7 @@ BROKEN: dict[str, tuple[BreakSetup, str, str, str]] = {
         "broken or in the wrong order",
         "fullchain.pem",
     ),
-    # --- DNS
+    # --- DNS and domains
     "local host name": (
         _change_settings(server__hostname="localhost"),
         "fail",
@@ -172,14 +172,14 @@ BROKEN: dict[str, tuple[BreakSetup, str, str, str]] = {
         "Replace them with MX 10",
     ),
     "no domain": (lambda s: s.installation.execute("DELETE FROM domains"), "warn", "no domains yet", "domain add"),
-    # --- the disk
+    # --- the data directory
     "missing data directory": (
         _change_settings(server__data_dir="/nonexistent/emailrouter"),
         "fail",
         "does not exist",
         "install -d",
     ),
-    # --- keys
+    # --- the secret key and private files
     "another secret key": (
         lambda s: (s.folder / KEY_FILE).write_text(new_key()),
         "fail",
@@ -244,7 +244,7 @@ BROKEN: dict[str, tuple[BreakSetup, str, str, str]] = {
         "no integrations yet",
         "integration add",
     ),
-    # --- ports
+    # --- ports and addresses
     "program not running": (lambda _: None, "warn", "smtp port: nothing listens", "systemctl start"),
     "an address of another host": (
         _change_settings(smtp__listen=["192.0.2.77:2525"]),
@@ -260,7 +260,7 @@ BROKEN: dict[str, tuple[BreakSetup, str, str, str]] = {
         "public_url is a loopback address",
         "[server] public_url",
     ),
-    # --- loss audit and queue
+    # --- loss audit
     "a message without a ticket": (
         _insert_message_without_ticket,
         "fail",

@@ -1,4 +1,4 @@
-"""Fixtures of the dashboard tests, with a real browser.
+"""Fixtures of the dashboard tests, some with a real browser.
 
 Playwright's objects belong to one event loop, so tests that use `window` run on the session's loop (`loop_scope`).
 """
@@ -51,7 +51,7 @@ async def site(tmp_path: Path) -> AsyncIterator[ServedInstallation]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def populated(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[PopulatedInstallation]:
-    """One installation per test worker, because creating it takes longer than opening a page."""
+    """One installation per test worker."""
     async with sqlite_store(tmp_path_factory.mktemp("populated")) as store, serve_api(store) as served:
         names = await populate(served)
         address, _ = await create_user(served, "admin", "ada@people.test")

@@ -13,7 +13,7 @@ MAX_PAGE_BYTES = 100_000
 # Folders for screenshots of every page and of every state; "" disables screenshots.
 PAGE_PICTURES = os.environ.get("PAGE_PICTURES", "")
 STATE_PICTURES = os.environ.get("STATE_PICTURES", "")
-# Links and buttons that are too narrow to be used, or whose label is wrapped letter by letter.
+# Links and buttons narrower than 20 px, and buttons higher than 90 px.
 _SQUEEZED_CONTROLS = """() => [...document.querySelectorAll("header a, main a, button, .button")]
   .filter((one) => one.checkVisibility() && one.textContent.trim())
   .filter((one) => one.getBoundingClientRect().width < 20 || (one.matches("button, .button") && one.offsetHeight > 90))

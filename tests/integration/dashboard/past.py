@@ -1,4 +1,4 @@
-"""Inserts delivery attempts, and messages of the last month."""
+"""Inserts delivery attempts and past messages."""
 
 from dataclasses import dataclass
 

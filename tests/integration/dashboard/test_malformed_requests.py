@@ -1,4 +1,4 @@
-"""Requests that no browser sends never cause an internal error."""
+"""Malformed and unusual requests cause no internal error."""
 
 import asyncio
 import re

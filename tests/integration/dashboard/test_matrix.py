@@ -1,4 +1,4 @@
-"""Every page with every role, cross-site forms, and objects of other workspaces."""
+"""Every page that requires a role, with every role. Also cross-site forms, and objects of other workspaces."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Lists and conversations stay small with very large messages, and omitted parts are linked."""
+"""Lists and conversations with very large messages have a bounded size, and omitted parts are linked."""
 
 import re
 

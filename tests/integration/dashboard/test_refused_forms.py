@@ -1,4 +1,4 @@
-"""Rejected forms keep their input and can be resubmitted."""
+"""Which input rejected forms keep, and which forms can be resubmitted."""
 
 import asyncio
 import json

@@ -1,6 +1,6 @@
-"""Example paths of every page.
+"""Example paths of the pages that a browser can open.
 
-`VISITS` maps the declared path of each page to its example. `populate` returns the values of the placeholders.
+`VISITS` maps the declared path of each such page to its example. `populate` returns the values of the placeholders.
 """
 
 from api.dashboard.views import PAGES

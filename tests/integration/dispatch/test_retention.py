@@ -1,4 +1,4 @@
-"""Which data retention erases and which it keeps, and how it erases large amounts in steps."""
+"""What data retention erases, what it keeps, and in which steps. Also the maintenance tasks."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -242,7 +242,7 @@ async def test_concurrent_retention_runs(installation: Installation) -> None:
     installation.clock.advance(days=31)
     both = [new_retention(installation, tickets=30 * DAY, raw=60 * DAY) for _ in range(2)]
     await asyncio.gather(*(one.sweep() for one in both))
-    await both[0].sweep()  # erases the rows that each run skipped because the other had locked them
+    await both[0].sweep()  # on PostgreSQL, each run skips rows that the other has locked
     assert await ids(installation, "messages") == {keep}
     assert await installation.count_rows("tickets") == 1
 

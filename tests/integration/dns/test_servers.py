@@ -18,7 +18,7 @@ VALID_LINE = b"nameserver 192.0.2.1\n"
 
 @pytest.fixture
 async def dns(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[DnsStandIn]:
-    """A DNS server whose port replaces the default port, because resolv.conf cannot specify a port."""
+    """A DNS server whose port replaces the default port, because resolv.conf entries with a port are ignored."""
     async with DnsStandIn() as server:
         monkeypatch.setattr("router.dns.servers.DNS_PORT", server.port)
         server.set("a.test", "MX", "10 b.test.")

@@ -199,7 +199,7 @@ async def test_domain_of_maximum_length(resolver: DnsResolver) -> None:
     assert not result.is_verified
 
 
-# --- storage
+# --- records before the first check, and in storage
 
 
 def test_before_the_first_check() -> None:
@@ -216,7 +216,7 @@ async def test_records_are_stored_as_json(dns: DnsStandIn, resolver: DnsResolver
         assert load_records(text) == ()
 
 
-# --- several name servers
+# --- several name servers, and the queries of the check command
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Scrapes metrics as Prometheus does."""
+"""Scrapes metrics in the OpenMetrics format."""
 
 from collections.abc import Iterable
 

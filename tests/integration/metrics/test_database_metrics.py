@@ -1,4 +1,4 @@
-"""Metrics read from the database are cached, and absent while the database does not respond."""
+"""Metrics read from the database are cached. While it is unavailable, only `emailrouter_store_up` is present."""
 
 import asyncio
 

@@ -10,7 +10,7 @@ from router.outbound.client import OutboundClient
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Runs each test on both event loops, because they report lost connections differently."""
+    """Runs each test on both event loops."""
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 

@@ -116,7 +116,7 @@ def test_any_bytes_after_a_success_are_a_success(
 ) -> None:
     async def post() -> int:
         client = OutboundClient(allow_private=True)
-        # Without the empty line, the client would wait for more fields until its timeout.
+        # Without the empty line, the client could wait for more fields until its timeout.
         answer = b"HTTP/1.1 %d \r\n" % status + rest + b"\r\n\r\n" + b"x" * 2000
         async with RawHttpServer(ScriptedResponse((answer,), after)) as server:
             try:

@@ -30,7 +30,7 @@ PIECES = [
 
 
 def random_content(rng: random.Random) -> bytes:
-    """Returns content made of pieces that parsers often handle wrongly."""
+    """Returns content made of `PIECES`, sometimes with a long line at the end."""
     mail = b"".join(rng.choices(PIECES, k=rng.randrange(12)))
     if rng.random() < 0.15:
         mail += b"z" * rng.choice([65_000, 70_000, 99_000, 100_000, 101_000, 260_000])

@@ -13,7 +13,7 @@ from smtp.transport import PauseReason
 from tests.integration.smtp.fuzz_dialogues import mutate, random_dialogue, split
 from tests.support.smtp_doubles import RunningSmtpServer
 
-MAX_ITERATIONS = 20_000  # maximum number of consecutive loop iterations in which no open transport reads
+MAX_ITERATIONS = 20_000  # maximum number of consecutive iterations of `run_round` in which no peer can send
 ADDRESSES = ["192.0.2.1", "2001:db8::1", "2001:db8::2", "10.0.0.1"]
 
 

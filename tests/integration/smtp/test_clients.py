@@ -17,7 +17,7 @@ def make_message(to: str = "support@example.com") -> EmailMessage:
     message["From"], message["To"], message["Subject"] = "a@client.test", to, "Grüße"
     message.set_content("a line\n.a dot\n..two\n.\nend\n")
     message.add_attachment(bytes(range(256)) * 400, maintype="image", subtype="png", filename="x.png")
-    message.set_boundary("=_one")  # otherwise, each serialisation would generate a new boundary
+    message.set_boundary("=_one")  # otherwise, send_message() would generate a boundary in a copy only
     return message
 
 

@@ -107,7 +107,7 @@ async def test_connection_counts_until_it_is_closed() -> None:
             connection.check_deadlines(now + 11.0, 300.0)
             assert abort.call_count == 1
         connection.connection_lost(None)
-        connection.connection_lost(None)  # the event loop may report the loss twice
+        connection.connection_lost(None)  # a second report has no effect
         assert server.server.connection_count == server.server._context.limits.connection_count == 0
 
 

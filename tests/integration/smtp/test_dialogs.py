@@ -1,7 +1,7 @@
 """Runs every `tests/dialogs/*.dialog` against a running server.
 
-`SETTINGS` contains the settings of the dialogues that do not run with the defaults. `PREPARATIONS` contains the
-dialogues that tests/system omits, and the context in which each of them runs here.
+`SETTINGS` contains the settings that some dialogues need; those of STARTTLS also get a certificate. `PREPARATIONS`
+contains the dialogues that tests/system omits, and the context in which each of them runs here.
 """
 
 import asyncio
@@ -61,7 +61,7 @@ async def fail_accept(server: RunningSmtpServer, failure: Exception) -> AsyncIte
 
 
 async def send_slowly(server: RunningSmtpServer) -> None:
-    """Feeds three bytes of content at a time to each connection, so that no read times out."""
+    """Feeds three bytes at a time to each connection that receives content, so that no read times out."""
     while True:
         for connection in list(server.server._connections):
             if connection.phase is Phase.CONTENT:

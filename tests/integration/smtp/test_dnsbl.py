@@ -1,4 +1,7 @@
-"""DNS block lists are queried for the client's address, and ignored while they do not answer."""
+"""DNS block lists are queried for the client's address, and ignored while they do not answer.
+
+Guesses of recipients are delayed.
+"""
 
 import asyncio
 from collections.abc import Iterable

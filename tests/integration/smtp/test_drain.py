@@ -1,4 +1,4 @@
-"""Shutdown: idle sessions get 421, messages can be completed in a grace period, and accepted mail is never lost."""
+"""Shutdown: idle sessions get 421, and messages can be completed in a grace period."""
 
 import asyncio
 from datetime import timedelta

@@ -1,6 +1,6 @@
 """Pipelined commands of one peer do not starve other connections.
 
-The tests count the commands that run between two iterations of the event loop, and measure no time.
+The first test counts the commands that run between two iterations of the event loop.
 """
 
 import asyncio
@@ -67,7 +67,7 @@ async def test_chunk_reads_only_its_own_bytes(monkeypatch: pytest.MonkeyPatch) -
 
 
 async def test_empty_chunks_are_idle_commands() -> None:
-    """Without a limit, a client could send empty chunks forever."""
+    """The number of empty chunks is limited."""
     async with running_server() as server:
         client = await open_session(server.host, server.port)
         await client.send_bytes(b"BDAT 0\r\n" * 120)

@@ -116,7 +116,7 @@ async def test_disconnect_after_the_final_dot_does_not_cancel_the_commit(ending:
 
 
 async def test_pipelined_commands_of_a_lost_client_are_not_run() -> None:
-    """The client cannot see the replies and will resend."""
+    """The client cannot see the replies, and can resend."""
     mail = b"MAIL FROM:<a@client.test>\r\nRCPT TO:<support@example.com>\r\nBDAT 3 LAST\r\none"
     async with running_server() as server:
         server.mails.gate = asyncio.Event()

@@ -1,6 +1,6 @@
-"""SMTP smuggling over sockets: no CR, LF, NUL or dots around the end of data start a second message.
+"""SMTP smuggling over sockets: no tested combination of CR, LF, NUL and dots starts a second message.
 
-These tests send the sequences that some mail servers accept as the end of a message.
+The combinations include sequences that some mail servers accept as the end of a message.
 """
 
 import itertools

@@ -35,7 +35,7 @@ async def test_a_cancelled_transaction_gives_its_connection_back(store: Store, s
             await asyncio.sleep(0)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-    # The COMMIT of a cancelled task may still be running; this transaction starts after it.
+    # The COMMIT of a cancelled task may still be running. On SQLite, this transaction starts after it.
     async with store.database.transaction() as transaction:
         before = await transaction.fetch_one("routing_version")
         await transaction.execute("routing_increment_version")
@@ -90,7 +90,7 @@ async def test_a_cancelled_writer_does_not_wait_for_the_lock_of_another_process(
 
 
 async def test_a_cancelled_reader_is_interrupted(tmp_path: Path) -> None:
-    """Endless queries would otherwise block all other queries."""
+    """An endless query would otherwise block its reader connection."""
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT COUNT(*) AS c FROM n WHERE i < 0"
     queries = {query: catalog.load_catalog()[query] for query in catalog.load_catalog().names()}
     queries["endless"] = catalog.build_query("endless", endless, endless)

@@ -1,4 +1,4 @@
-"""The SQLite writer survives a cancellation at any point."""
+"""The SQLite writer after a cancellation, and the threads after a failed open."""
 
 import asyncio
 import threading
@@ -15,7 +15,7 @@ from tests.support.stores import sqlite_store
 
 @pytest.mark.parametrize("steps", range(12))
 async def test_a_cancelled_transaction_leaves_the_writer_free(tmp_path: Path, steps: int) -> None:
-    """The task is cancelled at BEGIN, in the body or at COMMIT."""
+    """The task is cancelled after `steps` iterations of the event loop."""
     async with sqlite_store(tmp_path) as store:
         await seeds.insert_workspace(store.database)
 

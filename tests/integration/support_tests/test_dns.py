@@ -1,4 +1,4 @@
-"""The DNS stand-in, queried by dnspython's resolver."""
+"""The DNS stand-in, queried with dnspython."""
 
 import asyncio
 
