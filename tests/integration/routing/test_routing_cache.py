@@ -173,7 +173,7 @@ async def test_blocked_senders_are_refused(routing: RecordingCache) -> None:
 async def test_query_after_a_change_does_not_share_an_older_answer(routing: RecordingCache) -> None:
     await routing.resolve("support@example.com")
     query = asyncio.create_task(routing.resolve("new@example.com"))
-    await asyncio.sleep(0)  # the task starts its database query
+    await asyncio.sleep(0)  # the query is pending now
     await routing.add_alias("new")
     routing.cache.invalidate()
     assert isinstance(await routing.resolve("new@example.com"), Target)
