@@ -1,1 +1,1 @@
-"""Tests of all packages. `support` contains the code that they share."""
+"""Tests of all packages. `support` contains shared code."""

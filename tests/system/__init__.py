@@ -1,1 +1,1 @@
-"""Tests of started programs: installations, crashes, faults, restarts, the browser. Also packaging and cost growth."""
+"""Tests of started programs. Also packaging, rules for the whole repository and cost growth."""

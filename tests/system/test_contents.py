@@ -149,7 +149,7 @@ async def test_failing_parse_does_not_hide_other_search_results(installation: In
             raise RuntimeError("an internal error")
         return await parse_original(message_id, retry=retry)
 
-    installation.contents.parse = parse  # type: ignore[method-assign]  # simulates an error that no message can cause
+    installation.contents.parse = parse  # type: ignore[method-assign]  # simulates an internal error
     with capture_logs() as logs:
         assert await installation.search("parcel") == [1]
     assert [line["message_id"] for line in logs if line["event"] == "parsing.prefetch_failed"] == [failing_id]

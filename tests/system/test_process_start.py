@@ -104,7 +104,7 @@ async def test_orphans_are_reaped_and_exit_codes_are_kept() -> None:
     ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -9), (signal.SIGUSR1, 138)]
 )
 async def test_signal_before_handlers_are_installed(number: signal.Signals, code: int) -> None:
-    """The kernel would ignore these signals if the program itself were PID 1, because no handler is installed yet."""
+    """If the program itself were PID 1, the kernel would ignore SIGTERM and other signals that have no handler."""
     source = (
         "from emailrouter import process_start; process_start.prepare(); "
         "import os, sys; print(os.getpid(), flush=True); sys.stdin.read()"

@@ -1,7 +1,7 @@
 """A Debian system with systemd, installed by debootstrap and booted by systemd-nspawn.
 
-The machine has its own loopback interface and no other network. Only scripts run with `registries=True` use the
-network of the host. Requires root, `debootstrap` and `systemd-nspawn` (Debian: systemd-container).
+The machine is not connected to the network of the host, which only scripts run with `registries=True` use. Requires
+root, `debootstrap` and `systemd-nspawn` (Debian: systemd-container).
 """
 
 import os
@@ -30,7 +30,7 @@ class Machine:
     """A context manager that installs and boots a Debian system, and removes it at the end.
 
     Args:
-        authority: PEM file of the CA that signed the certificates of the package registries; None for a public CA.
+        authority: PEM file of the CA that signed the certificate of the Python registry; None for a public CA.
     """
 
     def __init__(self, root: Path, *, name: str, mirror: str | None = None, authority: Path | None = None) -> None:

@@ -1,8 +1,8 @@
 """Replacements for the Internet inside the machine: DNS, a certificate authority, Slack and public addresses.
 
 The machine trusts the authority, which stands in for Let's Encrypt. The stand-in for Slack is an HTTPS server at
-`hooks.slack.com` in a separate network namespace and rejects what Slack rejects. The addresses are from a block of
-RFC 7535 (AS112), so that the program does not reject them as private.
+`hooks.slack.com` in a separate network namespace and applies the rules of `tests.support.slack_rules`. The addresses
+are from a block of RFC 7535 (AS112), so that the program does not reject them as private.
 """
 
 import json
@@ -115,7 +115,7 @@ def start_slack(machine: Machine) -> None:
 
 
 def issue(machine: Machine, name: str, folder: str | None = None) -> None:
-    """Writes the certificate files that certbot would have written."""
+    """Writes a certificate chain and a key with the file names of certbot, by default to the folder of certbot."""
     machine.run(f"/usr/local/lib/surroundings/issue {name} {folder or f'/etc/letsencrypt/live/{name}'}")
 
 
@@ -130,7 +130,7 @@ def publish(machine: Machine, printed: str) -> None:
 
 
 def posts(machine: Machine) -> list[dict[str, Any]]:
-    """Returns the payloads of the posts to Slack. Raises `Failed` if Slack would reject one of them."""
+    """Returns the payloads of the posts to Slack. Raises `Failed` if one violates Slack's rules or has a wrong path."""
     found = []
     for line in machine.run(f"cat {_POSTS} 2>/dev/null || true")[1].splitlines():
         path, payload, refused = json.loads(line)

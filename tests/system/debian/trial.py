@@ -11,7 +11,7 @@ ROLES = ("emailrouter-smtp.service", "emailrouter-api.service", "emailrouter-del
 CONFIGURATION = "/etc/emailrouter/emailrouter.toml"
 
 # Four threads send mail and one requests /readyz, for as many seconds as the argument says. A connection without a 220
-# greeting counts as `refused`. A later failure counts as `deferred`, because a mail server would retry.
+# greeting counts as `refused`, a later failure as `deferred`.
 _SENDERS = """
 import json, smtplib, sys, threading, time, urllib.request
 from email.utils import formatdate, make_msgid
@@ -131,7 +131,7 @@ def test_invalid_configuration(machine: Machine, unit: str, socket: str) -> str:
 
 
 def test_system_calls(machine: Machine, *units: str) -> str:
-    """The program makes no denied system call: it works while such a call would kill the process."""
+    """The program works while a system call that the unit denies would kill it."""
     for unit in units:
         machine.put(f"/etc/systemd/system/{unit}.d/kill.conf", "[Service]\nSystemCallErrorNumber=\n")
     machine.run(f"systemctl daemon-reload; systemctl restart {' '.join(units)}")

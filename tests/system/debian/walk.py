@@ -1,12 +1,12 @@
-"""Runs every command block of docs/operations.md, in order, on a fresh Debian under a real systemd.
+"""Runs the command blocks of docs/operations.md, except certbot, on a fresh Debian under a real systemd.
 
 The walk covers the installation, a message from a real Postfix to a stand-in for Slack, backup, restore, upgrade, the
-move to PostgreSQL and a reboot, and tests the units.
+move to PostgreSQL and a reboot, and tests the units. It fails if a block was not run.
 
     python -m tests.system.debian.walk [--mirror URL] [--authority FILE]
 
-The walk requires root, debootstrap and systemd-nspawn, and takes about four minutes. The walk is not part of the test
-suite, because it downloads packages from Debian and a Python registry.
+The walk requires root, debootstrap and systemd-nspawn. The walk is not part of the test suite, because it downloads
+packages from Debian and a Python registry.
 """
 
 import argparse
@@ -29,7 +29,7 @@ SOURCE = "usr/local/src/emailrouter"
 
 
 class Walk:
-    """One run of the commands and tests. Errors raise `Failed`."""
+    """One run of the commands and tests. A failed command or test raises `Failed`."""
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine

@@ -30,7 +30,7 @@ SETTINGS: dict[str, object] = {
 CLIENT_TIMEOUT = aiohttp.ClientTimeout(total=30)
 JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-# READS and WRITES contain each kind of request that queries the database.
+# Different kinds of requests that query the database.
 READS = (
     "/api/domains",
     "/api/emails/tickets?q=word",
@@ -75,7 +75,7 @@ async def test_postgresql_hangs(stoppable_postgres: Callable[[], PostgresServer]
         client = await new_admin(system, session)
         assert await client.get("/api/domains") == 200
         await stoppable_postgres().pause()
-        # The first requests hang in a statement, later ones in opening a connection.
+        # The second round meets the pool that the first one left behind.
         for _ in range(2):
             assert set(await asyncio.gather(*(client.get(path) for path in READS))) == {503}
             assert set(await asyncio.gather(*(client.post(*write) for write in WRITES))) == {503}

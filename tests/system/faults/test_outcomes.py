@@ -1,4 +1,4 @@
-"""Faults in the program or the database lengthen no retry wait and leave no interrupted attempt without an outcome."""
+"""An unavailable database does not lengthen the wait for a retry. An interrupted attempt gets the outcome `lost`."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ FIRST_WAIT = WAIT_SECONDS[0] * SECOND
 
 
 async def test_database_restarts_do_not_lengthen_the_wait(store: Store) -> None:
-    """The longer waits of the retry schedule apply only to failing endpoints."""
+    """Longer waits of the retry schedule apply only to failures of the endpoint, but count all earlier attempts."""
     outboxes = Outboxes(Installation(store))
     await outboxes.seed()
     for _ in range(6):
@@ -30,7 +30,7 @@ async def test_database_restarts_do_not_lengthen_the_wait(store: Store) -> None:
 
 
 async def test_an_interrupted_attempt_is_lost_also_after_parking(store: Store) -> None:
-    """The permanent failure of one delivery parks both deliveries and resets both claims."""
+    """The permanent failure of one delivery parks both deliveries and resets their counts of claims."""
     outboxes = Outboxes(Installation(store), replace(LIMITS, digest_after=1))
     await outboxes.seed(2)
     assert len((await outboxes.claim_batch()).deliveries) == 2

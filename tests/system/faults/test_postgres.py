@@ -32,7 +32,7 @@ SETTINGS: dict[str, object] = {
     "database.pool_size": 4,
 }
 MAILS = 12
-SMALL_DISK_BYTES = 40 * 1024 * 1024  # two empty databases occupy 18 MiB
+SMALL_DISK_BYTES = 40 * 1024 * 1024  # more than the databases need before the load
 OWN_SESSIONS = "application_name = 'emailrouter'"
 
 
@@ -138,7 +138,7 @@ async def test_connections_are_disallowed_while_the_program_runs(stoppable_postg
 
 
 async def test_connections_are_lost_inside_a_transaction(stoppable_postgres: Server, tmp_path: Path) -> None:
-    """An administrator terminates the program's sessions inside each kind of transaction, and during parsing."""
+    """An administrator terminates the program's sessions inside several kinds of transactions, and during parsing."""
     places = ("message-written:2", "accept-commit:4", "attempt-written:3", "outcome-written:5", "parsing:7")
     async with system_with_load(tmp_path, stoppable_postgres) as (system, mta):
         options = [option for place in places for option in ("--stop-at", place)]

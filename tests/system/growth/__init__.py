@@ -6,8 +6,8 @@ memory is too large. docs/decisions/0017-cost-growth.md explains why this test m
 
 - `test_growth.py` (`make test`): each subject with a fixed set of shapes.
 - `python -m tests.system.growth.long --seconds N` (`make fuzz`): random shapes.
-- `python -m tests.system.growth.long --table`: the shapes of `make test` at larger sizes, as a table.
+- `python -m tests.system.growth.long --table`: the shapes of `make test`, as a table.
 
-Add each new function that reads untrusted bytes to `SUBJECTS`. `test_inventory.py` fails for a module that is neither
-run nor in `exempt.EXEMPT`.
+Add each new function that reads untrusted bytes to `SUBJECTS`. `test_inventory.py` fails for a module that no subject
+runs and `exempt.EXEMPT` does not cover.
 """

@@ -106,7 +106,7 @@ def validate_webhook_url(data: bytes) -> None:
 
 
 def build_notification(data: bytes) -> TicketNotification:
-    """Puts `data` in every field that a sender controls."""
+    """Puts `data` in fields that a sender controls."""
     value = decode_text(data)
     row = {"event": "opened", "ticket_id": "ticket_1", "number": 1, "status": "open", "received_at": 0}
     row |= {"subject": value[:998], "from_name": value[:320], "from_address": value[:320], "address": value[:320]}

@@ -75,7 +75,7 @@ def _ticket(value: str) -> Ticket:
 
 
 def _view(content: bytes) -> MessageView:
-    """Puts `content` in every field that a sender controls."""
+    """Puts `content` in fields that a sender controls."""
     value = decode_text(content)
     files = tuple(
         Attachment(n, value[:120], "a/b", 1, inline=False, content_id="", kind="file") for n in range(len(value) // 100)

@@ -1,4 +1,4 @@
-"""Modules and packages that no subject runs, with the reasons."""
+"""Modules and packages that need no subject, with the reasons. A subject may run modules of such a package."""
 
 _VALUES = "declares values and types; parses nothing"
 _WIRING = "constructs and connects objects; parses no untrusted input"

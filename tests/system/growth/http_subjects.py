@@ -38,7 +38,7 @@ from tests.system.growth.shapes import JSON, URL, Shape
 from tests.system.growth.subject import PLAIN, Subject, decode_text
 
 _HEAD = 8190  # maximum bytes of a line and of a field in aiohttp
-_HEADS = 65536  # maximum bytes of a request head
+_HEADS = 65536  # bytes of a request head; aiohttp accepts more
 _BODY = 1048576  # bytes, the default of [api] max_body_bytes
 _NETWORKS = (ip_network("127.0.0.0/8"), ip_network("::1/128"), ip_network("192.0.2.0/24"))
 T = TypeVar("T")

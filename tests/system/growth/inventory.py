@@ -1,4 +1,4 @@
-"""All functions of the product that read untrusted bytes."""
+"""All growth-test subjects."""
 
 from __future__ import annotations
 

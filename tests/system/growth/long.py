@@ -1,4 +1,4 @@
-"""The long form of the cost growth test: larger inputs, traced memory, random shapes.
+"""The long form of the cost growth test, with traced memory and random shapes.
 
 `python -m tests.system.growth.long --seconds 900` (`make fuzz`) continues from the state of the last run, in the folder
 `--state`. `--table` measures the shapes of `make test` once. The exit code is 1 if a limit is violated.

@@ -22,16 +22,15 @@ from typing import Protocol, cast
 
 from tests.system.growth.shapes import Shape
 
-MAX_FACTOR = 2.5  # maximum factor of CPU time per doubling of the input; n log n stays below 2.2
-MIN_STEP_SECONDS = 0.010  # CPU time of a call; noise dominates shorter calls
+MAX_FACTOR = 2.5  # maximum factor of CPU time per doubling; n log n stays below 2.2 if n > 1024
+MIN_STEP_SECONDS = 0.010  # two doublings count only if the last call takes more CPU time
 RUNS = 5
-CALL_SECONDS = 3.0  # maximum CPU time of a call; the call on half the input took a fraction of a second
-# Maximum peak memory in bytes per input byte. Texts and parsed elements need up to about 200, an HTML bomb 32,000.
-MAX_MEMORY_FACTOR = 600
+CALL_SECONDS = 3.0  # maximum CPU time of a call
+MAX_MEMORY_FACTOR = 600  # maximum peak memory in bytes per input byte
 _FIRST_SIZE = 256
 _SLOW_SECONDS = 0.5  # after a longer last call, sizes are measured less often and no larger size follows
 _SUSPECT_FACTOR = 2.35  # shapes with a larger factor are measured again
-_TRACE_SECONDS = 0.002  # the first longer call is repeated with traced memory, which takes ten times as long
+_TRACE_SECONDS = 0.002  # the first longer call is repeated with traced memory, which is slower
 _MAX_TRACE_SECONDS = 0.02  # memory is traced only if `until` is larger
 
 
@@ -101,6 +100,7 @@ def survey(subject: Measurable, shapes: Sequence[Shape], *, until: float) -> Ite
     """Yields the growth of each shape.
 
     The size doubles until a call takes more than `until` seconds of CPU time or the size reaches the subject's limit.
+    The first three sizes are always measured. A suspect shape may be measured at one more size.
     """
     context = multiprocessing.get_context("fork")
     todo = list(shapes)
@@ -200,7 +200,7 @@ def _sizes(limit: int) -> Iterator[int]:
 
 
 def _factors(seconds: Sequence[float]) -> list[float]:
-    """Returns the factor of CPU time for each doubling, or 0 if the longer time is too short to measure."""
+    """Returns the factor of CPU time for each doubling, or 0 if the time for the larger size is too short."""
     return [larger / max(step, 1e-6) if larger > MIN_STEP_SECONDS / 5 else 0.0 for step, larger in pairwise(seconds)]
 
 

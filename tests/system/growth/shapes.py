@@ -1,7 +1,7 @@
 """Inputs of any size: a prefix, a repeated unit and a suffix.
 
-The prefix starts a match, the unit can be matched in several ways, and the suffix makes every match fail. Inefficient
-regular expressions are slow on such inputs.
+Inefficient regular expressions are slow if the prefix starts a match, the unit can be matched in several ways, and the
+suffix makes every match fail.
 """
 
 from __future__ import annotations

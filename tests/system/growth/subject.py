@@ -17,7 +17,7 @@ class Subject:
 
     Attributes:
         run: Processes the bytes of a shape; catches exceptions that the product handles.
-        limit: Maximum bytes that reach the function; the product rejects or truncates longer input.
+        limit: Maximum size of the inputs in bytes. The product may accept larger ones.
         families: Groups of units, from which the shapes are built.
         regressions: Shapes of fixed defects.
         base: Memory in bytes that is independent of the input.
@@ -38,7 +38,10 @@ class Subject:
 
     @property
     def quick_shapes(self) -> tuple[Shape, ...]:
-        """The shapes of `make test`. Without `quick`, a few units represent all units of `PLAIN`."""
+        """The shapes of `make test`, without `regressions`.
+
+        Without `quick`, a few units represent all units of `PLAIN`.
+        """
         if self.quick:
             return shapes.single_shapes(self.quick)
         plain = {unit for family in PLAIN for unit in family}

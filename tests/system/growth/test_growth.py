@@ -8,7 +8,7 @@ from tests.system.growth.measure import MIN_STEP_SECONDS, Growth, survey
 from tests.system.growth.shapes import Shape
 from tests.system.growth.subject import Subject
 
-LONGER_SECONDS = 0.1  # some fixed defects showed quadratic growth only at large sizes
+LONGER_SECONDS = 0.1  # regressions are measured at larger sizes
 
 
 def find_violations(subject: Subject, *shapes: Shape, until: float = MIN_STEP_SECONDS) -> list[str]:

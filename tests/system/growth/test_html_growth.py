@@ -198,7 +198,7 @@ def test_html_with_only_references_keeps_its_text() -> None:
 
 
 def test_reopened_elements_stay_small() -> None:
-    """The worst HTML within the limits needs at most 64 MiB, measured in a separate process."""
+    """HTML with many reopened elements raises the peak memory by at most 64 MiB, measured in a separate process."""
     html = f"<ul><li>{open_elements(90)}{('<li>' + 'x' * 100) * 700}"
     assert not is_too_complex(html)
     pid = os.fork()

@@ -1,4 +1,4 @@
-"""Every module of the packages in `SCOPE` is run by a subject or is exempt with a reason."""
+"""Every module of the packages in `SCOPE`, except `__init__`, is run by a subject or is exempt with a reason."""
 
 import sys
 from pathlib import Path

@@ -63,7 +63,7 @@ def split_quoted_text(data: bytes) -> None:
 
 
 def parse_formatting_elements(data: bytes) -> object:
-    """Parses HTML with many open formatting elements, which the parser reopens in each block of `data`."""
+    """Parses HTML with many open formatting elements, which an HTML parser reopens in each block of `data`."""
     half = len(data) // 2
     opened = b"".join(b"<b title=%d>" % number for number in range(half // 12))
     return mail_parser.parse(b"Content-Type: text/html\r\n\r\n" + opened + data[:half])

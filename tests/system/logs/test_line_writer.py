@@ -1,4 +1,4 @@
-"""Lines reach a stream whole and in order, or are counted as dropped. A write never waits and never raises."""
+"""Lines reach a stream in order, or are counted as dropped. A write does not wait for the reader and never raises."""
 
 import errno
 import io

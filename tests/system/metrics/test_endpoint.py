@@ -32,9 +32,9 @@ async def installation(tmp_path: Path, slack: SlackStandIn) -> AsyncIterator[Ins
 
 
 async def wait_until_parked(installation: Installation) -> None:
-    """Waits until the parked delivery is committed, which happens after its log event.
+    """Waits until the database contains a parked delivery.
 
-    The metrics of the database are cached for five seconds, so a scrape before the commit would hide the delivery.
+    The metrics of the database are cached for at least five seconds, so an earlier scrape would hide the delivery.
     """
     async with asyncio.timeout(10):
         while not (row := await installation.database.fetch_one("metrics_queue")) or not row["parked"]:  # noqa: ASYNC110 - no event: another process writes it

@@ -121,7 +121,7 @@ async def test_the_move_command(postgres_url: str, tmp_path: Path) -> None:
     cli.env["database.url"] = postgres_url
     users = (await cli.json("user", "list"))["users"]
     assert [user["email"] for user in users] == [ADMIN]
-    # The unchanged secret key decrypts the copied settings.
+    # The command accepts the secret key, which belongs to the copied data.
     assert (await cli.json("integration", "change", "general", "--name", "new"))["name"] == "new"
     assert "--to is the source database" in await cli.error_line("move", "--to", postgres_url, code=2)
     assert "--to must be" in await cli.error_line("move", "--to", "mysql://x/y", code=2)

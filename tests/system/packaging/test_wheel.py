@@ -1,4 +1,4 @@
-"""The wheel is built without a network and contains everything that an installation needs."""
+"""The wheel contains the program, the systemd units, the sample configuration and the man page."""
 
 import subprocess
 import sys

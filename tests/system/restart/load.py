@@ -36,7 +36,7 @@ class SenderLoad:
     async def wait_for_more(self, n: int, *, timeout: float = 60) -> None:
         """Allows 2 * `n` more messages, and returns when `n` more were accepted, while senders continue.
 
-        So the number of messages does not depend on the duration of a restart.
+        So even a long restart causes a limited number of messages.
         """
         wanted = len(self.accepted) + n
         for _ in range(2 * n):
@@ -111,7 +111,7 @@ class RequestResults:
 
 @asynccontextmanager
 async def send_requests_under_load(address: tuple[str, int], load: SenderLoad) -> AsyncIterator[RequestResults]:
-    """Sends one HTTP request for each accepted message of `load`, each on a new connection."""
+    """Sends at most one HTTP request for each accepted message of `load`, each on a new connection."""
     results, stop = RequestResults(), asyncio.Event()
     url = f"http://{address[0]}:{address[1]}/readyz"
 

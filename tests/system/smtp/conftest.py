@@ -1,4 +1,4 @@
-"""Re-exports the fixtures of `tests.unit.smtp.conftest`."""
+"""Re-exports the fixtures and the event loops of `tests.unit.smtp.conftest`."""
 
 from tests.unit.smtp.conftest import ca, pytest_asyncio_loop_factories, tls_client, tls_files
 

@@ -1,11 +1,11 @@
 """Sends random and mutated sessions to the server, for any duration: `make fuzz-smtp SECONDS=900`.
 
 A round opens a few connections to a real `smtp.server.Server` over in-memory transports. Bytes arrive in random pieces.
-The seed and the number of a round reproduce it exactly (`--round N`). A state file makes each run continue where the
-last run ended. Each round checks that
+`--round N` repeats a round from its number and the seed. A state file makes each run continue where the last run ended.
+Each round checks that
 
 - every reply is a known one, and each command line gets one reply;
-- a message is accepted if and only if it got `250`, with the bytes that `tests.unit.smtp.test_data.reference` finds;
+- each message that got `250` was accepted with the right bytes (`tests.unit.smtp.test_data.reference` for DATA);
 - no memory stays reserved, no connection stays counted, and no task raised an exception.
 
 pytest does not collect this module. Add a test for each finding to `tests/dialogs` or to the tests of the code.
@@ -69,7 +69,7 @@ async def check_round(server: RunningSmtpServer, seed: int, number: int, raised:
 
 
 def _abbreviate(data: bytes) -> str:
-    """Replaces long runs of one byte by the byte and a count."""
+    """Returns `repr(data)` with long runs of one character replaced by the character and a count."""
     return re.sub(r"((.)\2{40})\2*", lambda run: f"{run[2]}*{len(run[0])}", repr(data))
 
 

@@ -13,7 +13,7 @@ from tests.support.smtp_doubles import HOSTNAME, RunningSmtpServer
 from tests.unit.smtp.test_data import reference
 
 MAX_MESSAGE_BYTES = 100_000
-DISCARD_LIMIT = 120_000  # bytes; reading up to the default of 64 MiB would take a second in each round
+DISCARD_LIMIT = 120_000  # bytes; with the default of 64 MiB, rounds would take longer
 
 _REPLY = re.compile(rb"(?:([2-5][0-9][0-9])-[ -~]*\r\n)*([2-5][0-9][0-9]) [ -~]*\r\n")
 _FIXED = {reply.encoded: reply for reply in vars(replies).values() if isinstance(reply, Reply)}

@@ -25,7 +25,7 @@ async def test_no_free_descriptors(tmp_path: Path, slack: SlackStandIn) -> None:
         AsyncExitStack() as clients,
     ):
         host, port = split_address((await program.ready())["smtp"][0])
-        # The first message opens the files of the database.
+        # The first message may open files that stay open.
         assert (await send_mail(host, port, *MAIL, b"Subject: 1\r\n\r\nx\r\n")).code == 250
         _, hard = resource.prlimit(program.pid, resource.RLIMIT_NOFILE)
         resource.prlimit(program.pid, resource.RLIMIT_NOFILE, (count_descriptors(program.pid) + FREE, hard))

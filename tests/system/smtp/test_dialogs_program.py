@@ -23,7 +23,7 @@ SETTINGS_SETS = {
 
 
 async def create_rows(installation: Installation) -> None:
-    """Creates the domains and aliases that `KnownRecipients` simulates."""
+    """Creates domains and aliases like those of `KnownRecipients`."""
     database, workspace = installation.database, installation.workspace_id
     domain = await seeds.insert_domain(database, workspace, DOMAIN)
     for local_part in ("support", "sales", "büro", "user1", "user2", "user3"):

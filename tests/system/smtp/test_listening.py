@@ -78,7 +78,7 @@ async def test_waiting_connections_are_accepted_in_batches() -> None:
 
 
 async def test_connections_accepted_during_shutdown_get_421() -> None:
-    """Some of these connections have left the kernel's queue but have no session yet."""
+    """Some of these connections may have left the kernel's queue but have no session yet."""
     async with running_server() as server:
         clients = [socket.create_connection((server.host, server.port)) for _ in range(8)]
         await wait_until(lambda: server.server.connection_count > 0, "the first is accepted")
@@ -116,7 +116,7 @@ def test_systemd_sockets_of_another_process_are_ignored() -> None:
 
 @pytest.mark.parametrize("names", ["mail:api:more", "api:api:mail", "", "a:b"])
 def test_systemd_sockets_are_selected_by_name(names: str) -> None:
-    """Descriptors 3 to 5 are in use in this process, so the test starts another process."""
+    """Descriptors 3 to 5 may be in use in this process, so the test starts another process."""
     program = textwrap.dedent("""
         import os, socket, sys
         from router.sockets import inherited_sockets
@@ -143,7 +143,7 @@ def test_systemd_sockets_are_selected_by_name(names: str) -> None:
 
 
 def test_systemd_sockets_become_nonblocking_and_uninheritable() -> None:
-    """Descriptor 3 is in use in this process, so the test starts another process."""
+    """Descriptor 3 may be in use in this process, so the test starts another process."""
     program = textwrap.dedent("""
         import os, sys
         from router.sockets import inherited_sockets

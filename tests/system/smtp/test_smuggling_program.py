@@ -1,6 +1,6 @@
 """SMTP smuggling through the real program creates no additional ticket.
 
-`tests.integration.smtp.test_smuggling` tries many sequences. These tests try those that other servers accepted.
+`tests.integration.smtp.test_smuggling` tries many more sequences.
 """
 
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.support.slack import SlackStandIn
 from tests.support.smtp import RawSmtp
 from tests.unit.smtp.test_data import reference
 
-# Postfix, Exim, Sendmail, Cisco's gateway or aiosmtpd once accepted these as the end of data.
+# A lenient server may accept these as the end of data.
 ENDS = [
     b"\n.\n",
     b"\n.\r\n",

@@ -1,4 +1,4 @@
-"""After STARTTLS, replies are encrypted and the server keeps no state from before. Certificates are reloaded."""
+"""STARTTLS: encrypted replies, failed handshakes, and certificates, which are reloaded."""
 
 import asyncio
 import contextlib
@@ -56,7 +56,7 @@ async def test_with_protocol_values(tls_files: TlsPair, tls_client: ssl.SSLConte
 async def test_commands_with_the_last_handshake_message_are_answered_inside_tls(
     tls_files: TlsPair, tls_client: ssl.SSLContext
 ) -> None:
-    """One packet contains the client's Finished message and its first commands.
+    """The client sends its Finished message and its first commands at once.
 
     The server must send no reply before `start_tls` returns.
     """

@@ -30,7 +30,7 @@ async def test_forked_program_starts_like_an_executed_one(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("fresh", [False, True], ids=["forked", "executed"])
 def test_ignored_signals_are_not_inherited(fresh: bool) -> None:
-    """Shell scripts and `nohup` start programs with ignored signals."""
+    """`nohup` and the background jobs of shell scripts start programs with ignored signals."""
     code = f"""
 import asyncio, json, signal, sys
 sys.path.insert(0, {str(ROOT)!r})

@@ -24,7 +24,10 @@ _FIRST = 3  # SD_LISTEN_FDS_START in sd_listen_fds(3)
 
 
 def run_activated(settings: Mapping[str, object], folder: Path, *addresses: str) -> Program:
-    """Returns `serve` under systemd-socket-activate, which passes only the environment variables of `-E` options."""
+    """Returns `serve` under systemd-socket-activate.
+
+    systemd-socket-activate passes only a few environment variables, such as PATH, and those of `-E` options.
+    """
     env = environment({**settings, "smtp.listen": "systemd"})
     passed = [name for name in env if name.startswith(("EMAILROUTER_", "PYTHON"))]
     options = [option for address in addresses for option in ("-l", address)]

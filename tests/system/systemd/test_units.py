@@ -114,7 +114,7 @@ def test_starting_unit_waits_for_free_ports() -> None:
 
 @pytest.mark.parametrize("name", [path.name for path in UNITS if path.suffix == ".socket"])
 def test_restarts_by_connections_are_limited(name: str) -> None:
-    """A start takes half a second, so systemd's default limit of 20 activations in 2 s would never apply."""
+    """A start takes more than 0.1 s, so systemd's default limit of 20 activations in 2 s would never apply."""
     socket = unit(name)["Socket"]
     assert int(socket["TriggerLimitIntervalSec"][0]) / int(socket["TriggerLimitBurst"][0]) > 1
 
@@ -182,7 +182,7 @@ def size_in_bytes(text: str) -> int:
 
 
 def needed_memory(name: str) -> int:
-    """Returns the bytes that a unit needs when its roles reach all limits of the program."""
+    """Estimates the bytes that a unit needs when its roles reach all limits of the program."""
     smtp = Config().smtp
     receives = 2 * smtp.max_bytes_in_flight + smtp.max_connections * _CONNECTION
     worker = contents_worker.BASE_MEMORY_BYTES + contents_worker.MEMORY_PER_MESSAGE_BYTE * smtp.max_message_bytes
