@@ -209,7 +209,7 @@ _LOCAL_PARTS = (Shape(b'"a"@'),)  # a fixed quadratic defect: each address copie
 SUBJECTS = (
     Subject("headers: From", make_header_parser(b"From: ", b"\r\n "), _HEAD, _FIELDS, _LOCAL_PARTS),
     Subject(
-        "headers: To and 4 more address fields",
+        "headers: To and Cc",
         make_header_parser(b"To: ", b"\r\nCc: "),
         _HEAD,
         _FIELDS,

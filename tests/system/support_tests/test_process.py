@@ -126,7 +126,7 @@ def test_settings_become_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "PATH" not in environment({"PATH": None})
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")
+@pytest.mark.skipif(sys.platform != "linux", reason="uses PR_SET_PDEATHSIG of Linux")
 async def test_a_killed_test_run_leaves_no_program_behind() -> None:
     code = f"""
 import asyncio, sys
