@@ -1,1 +1,1 @@
-"""Tests without external effects: they start no process, open no socket and use no database."""
+"""Tests that start no process, and use no network and no database."""

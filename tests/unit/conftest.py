@@ -1,4 +1,4 @@
-"""Fails a unit test that opens a socket or a database, or starts a process."""
+"""Fails a unit test that binds or connects a socket, looks up a host, opens a SQLite database, or starts a process."""
 
 import sys
 from collections.abc import Iterator

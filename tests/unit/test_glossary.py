@@ -1,7 +1,7 @@
 """No name or text contains a word that docs/style.md bans.
 
-Exempt are the documents that list the words, quotations of RFCs, tokens of protocols and SQL, messages in fixtures, and
-released versions in the changelog.
+Exempt are, among others, the documents that list the words, quotations of RFCs, tokens of protocols and SQL, messages
+in fixtures, and released versions in the changelog.
 """
 
 from __future__ import annotations
@@ -132,7 +132,10 @@ def violations(path: str, text: str, banned: Iterable[Ban]) -> list[str]:
 
 
 def files() -> Iterator[str]:
-    """Yields the paths of all files outside hidden and build folders, without git: unit tests start no process."""
+    """Yields the paths of files, except those in hidden folders other than `.ci` and in build folders.
+
+    Does not use git, because unit tests start no process.
+    """
     for top in ROOT.iterdir():
         if top.name == ".ci" or (top.is_dir() and not top.name.startswith((".", "build", "dist"))):
             yield from (str(path.relative_to(ROOT)) for path in top.rglob("*") if path.is_file())
@@ -148,7 +151,7 @@ def test_no_file_contains_a_banned_word() -> None:
         try:
             text = (ROOT / path).read_text(encoding="utf-8")
         except UnicodeDecodeError:
-            continue  # a fixture with bytes that are not text
+            continue  # a file that is not UTF-8
         found += violations(path, text, banned)
     assert found == []
 

@@ -106,7 +106,7 @@ def _choose_id(kind: str, value: str) -> str:
 
 
 def _local_url(url: str) -> str:
-    """Returns a URL without a host unchanged, otherwise a webhook of the Slack stand-in, which may be removed."""
+    """Returns a URL without a valid host unchanged, otherwise a webhook of the Slack stand-in, which may be removed."""
     try:
         has_host = bool(urlsplit(url.strip()).netloc)
     except ValueError:

@@ -88,7 +88,7 @@ async def run_command(command: str, known: dict[str, str], folder: Path) -> ApiR
 
 
 def _shape(value: Any) -> Any:
-    """Returns the field names on all levels, without the free-form fields `preview` and `detail`."""
+    """Returns the field names on all levels, in lists those of the first entry. Omits `preview` and `detail`."""
     if isinstance(value, dict):
         return {name: _shape(inner) for name, inner in value.items() if name not in ("preview", "detail")}
     if isinstance(value, list):

@@ -23,7 +23,7 @@ class Class:
 def oversized(sources: Mapping[str, str]) -> dict[str, int]:
     """Returns the modules, functions and classes that exceed a limit, with their sizes.
 
-    The size of a class is the number of its attributes, including those of its bases. Other sizes are in lines.
+    The size of a class is the number of attributes that it and its bases assign with `self.`. Other sizes are in lines.
 
     Args:
         sources: The source of each module by path, such as `smtp/server.py`.

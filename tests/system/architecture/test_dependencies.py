@@ -1,4 +1,4 @@
-"""Minimum versions are the locked versions, lock files agree, and documented installations verify hashes."""
+"""Minimum versions are the locked versions, lock files agree, and installations of dependencies verify hashes."""
 
 import re
 import tomllib

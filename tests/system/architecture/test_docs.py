@@ -1,4 +1,4 @@
-"""Every module, file and heading that a document names or links to exists."""
+"""Modules, files and headings that documents name or link to exist."""
 
 import re
 from importlib import import_module
@@ -25,7 +25,7 @@ LINKING = sorted(
     for path in folder.glob("*.md")
 )
 # In documents other than flow.md, only names in `router` are checked: `smtp.` and `api.` may also begin the name of a
-# setting or a systemd unit.
+# setting, and `emailrouter.` the name of a systemd unit.
 _MODULE = {"flow.md": re.compile(r"`((?:api|config|emailrouter|router|smtp)(?:\.[a-z_]+)+)`")}
 _MODULE_OF_THE_CORE = re.compile(r"`(router(?:\.[a-z_]+)+)`")
 _LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#]*)(?:#([^)]*))?\)")
@@ -53,7 +53,7 @@ def resolves(dotted: str) -> bool:
             continue
         for part in parts[length:]:
             if part in getattr(found, "__annotations__", {}):
-                return True  # an attribute that only instances have
+                return True  # possibly an attribute that only instances have
             if not hasattr(found, part):
                 return False
             found = getattr(found, part)
@@ -70,7 +70,7 @@ def test_names_in_documents_exist(path: Path) -> None:
 
 
 def anchors(text: str) -> set[str]:
-    """Returns the anchors of a document's headings, as GitHub and GitLab derive them."""
+    """Returns the anchors of a document's headings, in the form that GitHub gives to a heading of plain text."""
     headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

@@ -1,4 +1,4 @@
-"""Rules for the whole repository that no other tool checks."""
+"""Rules for the modules of the product and for all files of the repository."""
 
 import re
 import subprocess

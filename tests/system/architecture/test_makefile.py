@@ -1,4 +1,4 @@
-"""`make help` lists every target."""
+"""`make help` lists every phony target."""
 
 import re
 import subprocess

@@ -28,7 +28,7 @@ from tests.support.slack import SlackStandIn
 from tests.support.stores import postgres_database, sqlite_database
 from tests.system.restart.load import under_load
 
-# `rate_windows` is not compared, because it changes without requests.
+# `rate_windows` is not compared. Its rows only count requests, and expire.
 TABLES = frozenset(re.findall(r"CREATE TABLE (\w+)", load_migrations()[0].text)) - {"rate_windows"}
 MESSAGES = 25
 Backup = Callable[[str], Coroutine[None, None, str]]

@@ -19,7 +19,7 @@ from router.provisioning.plan import Change
 from router.secrets import SecretBox, new_key
 from tests.support.installation.command_line import WEBHOOK, CommandLine
 
-# Some tests run dozens of commands, each in a new process.
+# Some tests run many commands, each in a new process.
 pytestmark = pytest.mark.timeout(600)
 
 BOX = SecretBox(new_key())
@@ -31,7 +31,7 @@ DOMAINS = st.from_regex(r"[a-z]{1,5}\.(example|test)", fullmatch=True)
 
 @st.composite
 def snapshots(draw: st.DrawFn) -> Snapshot:
-    """Generates snapshots of workspaces, including names that TOML must quote."""
+    """Generates snapshots of workspaces, including names with characters that TOML must escape."""
     domains = draw(st.lists(DOMAINS, unique=True, max_size=3))
     integrations = tuple(_integration(f"int_{n:026}", name) for n, name in enumerate(draw(st.lists(NAMES, max_size=4))))
     ids = [None, *(integration.id for integration in integrations)]

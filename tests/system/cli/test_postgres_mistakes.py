@@ -1,4 +1,4 @@
-"""A mistake in the PostgreSQL configuration is reported in one line with its fix, and by the exit code."""
+"""A mistake in the PostgreSQL configuration is reported in one line, and by the exit code."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -58,7 +58,7 @@ async def administrator(postgres_server: PostgresServer, postgres_url: str) -> A
         try:
             await connection.execute(f"CREATE ROLE {role} {login}")
         except (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
-            continue  # another test worker has created the role
+            continue  # another test has created the role
     yield connection
     await connection.close()
 

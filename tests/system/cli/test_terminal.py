@@ -1,4 +1,4 @@
-"""Commands on a terminal ask for confirmation. Commands also work with closed standard streams."""
+"""On a terminal, `domain remove` asks for confirmation. Commands also work with closed standard streams."""
 
 import asyncio
 import os
@@ -54,9 +54,9 @@ async def answer_prompt(cli: CommandLine, *args: str, answer: Answer) -> tuple[i
 
 
 def reads_answer(pid: int) -> bool:
-    """Whether a process waits for standard input.
+    """Whether a process is in a system call with the first argument 0, such as `read` of standard input.
 
-    The tests answer a prompt only then: no user can send a signal in the microseconds between the prompt and `read`.
+    The tests answer a prompt only then, not between the prompt and `read`.
     """
     return Path(f"/proc/{pid}/syscall").read_text().split()[1:2] == ["0x0"]
 

@@ -3,8 +3,8 @@
     --kill-at POINT[:n]   sends SIGKILL to this process at the n-th visit of the point (default 1)
     --stop-at POINT[:n]   sends SIGSTOP instead
     --clock FILE          shifts the clock by the microseconds in the file, read on every call
-    --hurry               checks for due maintenance tasks at least every 20 ms
-    --small-disk DIR:SIZE mounts a file system of SIZE bytes over DIR, visible to this process only
+    --hurry               waits at most 20 ms between checks for due maintenance tasks
+    --small-disk DIR:SIZE mounts a file system of SIZE bytes over DIR, only for this process and its children
     --obey-modes          drops the capabilities by which root ignores file modes, as for a service user
 
 Options with a value may be repeated. The arguments after `--` are those of the program.
@@ -54,7 +54,7 @@ def shift_clock(path: Path) -> None:
 
 
 def mount_small_disk(folder: Path, size: int) -> None:
-    """Mounts a file system of `size` bytes over `folder`, visible to this process only.
+    """Mounts a file system of `size` bytes over `folder`, visible only to this process and its children.
 
     Copies the files of `folder` to the new file system.
     """

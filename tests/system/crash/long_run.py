@@ -31,7 +31,7 @@ from tests.system.crash.system_under_test import SystemUnderTest, system_under_t
 
 CONNECTIONS = 12
 ALIASES = 10
-# average number of acknowledgements between kills
+# average number of acknowledgements that the run waits for before each kill
 MAILS = 120
 FLEET = ("smtp", "smtp", "smtp", "deliver", "deliver", "deliver")
 SETTLE_SECONDS = 300
@@ -185,7 +185,7 @@ def _require_server(server: PostgresServer | None) -> PostgresServer:
 
 
 def format_table(run: RunResult, found: Findings) -> str:
-    """Returns the rows of the table in docs/reliability.md."""
+    """Returns the result as rows of a Markdown table."""
     rows: list[tuple[str, object]] = [
         *((f"killed: {what}", count) for what, count in sorted(run.kills.items())),
         ("messages acknowledged (counted once for each alias)", found.acknowledged),

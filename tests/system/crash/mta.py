@@ -54,9 +54,9 @@ class QueueingMta:
         self._tasks: list[asyncio.Task[None]] = []
         self.acknowledged: dict[tuple[int, str], str] = {}  # (number, recipient) -> message ID in the 250 reply
         self.rejected: list[str] = []  # the 5yz replies, with number and recipients of the message
-        self.deferred: deque[str] = deque(maxlen=_MAX_REPLIES)  # the latest 4yz replies
+        self.deferred: deque[str] = deque(maxlen=_MAX_REPLIES)  # the latest 4yz replies to MAIL, RCPT and messages
         self.deferred_count = 0
-        self.lost_connections = 0  # connections that could not be opened or ended before a reply
+        self.lost_connections = 0  # connections that could not be opened, ended or timed out
 
     async def __aenter__(self) -> Self:
         self._tasks = [asyncio.create_task(self._send_repeatedly()) for _ in range(self._connections)]

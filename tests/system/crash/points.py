@@ -1,7 +1,6 @@
 """The named points at which the program is killed.
 
-`install` replaces a function of the program in this process until the process ends. It raises an exception if the
-function was renamed.
+`install` replaces functions in this process until the process ends. It raises an exception if a function was renamed.
 """
 
 import functools
@@ -37,7 +36,7 @@ from smtp.transport import Transport
 Trigger = Callable[[], None]
 Condition = Callable[..., bool]
 
-# All transactions call the wrapped commit of asyncpg. This variable is true in those that accept messages.
+# Other transactions also call the wrapped commit of asyncpg. This variable is true in those that accept messages.
 _accepting: ContextVar[bool] = ContextVar("accepting", default=False)
 
 

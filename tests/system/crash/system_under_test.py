@@ -1,4 +1,4 @@
-"""A complete installation for one test: database, Slack stand-in, sender, and the program as real processes."""
+"""A complete installation: database, Slack stand-in, sender, and the program as real processes."""
 
 import asyncio
 import itertools
@@ -18,7 +18,7 @@ from tests.system.crash.audit import SUBJECT, DatabaseReader, Findings, audit
 from tests.system.crash.mta import OutgoingMail, QueueingMta
 
 DOMAIN = "crash.test"
-# Bytes of a large message, which is stored in several chunks, so that a kill can fall between two of them.
+# Bytes of a large message, which is stored in two chunks.
 _LARGE = 300 * 1024
 _MAX_POSTS = 2_000_000
 

@@ -1,4 +1,4 @@
-"""A kill at a named point, followed by a restart, neither loses nor duplicates an acknowledged message.
+"""A kill at a named point, followed by a restart, neither loses an acknowledged message nor duplicates its tickets.
 
 The exit by SIGKILL proves that the process reached the point.
 """
@@ -64,7 +64,7 @@ ON_BOTH = frozenset({"accept-commit", "accept-committed", "posted"})
 def select_points(kind: str, chain: tuple[str, ...]) -> list[str]:
     """Returns the points of `chain` to visit on a database: all with CRASH_POINTS=all, otherwise about half of them.
 
-    Each start takes almost a second, so by default most points are visited on only one database.
+    To save time, by default most points are visited on only one database.
     """
     if os.environ.get("CRASH_POINTS") == "all":
         return list(chain)

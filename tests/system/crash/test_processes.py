@@ -20,7 +20,7 @@ USERS = 4
 async def test_servers_deliverers_and_apis_are_killed_in_turn(
     server: Callable[[], PostgresServer], tmp_path: Path
 ) -> None:
-    """No message gets two tickets, and no ticket gets two assignees."""
+    """No message gets two tickets for one recipient, and no ticket gets two assignees."""
     unlimited: dict[str, object] = {"api.requests_per_minute": 0, "api.requests_per_day": 0}
     async with (
         system_under_test("postgres", tmp_path, server, aliases=5, settings=unlimited) as system,
@@ -108,7 +108,7 @@ async def test_a_deliverer_stopped_past_its_lease(
 
 
 async def test_a_server_killed_before_it_notifies(server: Callable[[], PostgresServer], tmp_path: Path) -> None:
-    """The deliverer finds the deliveries by polling."""
+    """The deliverer also sends the deliveries of which it was not notified."""
     async with system_under_test("postgres", tmp_path, server) as system, system.start_mta() as mta:
         await system.start("deliver")
         receiver = await system.start("smtp", options=("--kill-at", "notifying:2"))

@@ -18,7 +18,7 @@ async def test_every_page_is_visited() -> None:
 
 @pytest.mark.parametrize("part", range(PARTS))
 async def test_pages(populated: PopulatedInstallation, window: Window, part: int) -> None:
-    """One tab shows all pages of a part, because opening a tab takes as long as checking a page."""
+    """One tab shows all pages of a part, because opening a tab takes time."""
     root = populated.served.root
     page = await window.open(root + "/sign-in")
     for path in sorted(VISITS)[part::PARTS]:

@@ -114,7 +114,7 @@ def _picture_name(kind: str, path: str) -> str:
 
 
 async def _page(place: Place, window: Window) -> Page:
-    """Opens the only tab of a test, because opening a tab takes as long as checking a page."""
+    """Opens the only tab of a test, because opening a tab takes time."""
     await window.sign_in(place.served.root, place.token)
     return await window.open(place.served.root + "/set-up")
 

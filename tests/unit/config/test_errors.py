@@ -1,4 +1,4 @@
-"""Each invalid input gives one line that names the key and contains no secrets."""
+"""Each invalid input gives one line that contains no secrets."""
 
 import os
 import traceback

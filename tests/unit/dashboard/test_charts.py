@@ -1,4 +1,4 @@
-"""Charts are well-formed and within bounds for all values and texts."""
+"""Charts are well-formed and within bounds for any values and texts."""
 
 from xml.etree import ElementTree
 

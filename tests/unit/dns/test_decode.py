@@ -1,4 +1,4 @@
-"""Any DNS response is decoded or rejected in bounded time."""
+"""Any DNS response is decoded or rejected. One with too many parts is rejected."""
 
 import contextlib
 import struct

@@ -1,4 +1,4 @@
-"""The check for secrets in logs finds private data and allows public data."""
+"""The check for secrets in logs finds private data in lines of JSON, and allows public data."""
 
 import pytest
 

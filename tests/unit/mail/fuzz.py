@@ -1,7 +1,7 @@
 """Fuzzes everything that parses and displays a message.
 
-`python -m tests.unit.mail.fuzz --seconds 900` (`make fuzz SECONDS=900`) runs `check` on mutations of tests/corpus. The
-state folder (`--state`) stores failures. It also stores messages with new results, which later runs mutate as well.
+`python -m tests.unit.mail.fuzz --seconds 900` runs `check` on mutations of tests/corpus. `make fuzz` also starts it.
+The state folder (`--state`) stores failures. It also stores messages with new results, which are mutated as well.
 Minimise a failure manually and add it to tests/corpus. The exit status is 1 after a failure.
 """
 
@@ -30,11 +30,11 @@ from tests.support.payloads import assert_valid_payload
 
 CORPUS = Path(__file__).parents[2] / "corpus"
 LINK = "https://mail.example.com/tickets/ticket_1"
-# Maximum CPU time for one message. Unlike elapsed time, it does not depend on other programs on the machine.
+# Maximum CPU time for one message. Elapsed time would depend more on other programs on the machine.
 SLOW_SECONDS = 1.0
 MAX_MUTATION_BYTES = 200_000
 
-# Tokens that occur in messages or that have made parsers fail.
+# Tokens that mutations insert.
 TOKENS: tuple[bytes, ...] = tuple(
     ast.literal_eval(line) for line in Path(__file__).with_name("fuzz_tokens.txt").read_text().splitlines()
 )

@@ -3,7 +3,7 @@
     python -m tests.unit.mail.fuzz_guided -max_total_time=900
 
 Requires atheris, which is not a dependency of the project. Options are those of libFuzzer. The messages are kept in
-`.fuzz/guided`. The run stops at the first failure and writes the failing message to `.fuzz/crash-*`.
+`.fuzz/guided`. The run stops at the first failure and writes the failing message to `.fuzz`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def main() -> None:
         used = time.process_time()
         fuzz.check(content)
         used = time.process_time() - used
-        # Instrumented code takes about three times as long.
+        # Instrumented code takes longer.
         assert used < 3 * fuzz.SLOW_SECONDS, f"{used:.2f} s"
 
     def mutate(content: bytes, limit: int, seed: int) -> bytes:

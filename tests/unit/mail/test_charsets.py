@@ -66,7 +66,7 @@ def encode_in_charset(text: str, language: str) -> bytes:
     charset = language.split()[1]
     if charset != "cp1258":
         return text.encode(charset)
-    # windows-1258 has precomposed letters with circumflex, horn or breve, and tones as combining marks.
+    # windows-1258 has precomposed letters with circumflex, horn or breve. Tones are encoded as combining marks here.
     out = b""
     for character in text:
         tones = [mark for mark in unicodedata.normalize("NFD", character) if mark in "\u0300\u0301\u0303\u0309\u0323"]

@@ -1,4 +1,4 @@
-"""The messages of tests/corpus, each with its reviewed golden result.
+"""The messages of tests/corpus, each with its golden result.
 
 `UPDATE_GOLDEN=1 pytest tests/unit/mail/test_corpus.py` rewrites the results. Review the difference.
 """

@@ -15,7 +15,7 @@ KANJI = b"\x1b$B4A;z\x1b(B"  # 漢字
 @pytest.mark.parametrize(
     ("data", "label", "expected"),
     [
-        # ISO-2022-JP with NEC and IBM rows, half-width katakana, damage and lost escape characters.
+        # Mostly ISO-2022-JP: NEC and IBM rows, half-width katakana, damage, lost escape characters and wrong labels.
         (b"\x1b$B-!-j-5\x1b(B", "iso-2022-jp", "①㈱Ⅰ"),
         (b"\x1b$B|by~\x1b(B", "iso-2022-jp", "髙德"),
         (b"\x1b(I1;\x1b(B " + KANJI, "iso-2022-jp", "ｱｻ 漢字"),
@@ -37,7 +37,7 @@ KANJI = b"\x1b$B4A;z\x1b(B"  # 漢字
         ("漢字です。カナ".encode("euc_jp"), "iso-2022-jp", "漢字です。カナ"),
         ("漢字です。カナ".encode("cp932"), "iso-2022-jp", "漢字です。カナ"),
         ("漢字です。カナ".encode(), "iso-2022-jp", "漢字です。カナ"),
-        # EUC-JP with the additional characters of CP51932.
+        # EUC-JP with the additional characters of CP51932, and Japanese with correct and wrong labels.
         (b"\xad\xa1\xad\xea \xb4\xc1\xbb\xfa \x8e\xb1", "euc-jp", "①㈱ 漢字 ｱ"),
         ("漢字です。カナ".encode("cp932"), "euc-jp", "漢字です。カナ"),
         *(
@@ -51,7 +51,7 @@ KANJI = b"\x1b$B4A;z\x1b(B"  # 漢字
         (b"~{Dc:C~} ~~ ~{~~~} end", "hz-gb-2312", "你好 ~ \ufffd end"),
         ("你好".encode("gb18030"), "hz-gb-2312", "你好"),
         (b"Gr+APwA3w-e +!", "utf-7", "Grüße \ufffd"),
-        # Damage in multibyte and single-byte charsets.
+        # Damage in multibyte and single-byte charsets, and surrogates in UTF-8.
         ("Картинка с именем".encode() + b"\xd1", "", "Картинка с именем\ufffd"),
         ("Картинка".encode() + b"\xff" + "имя".encode(), "utf-8", "Картинка\ufffdимя"),
         ("您好，请问发票".encode("gb18030") + b"\xff" + "开".encode("gb18030"), "gb2312", "您好，请问发票\ufffd开"),
@@ -75,7 +75,8 @@ KANJI = b"\x1b$B4A;z\x1b(B"  # 漢字
         ("똠방각하".encode("cp949"), "euc-kr", "똠방각하"),
         ("嘅喺啲".encode("big5hkscs"), "big5", "嘅喺啲"),
         ("①髙﨑㈱".encode("cp932"), "shift_jis", "①髙﨑㈱"),
-        # Kana, private-use characters or letter case reveal wrong labels that cause no decoding errors.
+        # Kana, private-use characters or letter case reveal wrong labels that cause no decoding errors. Similar texts
+        # with correct labels.
         ("よろしくお願いします。".encode("euc_jp"), "shift_jis", "よろしくお願いします。"),
         ("住所は東京都千代田区です".encode("euc_jp"), "shift_jis", "住所は東京都千代田区です"),
         ("ｶﾅﾘ､ｿｳ､ｺｳ､ｱﾉ".encode("cp932"), "shift_jis", "ｶﾅﾘ､ｿｳ､ｺｳ､ｱﾉ"),

@@ -1,4 +1,4 @@
-"""Every attribute of HeaderFacts, for valid and malformed headers."""
+"""Attributes of HeaderFacts, for valid and malformed headers."""
 
 from __future__ import annotations
 

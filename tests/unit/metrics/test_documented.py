@@ -1,4 +1,4 @@
-"""docs/operations.md lists exactly the existing metrics, and docs/monitoring uses no others."""
+"""docs/operations.md lists exactly the metrics of the program, and docs/monitoring uses only existing metrics."""
 
 import json
 import re

@@ -18,7 +18,7 @@ settings.register_profile("long", max_examples=200_000, deadline=None, database=
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """The event loops differ in start_tls, half-closed sockets and pausing."""
+    """Each async test runs on both event loops."""
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 

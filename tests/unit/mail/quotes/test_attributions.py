@@ -168,7 +168,7 @@ FOLDED = [
     "On Tue, May 5, 2026 at 9:15 AM Ana Lima\n\n<\nmailto:Ana Lima <ana@example.org>\n> wrote:",
     "Wiadomość napisana przez Ana Lima <ana@example.org> w dniu\n05.05.2026, o godz. 09:15:",
 ]
-# Attributions with these prefixes are recognised only above lines with quote marks.
+# Most attributions with these prefixes are recognised only above lines with quote marks.
 NEED_MARKS = ("*", ">>>", "Quoting", "Zitat", "Citando", "Ana Lima <ana@example.org> wr")
 
 

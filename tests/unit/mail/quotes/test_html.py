@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from router.mail.parse import parse
 
-# (expected new text, HTML). Purely visual attributes are omitted.
+# (expected new text, HTML). Most visual attributes are omitted.
 REPLY_CASES = [
     (
         "It works.",

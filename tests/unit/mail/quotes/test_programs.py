@@ -299,6 +299,7 @@ REPLY_CASES = [
         ),
         "Oui.",
     ),
+    # Other programs and languages.
     ("Да.\n\nВторник, 5 мая 2026, 9:15:00, вы писали:\n\nA> Какая\nA> лампа?", "Да."),
     ("Da.\n\nDana 5.5.2026. u 9:15, Ana Lima je napisao/la:\n> Koja lampa?", "Da."),
     ("Ya.\n\nLe 05/05/2026 à 09:15, Ana Lima a skrivas :\n> Pe lamp?", "Ya."),
