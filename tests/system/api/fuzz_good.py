@@ -1,6 +1,6 @@
 """One valid request for each route of the API.
 
-Random requests must not use the ids in these requests. A valid request therefore fails only if its route is faulty.
+Random requests must not use the ids in these requests, so that they do not make valid requests fail.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Checks of MX and TXT records, including common mistakes in providers' web forms."""
+"""Checks of MX and TXT records, including mistakes that are made in providers' web forms."""
 
 import pytest
 from hypothesis import given

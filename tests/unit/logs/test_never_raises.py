@@ -1,4 +1,4 @@
-"""A log call never raises an exception, and logs everything that can be rendered."""
+"""A log call never raises an exception, and logs what can be rendered."""
 
 import json
 import logging

@@ -14,7 +14,7 @@ from router.mail.charset_labels import codec_for
 from router.mail.headers import read_headers
 from router.mail.parse import parse
 
-# Texts of customers, by language and charset.
+# Sample texts, by language and charset.
 LANGUAGES = {
     "ru koi8-r": "Добрый день! Я заказал у вас лампу, но она пришла разбитой. Пожалуйста, вышлите новую.",
     "ru cp1251": "Где мой заказ? Обещали доставить в среду.",

@@ -103,7 +103,7 @@ def test_closing_is_final() -> None:
 
 
 def test_all_commands_of_a_mail_share_a_limit() -> None:
-    """Without this limit, a client could keep a connection forever with commands that lead to no message."""
+    """Without this limit, each of these commands could take a whole command timeout."""
     deadline = make_deadline(Phase.COMMAND)
     deadline.command_time = 650.0
     assert expiry_reply(deadline, 1249.9) is None

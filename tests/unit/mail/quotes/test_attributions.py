@@ -143,7 +143,7 @@ LINES = [
     "2026-05-05 9:15 GMT+02:00 Ana Lima <ana@example.org>:",
     "2026/5/5 Ana Lima <ana@example.org>",
 ]
-# Attributions that a mail program has wrapped.
+# Wrapped attributions.
 FOLDED = [
     "On Tue, May 5, 2026 at 9:15 AM Ana Lima from the Department of Lamps <\nana@example.org> wrote:",
     "On Tue, May 5, 2026 at 9:15 AM Ana Lima from the Department of Lamps\n<ana@example.org> wrote:",
