@@ -74,7 +74,7 @@ class Bounds:
     scarce_connections: float = 0.8  # the fraction of max_connections at which the command timeout becomes shorter
     short_command_timeout: float = 10.0  # the command timeout while connections are scarce
     listen_backlog: int = 1024  # connections in the kernel's queue, for bursts
-    accepts_per_iteration: int = 64  # more connections per socket after each that the event loop accepts
+    accepts_per_iteration: int = 64  # further connections accepted from each socket in one iteration of the event loop
     deadline_interval: float = 1.0
     eviction_interval: float = 60.0
     commit_timeout: float = 10.0  # time for commits after the shutdown grace period

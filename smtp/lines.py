@@ -91,7 +91,7 @@ class CommandLines:
             self._skipped += len(buffer) - keep
             del buffer[: len(buffer) - keep]
             if self._skipped > self._skip_limit:
-                raise CommandError(replies.TOO_MANY_ERRORS)
+                raise CommandError(replies.LINE_LIMIT_EXCEEDED)
 
 
 def _validate(line: bytes) -> bytes:

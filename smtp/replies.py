@@ -109,6 +109,8 @@ TOO_MANY_MAILS = Reply(  # RFC 5321 7.8
     450, "4.7.1", "Too many messages from your IP address or network, try again later"
 )
 TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors")  # RFC 5321 7.8
+TOO_MANY_UNFINISHED = Reply(421, "4.7.0", "Too many commands without message data")  # RFC 5321 7.8
+LINE_LIMIT_EXCEEDED = Reply(421, "4.7.0", "Line too long")  # RFC 5321 7.8
 TOO_MANY_REFUSED = Reply(421, "4.7.0", "Too many rejected recipients")  # RFC 5321 7.8
 NOT_SMTP = Reply(421, "4.7.0", "Not an SMTP command, closing connection")  # RFC 5321 7.8
 

@@ -145,7 +145,7 @@ class Session:
             return replies.NESTED_MAIL
         if self._has_too_many_idle_commands or self._unfinished_mails >= context.bounds.max_unfinished_mails:
             # 421 rather than 503: the next message may be legitimate and should be retried.
-            return replies.TOO_MANY_ERRORS
+            return replies.TOO_MANY_UNFINISHED
         refusal = context.blocked_senders.check(self.peer, mail.mailbox)
         refusal = refusal or policy.declared_size_reply(mail.size, context.bounds.max_message_bytes)
         if refusal is None and not context.limits.count_mail(self.peer, context.clock.monotonic()):

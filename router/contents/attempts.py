@@ -32,7 +32,7 @@ class ParseAttempts:
         self._running: set[str] = set()
 
     async def begin(self, message_id: str, *, retry: bool) -> None:
-        """Records an attempt before it starts. Another attempt that is still running does not prevent it.
+        """Records an attempt before it starts. The caller may parse the message when this method returns.
 
         Args:
             retry: Parse even if an earlier attempt was interrupted.

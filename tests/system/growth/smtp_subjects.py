@@ -67,7 +67,7 @@ def make_line_parser(piece: int) -> Callable[[bytes], None]:
                     if lines.take_line() is None:
                         break
                 except CommandError as error:
-                    if error.reply is replies.TOO_MANY_ERRORS:
+                    if error.reply is replies.LINE_LIMIT_EXCEEDED:
                         return
 
     return run

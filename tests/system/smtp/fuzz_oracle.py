@@ -56,6 +56,7 @@ def check_conversation(peer: FuzzPeer, accepted: list[bytes], *, fails: bool) ->
                 if extra not in (
                     replies.BARE_LF.encoded,
                     replies.TOO_MANY_ERRORS.encoded,
+                    replies.LINE_LIMIT_EXCEEDED.encoded,
                     replies.LINE_TOO_LONG.encoded,
                     replies.NOT_SMTP.encoded,
                 ):
@@ -116,7 +117,7 @@ def check_conversation(peer: FuzzPeer, accepted: list[bytes], *, fails: bool) ->
         if reply == replies.RECIPIENT_OK.encoded and verb != b"RCPT":
             raise InvariantError(f"{reply!r} to {line!r}")
     extra_replies = list(pending_replies)
-    if extra_replies not in ([], [replies.TOO_MANY_ERRORS.encoded]):
+    if extra_replies not in ([], [replies.TOO_MANY_ERRORS.encoded], [replies.LINE_LIMIT_EXCEEDED.encoded]):
         raise InvariantError(f"unexpected extra replies: {extra_replies!r}")
     if cut_off and accepted[: len(expected)] == expected and all(len(mail) <= MAX_MESSAGE_BYTES for mail in accepted):
         return  # several replies to pipelined commands may be missing

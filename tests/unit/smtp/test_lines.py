@@ -55,7 +55,7 @@ def test_endless_line_uses_no_memory_and_is_rejected() -> None:
     lines.buffer += b"x"
     with pytest.raises(CommandError) as raised:
         lines.take_line()
-    assert raised.value.reply is replies.TOO_MANY_ERRORS
+    assert raised.value.reply is replies.LINE_LIMIT_EXCEEDED
 
 
 @pytest.mark.parametrize(
