@@ -15,7 +15,7 @@ from operator import sub
 # Escape sequences (RFC 1468, RFC 1554, RFC 1557, JIS X 0213), the shifts SO and SI, and LF.
 _SWITCH = re.compile(rb"\x1b(?:\$[@AB]|\$\([@A-Z]|\$\)[A-Z]|\([A-Z]|\)[A-Z]|\.[AF])|[\x0e\x0f\n]")
 # An escape sequence of a two-byte set, or SO, without another escape sequence or SI before the end of the line.
-_OPEN_LINE = re.compile(rb"(?:\x1b\$|\x0e)[^\x1b\x0f\n]*+\n")
+_OPEN_LINE = re.compile(rb"(?:\x1b\$|\x0e)[^\x1b\x0e\x0f\n]*+\n")
 # Text up to the next switch, if this is an escape sequence to ASCII or JIS X 0201 Roman, or SI.
 # Such text after an open line is the rest of a folded line.
 _CLOSED_LATER = re.compile(rb"[^\x1b\x0e\x0f]*+(?:\x1b\([BJ]|\x0f)")
