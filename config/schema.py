@@ -120,12 +120,12 @@ class SmtpSettings(Section):
     max_connections: Integer = setting(1000, "Maximum number of concurrent connections; further ones get 421.", ge=1)
     max_connections_per_ip: Integer = setting(
         20,
-        "Maximum concurrent connections per address; 3 times that for its /26 or /48, 9 times for its /21 or /32.",
+        "Maximum concurrent connections per IP address; 3 times for its /26 or /48, 9 times for its /21 or /32.",
         ge=1,
     )
     max_mails_per_minute_per_ip: Integer = setting(
         6000,
-        "Maximum messages per minute per address, 3 or 9 times that per network; more get 450. 0 means unlimited.",
+        "Maximum messages per minute per IP address, 3 or 9 times that per network; more get 450. 0 means unlimited.",
         ge=0,
     )
     max_session: PositiveDuration = setting(
@@ -180,7 +180,7 @@ class SmtpSettings(Section):
         "Expect a PROXY protocol header (v1 or v2) from `trusted_networks`; for use behind HAProxy or a load balancer.",
     )
     trusted_networks: tuple[NetworkField, ...] = setting(
-        [], "Networks that may send PROXY protocol headers and are exempt from the limits per address."
+        [], "Networks that may send PROXY protocol headers and are exempt from the limits per IP address."
     )
     blocked_senders: tuple[Annotated[str, BeforeValidator(values.parse_blocked_sender)], ...] = setting(
         [], 'Senders rejected with 550: "a@spam.example", "@spam.example" (a whole domain), "192.0.2.0/24" (a network).'

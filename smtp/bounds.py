@@ -22,7 +22,7 @@ class Bounds:
     max_errors: int  # error replies in one session
     max_connections: int
     max_connections_per_address: int
-    max_mails_per_minute: int  # accepted MAIL commands from one address; 0 means no limit
+    max_mails_per_minute: int  # accepted MAIL commands from one IP address; 0 means no limit
     max_session: float  # duration of a session; an open mail transaction may still complete
     max_memory_bytes: int  # content of all messages that are being received
     command_timeout: float
@@ -61,7 +61,7 @@ class Bounds:
     # Memory for messages that are being received.
     small_mail_bytes: int = 65536  # a message up to this size never waits for memory
     read_bytes: int = 262144
-    memory_per_address: float = 0.5  # the fraction of max_memory_bytes at which large messages from one address wait
+    memory_per_address: float = 0.5  # the fraction of max_memory_bytes at which large messages from one IP address wait
     memory_timeout: float = 20.0  # clients should wait 3 minutes to send a data block (RFC 5321 4.5.3.2.5)
 
     # Reading bytes only to discard them, such as those of a message that is too large, must not starve other

@@ -84,7 +84,7 @@ def evaluate_mx_records(data: bytes) -> None:
 
 
 def process_slack_response(data: bytes) -> None:
-    """Uses `data` as raw bytes that aiohttp cannot parse, as a header field and as the body of a response."""
+    """Processes responses that contain `data` as the head, as a header field and as the body."""
     for received in (data, b"HTTP/1.1 100 Continue\r\n" + data, b"HTTP/1.1 200 OK\r\n" + data):
         recorder.parse_head(received[: recorder._MAX_RECORDED])
     excerpt = client._to_printable(data[:1024])
