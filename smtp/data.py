@@ -96,7 +96,7 @@ class DataReader:
 
     def feed(self, piece: bytes) -> bytes | None:
         block = self._pending + piece if self._pending else piece
-        skip = 0  # leading bytes of the block that are not content
+        skip = 0  # leading bytes of the block that need no further processing
         if self._at_start and block.startswith(b"."):
             block = b"\r\n" + block
             skip = 2

@@ -242,7 +242,7 @@ class Transport:
         self._deadline.enter(HANDSHAKE, self._loop.time())
         # Bytes written before `loop.start_tls` returns would be sent in clear.
         try:
-            # The timeout of `loop.start_tls` may not end the wait for a peer that is gone.
+            # If the peer is gone, the timeout of `loop.start_tls` does not always end the wait.
             async with asyncio.timeout(self._bounds.handshake_timeout):
                 transport = await self._loop.start_tls(
                     self._transport, self._transport.get_protocol(), context, server_side=True

@@ -77,7 +77,8 @@ async def _read_first_line(address: Address, request: bytes) -> bytes | OSError:
             writer.write(request)
             return await reader.readline()
     except TimeoutError:
-        return OSError(errno.ETIMEDOUT, f"no response within {_RESPONSE_SECONDS:g} s")
+        code = errno.EHOSTUNREACH if writer is None else errno.ETIMEDOUT
+        return OSError(code, f"no response within {_RESPONSE_SECONDS:g} s")
     except (OSError, ValueError) as error:
         return (
             error if isinstance(error, OSError) else OSError(errno.EPROTO, "the first line of the response is too long")
@@ -88,7 +89,7 @@ async def _read_first_line(address: Address, request: bytes) -> bytes | OSError:
 
 
 def _no_response_results(name: str, address: Address, error: OSError) -> list[CheckResult]:
-    """Reports why nothing responds. Unless there was a timeout, binds to the address to find the reason."""
+    """Reports why nothing responds. Without a connection, binds to the address to find the reason."""
     if error.errno == errno.ETIMEDOUT:
         fix = f"Find the process: ss -ltnp 'sport = :{address.port}'; if it is emailrouter, check its log"
         return [fail(name, f"{address} accepts connections but does not respond", fix)]

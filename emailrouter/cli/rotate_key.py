@@ -71,9 +71,9 @@ def rotate_key(ctx: click.Context, new_key_file: Path | None, yes: bool) -> None
         f"{reencrypted_count} secrets were re-encrypted with the new key in {key_path} (fingerprint {key_fingerprint})."
     )
     if new_key_file is not None:
-        click.echo("Set server.secret_key to the new key on every host, and restart every process.")
+        click.echo("Set server.secret_key to the new key on every host, then restart every process.")
     else:
-        click.echo("Restart every process, and copy the file to every other host of this database.")
+        click.echo("Copy the file to every other host of this database, then restart every process.")
 
 
 def _next_key(path: Path, current: Secret) -> str:

@@ -249,8 +249,8 @@ BROKEN: dict[str, tuple[BreakSetup, str, str, str]] = {
     "an address of another host": (
         _change_settings(smtp__listen=["192.0.2.77:2525"]),
         "fail",
-        "192.0.2.77:2525 ",
-        "",
+        "cannot listen on 192.0.2.77:2525",
+        "192.0.2.77 is not one",
     ),
     "SMTP on loopback only": (lambda _: None, "warn", "mail is accepted on loopback only", "0.0.0.0:25"),
     "API on a public address": (_change_settings(api__listen="0.0.0.0:1"), "warn", "without TLS", "127.0.0.1"),
