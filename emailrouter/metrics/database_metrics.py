@@ -130,7 +130,7 @@ def _build_families(values: Mapping[str, int], now: int) -> list[Metric]:
         ),
         GaugeMetricFamily(
             "emailrouter_audit_missing_tickets",
-            "Aliases of the audited messages, minus the ticketed and repeated ones; any value other than 0 is a bug.",
+            "Aliases of the audited messages without a ticket, except for duplicates; any value other than 0 is a bug.",
             get("audit_accepted") - get("audit_repeated") - get("audit_events"),
         ),
         GaugeMetricFamily(

@@ -106,7 +106,7 @@ def _choose_id(kind: str, value: str) -> str:
 
 
 def _local_url(url: str) -> str:
-    """Returns a URL without a valid host unchanged, otherwise a webhook of the Slack stand-in, which may be removed."""
+    """Replaces a URL that has a host by one of two webhooks of the Slack stand-in: one works, the other was removed."""
     try:
         has_host = bool(urlsplit(url.strip()).netloc)
     except ValueError:
