@@ -130,7 +130,7 @@ def render(pieces: Sequence[TextPiece], limits: ParseLimits) -> RenderedText:
         if piece.is_blank():
             continue
         raw, clean, shown = "", None, ""
-        if piece.html is not None and remaining > 0:
+        if piece.html is not None:
             raw = piece.html[:remaining]
             if len(piece.html) > remaining:
                 warnings.append("HTML truncated")
@@ -142,7 +142,7 @@ def render(pieces: Sequence[TextPiece], limits: ParseLimits) -> RenderedText:
                 warnings.append("HTML truncated")
                 clean = truncate_html(clean, limits.sanitized_html)
             shown = clean or ""
-        elif piece.plain is not None and has_html:
+        elif has_html:
             shown = piece.as_html()
         if len(shown) > sanitized_left:
             warnings.append("HTML truncated")

@@ -214,6 +214,19 @@ def test_repeated_fields() -> None:
     assert parse(b"Content-Type: text/plain\r\n" + encodings + b"\r\naGVsbG8=").text == "hello"
 
 
+def test_html_beyond_the_limit_is_not_shown() -> None:
+    """A fixed defect: the HTML of the second piece was neither truncated nor sanitised."""
+    large = b"--b\r\nContent-Type: text/html\r\n\r\n<p>first</p>" + b"word " * 110_000 + b"\r\n"
+    second = (
+        b"--b\r\nContent-Type: multipart/alternative; boundary=c\r\n\r\n--c\r\n\r\nplain\r\n"
+        b"--c\r\nContent-Type: text/html\r\n\r\n<script>alert(1)</script><b>second</b>\r\n--c--\r\n--b--\r\n"
+    )
+    found = parse(b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + large + second)
+    assert found.html.startswith("<p>first</p>")
+    assert "<script" not in found.html
+    assert "HTML truncated" in found.warnings
+
+
 def test_html_and_plain_text_share_the_limit_of_html() -> None:
     """Plain text next to HTML becomes HTML, in which each `<` has four characters."""
     part = b"--b\r\nContent-Type: text/plain\r\n\r\n" + b"<" * 200_000 + b"\r\n"
