@@ -16,8 +16,9 @@ _MB = 1_000_000
 
 async def disk(context: CheckContext) -> list[CheckResult]:
     folders = [context.config.server.data_dir]
-    if context.config.database.url.path is not None:
-        folders.append(context.config.database.url.path.parent)
+    path = context.config.database.url.path
+    if path is not None:
+        folders.append(wal_path(path).parent)  # SQLite writes to the resolved path
     return [
         result
         for folder in dict.fromkeys(path.resolve() for path in folders)
@@ -39,7 +40,7 @@ def _check_directory(context: CheckContext, folder: Path) -> list[CheckResult]:
     fix = "Set [retention] raw_messages to delete old raw messages, or move the data to a larger disk"
     path = context.config.database.url.path
     reserve = context.config.smtp.min_free_bytes
-    wal = 0 if path is None or path.parent.resolve() != folder else file_size(wal_path(path))
+    wal = 0 if path is None or wal_path(path).parent != folder else file_size(wal_path(path))
     if reserve and free < reserve + wal:
         also = f" plus the {wal // _MB} MB of the database's WAL" if wal >= _MB else ""
         results.append(

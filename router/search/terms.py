@@ -45,7 +45,7 @@ def text_words(text: str) -> list[str]:
 
 
 def message_words(text: str, quoted: str) -> list[str]:
-    """Returns `text_words` of a message's new text, followed by its quoted text."""
+    """Returns the distinct words of a message: those of its new text first, then those of its quoted text."""
     return text_words(f"{text[:MAX_TEXT_LENGTH]}\n{quoted[:MAX_TEXT_LENGTH]}")
 
 
