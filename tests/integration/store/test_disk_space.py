@@ -20,23 +20,29 @@ async def test_mail_is_rejected_only_below_the_limit(tmp_path: Path) -> None:
         await FreeSpaceCheck(tmp_path / "mail.db", free * 10, clock).check()
 
 
-async def test_the_disk_is_checked_at_intervals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = []
+@pytest.fixture
+def checked_folders(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The arguments of each call of `os.statvfs`, which still returns the real values."""
+    folders: list[Path] = []
     real = os.statvfs
 
-    def counting_statvfs(path: Path) -> os.statvfs_result:
-        calls.append(path)
+    def recording_statvfs(path: Path) -> os.statvfs_result:
+        folders.append(path)
         return real(path)
 
-    monkeypatch.setattr(os, "statvfs", counting_statvfs)
+    monkeypatch.setattr(os, "statvfs", recording_statvfs)
+    return folders
+
+
+async def test_the_disk_is_checked_at_intervals(tmp_path: Path, checked_folders: list[Path]) -> None:
     clock = FakeClock()
     free_space = FreeSpaceCheck(tmp_path / "mail.db", 1, clock)
     for _ in range(5):
         await free_space.check()
-    assert len(calls) == 1
+    assert len(checked_folders) == 1
     clock.advance(2)
     await free_space.check()
-    assert len(calls) == 2
+    assert len(checked_folders) == 2
 
 
 async def test_a_moved_directory_does_not_count_as_a_full_disk(tmp_path: Path) -> None:
@@ -53,17 +59,9 @@ async def test_a_moved_directory_does_not_count_as_a_full_disk(tmp_path: Path) -
         await free_space.check()
 
 
-async def test_the_disk_of_the_file_behind_a_link_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_disk_of_the_file_behind_a_link_is_checked(tmp_path: Path, checked_folders: list[Path]) -> None:
     """SQLite writes the database and its `-wal` file to the resolved path."""
-    folders = []
-    real = os.statvfs
-
-    def recording_statvfs(path: Path) -> os.statvfs_result:
-        folders.append(path)
-        return real(path)
-
-    monkeypatch.setattr(os, "statvfs", recording_statvfs)
     (tmp_path / "other").mkdir()
     (tmp_path / "mail.db").symlink_to(tmp_path / "other" / "mail.db")
     await FreeSpaceCheck(tmp_path / "mail.db", 1, FakeClock()).check()
-    assert folders == [(tmp_path / "other").resolve()]
+    assert checked_folders == [(tmp_path / "other").resolve()]

@@ -21,7 +21,9 @@ from tests.support.postgres_binaries import PostgresNotFoundError, RunAs, Source
 from tests.support.process import ROOT
 from tests.support.waiting import is_alive, wait_until
 
-external = pytest.mark.skipif("TEST_POSTGRES_URL" in os.environ, reason="the shared server is not ours")
+external = pytest.mark.skipif(
+    "TEST_POSTGRES_URL" in os.environ, reason="the server of TEST_POSTGRES_URL must keep running"
+)
 linux = pytest.mark.skipif(sys.platform != "linux", reason="signals whole process trees by /proc")
 
 
