@@ -232,7 +232,9 @@ class TicketListParameters(PageParameters):
     assigned_to: str | None = None
     alias_id: str | None = None
     q: str | None = Field(
-        default=None, description="Words of sender, subject or text (the last one may be a prefix), or a ticket number."
+        default=None,
+        description="Words of sender, subject, text or attachment names (the last one may be a prefix), "
+        "or a ticket number.",
     )
 
 

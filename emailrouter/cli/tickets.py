@@ -73,7 +73,8 @@ async def _act_as(context: CommandContext, acting: str | None) -> CommandContext
     "--search",
     "-q",
     metavar="TEXT",
-    help="Only tickets with these words (the last one may be a prefix) in sender, subject or text, or this number.",
+    help="Only tickets with these words (the last one may be a prefix) in sender, subject, text or attachment names, "
+    "or this number.",
 )
 @click.option("--unassigned", is_flag=True, help="Only unassigned tickets that are not resolved.")
 @paging_options

@@ -52,7 +52,7 @@ class _WorkerKilled(Exception):  # noqa: N818 - describes a worker
 
 @dataclass(frozen=True, slots=True)
 class ParsedMessage:
-    """The contents of a message and the search terms of its text."""
+    """The contents of a message and their search terms."""
 
     contents: Contents
     search_words: list[str]
@@ -238,4 +238,4 @@ def is_small(content: bytes) -> bool:
 def _parse_here(content: bytes) -> ParsedMessage:
     """Parses in this process. Raises `HtmlNotAllowed` at a part that must be parsed as HTML."""
     contents = parse.parse(content, html=False)
-    return ParsedMessage(contents, terms.message_words(contents.text, contents.quoted))
+    return ParsedMessage(contents, terms.message_words(contents))

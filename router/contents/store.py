@@ -97,7 +97,7 @@ class ContentStore:
         except UnparsableMessage as error:
             log.warning("parsing.failed", message_id=message_id, size=len(content), reason=str(error))
             contents = parse.raw_contents(content, str(error))
-            parsed = ParsedMessage(contents, await asyncio.to_thread(terms.text_words, contents.text))
+            parsed = ParsedMessage(contents, await asyncio.to_thread(terms.message_words, contents))
         except Exception:
             self._meter.record_parse("failed")
             raise

@@ -92,7 +92,7 @@ def serve(
 
 def _build_parse_response(parse_message: ParseFunction, content: bytes) -> tuple[bytes, bytes]:
     contents = parse_message(content)
-    return contents.to_json().encode(), "\n".join(terms.message_words(contents.text, contents.quoted)).encode()
+    return contents.to_json().encode(), "\n".join(terms.message_words(contents)).encode()
 
 
 def _build_attachment_response(extract_attachment: ExtractFunction, content: bytes, n: int) -> tuple[bytes, bytes]:

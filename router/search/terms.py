@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from router import ids
+from router.mail.contents import Contents
 from router.unicode_text import normalize
 
 MAX_TEXT_LENGTH = 65536  # characters, about 10,000 words
@@ -21,6 +22,8 @@ MAX_TEXT_LENGTH = 65536  # characters, about 10,000 words
 MAX_EXPANDED_LENGTH = 4 * MAX_TEXT_LENGTH
 # Distinct words of a text. A ticket has up to twice as many, which fit into a tsvector (1 MiB).
 MAX_WORDS = 3500
+# Distinct words of the names of a message's attachments: five for each of the 200 attachments that parsing lists.
+MAX_FILENAME_WORDS = 1000
 MAX_WORD_LENGTH = 32  # shorter than a line of base64
 MAX_QUERY_LENGTH = 1000
 MAX_QUERY_WORDS = 16
@@ -44,9 +47,14 @@ def text_words(text: str) -> list[str]:
     return list(dict.fromkeys(_split_words(text[:MAX_TEXT_LENGTH])))[:MAX_WORDS]
 
 
-def message_words(text: str, quoted: str) -> list[str]:
-    """Returns the distinct words of a message: those of its new text first, then those of its quoted text."""
-    return text_words(f"{text[:MAX_TEXT_LENGTH]}\n{quoted[:MAX_TEXT_LENGTH]}")
+def message_words(contents: Contents) -> list[str]:
+    """Returns the distinct words of a message, at most `MAX_WORDS`.
+
+    The order is that of importance: the filenames of its attachments, which are few, its new text, its quoted text.
+    """
+    filenames = text_words("\n".join(attachment.filename for attachment in contents.attachments))[:MAX_FILENAME_WORDS]
+    texts = text_words(f"{contents.text[:MAX_TEXT_LENGTH]}\n{contents.quoted[:MAX_TEXT_LENGTH]}")
+    return list(dict.fromkeys([*filenames, *texts]))[:MAX_WORDS]
 
 
 def ticket_terms(

@@ -254,11 +254,6 @@ def test_a_text_contains_the_words_of_each_line(first: str, second: str) -> None
     assert {*terms.text_words(first), *terms.text_words(second)} <= both
 
 
-def test_new_text_is_indexed_before_quoted_text() -> None:
-    assert terms.message_words("new words", "old words") == ["new", "words", "old"]
-    assert terms.message_words("n " * terms.MAX_TEXT_LENGTH, "old") == ["n"]
-
-
 def test_positions_sort_like_ids() -> None:
     ids = [f"ticket_{n:026d}" for n in range(0, 10**7, 999_999)] + ["ticket_7" + "z" * 25]
     places = [terms.index_position(one) for one in ids]
