@@ -62,8 +62,8 @@ def main(
     chosen_twice = [case for case in two_process_cases if _is_selected(case, options.cases)]
     count = 2 if options.quick else options.rounds
     if options.quick:
-        chosen = [_shorten(case) for case in chosen]
-        chosen_twice = [_shorten(case) for case in chosen_twice]
+        chosen = [case.shorten() for case in chosen]
+        chosen_twice = [case.shorten() for case in chosen_twice]
     end_on_sigterm()
     folder = temporary_folder()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -104,7 +104,3 @@ async def _run(
 
 def _is_selected(case: Case, words: Sequence[str] | None) -> bool:
     return not words or any(word in case.name for word in words)
-
-
-def _shorten(case: Case) -> Case:
-    return Case(case.name, case.load, seconds=0.3, min_messages=min(case.min_messages, 20), without=case.without)

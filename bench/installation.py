@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Literal
@@ -16,7 +16,7 @@ from typing import Literal
 import trustme
 
 from bench.mtas import DOMAIN
-from bench.processes import cpu_seconds
+from bench.processes import cpu_seconds, program_command
 from router.store import migrate
 from tests.support.installation import Installation, closed_store
 from tests.support.postgres import PostgresServer, private_postgres
@@ -45,6 +45,7 @@ class BenchInstallation(Installation):
     """A test installation. `env` has the settings for a started program (see `tests.support.process.environment`)."""
 
     database_cpu: Callable[[], float] | None = None
+    checkout: Path | None = None
 
     @property
     def kind(self) -> str:
@@ -56,7 +57,8 @@ class BenchInstallation(Installation):
 
     @property
     def env(self) -> dict[str, object]:
-        return {key: value for key, value in self.settings.items() if key not in _DEFAULT}
+        imports = {} if self.checkout is None else {"PYTHONPATH": str(self.checkout)}
+        return {key: value for key, value in self.settings.items() if key not in _DEFAULT} | imports
 
     @property
     def addresses(self) -> list[str]:
@@ -71,13 +73,13 @@ async def bench_installation(
     aliases: int = 1,
     webhooks: int = 1,
     webhook: Callable[[str], str] | None = None,
-    migrate_with: tuple[Sequence[str], dict[str, object]] | None = None,
+    checkout: Path | None = None,
 ) -> AsyncIterator[BenchInstallation]:
     """Creates an installation. The aliases use the webhooks in turn.
 
     Args:
         webhook: Returns the URL for a channel name. Without it, the webhooks are on a host that does not exist.
-        migrate_with: A command of another checkout that creates the schema, and its settings.
+        checkout: The source tree of the program that creates the schema; None for this tree.
     """
     folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - nothing else runs during the preparation
     async with AsyncExitStack() as stack:
@@ -87,13 +89,12 @@ async def bench_installation(
             server = await stack.enter_async_context(private_postgres(fsync=True, settings=_REAL, parent=parent))
             url, cpu = await server.create_database(), _server_cpu(server)
         made = BenchInstallation(closed_store(url), {**_SETTINGS, "server.data_dir": str(folder)}, real_time=True)
-        made.database_cpu = cpu
-        if migrate_with is not None:
-            command, settings = migrate_with
-            env = environment(made.env | settings)
-            subprocess.run(command, check=True, env=env, cwd=folder, stdout=subprocess.DEVNULL)  # noqa: ASYNC221 - nothing else runs during the preparation
+        made.database_cpu, made.checkout = cpu, checkout
+        if checkout is not None:
+            command = program_command("migrate", checkout)
+            subprocess.run(command, check=True, env=environment(made.env), cwd=folder, stdout=subprocess.DEVNULL)  # noqa: ASYNC221 - nothing else runs during the preparation
         async with made.open_database():
-            if migrate_with is None:
+            if checkout is None:
                 await migrate.migrate(made.database)
             await made.seed_domain(DOMAIN)
             integrations = []

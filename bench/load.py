@@ -24,6 +24,8 @@ from typing import cast
 
 import uvloop
 
+from bench.mixed_mail import mixed_messages
+
 _LINE = b"x" * 76 + b"\r\n"
 
 
@@ -35,6 +37,7 @@ class Load:
         size: The size of a message in bytes.
         mails: The total number of messages.
         per_connection: The number of messages in each connection; 0 means all messages in `concurrency` connections.
+        mixed: Send the messages of `bench.mixed_mail` in turn; `size` is ignored.
         recipient: An address, or several addresses separated by commas, used in turn.
     """
 
@@ -44,6 +47,7 @@ class Load:
     per_connection: int = 1
     starttls: bool = False
     handshake: bool = False
+    mixed: bool = False
     recipient: str = "support@bench.test"
     timeout: float = 60.0
 
@@ -90,13 +94,23 @@ class LoadGenerator:
         self._head = (
             f"From: Ada <ada@sender.test>\r\nTo: {load.recipient.split(',')[0]}\r\nSubject: Load\r\n"
             "Date: Tue, 01 Jan 2030 12:00:00 +0000\r\nMIME-Version: 1.0\r\n"
-            "Content-Type: text/plain; charset=utf-8\r\n"
-        )
-        self.body = filler_body(load.size, len(self.next_header()))
+        ).encode()
+        if load.mixed:
+            messages = [(header, body + b".\r\n") for header, body in mixed_messages()]
+        else:
+            header = b"Content-Type: text/plain; charset=utf-8\r\n"
+            messages = [(header, filler_body(load.size, len(self._build_header(header))))]
+        self._messages = itertools.cycle(messages)
 
-    def next_header(self) -> bytes:
+    def next_message(self) -> tuple[bytes, bytes]:
+        """Returns the header and the body of the next message, with the end of data."""
         self._number += 1
-        return f"{self._head}Message-ID: <{self._number:08}.{self._run_id}@sender.test>\r\n\r\n".encode()
+        header, body = next(self._messages)
+        return self._build_header(header), body
+
+    def _build_header(self, last_fields: bytes) -> bytes:
+        message_id = f"Message-ID: <{self._number:08}.{self._run_id}@sender.test>\r\n\r\n"
+        return self._head + last_fields + message_id.encode()
 
     def next_rcpt(self) -> bytes:
         return next(self._recipients)
@@ -207,7 +221,7 @@ class LoadSession(asyncio.Protocol):
                 transport.write(b"DATA\r\n")
             case "data":
                 self._step = "content"
-                transport.writelines([self._generator.next_header(), self._generator.body])
+                transport.writelines(self._generator.next_message())
             case "content":
                 result = self._generator.result
                 result.accepted += 1
@@ -266,6 +280,7 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--per-connection", type=int, default=Load.per_connection)
     parser.add_argument("--starttls", action="store_true")
     parser.add_argument("--handshake", action="store_true")
+    parser.add_argument("--mixed", action="store_true", help="plain text of 4 KB and HTML of 20 KB in turn")
     parser.add_argument("--timeout", type=float, default=Load.timeout)
     options = vars(parser.parse_args(argv))
     host, _, port = options.pop("address").rpartition(":")

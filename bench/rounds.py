@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 
 from bench.load import Load
-from bench.senders import LoadError, LoadSender
+from bench.senders import LoadError, Sender
 from bench.servers import HANDSHAKE, RunningServer
 
 _SETTLE = 0.05  # seconds to let a server finish its work after the last reply
@@ -29,6 +29,10 @@ class Case:
     seconds: float = 1.2
     min_messages: int = 40
     without: tuple[str, ...] = (HANDSHAKE,)
+
+    def shorten(self) -> Case:
+        """Returns a case that takes a fraction of a second, to check that the benchmark works."""
+        return replace(self, seconds=0.3, min_messages=min(self.min_messages, 20))
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ class Results:
         return [get_value(a) / get_value(b) for a, b in pairs if a is not None and b is not None and get_value(b) > 0]
 
 
-async def measure(server: RunningServer, sender: LoadSender, load: Load) -> Measurement:
+async def measure(server: RunningServer, sender: Sender, load: Load) -> Measurement:
     """Sends the load and measures the server. Raises `LoadError` or TimeoutError."""
     if server.name == HANDSHAKE:  # The handshake server receives as many connections, without messages.
         load = replace(load, handshake=True, starttls=False)
@@ -79,7 +83,7 @@ async def measure(server: RunningServer, sender: LoadSender, load: Load) -> Meas
 
 
 async def compare(
-    cases: Sequence[Case], servers: Sequence[RunningServer], sender: LoadSender, *, rounds: int, budget: float
+    cases: Sequence[Case], servers: Sequence[RunningServer], sender: Sender, *, rounds: int, budget: float
 ) -> Results:
     """Measures each case on each of its servers, once in each round. No round starts after `budget` seconds.
 
@@ -109,7 +113,7 @@ async def compare(
     return results
 
 
-async def _messages_for(case: Case, server: RunningServer, sender: LoadSender) -> int:
+async def _messages_for(case: Case, server: RunningServer, sender: Sender) -> int:
     first = max(case.min_messages // 2, case.load.concurrency)
     rate = (await measure(server, sender, replace(case.load, mails=first))).rate
     return max(case.min_messages, case.load.concurrency, round(rate * case.seconds))

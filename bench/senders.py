@@ -13,6 +13,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from bench.load import Load
 
@@ -27,6 +28,14 @@ class SendResult:
 
 class LoadError(Exception):
     """The server did not accept the whole load, or the load generator failed."""
+
+
+class Sender(Protocol):
+    """Sends loads."""
+
+    async def send(self, load: Load, port: int) -> SendResult:
+        """Sends the load to 127.0.0.1:port. Raises `LoadError` or TimeoutError."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -73,7 +82,7 @@ async def send_with_built_in(load: Load, port: int) -> SendResult:
     command = [sys.executable, "-m", "bench.load", f"127.0.0.1:{port}", "--to", load.recipient]
     command += ["--size", str(load.size), "--mails", str(load.mails), "--concurrency", str(load.concurrency)]
     command += ["--per-connection", str(load.per_connection), "--timeout", str(load.timeout)]
-    command += ["--starttls"] * load.starttls + ["--handshake"] * load.handshake
+    command += ["--starttls"] * load.starttls + ["--handshake"] * load.handshake + ["--mixed"] * load.mixed
     result = json.loads(await _run(command, load.timeout + 10, {}))
     if result["accepted"] != load.mails:
         raise LoadError(f"{result['accepted']} of {load.mails} mails were accepted: {result['refused']}")

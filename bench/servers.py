@@ -123,13 +123,11 @@ async def _start_email_router(
 
     `checkout` is the source tree of the program that creates the schema and serves; None for this tree.
     """
-    of_checkout: dict[str, object] = {} if checkout is None else {"PYTHONPATH": str(checkout)}
-    migrate_with = None if checkout is None else (program_command("migrate", checkout), of_checkout)
     kind = (EMAIL_ROUTER | BEFORE)[name]
-    installation = await stack.enter_async_context(bench_installation(kind, place, migrate_with=migrate_with))
+    installation = await stack.enter_async_context(bench_installation(kind, place, checkout=checkout))
     port = free_port()
     certificate = {"smtp.tls_cert": str(tls[0]), "smtp.tls_key": str(tls[1])}
-    env = installation.env | certificate | {"smtp.listen": "systemd"} | of_checkout
+    env = installation.env | certificate | {"smtp.listen": "systemd"}
     children = []
     for n in range(options.processes):
         child = Child(f"smtp{n}", program_command("smtp", checkout), folder=place, env=env, port=port)

@@ -34,6 +34,14 @@ async def test_each_message_is_sent_once_with_its_id_and_size(per_connection: in
     assert {len(content) for content in server.mails.contents} == {5000}
 
 
+async def test_mixed_messages_are_sent_in_turn() -> None:
+    async with running_server() as server:
+        load = Load(mails=4, concurrency=1, mixed=True, recipient="support@example.com", timeout=10)
+        result = await _send(load, server.port)
+    assert result.accepted == 4
+    assert [b"multipart/alternative" in content for content in server.mails.contents] == [False, True, False, True]
+
+
 async def test_recipients_are_used_round_robin() -> None:
     async with running_server() as server:
         load = Load(mails=6, concurrency=2, recipient="user1@example.com,user2@example.com", timeout=10)
