@@ -1,12 +1,12 @@
 """The data model as frozen dataclasses.
 
-Field names are the column names of the queries in `store/queries`. Times are microseconds since the epoch (`Micros`).
-A missing text of a message, such as its subject, is `""`.
+Field names are column names: `router.store.fragments` writes the column lists of the queries. Times are microseconds
+since the epoch (`Micros`). A missing text of a message, such as its subject, is `""`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Micros = int
@@ -153,7 +153,7 @@ class Alias:
     id: str
     workspace_id: str
     domain_id: str
-    domain: str
+    domain: str = field(metadata={"joined": True})  # the name in the table `domains`
     local_part: str
     local_key: str
     integration_id: str | None
@@ -206,12 +206,12 @@ class Ticket:
     subject: str
     from_address: str
     from_name: str
-    status: TicketStatus
-    assigned_to: str | None
-    claimed_at: Micros | None
-    resolved_at: Micros | None
     received_at: Micros
     updated_at: Micros
+    status: TicketStatus = "open"
+    assigned_to: str | None = None
+    claimed_at: Micros | None = None
+    resolved_at: Micros | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,16 +250,16 @@ class Delivery:
     message_id: str
     integration_id: str
     event: DeliveryEvent
-    state: DeliveryState
-    attempts: int
-    claims: int
-    next_attempt_at: Micros | None
-    expires_at: Micros
-    parked_at: Micros | None
-    delivered_at: Micros | None
-    via: str
-    last_error: str
     created_at: Micros
+    expires_at: Micros
+    next_attempt_at: Micros | None
+    parked_at: Micros | None = None
+    state: DeliveryState = "pending"
+    attempts: int = 0
+    claims: int = 0
+    delivered_at: Micros | None = None
+    via: str = ""
+    last_error: str = ""
 
 
 @dataclass(frozen=True, slots=True)

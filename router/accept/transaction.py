@@ -9,22 +9,20 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from operator import attrgetter
+from dataclasses import dataclass
 
 from router import ids
 from router.accept import threads
 from router.accept.incoming import AcceptEntry, IncomingMail
 from router.accept.joining import clear_automatic_of_replies, join_conversations, write_participants
-from router.model import Message, Micros
+from router.model import Delivery, Micros, Ticket, TicketEvent, TicketMessage
 from router.store.database import Row, Statement, StatementGenerator
+from router.store.fragments import model_values
 
 # Chunks allow streaming a message of any size with constant memory.
 CHUNK_BYTES = 256 * 1024
 # Maximum size of the chunks in one statement.
 MAX_STATEMENT_BYTES = 1024 * 1024
-_MESSAGE_COLUMNS = tuple(field.name for field in fields(Message))
-_message_values = attrgetter(*_MESSAGE_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +138,7 @@ def _write_messages(new_entries: Sequence[AcceptEntry], repeated: Counter[str]) 
     yield Statement(
         "accept_insert_message",
         [
-            dict(
-                zip(_MESSAGE_COLUMNS, _message_values(m), strict=True),
-                aliases=new[m.id] + repeated[m.id],
-                repeated=repeated[m.id],
-            )
+            model_values(m) | {"aliases": new[m.id] + repeated[m.id], "repeated": repeated[m.id]}
             for m in {entry.message.id: entry.message for entry in new_entries}.values()
         ],
     )
@@ -200,13 +194,17 @@ def _update_joined_tickets(new_entries: Sequence[AcceptEntry]) -> StatementGener
     yield Statement(
         "accept_insert_reopen_event",
         [
-            {
-                "id": ids.new_id("evt"),
-                "ticket_id": row["ticket_id"],
-                "workspace_id": row["workspace_id"],
-                "at": reopening[row["ticket_id"]].received_at,
-                "detail": json.dumps({"messageId": reopening[row["ticket_id"]].id}),
-            }
+            model_values(
+                TicketEvent(
+                    id=ids.new_id("evt"),
+                    ticket_id=row["ticket_id"],
+                    workspace_id=row["workspace_id"],
+                    at=reopening[row["ticket_id"]].received_at,
+                    kind="reopened",
+                    user_id=None,
+                    detail=json.dumps({"messageId": reopening[row["ticket_id"]].id}),
+                )
+            )
             for row in reopened
         ],
     )
@@ -219,19 +217,23 @@ def _link_recipients(
     yield Statement(
         "accept_insert_recipient",
         [
-            {
-                "ticket_id": entry.ticket_id,
-                "message_id": entry.message.id,
+            model_values(
+                TicketMessage(
+                    ticket_id=entry.ticket_id,
+                    message_id=entry.message.id,
+                    recipient=target.recipient,
+                    alias_id=target.alias_id,
+                    tag=target.tag,
+                    joined_by=entry.joined_by,
+                    created_at=entry.message.received_at,
+                )
+            )
+            | {
                 "rfc_message_id": entry.message.rfc_message_id,
                 "thread_key": entry.thread_key,
-                "recipient": target.recipient,
-                "alias_id": target.alias_id,
-                "tag": target.tag,
-                "joined_by": entry.joined_by,
                 "integration_id": integrations[entry.target.alias_key].id
                 if entry.target.alias_key in integrations
                 else None,
-                "created_at": entry.message.received_at,
             }
             for entry in new_entries
             for target in entry.targets
@@ -244,7 +246,7 @@ def _queue_deliveries(
 ) -> StatementGenerator[dict[str, list[str]]]:
     """Writes the deliveries; returns the ids of the integrations to wake, by message id."""
     due_integrations: dict[str, list[str]] = {}
-    rows = []
+    deliveries = []
     for entry in new_entries:
         integration = integrations.get(entry.target.alias_key)
         if integration is None:
@@ -254,21 +256,21 @@ def _queue_deliveries(
         parked = integration.status == "failing"
         if not parked:
             due_integrations.setdefault(entry.message.id, []).append(integration.id)
-        rows.append(
-            {
-                "id": ids.new_id("dlv"),
-                "workspace_id": entry.message.workspace_id,
-                "ticket_id": entry.ticket_id,
-                "message_id": entry.message.id,
-                "integration_id": integration.id,
-                "event": "replied" if entry.joined_by else "opened",
-                "next_attempt_at": None if parked else now,
-                "parked_at": now if parked else None,
-                "created_at": now,
-                "expires_at": entry.mail.expires_at,
-            }
+        deliveries.append(
+            Delivery(
+                id=ids.new_id("dlv"),
+                workspace_id=entry.message.workspace_id,
+                ticket_id=entry.ticket_id,
+                message_id=entry.message.id,
+                integration_id=integration.id,
+                event="replied" if entry.joined_by else "opened",
+                created_at=now,
+                expires_at=entry.mail.expires_at,
+                next_attempt_at=None if parked else now,
+                parked_at=now if parked else None,
+            )
         )
-    yield Statement("accept_insert_delivery", rows)
+    yield Statement("accept_insert_delivery", [model_values(delivery) for delivery in deliveries])
     return due_integrations
 
 
@@ -290,20 +292,20 @@ def _insert_tickets(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[No
         number = next_number[message.workspace_id]
         next_number[message.workspace_id] += 1
         tickets.append(
-            {
-                "id": entry.ticket_id,
-                "workspace_id": message.workspace_id,
-                "number": number,
-                "alias_id": entry.target.alias_id,
-                "address": entry.target.address,
-                "subject": message.subject,
-                "from_address": message.from_address,
-                "from_name": message.from_name,
-                "received_at": message.received_at,
-                "updated_at": latest[entry.ticket_id],
-            }
+            Ticket(
+                id=entry.ticket_id,
+                workspace_id=message.workspace_id,
+                number=number,
+                alias_id=entry.target.alias_id,
+                address=entry.target.address,
+                subject=message.subject,
+                from_address=message.from_address,
+                from_name=message.from_name,
+                received_at=message.received_at,
+                updated_at=latest[entry.ticket_id],
+            )
         )
-    yield Statement("accept_insert_ticket", tickets)
+    yield Statement("accept_insert_ticket", [model_values(ticket) for ticket in tickets])
 
 
 def _build_result(

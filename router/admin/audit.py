@@ -14,6 +14,7 @@ from router.admin import paging
 from router.admin.paging import DEFAULT_LIMIT, Page
 from router.model import Actor, AuditEntry, Micros
 from router.store.database import Database, QueryExecutor, fetch_models
+from router.store.fragments import model_values
 
 
 async def record(
@@ -26,8 +27,7 @@ async def record(
         target: What was changed, usually the id of an object.
         details: JSON values; None is omitted.
     """
-    await transaction.execute(
-        "audit_insert",
+    entry = AuditEntry(
         id=ids.new_id("evt"),
         workspace_id=actor.workspace_id,
         at=now,
@@ -38,6 +38,7 @@ async def record(
         target=target,
         detail=json.dumps({name: value for name, value in details.items() if value is not None}, ensure_ascii=False),
     )
+    await transaction.execute("audit_insert", **model_values(entry))
 
 
 def is_automatic(action: str, detail: Mapping[str, object]) -> bool:

@@ -4,10 +4,10 @@ A file contains queries in this form:
 
     -- name: domain_by_id
     -- One domain of a workspace.
-    SELECT ... FROM domains WHERE id = :id AND workspace_id = :workspace_id;
+    SELECT {Domain} FROM domains WHERE id = :id AND workspace_id = :workspace_id;
 
-For PostgreSQL, named parameters (`:id`) become `$1`, `$2`, ... A file `NAME.pg.sql` contains separate PostgreSQL texts
-for the queries that need them.
+`{Domain}` stands for the columns of the model `Domain` (`fragments`). For PostgreSQL, named parameters (`:id`) become
+`$1`, `$2`, ... A file `NAME.pg.sql` contains separate PostgreSQL texts for the queries that need them.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
+
+from router.store.fragments import expand
 
 _NAME_LINE = re.compile(r"^-- name: ([a-z0-9_]+)\s*$", re.MULTILINE)
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z][a-z0-9_]*)")
@@ -74,7 +76,12 @@ def load_catalog() -> Catalog:
     orphans = postgres.keys() - shared.keys()
     if orphans:
         raise ValueError(f"queries in .pg.sql files without a shared text: {', '.join(sorted(orphans))}")
-    return Catalog({name: build_query(name, text, postgres.get(name, text)) for name, text in shared.items()})
+    return Catalog(
+        {
+            name: build_query(name, expand(text, postgres=False), expand(postgres.get(name, text), postgres=True))
+            for name, text in shared.items()
+        }
+    )
 
 
 def _parse_file(file: str, text: str) -> list[tuple[str, str]]:

@@ -22,6 +22,7 @@ from router.search import terms
 from router.search.ticket_search import TicketSearch
 from router.store.database import Database, QueryExecutor, fetch_model, fetch_models, model_from_row, retry_on_conflict
 from router.store.erasure import erase_ticket
+from router.store.fragments import model_values
 
 # Maximum time that a search waits until new messages are parsed.
 SEARCH_PARSE_SECONDS = 1.0
@@ -314,14 +315,5 @@ async def _record_event(
         user_id=actor.user_id,
         detail=json.dumps({name: value for name, value in detail.items() if value is not None}, ensure_ascii=False),
     )
-    await transaction.execute(
-        "ticket_event_insert",
-        id=event.id,
-        ticket_id=event.ticket_id,
-        workspace_id=event.workspace_id,
-        at=event.at,
-        kind=event.kind,
-        user_id=event.user_id,
-        detail=event.detail,
-    )
+    await transaction.execute("ticket_event_insert", **model_values(event))
     return event

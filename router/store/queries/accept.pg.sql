@@ -52,28 +52,6 @@ WHERE EXISTS (SELECT 1 FROM ticket_participants p WHERE p.ticket_id = wanted.tic
    OR EXISTS (SELECT 1 FROM tickets t
               WHERE t.id = wanted.ticket_id AND wanted.address IN (t.from_address, t.address) AND wanted.address <> '');
 
--- name: accept_insert_participant
--- accept_update_ticket_time has locked the joined tickets, so accept transactions cannot deadlock here.
-INSERT INTO ticket_participants (ticket_id, address)
-SELECT * FROM unnest(CAST(:ticket_id AS TEXT[]), CAST(:address AS TEXT[]))
-ON CONFLICT (ticket_id, address) DO NOTHING;
-
--- name: accept_insert_message
-INSERT INTO messages (id, workspace_id, reverse_path, helo, peer, protocol, tls, received_by, size, received_at,
-                      rfc_message_id, reference_ids, from_address, from_name, subject, sent_at, automatic,
-                      aliases, repeated)
-SELECT * FROM unnest(
-    CAST(:id AS TEXT[]), CAST(:workspace_id AS TEXT[]), CAST(:reverse_path AS TEXT[]), CAST(:helo AS TEXT[]),
-    CAST(:peer AS TEXT[]), CAST(:protocol AS TEXT[]), CAST(:tls AS TEXT[]), CAST(:received_by AS TEXT[]),
-    CAST(:size AS BIGINT[]), CAST(:received_at AS BIGINT[]), CAST(:rfc_message_id AS TEXT[]),
-    CAST(:reference_ids AS TEXT[]), CAST(:from_address AS TEXT[]),
-    CAST(:from_name AS TEXT[]), CAST(:subject AS TEXT[]), CAST(:sent_at AS BIGINT[]), CAST(:automatic AS TEXT[]),
-    CAST(:aliases AS BIGINT[]), CAST(:repeated AS BIGINT[]));
-
--- name: accept_insert_chunk
-INSERT INTO raw_chunks (message_id, n, data)
-SELECT * FROM unnest(CAST(:message_id AS TEXT[]), CAST(:n AS BIGINT[]), CAST(:data AS BYTEA[]));
-
 -- name: accept_reserve_numbers
 -- ORDER BY avoids deadlocks between transactions. NO KEY UPDATE: inserting a message locks its workspace FOR KEY SHARE;
 -- with FOR UPDATE, two accept transactions could deadlock.
@@ -86,14 +64,6 @@ UPDATE workspaces w SET last_ticket_number = w.last_ticket_number + wanted.n
 FROM wanted JOIN locked ON locked.id = wanted.workspace_id
 WHERE w.id = wanted.workspace_id
 RETURNING w.id AS workspace_id, w.last_ticket_number;
-
--- name: accept_insert_ticket
-INSERT INTO tickets (id, workspace_id, number, alias_id, address, subject, from_address, from_name, received_at,
-                     updated_at)
-SELECT * FROM unnest(
-    CAST(:id AS TEXT[]), CAST(:workspace_id AS TEXT[]), CAST(:number AS BIGINT[]), CAST(:alias_id AS TEXT[]),
-    CAST(:address AS TEXT[]), CAST(:subject AS TEXT[]), CAST(:from_address AS TEXT[]), CAST(:from_name AS TEXT[]),
-    CAST(:received_at AS BIGINT[]), CAST(:updated_at AS BIGINT[]));
 
 -- name: accept_update_ticket_time
 -- ORDER BY avoids deadlocks between transactions.
@@ -112,24 +82,3 @@ WHERE t.id = joined.ticket_id;
 UPDATE tickets SET status = 'open', resolved_at = NULL
 WHERE id = ANY (CAST(:ticket_id AS TEXT[])) AND status <> 'open'
 RETURNING id AS ticket_id, workspace_id;
-
--- name: accept_insert_reopen_event
-INSERT INTO ticket_events (id, ticket_id, workspace_id, at, kind, detail)
-SELECT id, ticket_id, workspace_id, at, 'reopened', detail
-FROM unnest(CAST(:id AS TEXT[]), CAST(:ticket_id AS TEXT[]), CAST(:workspace_id AS TEXT[]), CAST(:at AS BIGINT[]),
-            CAST(:detail AS TEXT[])) AS reopened (id, ticket_id, workspace_id, at, detail);
-
--- name: accept_insert_recipient
-INSERT INTO ticket_messages (ticket_id, message_id, rfc_message_id, thread_key, recipient, alias_id, tag, joined_by, integration_id, created_at)
-SELECT * FROM unnest(CAST(:ticket_id AS TEXT[]), CAST(:message_id AS TEXT[]), CAST(:rfc_message_id AS TEXT[]),
-                     CAST(:thread_key AS TEXT[]), CAST(:recipient AS TEXT[]), CAST(:alias_id AS TEXT[]), CAST(:tag AS TEXT[]), CAST(:joined_by AS TEXT[]),
-                     CAST(:integration_id AS TEXT[]), CAST(:created_at AS BIGINT[]))
-ON CONFLICT (ticket_id, message_id, recipient) DO NOTHING;
-
--- name: accept_insert_delivery
-INSERT INTO deliveries (id, workspace_id, ticket_id, message_id, integration_id, event, next_attempt_at, parked_at,
-                        expires_at, created_at)
-SELECT * FROM unnest(
-    CAST(:id AS TEXT[]), CAST(:workspace_id AS TEXT[]), CAST(:ticket_id AS TEXT[]), CAST(:message_id AS TEXT[]),
-    CAST(:integration_id AS TEXT[]), CAST(:event AS TEXT[]), CAST(:next_attempt_at AS BIGINT[]),
-    CAST(:parked_at AS BIGINT[]), CAST(:expires_at AS BIGINT[]), CAST(:created_at AS BIGINT[]));

@@ -48,22 +48,17 @@ SELECT id, CAST(:address AS TEXT) FROM tickets
 WHERE id = :ticket_id AND :address IN (from_address, address) AND :address <> '';
 
 -- name: accept_insert_participant
--- Inserts a participant of a ticket.
-INSERT INTO ticket_participants (ticket_id, address) VALUES (:ticket_id, :address)
-ON CONFLICT (ticket_id, address) DO NOTHING;
+-- Inserts a participant of a ticket. accept_update_ticket_time has locked the joined tickets, so accept transactions
+-- cannot deadlock here.
+INSERT INTO ticket_participants {rows:ticket_id TEXT, address TEXT} ON CONFLICT (ticket_id, address) DO NOTHING;
 
 -- name: accept_insert_message
 -- Inserts a message.
-INSERT INTO messages (id, workspace_id, reverse_path, helo, peer, protocol, tls, received_by, size, received_at,
-                      rfc_message_id, reference_ids, from_address, from_name, subject, sent_at, automatic,
-                      aliases, repeated)
-VALUES (:id, :workspace_id, :reverse_path, :helo, :peer, :protocol, :tls, :received_by, :size, :received_at,
-        :rfc_message_id, :reference_ids, :from_address, :from_name, :subject, :sent_at, :automatic,
-        :aliases, :repeated);
+INSERT INTO messages {rows:Message + aliases BIGINT, repeated BIGINT};
 
 -- name: accept_insert_chunk
 -- Inserts a chunk of the raw message.
-INSERT INTO raw_chunks (message_id, n, data) VALUES (:message_id, :n, :data);
+INSERT INTO raw_chunks {rows:message_id TEXT, n BIGINT, data BYTEA};
 
 -- name: accept_reserve_numbers
 -- Reserves ticket numbers; locks the workspace until the commit.
@@ -72,10 +67,7 @@ RETURNING id AS workspace_id, last_ticket_number;
 
 -- name: accept_insert_ticket
 -- Inserts a ticket.
-INSERT INTO tickets (id, workspace_id, number, alias_id, address, subject, from_address, from_name, received_at,
-                     updated_at)
-VALUES (:id, :workspace_id, :number, :alias_id, :address, :subject, :from_address, :from_name, :received_at,
-        :updated_at);
+INSERT INTO tickets {rows:Ticket};
 
 -- name: accept_update_ticket_time
 -- Sets the update time of a ticket that a message has joined.
@@ -88,18 +80,13 @@ RETURNING id AS ticket_id, workspace_id;
 
 -- name: accept_insert_reopen_event
 -- Inserts the event of a reopened ticket.
-INSERT INTO ticket_events (id, ticket_id, workspace_id, at, kind, detail)
-VALUES (:id, :ticket_id, :workspace_id, :at, 'reopened', :detail);
+INSERT INTO ticket_events {rows:TicketEvent};
 
 -- name: accept_insert_recipient
 -- Links a recipient of a message to a ticket.
-INSERT INTO ticket_messages (ticket_id, message_id, rfc_message_id, thread_key, recipient, alias_id, tag, joined_by, integration_id, created_at)
-VALUES (:ticket_id, :message_id, :rfc_message_id, :thread_key, :recipient, :alias_id, :tag, :joined_by, :integration_id, :created_at)
+INSERT INTO ticket_messages {rows:TicketMessage + rfc_message_id TEXT, thread_key TEXT, integration_id TEXT}
 ON CONFLICT (ticket_id, message_id, recipient) DO NOTHING;
 
 -- name: accept_insert_delivery
 -- Inserts a delivery, due at once or parked.
-INSERT INTO deliveries (id, workspace_id, ticket_id, message_id, integration_id, event, next_attempt_at, parked_at,
-                        expires_at, created_at)
-VALUES (:id, :workspace_id, :ticket_id, :message_id, :integration_id, :event, :next_attempt_at, :parked_at,
-        :expires_at, :created_at);
+INSERT INTO deliveries {rows:Delivery};

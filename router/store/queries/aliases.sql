@@ -1,21 +1,18 @@
 -- name: alias_by_id
 -- One alias of a workspace.
-SELECT a.id, a.workspace_id, a.domain_id, d.name AS domain, a.local_part, a.local_key, a.integration_id, a.status,
-       a.created_at
+SELECT {Alias:a}, d.name AS domain
 FROM aliases a JOIN domains d ON d.id = a.domain_id
 WHERE a.id = :id AND a.workspace_id = :workspace_id;
 
 -- name: alias_page
 -- Aliases of a workspace, newest first.
-SELECT a.id, a.workspace_id, a.domain_id, d.name AS domain, a.local_part, a.local_key, a.integration_id, a.status,
-       a.created_at
+SELECT {Alias:a}, d.name AS domain
 FROM aliases a JOIN domains d ON d.id = a.domain_id
 WHERE a.workspace_id = :workspace_id AND a.id < :before ORDER BY a.id DESC LIMIT :limit;
 
 -- name: alias_page_by_domain
 -- Aliases of a domain, newest first.
-SELECT a.id, a.workspace_id, a.domain_id, d.name AS domain, a.local_part, a.local_key, a.integration_id, a.status,
-       a.created_at
+SELECT {Alias:a}, d.name AS domain
 FROM aliases a JOIN domains d ON d.id = a.domain_id
 WHERE a.domain_id = :domain_id AND a.workspace_id = :workspace_id AND a.id < :before
 ORDER BY a.id DESC LIMIT :limit;

@@ -14,14 +14,12 @@ SELECT received_at FROM messages ORDER BY id DESC LIMIT 1;
 
 -- name: check_domains
 -- Domains of all workspaces.
-SELECT id, workspace_id, name, status, token, records, created_at, verified_at, checked_at, mx_managed,
-       misses, missing_since, next_check_at, alert, alert_at
+SELECT {Domain}
 FROM domains ORDER BY name, id LIMIT :limit;
 
 -- name: check_integrations
 -- Integrations of all workspaces.
-SELECT id, workspace_id, type, name, encrypted_settings, hint, status, last_error, failing_since, probe_at, probe_interval,
-       paced_at, lease_until, created_at
+SELECT {Integration}
 FROM integrations ORDER BY name, id LIMIT :limit;
 
 -- name: check_durability

@@ -1,13 +1,11 @@
 -- name: delivery_by_id
 -- One delivery of a workspace.
-SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
-       expires_at, parked_at, delivered_at, via, last_error, created_at
+SELECT {Delivery}
 FROM deliveries WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: delivery_page
 -- Deliveries of a workspace, newest first.
-SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
-       expires_at, parked_at, delivered_at, via, last_error, created_at
+SELECT {Delivery}
 FROM deliveries
 WHERE workspace_id = :workspace_id AND id < :before
   AND (CAST(:state AS TEXT) IS NULL OR state = CAST(:state AS TEXT))
@@ -15,8 +13,7 @@ ORDER BY id DESC LIMIT :limit;
 
 -- name: delivery_page_by_ticket
 -- Deliveries of a ticket, newest first.
-SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
-       expires_at, parked_at, delivered_at, via, last_error, created_at
+SELECT {Delivery}
 FROM deliveries
 WHERE ticket_id = :ticket_id AND workspace_id = :workspace_id AND id < :before
   AND (CAST(:state AS TEXT) IS NULL OR state = CAST(:state AS TEXT))
@@ -25,8 +22,7 @@ ORDER BY id DESC LIMIT :limit;
 
 -- name: delivery_page_by_integration
 -- Deliveries of one integration, newest first.
-SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
-       expires_at, parked_at, delivered_at, via, last_error, created_at
+SELECT {Delivery}
 FROM deliveries
 WHERE integration_id = :integration_id AND workspace_id = :workspace_id AND id < :before
   AND (CAST(:state AS TEXT) IS NULL OR state = CAST(:state AS TEXT))
@@ -34,16 +30,14 @@ ORDER BY id DESC LIMIT :limit;
 
 -- name: delivery_page_dead
 -- Dead deliveries of a workspace, newest first. The condition on state matches the partial index.
-SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
-       expires_at, parked_at, delivered_at, via, last_error, created_at
+SELECT {Delivery}
 FROM deliveries
 WHERE workspace_id = :workspace_id AND state = 'dead' AND id < :before
 ORDER BY id DESC LIMIT :limit;
 
 -- name: delivery_page_dead_by_integration
 -- Dead deliveries of an integration, newest first. COALESCE keeps SQLite from using the index by workspace.
-SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
-       expires_at, parked_at, delivered_at, via, last_error, created_at
+SELECT {Delivery}
 FROM deliveries
 WHERE integration_id = :integration_id AND state = 'dead' AND id < :before
   AND COALESCE(workspace_id, '') = :workspace_id
@@ -52,8 +46,7 @@ ORDER BY id DESC LIMIT :limit;
 -- name: delivery_page_pending
 -- Pending deliveries of a workspace's integrations, newest first. The subquery and COALESCE make SQLite use the index
 -- of pending deliveries.
-SELECT d.id, d.workspace_id, d.ticket_id, d.message_id, d.integration_id, d.event, d.state, d.attempts, d.claims,
-       d.next_attempt_at, d.expires_at, d.parked_at, d.delivered_at, d.via, d.last_error, d.created_at
+SELECT {Delivery:d}
 FROM deliveries d
 WHERE d.id IN (
     SELECT p.id FROM deliveries p
@@ -65,7 +58,7 @@ ORDER BY d.id DESC;
 
 -- name: delivery_attempts
 -- The latest attempts of a delivery, newest first.
-SELECT delivery_id, n, started_at, finished_at, outcome, status, latency, answer
+SELECT {Attempt}
 FROM attempts WHERE delivery_id = :delivery_id ORDER BY n DESC LIMIT :limit;
 
 -- name: delivery_replay

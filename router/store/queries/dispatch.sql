@@ -18,8 +18,7 @@ ORDER BY i.paced_at, i.id LIMIT :limit;
 -- Takes or extends the lease of an integration, which keeps other processes from sending to it.
 UPDATE integrations SET lease_owner = :owner, lease_until = :until
 WHERE id = :id AND (lease_until <= :now OR lease_until > :latest_plausible OR lease_owner = :owner)
-RETURNING id, workspace_id, type, name, encrypted_settings, hint, status, last_error, failing_since, probe_at,
-          probe_interval, paced_at, lease_until, created_at;
+RETURNING {Integration};
 
 -- name: dispatch_current_integration
 -- The current settings and status of an integration, to compare with those at the start of an attempt.
@@ -54,8 +53,7 @@ UPDATE deliveries SET next_attempt_at = :now WHERE state = 'pending' AND next_at
 
 -- name: dispatch_due_deliveries
 -- The oldest due deliveries of an integration.
-SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
-       expires_at, parked_at, delivered_at, via, last_error, created_at
+SELECT {Delivery}
 FROM deliveries
 WHERE integration_id = :integration_id AND state = 'pending' AND next_attempt_at <= :now
 ORDER BY next_attempt_at, id LIMIT :limit;
@@ -69,8 +67,7 @@ ORDER BY next_attempt_at, id LIMIT 1 OFFSET :after;
 -- name: dispatch_probe_delivery
 -- One pending delivery of a failing integration, preferably the oldest parked one. The inner queries use the index of
 -- pending deliveries.
-SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
-       expires_at, parked_at, delivered_at, via, last_error, created_at
+SELECT {Delivery}
 FROM deliveries
 WHERE state = 'pending' AND id = COALESCE(
     (SELECT id FROM deliveries

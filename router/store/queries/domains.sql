@@ -1,25 +1,21 @@
 -- name: domain_by_id
 -- One domain of a workspace.
-SELECT id, workspace_id, name, status, token, records, created_at, verified_at, checked_at, mx_managed,
-       misses, missing_since, next_check_at, alert, alert_at
+SELECT {Domain}
 FROM domains WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: domain_lock
 -- One domain of a workspace, locked.
-SELECT id, workspace_id, name, status, token, records, created_at, verified_at, checked_at, mx_managed,
-       misses, missing_since, next_check_at, alert, alert_at
+SELECT {Domain}
 FROM domains WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: domain_lock_name
 -- All rows for a domain name, locked: if two workspaces verify the name concurrently, only one succeeds.
-SELECT id, workspace_id, name, status, token, records, created_at, verified_at, checked_at, mx_managed,
-       misses, missing_since, next_check_at, alert, alert_at
+SELECT {Domain}
 FROM domains WHERE name = :name ORDER BY id;
 
 -- name: domain_page
 -- Domains of a workspace, newest first.
-SELECT id, workspace_id, name, status, token, records, created_at, verified_at, checked_at, mx_managed,
-       misses, missing_since, next_check_at, alert, alert_at
+SELECT {Domain}
 FROM domains WHERE workspace_id = :workspace_id AND id < :before ORDER BY id DESC LIMIT :limit;
 
 -- name: domain_insert
@@ -50,8 +46,7 @@ SELECT count(*) AS aliases FROM aliases WHERE domain_id = :id;
 
 -- name: domain_due_checks
 -- Domains that are due for a check, longest due first.
-SELECT id, workspace_id, name, status, token, records, created_at, verified_at, checked_at, mx_managed,
-       misses, missing_since, next_check_at, alert, alert_at
+SELECT {Domain}
 FROM domains WHERE next_check_at <= :now OR next_check_at > :latest_plausible
 ORDER BY next_check_at, id LIMIT :limit;
 
@@ -62,14 +57,12 @@ WHERE id = :id AND (next_check_at <= :now OR next_check_at > :latest_plausible);
 
 -- name: domain_pending_alerts
 -- Domains with a pending alert.
-SELECT id, workspace_id, name, status, token, records, created_at, verified_at, checked_at, mx_managed,
-       misses, missing_since, next_check_at, alert, alert_at
+SELECT {Domain}
 FROM domains WHERE alert_at IS NOT NULL AND id > :after ORDER BY id LIMIT :limit;
 
 -- name: domain_alert_integrations
 -- The integrations of a domain's aliases, and the default integration of the workspace.
-SELECT i.id, i.workspace_id, i.type, i.name, i.encrypted_settings, i.hint, i.status, i.last_error, i.failing_since,
-       i.probe_at, i.probe_interval, i.paced_at, i.lease_until, i.created_at
+SELECT {Integration:i}
 FROM integrations i
 WHERE i.workspace_id = :workspace_id AND (
     i.id IN (SELECT a.integration_id FROM aliases a WHERE a.domain_id = :domain_id)

@@ -1,25 +1,21 @@
 -- name: integration_by_id
 -- One integration of a workspace.
-SELECT id, workspace_id, type, name, encrypted_settings, hint, status, last_error, failing_since, probe_at, probe_interval,
-       paced_at, lease_until, created_at
+SELECT {Integration}
 FROM integrations WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: integration_lock
 -- One integration of a workspace, locked against deletion.
-SELECT id, workspace_id, type, name, encrypted_settings, hint, status, last_error, failing_since, probe_at, probe_interval,
-       paced_at, lease_until, created_at
+SELECT {Integration}
 FROM integrations WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: integration_lock_to_delete
 -- One integration of a workspace, locked so that no further alias can refer to it.
-SELECT id, workspace_id, type, name, encrypted_settings, hint, status, last_error, failing_since, probe_at, probe_interval,
-       paced_at, lease_until, created_at
+SELECT {Integration}
 FROM integrations WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: integration_page
 -- Integrations of a workspace, newest first.
-SELECT id, workspace_id, type, name, encrypted_settings, hint, status, last_error, failing_since, probe_at, probe_interval,
-       paced_at, lease_until, created_at
+SELECT {Integration}
 FROM integrations WHERE workspace_id = :workspace_id AND id < :before ORDER BY id DESC LIMIT :limit;
 
 -- name: integration_insert

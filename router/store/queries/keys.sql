@@ -7,12 +7,12 @@ WHERE k.hash = :hash;
 
 -- name: key_by_id
 -- One API key of a workspace.
-SELECT id, workspace_id, user_id, name, role, hash, hint, created_at, expires_at, last_used_at, revoked_at
+SELECT {ApiKey}
 FROM api_keys WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: key_page
 -- API keys of a workspace, newest first.
-SELECT id, workspace_id, user_id, name, role, hash, hint, created_at, expires_at, last_used_at, revoked_at
+SELECT {ApiKey}
 FROM api_keys
 WHERE workspace_id = :workspace_id AND id < :before
   AND (CAST(:user_id AS TEXT) IS NULL OR user_id = CAST(:user_id AS TEXT))

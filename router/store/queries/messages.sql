@@ -1,15 +1,11 @@
 -- name: message_by_id
 -- One message of a workspace.
-SELECT m.id, m.workspace_id, m.reverse_path, m.helo, m.peer, m.protocol, m.tls, m.received_by, m.size, m.received_at,
-       m.rfc_message_id, m.reference_ids, m.from_address, m.from_name, m.subject, m.sent_at,
-       m.automatic
+SELECT {Message:m}
 FROM messages m WHERE m.id = :id AND m.workspace_id = :workspace_id;
 
 -- name: message_page_by_ticket
 -- The latest messages of a ticket before an id, newest first. The subquery reads only the primary key.
-SELECT m.id, m.workspace_id, m.reverse_path, m.helo, m.peer, m.protocol, m.tls, m.received_by, m.size, m.received_at,
-       m.rfc_message_id, m.reference_ids, m.from_address, m.from_name, m.subject, m.sent_at,
-       m.automatic
+SELECT {Message:m}
 FROM messages m
 WHERE m.id IN (
     SELECT message_id FROM (
@@ -21,25 +17,22 @@ ORDER BY m.id DESC;
 
 -- name: message_recipients
 -- The recipients of a message and their tickets.
-SELECT ticket_id, message_id, recipient, alias_id, tag, joined_by, created_at
+SELECT {TicketMessage}
 FROM ticket_messages WHERE message_id = :message_id ORDER BY ticket_id, recipient LIMIT :limit;
 
 -- name: message_attempts
 -- The attempts of all deliveries of a message, newest first.
-SELECT a.delivery_id, a.n, a.started_at, a.finished_at, a.outcome, a.status, a.latency, a.answer, d.integration_id,
-       d.ticket_id
+SELECT {Attempt:a}, d.integration_id, d.ticket_id
 FROM ticket_messages tm
 JOIN deliveries d ON d.ticket_id = tm.ticket_id AND d.message_id = tm.message_id
 JOIN attempts a ON a.delivery_id = d.id
 WHERE tm.message_id = :message_id
-GROUP BY a.delivery_id, a.n, a.started_at, a.finished_at, a.outcome, a.status, a.latency, a.answer,
-         d.integration_id, d.ticket_id
+GROUP BY {Attempt:a}, d.integration_id, d.ticket_id
 ORDER BY a.started_at DESC, a.delivery_id, a.n LIMIT :limit;
 
 -- name: message_deliveries
 -- The deliveries of a message.
-SELECT DISTINCT d.id, d.workspace_id, d.ticket_id, d.message_id, d.integration_id, d.event, d.state, d.attempts,
-       d.claims, d.next_attempt_at, d.expires_at, d.parked_at, d.delivered_at, d.via, d.last_error, d.created_at
+SELECT DISTINCT {Delivery:d}
 FROM ticket_messages tm
 JOIN deliveries d ON d.ticket_id = tm.ticket_id AND d.message_id = tm.message_id
 WHERE tm.message_id = :message_id
@@ -48,9 +41,7 @@ ORDER BY d.id LIMIT :limit;
 -- name: message_by_rfc_id
 -- Messages with the given Message-ID (senders may reuse one), newest first. The condition `<> ''` matches the partial
 -- index.
-SELECT m.id, m.workspace_id, m.reverse_path, m.helo, m.peer, m.protocol, m.tls, m.received_by, m.size, m.received_at,
-       m.rfc_message_id, m.reference_ids, m.from_address, m.from_name, m.subject, m.sent_at,
-       m.automatic
+SELECT {Message:m}
 FROM messages m
 WHERE m.id IN (SELECT message_id FROM ticket_messages WHERE rfc_message_id = :rfc_message_id AND rfc_message_id <> '')
   AND m.workspace_id = :workspace_id

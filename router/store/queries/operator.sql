@@ -2,7 +2,7 @@
 
 -- name: operator_workspaces
 -- All workspaces, oldest first.
-SELECT id, name, default_integration_id, timezone, locale, last_ticket_number, created_at FROM workspaces
+SELECT {Workspace} FROM workspaces
 WHERE id > :after ORDER BY id LIMIT :limit;
 
 -- name: operator_domain

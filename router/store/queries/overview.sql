@@ -93,16 +93,14 @@ SELECT COUNT(*) AS dead FROM deliveries WHERE workspace_id = :workspace_id AND s
 
 -- name: health_integrations
 -- Integrations that are failing, or had an error after their last success.
-SELECT id, workspace_id, type, name, encrypted_settings, hint, status, last_error, failing_since, probe_at, probe_interval,
-       paced_at, lease_until, created_at
+SELECT {Integration}
 FROM integrations
 WHERE workspace_id = :workspace_id AND (status = 'failing' OR last_error <> '')
 ORDER BY status DESC, id DESC LIMIT :limit;
 
 -- name: health_domains
 -- Domains with missing records, and unverified domains.
-SELECT id, workspace_id, name, status, token, records, created_at, verified_at, checked_at, mx_managed,
-       misses, missing_since, next_check_at, alert, alert_at
+SELECT {Domain}
 FROM domains
 WHERE workspace_id = :workspace_id AND (misses > 0 OR status = 'pending_verification')
 ORDER BY misses DESC, id DESC LIMIT :limit;
@@ -128,8 +126,7 @@ SELECT
 
 -- name: attention_failed
 -- The dead deliveries of existing integrations among the newest `scanned` dead deliveries, newest first.
-SELECT f.id, f.workspace_id, f.ticket_id, f.message_id, f.integration_id, f.event, f.state, f.attempts, f.claims,
-       f.next_attempt_at, f.expires_at, f.parked_at, f.delivered_at, f.via, f.last_error, f.created_at
+SELECT {Delivery:f}
 FROM (SELECT * FROM deliveries d WHERE d.workspace_id = :workspace_id AND d.state = 'dead'
       ORDER BY d.id DESC LIMIT :scanned) AS f
 WHERE EXISTS (SELECT 1 FROM integrations i WHERE i.id = f.integration_id)

@@ -1,15 +1,12 @@
 -- name: routing_domain
 -- The domain with this name; the active domain has precedence.
-SELECT d.id, d.workspace_id, d.name, d.status, d.token, d.records, d.created_at, d.verified_at, d.checked_at,
-       d.mx_managed, d.misses, d.missing_since, d.next_check_at, d.alert, d.alert_at,
-       w.default_integration_id AS default_integration_id
+SELECT {Domain:d}, w.default_integration_id AS default_integration_id
 FROM domains d JOIN workspaces w ON w.id = d.workspace_id
 WHERE d.name = :name ORDER BY CASE d.status WHEN 'active' THEN 0 ELSE 1 END, d.id LIMIT 1;
 
 -- name: routing_aliases
 -- The aliases that can match a recipient: by key, by key without tag, and the catch-all.
-SELECT a.id, a.workspace_id, a.domain_id, d.name AS domain, a.local_part, a.local_key, a.integration_id, a.status,
-       a.created_at
+SELECT {Alias:a}, d.name AS domain
 FROM aliases a JOIN domains d ON d.id = a.domain_id
 WHERE a.domain_id = :domain_id AND a.local_key IN (:key, :base, :catch_all);
 
@@ -23,4 +20,4 @@ UPDATE versions SET version = version + 1 WHERE name = 'routes';
 
 -- name: routing_first_workspace
 -- The workspace that receives mail for the postmaster of this host.
-SELECT id, name, default_integration_id, timezone, locale, last_ticket_number, created_at FROM workspaces ORDER BY id LIMIT 1;
+SELECT {Workspace} FROM workspaces ORDER BY id LIMIT 1;

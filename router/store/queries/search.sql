@@ -56,8 +56,7 @@ WITH hits AS MATERIALIZED (
 )
 SELECT counted.hits, page.*
 FROM counted LEFT JOIN (
-    SELECT t.id, t.workspace_id, t.number, t.alias_id, t.address, t.subject, t.from_address, t.from_name, t.status,
-           t.assigned_to, t.claimed_at, t.resolved_at, t.received_at, t.updated_at
+    SELECT {Ticket:t}
     FROM (
         SELECT ticket_id FROM hits WHERE ticket_id < :before ORDER BY ticket_id DESC
         LIMIT CASE WHEN :status IS NULL AND :assigned_to IS NULL THEN :limit ELSE :max_hits END

@@ -1,40 +1,34 @@
 -- name: ticket_by_id
 -- One ticket of a workspace.
-SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
-       resolved_at, received_at, updated_at
+SELECT {Ticket}
 FROM tickets WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: ticket_lock
 -- One ticket of a workspace, locked.
-SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
-       resolved_at, received_at, updated_at
+SELECT {Ticket}
 FROM tickets WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: ticket_page
 -- Tickets of a workspace, newest first.
-SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
-       resolved_at, received_at, updated_at
+SELECT {Ticket}
 FROM tickets WHERE workspace_id = :workspace_id AND id < :before ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_page_by_status
 -- Tickets in one status, newest first.
-SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
-       resolved_at, received_at, updated_at
+SELECT {Ticket}
 FROM tickets
 WHERE workspace_id = :workspace_id AND status = :status AND id < :before ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_page_by_assignee
 -- Tickets of one user, newest first.
-SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
-       resolved_at, received_at, updated_at
+SELECT {Ticket}
 FROM tickets
 WHERE workspace_id = :workspace_id AND assigned_to = :assigned_to AND id < :before
 ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_page_by_assignee_and_status
 -- Tickets of one user in one status, newest first.
-SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
-       resolved_at, received_at, updated_at
+SELECT {Ticket}
 FROM tickets
 WHERE workspace_id = :workspace_id AND assigned_to = :assigned_to AND status = :status AND id < :before
 ORDER BY id DESC LIMIT :limit;
@@ -42,8 +36,7 @@ ORDER BY id DESC LIMIT :limit;
 -- name: ticket_page_by_assignee_and_alias
 -- Tickets of one user at one alias, newest first. The index has the status before the id, hence a subquery for each
 -- status.
-SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
-       resolved_at, received_at, updated_at
+SELECT {Ticket}
 FROM tickets
 WHERE id IN (
     SELECT id FROM (SELECT id FROM tickets WHERE assigned_to = :assigned_to AND alias_id = :alias_id AND status = 'open' AND id < :before
@@ -62,8 +55,7 @@ ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_page_by_assignee_and_alias_and_status
 -- Tickets of one user at one alias in one status. COALESCE keeps SQLite from using an index by workspace.
-SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
-       resolved_at, received_at, updated_at
+SELECT {Ticket}
 FROM tickets
 WHERE assigned_to = :assigned_to AND alias_id = :alias_id AND status = :status AND id < :before
   AND COALESCE(workspace_id, '') = :workspace_id
@@ -71,8 +63,7 @@ ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_page_by_alias
 -- Tickets at one alias, newest first. For the subqueries, see ticket_page_by_assignee_and_alias.
-SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
-       resolved_at, received_at, updated_at
+SELECT {Ticket}
 FROM tickets
 WHERE id IN (
     SELECT id FROM (SELECT id FROM tickets WHERE alias_id = :alias_id AND status = 'open' AND id < :before
@@ -91,16 +82,14 @@ ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_page_by_alias_and_status
 -- Tickets at one alias in one status. COALESCE keeps SQLite from using an index by workspace.
-SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
-       resolved_at, received_at, updated_at
+SELECT {Ticket}
 FROM tickets
 WHERE alias_id = :alias_id AND status = :status AND id < :before AND COALESCE(workspace_id, '') = :workspace_id
 ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_page_unassigned
 -- Unassigned unresolved tickets, newest first. The conditions match the partial index.
-SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
-       resolved_at, received_at, updated_at
+SELECT {Ticket}
 FROM tickets
 WHERE workspace_id = :workspace_id AND assigned_to IS NULL AND status <> 'resolved' AND id < :before
 ORDER BY id DESC LIMIT :limit;
@@ -115,8 +104,7 @@ UPDATE tickets SET
     assigned_to = :user_id
 WHERE id = :id AND workspace_id = :workspace_id AND status <> 'resolved'
   AND (assigned_to IS NULL OR assigned_to = :user_id)
-RETURNING id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
-       resolved_at, received_at, updated_at;
+RETURNING {Ticket};
 
 -- name: ticket_update
 -- Updates a locked ticket.
@@ -126,17 +114,16 @@ WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: ticket_event_insert
 -- Inserts a ticket event.
-INSERT INTO ticket_events (id, ticket_id, workspace_id, at, kind, user_id, detail)
-VALUES (:id, :ticket_id, :workspace_id, :at, :kind, :user_id, :detail);
+INSERT INTO ticket_events {values:TicketEvent};
 
 -- name: ticket_event_page
 -- The latest events of a ticket before an id, newest first.
-SELECT id, ticket_id, workspace_id, at, kind, user_id, detail
+SELECT {TicketEvent}
 FROM ticket_events WHERE ticket_id = :ticket_id AND id < :before ORDER BY id DESC LIMIT :limit;
 
 -- name: ticket_recipients
 -- The recipients that link the given messages (JSON) to a ticket.
-SELECT ticket_id, message_id, recipient, alias_id, tag, joined_by, created_at
+SELECT {TicketMessage}
 FROM ticket_messages
 WHERE ticket_id = :ticket_id AND message_id IN (SELECT value FROM json_each(:ids))
 ORDER BY message_id DESC, recipient LIMIT :limit;
@@ -148,9 +135,7 @@ FROM ticket_messages WHERE ticket_id = :ticket_id;
 
 -- name: ticket_latest_from
 -- The newest message of a sender, except bounces, among the newest messages of a ticket.
-SELECT m.id, m.workspace_id, m.reverse_path, m.helo, m.peer, m.protocol, m.tls, m.received_by, m.size, m.received_at,
-       m.rfc_message_id, m.reference_ids, m.from_address, m.from_name, m.subject, m.sent_at,
-       m.automatic
+SELECT {Message:m}
 FROM messages m
 WHERE m.id IN (
     SELECT message_id FROM (
@@ -174,6 +159,5 @@ WHERE workspace_id = :workspace_id;
 
 -- name: ticket_by_ids
 -- Tickets of a workspace with the given ids (JSON).
-SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
-       resolved_at, received_at, updated_at
+SELECT {Ticket}
 FROM tickets WHERE id IN (SELECT value FROM json_each(:ids)) AND workspace_id = :workspace_id;

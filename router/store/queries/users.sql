@@ -1,25 +1,25 @@
 -- name: user_by_id
 -- One user of a workspace.
-SELECT id, workspace_id, email, name, role, password_hash, timezone, created_at, disabled_at
+SELECT {User}
 FROM users WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: user_lock
 -- One user, locked against changes. Users are locked before tickets, tickets before the workspace.
-SELECT id, workspace_id, email, name, role, password_hash, timezone, created_at, disabled_at
+SELECT {User}
 FROM users WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: user_lock_to_change
 -- One user, locked so that nothing can be assigned to them.
-SELECT id, workspace_id, email, name, role, password_hash, timezone, created_at, disabled_at
+SELECT {User}
 FROM users WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: user_by_email
 -- The user with an email address, in any workspace.
-SELECT id, workspace_id, email, name, role, password_hash, timezone, created_at, disabled_at FROM users WHERE email = :email;
+SELECT {User} FROM users WHERE email = :email;
 
 -- name: user_page
 -- Users of a workspace, newest first.
-SELECT id, workspace_id, email, name, role, password_hash, timezone, created_at, disabled_at
+SELECT {User}
 FROM users WHERE workspace_id = :workspace_id AND id < :before ORDER BY id DESC LIMIT :limit;
 
 -- name: user_insert
@@ -41,7 +41,7 @@ WHERE id = :id AND workspace_id = :workspace_id AND password_hash = :expected_ha
 
 -- name: user_by_setup_link
 -- The user of a setup link, by id.
-SELECT id, workspace_id, email, name, role, password_hash, timezone, created_at, disabled_at FROM users WHERE id = :id;
+SELECT {User} FROM users WHERE id = :id;
 
 -- name: user_complete_setup
 -- Sets email, name and password of the first admin, unless the email address is in use.

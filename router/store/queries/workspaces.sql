@@ -1,6 +1,6 @@
 -- name: workspace_by_id
 -- One workspace.
-SELECT id, name, default_integration_id, timezone, locale, last_ticket_number, created_at FROM workspaces WHERE id = :id;
+SELECT {Workspace} FROM workspaces WHERE id = :id;
 
 -- name: workspace_count
 -- The number of workspaces.
@@ -8,7 +8,7 @@ SELECT count(*) AS workspaces FROM workspaces;
 
 -- name: workspace_lock
 -- One workspace, locked.
-SELECT id, name, default_integration_id, timezone, locale, last_ticket_number, created_at FROM workspaces WHERE id = :id;
+SELECT {Workspace} FROM workspaces WHERE id = :id;
 
 -- name: workspace_insert
 -- Inserts a workspace.

@@ -1,0 +1,80 @@
+"""The columns of a model are listed in router/model.py alone."""
+
+import re
+from dataclasses import fields, is_dataclass
+from importlib import resources
+from typing import Any
+
+import pytest
+
+from router import model
+from router.model import TicketEvent
+from router.store.fragments import column_names, expand, model_values
+
+EVENT = TicketEvent("evt_1", "ticket_1", "ws_1", 7, "note", None, "{}")
+COLUMNS = "id, ticket_id, workspace_id, at, kind, user_id, detail"
+MAX_LISTED = 5  # consecutive columns; some statements need a few columns in the order of the model
+# A statement that inserts a row with defaults lists the columns that it sets.
+INSERTED = re.compile(r"INSERT INTO \w+ \([^()]*\)")
+
+
+def test_a_model_becomes_its_columns() -> None:
+    assert expand("SELECT {TicketEvent}", postgres=False) == f"SELECT {COLUMNS}"
+    assert expand("SELECT {TicketMessage:tm}", postgres=True).startswith("SELECT tm.ticket_id, tm.message_id, ")
+
+
+def test_a_joined_column_belongs_to_another_table() -> None:
+    assert "domain" not in column_names(model.Alias)
+    assert "domain" in {field.name for field in fields(model.Alias)}
+
+
+def test_rows_are_arrays_on_postgresql_only() -> None:
+    text = "INSERT INTO raw_chunks {rows:message_id TEXT, n BIGINT}"
+    assert expand(text, postgres=False) == "INSERT INTO raw_chunks (message_id, n) VALUES (:message_id, :n)"
+    assert expand(text, postgres=True) == (
+        "INSERT INTO raw_chunks (message_id, n) SELECT * FROM unnest(CAST(:message_id AS TEXT[]), CAST(:n AS BIGINT[]))"
+    )
+
+
+def test_types_come_from_the_annotations_of_the_model() -> None:
+    text = expand("{rows:Ticket + extra BIGINT}", postgres=True)
+    for cast in (":number AS BIGINT[]", ":status AS TEXT[]", ":claimed_at AS BIGINT[]", ":alias_id AS TEXT[]"):
+        assert f"CAST({cast})" in text
+    assert text.endswith("CAST(:extra AS BIGINT[]))")
+
+
+def test_values_are_one_row_on_both_databases() -> None:
+    text = "INSERT INTO ticket_events {values:TicketEvent}"
+    assert expand(text, postgres=True) == expand(text, postgres=False)
+    assert expand(text, postgres=True).startswith(f"INSERT INTO ticket_events ({COLUMNS}) VALUES (:id, :ticket_id")
+
+
+def test_the_values_of_a_model_are_named_like_its_columns() -> None:
+    assert model_values(EVENT) == {
+        "id": "evt_1",
+        "ticket_id": "ticket_1",
+        "workspace_id": "ws_1",
+        "at": 7,
+        "kind": "note",
+        "user_id": None,
+        "detail": "{}",
+    }
+
+
+def test_an_unknown_model_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no model Nonsense"):
+        expand("SELECT {Nonsense}", postgres=False)
+
+
+def test_no_query_lists_the_columns_that_it_reads() -> None:
+    models: list[Any] = [cls for cls in vars(model).values() if is_dataclass(cls)]
+    found = []
+    for file in (resources.files("router.store") / "queries").iterdir():
+        text = re.sub(r"\w+\.(?=\w)", "", INSERTED.sub("", file.read_text(encoding="utf-8")))
+        for cls in models:
+            names = column_names(cls)
+            for start in range(len(names) - MAX_LISTED):
+                listed = r",\s+".join(names[start : start + MAX_LISTED + 1])
+                if re.search(rf"\b{listed}\b", text):
+                    found.append((file.name, cls.__name__, names[start]))
+    assert found == []
