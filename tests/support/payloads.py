@@ -7,7 +7,7 @@ from slack_sdk.models.blocks import Block
 
 from router.channels import slack_message
 from router.channels.contract import Payload
-from router.channels.rich_text import utf16_length
+from router.channels.untrusted_text import utf16_length
 from tests.support.slack_rules import block_errors, rejection_reason
 
 

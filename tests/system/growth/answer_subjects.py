@@ -12,7 +12,7 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.resolver
 
-from router.channels import rich_text, slack, slack_message
+from router.channels import slack, slack_blocks, slack_message, untrusted_text
 from router.channels.contract import DigestEntry, OperatorAlert, TestMessage, TicketNotification
 from router.dispatch import ticket_notification
 from router.dns import exchange, records, resolver
@@ -127,11 +127,11 @@ def render_slack_messages(data: bytes) -> None:
     slack.CHANNEL.render_test(TestMessage("a", decode_text(data)[:200], 0))
 
 
-def prepare_for_block_kit(data: bytes) -> None:
+def prepare_text(data: bytes) -> None:
     value = data.decode("utf-8", "surrogatepass" if data.isascii() else "replace")
-    is_visible(rich_text.normalize_line(value))
-    rich_text.truncate(rich_text.normalize_text(value), 3000)
-    rich_text.escape(value, 3000)
+    is_visible(untrusted_text.normalize_line(value))
+    untrusted_text.truncate(untrusted_text.normalize_text(value), 3000)
+    slack_blocks.escape(value, 3000)
 
 
 _WORDS = (PUNCTUATION, TEXT, CHARACTERS, (b"\n", b"\r", b"\n \n", b" \n", b"@channel", b"\0"))
@@ -150,5 +150,5 @@ SUBJECTS = (
     ),
     Subject("slack: a webhook's URL", validate_webhook_url, 1100, (*PLAIN, URL)),
     Subject("slack_message: a notification", render_slack_messages, 262144, _WORDS),
-    Subject("rich_text: pieces", prepare_for_block_kit, 262144, _WORDS),
+    Subject("channels: pieces of text", prepare_text, 262144, _WORDS),
 )
