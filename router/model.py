@@ -119,6 +119,7 @@ class Integration:
     """A target that tickets are posted to.
 
     Attributes:
+        public_settings: The settings that are not secret, as a JSON object.
         hint: The target, masked for display.
         probe_at: When the next parked delivery of a failing integration is tried.
         probe_interval: The current wait between such attempts, in microseconds.
@@ -139,6 +140,7 @@ class Integration:
     paced_at: Micros
     lease_until: Micros
     created_at: Micros
+    public_settings: str = "{}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 from emailrouter.check.check_context import CheckContext
 from emailrouter.check.result import CheckResult, fail, ok, warn
 from router.channels import CHANNELS
-from router.channels.poster import decrypt_settings
+from router.channels.poster import Poster
 from router.errors import Refused
 from router.model import Integration
 from router.outbound.addresses import non_public_reason
+from router.outbound.client import OutboundClient
 from router.outbound.lookup import SystemResolver
 from router.secrets import KEY_FILE, DecryptionError, SecretBox
 from router.store.database import fetch_models
@@ -28,58 +29,58 @@ async def integrations(context: CheckContext) -> list[CheckResult]:
         return []
     rows = await fetch_models(context.database, Integration, "check_integrations", limit=MAX_INTEGRATIONS)
     if not rows:
-        fix = "Add one: emailrouter integration add NAME (prompts for the webhook URL)"
+        fix = "Add one: emailrouter integration add NAME (prompts for its settings)"
         return [warn("integrations", "no integrations yet: tickets are not posted", fix)]
-    box = _load_secret_box(context)
+    poster = _build_poster(context)
     semaphore = asyncio.Semaphore(MAX_CONCURRENT)
 
     async def check_one(integration: Integration) -> CheckResult:
         async with semaphore:
-            return await _check_integration(context, box, integration)
+            return await _check_integration(context, poster, integration)
 
     return list(await asyncio.gather(*(check_one(row) for row in rows)))
 
 
-def _load_secret_box(context: CheckContext) -> SecretBox | None:
+def _build_poster(context: CheckContext) -> Poster | None:
     """Returns None if there is no usable key. Never creates a key."""
-    own = context.config.server.secret_key
+    server, delivery = context.config.server, context.config.delivery
     try:
-        key = own.reveal() if own is not None else (context.config.server.data_dir / KEY_FILE).read_text().strip()
-        return SecretBox(key)
+        key = server.secret_key.reveal() if server.secret_key is not None else (server.data_dir / KEY_FILE).read_text()
+        box = SecretBox(key.strip())
     except (OSError, ValueError):
         return None
+    private, timeout = delivery.allow_private_networks, delivery.timeout.total_seconds()
+    return Poster(CHANNELS, OutboundClient(), box, allow_private=private, timeout=timeout)
 
 
-async def _check_integration(context: CheckContext, box: SecretBox | None, integration: Integration) -> CheckResult:
+async def _check_integration(context: CheckContext, poster: Poster | None, integration: Integration) -> CheckResult:
     name = f"integration {integration.name}"
     test = f"emailrouter integration test '{integration.name}' shows the response"
     channel = CHANNELS.get(integration.type)
     if channel is None:
         return fail(name, f"unknown type {integration.type!r}", "Install the Email Router version that created it")
-    private = context.config.delivery.allow_private_networks
     try:
-        if box is None:
+        if poster is None:
             raise DecryptionError("no key")
-        dumped = channel.dump_settings(
-            decrypt_settings(box, channel, integration.encrypted_settings, allow_private=private)
-        )
+        settings = poster.decrypt_settings(channel, integration)
     except DecryptionError:
-        fix = "Restore the right secret key (see the line `secret key`), or set the webhook URL again"
+        fix = "Restore the right secret key (see the line `secret key`), or enter the settings again"
         return fail(name, "its settings cannot be decrypted with the secret key of this host", fix)
     except Refused as refused:
-        fix = f"Set the webhook URL again: emailrouter integration change '{integration.name}' --webhook-url -"
+        options = {field.name: f" {field.option} {'-' if field.secret else 'TEXT'}" for field in channel.fields}
+        change = f"emailrouter integration change '{integration.name}'{options.get(refused.field or '', '')}"
+        fix = f"Enter the setting again: {change}"
         return fail(name, refused.message, fix)
     if integration.status == "failing":
-        fix = f"Restore the webhook, or set a new webhook URL; {test}"
+        fix = f"Restore access at {channel.label}, or enter new settings; {test}"
         return fail(name, f"failing ({integration.last_error}), so its deliveries are parked", fix)
-    url = next((value for value in dumped.values() if value.startswith(("https://", "http://"))), "")
-    parts = urlsplit(url)
+    parts = urlsplit(channel.target_url(settings))
     if not parts.hostname:
         return ok(name, f"{integration.hint}: no connection to check")
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    problem = await _find_connection_problem(
-        parts.hostname, port, context.tls_context if parts.scheme == "https" else None, private=private
-    )
+    trust = context.tls_context if parts.scheme == "https" else None
+    private = context.config.delivery.allow_private_networks
+    problem = await _find_connection_problem(parts.hostname, port, trust, private=private)
     if problem is not None:
         return fail(name, problem[0], f"{problem[1]}; {test}")
     if integration.last_error:
@@ -101,12 +102,12 @@ async def _find_connection_problem(
                 what = non_public_reason(addresses[0])
                 return (
                     f"{host} resolves to {addresses[0]}, which is {what}",
-                    "Use a webhook on the public Internet, or set [delivery] allow_private_networks = true",
+                    "Use a service on the public Internet, or set [delivery] allow_private_networks = true",
                 )
             name = host if trust is not None else None
             _, writer = await asyncio.open_connection(allowed[0], port, ssl=trust, server_hostname=name)
     except socket.gaierror:
-        return f"the host name {host} does not resolve", "Check the host name in the webhook URL, and /etc/resolv.conf"
+        return f"the host name {host} does not resolve", "Check the host name in the settings, and /etc/resolv.conf"
     except ssl.SSLCertVerificationError as error:
         reason = error.verify_message or "not valid"
         return (

@@ -10,7 +10,6 @@ import click
 
 from emailrouter.cli import console
 from emailrouter.cli.context import CommandContext, WorkspaceCommand, confirm, confirmation_option, with_context
-from router.channels import CHANNELS
 from router.errors import Refused
 from router.provisioning import document
 from router.provisioning.apply import DocumentApplier
@@ -57,8 +56,7 @@ async def apply(context: CommandContext, file: Path, dry_run: bool, prune: bool,
     """
     new_document = _read_document(file)
     parts = _workspace_services(context)
-    allow_private = context.core.config.delivery.allow_private_networks
-    applier = DocumentApplier(parts, CHANNELS, context.core.box, _resolve_reference, allow_private=allow_private)
+    applier = DocumentApplier(parts, context.core.poster, _resolve_reference)
     try:
         plan = applier.plan(new_document, await take_snapshot(parts, context.actor), prune=prune)
     except InvalidDocument as error:

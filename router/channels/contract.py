@@ -1,16 +1,11 @@
-"""The interface of a channel, and the values it receives and returns.
-
-A channel renders a notification to a payload and sends a payload with one request. Rendering is pure. A channel never
-reads the database or the environment, and never schedules retries.
-"""
+"""The values that channels receive and return, and the HTTP client that they send with."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol
 
-from router.errors import Refused
 from router.local_time import DEFAULT_TIMEZONE
 from router.mail.contents import NamedMailbox
 from router.model import DeliveryEvent, Micros, TicketStatus
@@ -18,6 +13,14 @@ from router.outbound.client import HttpResponse
 
 Payload = dict[str, Any]  # a JSON object in the format of the receiving service
 FailureKind = Literal["permanent", "rejected", "payload"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The rate at which a service accepts messages: `burst` at once, then `per_second`."""
+
+    per_second: float
+    burst: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +104,15 @@ class OperatorAlert:
 
 @dataclass(frozen=True, slots=True)
 class SendSuccess:
-    """The service accepted the payload; `latency` is in microseconds."""
+    """The service accepted the payload; `latency` is in microseconds.
+
+    `ref` is a small JSON text that identifies the message at the service, or "".
+    """
 
     status: int
     excerpt: str = ""
     latency: Micros = 0
+    ref: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,77 +148,12 @@ SendOutcome = SendSuccess | SendRetry | SendFailure
 class HttpClient(Protocol):
     """The HTTP client that channels send with."""
 
-    async def post_json(self, url: str, payload: Mapping[str, Any], timeout: float) -> HttpResponse:
-        """Sends one POST within `timeout` seconds.
+    async def request(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes, timeout: float
+    ) -> HttpResponse:
+        """Sends one request within `timeout` seconds.
 
         Raises:
             OutboundError: No status line was received.
         """
         ...
-
-
-S = TypeVar("S")  # the settings type of the channel
-
-
-class Channel(Protocol[S]):
-    """The interface of a channel, with settings of type `S`."""
-
-    @property
-    def kind(self) -> str:
-        """The integration's `type` in the API and in the database."""
-        ...
-
-    @property
-    def digest_limit(self) -> int: ...
-
-    def parse_settings(self, values: Mapping[str, Any], *, allow_private: bool = False) -> S:
-        """Validates settings from the API or from the database.
-
-        Raises:
-            Refused: A setting is invalid; `field` names it.
-        """
-        ...
-
-    def dump_settings(self, settings: S) -> dict[str, str]:
-        """Returns the JSON object for `parse_settings`. It contains secrets and is stored encrypted."""
-        ...
-
-    def hint(self, settings: S) -> str:
-        """Returns the masked target: enough to tell two integrations apart, not enough to post."""
-        ...
-
-    def render(self, notification: TicketNotification) -> Payload:
-        """Renders a ticket event within the limits of the service, whatever the message contains."""
-        ...
-
-    def render_plain(self, notification: TicketNotification) -> Payload:
-        """Renders a ticket event as plain text, for a service that rejected the format of `render`."""
-        ...
-
-    def render_digest(self, entries: Sequence[DigestEntry]) -> Payload:
-        """Renders one message that lists every entry.
-
-        Raises:
-            ValueError: There are no entries, or more than `digest_limit`.
-        """
-        ...
-
-    def render_test(self, message: TestMessage) -> Payload: ...
-
-    def render_alert(self, alert: OperatorAlert) -> Payload: ...
-
-    async def send(self, client: HttpClient, settings: S, payload: Payload, timeout: float) -> SendOutcome:
-        """Sends the payload with one request. Never raises for failures of the service or of the network."""
-        ...
-
-
-def find_channel(channels: Mapping[str, Channel[Any]], kind: str) -> Channel[Any]:
-    """Returns the channel of an integration type.
-
-    Raises:
-        Refused: The type does not exist.
-    """
-    channel = channels.get(kind)
-    if channel is None:
-        raise Refused("invalid_integration", f"type must be one of: {', '.join(sorted(channels))}", "type")
-    return channel

@@ -9,36 +9,33 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
 
-from router.channels.contract import Channel, HttpClient, Payload, SendFailure, SendOutcome
+from router.channels.channel import Channel
+from router.channels.contract import HttpClient, Payload, SendFailure, SendOutcome
+from router.channels.settings import Settings
 from router.errors import Refused
 from router.model import Integration
 from router.secrets import DecryptionError, SecretBox
 
-S = TypeVar("S")
+# The values of changed settings by name; None removes an optional setting.
+SettingChanges = Mapping[str, object]
 
 
-def decrypt_settings(box: SecretBox, channel: Channel[S], encrypted: str, *, allow_private: bool) -> S:
-    """Decrypts and validates stored settings.
+@dataclass(frozen=True, slots=True)
+class StoredSettings:
+    """Settings as columns of an integration. `public_settings` is a JSON object without secrets."""
 
-    Raises:
-        DecryptionError: The settings cannot be decrypted.
-        Refused: A setting is invalid or no longer allowed.
-    """
-    try:
-        stored = json.loads(box.decrypt(encrypted))
-    except ValueError:
-        raise DecryptionError("the decrypted settings are not JSON") from None
-    return channel.parse_settings(stored, allow_private=allow_private)
+    encrypted_settings: str
+    public_settings: str
+    hint: str
 
 
 @dataclass(frozen=True, slots=True)
 class IntegrationSender:
     """Sends payloads to one integration."""
 
-    channel: Channel[Any]
-    _settings: Any = field(repr=False)
+    channel: Channel
+    _settings: Settings
     _client: HttpClient = field(repr=False)
     _timeout: float
 
@@ -47,11 +44,11 @@ class IntegrationSender:
 
 
 class Poster:
-    """Encrypts the settings of integrations and creates their senders."""
+    """Encrypts and decrypts the settings of integrations, and creates their senders."""
 
     def __init__(
         self,
-        channels: Mapping[str, Channel[Any]],
+        channels: Mapping[str, Channel],
         client: HttpClient,
         box: SecretBox,
         *,
@@ -64,14 +61,39 @@ class Poster:
         self._allow_private = allow_private
         self._timeout = timeout
 
-    def encrypt_settings(self, channel: Channel[Any], values: Mapping[str, Any]) -> tuple[str, str]:
-        """Returns the encrypted settings and the masked target.
+    def parse_settings(self, channel: Channel, values: SettingChanges) -> Settings:
+        """Validates settings. Raises `Refused` with the name of an invalid setting as `field`."""
+        return channel.parse_settings(values, allow_private=self._allow_private)
+
+    def merge_settings(self, channel: Channel, integration: Integration, changes: SettingChanges) -> Settings:
+        """Returns the settings of an integration after the changes.
+
+        Settings that cannot be decrypted count as not set, so that they can be entered again.
 
         Raises:
-            Refused: A setting is invalid; `field` names it.
+            Refused: A setting is unknown, missing or invalid; `field` is its name.
         """
-        settings = channel.parse_settings(values, allow_private=self._allow_private)
-        return self._box.encrypt(json.dumps(channel.dump_settings(settings))), channel.hint(settings)
+        try:
+            current = self._decrypt(integration)
+        except DecryptionError:
+            current = {}
+        return self.parse_settings(channel, {**current, **changes})
+
+    def encrypt_settings(self, channel: Channel, settings: Settings) -> StoredSettings:
+        return StoredSettings(
+            self._box.encrypt(json.dumps(settings)),
+            json.dumps(channel.public_settings(settings), ensure_ascii=False),
+            channel.hint(settings),
+        )
+
+    def decrypt_settings(self, channel: Channel, integration: Integration) -> Settings:
+        """Decrypts and validates the settings of an integration.
+
+        Raises:
+            DecryptionError: The settings cannot be decrypted.
+            Refused: A setting is invalid or no longer allowed.
+        """
+        return self.parse_settings(channel, self._decrypt(integration))
 
     def prepare(self, integration: Integration) -> IntegrationSender | SendFailure:
         """Returns a sender, or the failure to record for the delivery if nothing can be sent."""
@@ -79,11 +101,18 @@ class Poster:
         if channel is None:
             return SendFailure("permanent", f"this version does not support the integration type {integration.type!r}")
         try:
-            settings = decrypt_settings(
-                self._box, channel, integration.encrypted_settings, allow_private=self._allow_private
-            )
+            settings = self.decrypt_settings(channel, integration)
         except DecryptionError:
-            return SendFailure("permanent", "the webhook URL cannot be decrypted with this secret key; enter it again")
+            return SendFailure("permanent", "the settings cannot be decrypted with this secret key; enter them again")
         except Refused as refused:
             return SendFailure("permanent", refused.message)
         return IntegrationSender(channel, settings, self._client, self._timeout)
+
+    def _decrypt(self, integration: Integration) -> dict[str, object]:
+        try:
+            stored = json.loads(self._box.decrypt(integration.encrypted_settings))
+        except ValueError:
+            raise DecryptionError("the decrypted settings are not JSON") from None
+        if not isinstance(stored, dict):
+            raise DecryptionError("the decrypted settings are not a JSON object")
+        return stored

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
 
-from router.channels.contract import Channel, SendFailure, SendOutcome, SendRetry, SendSuccess
+from router.channels.channel import Channel
+from router.channels.contract import SendFailure, SendOutcome, SendRetry, SendSuccess
 from router.clock import SECOND, Clock
 from router.dispatch.outbox import CompletedBatch, DeliveryBatch, NotSent, Outbox, PacingDelay, outcome_name
 from router.errors import DatabaseFileReplaced, Unavailable
@@ -54,7 +55,7 @@ class Dispatcher:
         self,
         outbox: Outbox,
         sender: DeliverySender,
-        channels: Mapping[str, Channel[Any]],
+        channels: Mapping[str, Channel],
         clock: Clock,
         *,
         concurrency: int,

@@ -5,9 +5,8 @@ Errors of the endpoint or the network are outcomes. An unavailable database or p
 
 from __future__ import annotations
 
-from typing import Any
-
-from router.channels.contract import Channel, DigestEntry, Payload, SendFailure, SendOutcome, TicketNotification
+from router.channels.channel import Channel
+from router.channels.contract import DigestEntry, Payload, SendFailure, SendOutcome, TicketNotification
 from router.channels.poster import Poster
 from router.contents.store import ContentStore
 from router.dispatch import ticket_notification
@@ -37,7 +36,7 @@ class TicketSender:
             return SendFailure("rejected", "the ticket was erased")
         return await integration.send(payload)
 
-    async def _render_payload(self, channel: Channel[Any], batch: DeliveryBatch) -> Payload | None:
+    async def _render_payload(self, channel: Channel, batch: DeliveryBatch) -> Payload | None:
         if batch.form == "digest":
             entries = [entry for d in batch.deliveries if (entry := await self._read_digest_entry(d)) is not None]
             return channel.render_digest(entries) if entries else None

@@ -6,9 +6,9 @@ Deliveries and the preview use the same code, so their content is the same. The 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from router.channels.contract import Channel, Payload, TicketNotification, find_channel
+from router.channels.channel import Channel, find_channel
+from router.channels.contract import Payload, TicketNotification
 from router.contents.store import ContentStore
 from router.errors import not_found_error
 from router.mail.contents import Contents
@@ -61,7 +61,7 @@ class NotificationPreview:
         self,
         database: Database,
         contents: ContentStore,
-        channels: Mapping[str, Channel[Any]],
+        channels: Mapping[str, Channel],
         *,
         link_base: str | None,
     ) -> None:

@@ -1,4 +1,4 @@
-"""An HTTP client that posts JSON to URLs chosen by users, protected against SSRF.
+"""An HTTP client that sends requests to URLs chosen by users, protected against SSRF.
 
 - It connects only to public addresses, unless `allow_private` is set. Each address is checked when its socket is
   opened, so DNS cannot change it between check and use.
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import json
 import os
 import re
 import socket
@@ -32,8 +31,9 @@ from router.outbound.lookup import SystemResolver
 from router.outbound.recorder import RecordingConnector, parse_head, receive_buffer
 
 USER_AGENT = "EmailRouter"
-# The time limit for reading the body of a 2xx response. The body is only displayed, and the integration stays leased
-# while it is read.
+MAX_BODY_BYTES = 64 * 1024
+# The time limit for reading the body of a 2xx response. The request has succeeded, and the integration stays leased
+# while the body is read.
 _BODY_SECONDS = 1.0
 _URL_CHARACTERS = re.compile(r"[\x21-\x7e]+")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
@@ -62,12 +62,14 @@ class HttpResponse:
     Attributes:
         headers: The first value of each field, by lower-case name; at most Retry-After if the header is malformed.
         excerpt: The start of the received body as text, with spaces instead of control characters.
+        body: The received body, at most `MAX_BODY_BYTES`.
     """
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     excerpt: str = ""
     latency_us: Micros = 0
+    body: bytes = field(default=b"", repr=False)
 
 
 class OutboundError(Exception):
@@ -83,7 +85,7 @@ class ForbiddenAddressError(OutboundError):
 
 
 class OutboundClient:
-    """Posts JSON through one `aiohttp` session.
+    """Sends requests through one `aiohttp` session.
 
     Args:
         timeout: The default time limit of a call in seconds.
@@ -107,8 +109,16 @@ class OutboundClient:
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
-    async def post_json(self, url: str, payload: Mapping[str, Any], timeout: float | None = None) -> HttpResponse:
-        """Sends `payload` in a POST request, and returns the response whatever its status.
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        timeout: float | None = None,
+    ) -> HttpResponse:
+        """Sends one request, and returns the response whatever its status.
 
         Args:
             timeout: The time limit of the call in seconds; None for the client's default.
@@ -119,9 +129,8 @@ class OutboundClient:
         started = time.monotonic()
         seconds = self._timeout if timeout is None else timeout
         parsed_url = _parse_url(url)
-        body = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
         head: tuple[int, Mapping[str, str]] | None = None
-        excerpt = bytearray()
+        content = bytearray()
         received = bytearray()
         receive_buffer.set(received)
         refused: list[str] = []
@@ -129,21 +138,24 @@ class OutboundClient:
         try:
             async with (
                 asyncio.timeout(seconds) as time_limit,
-                self._get_session().post(parsed_url, data=body, allow_redirects=False) as response,
+                self._get_session().request(
+                    method, parsed_url, headers=headers, data=body, allow_redirects=False
+                ) as response,
             ):
                 head = response.status, _first_values(response.headers)
-                await self._read_excerpt(response, excerpt, time_limit)
+                await _read_body(response, content, time_limit)
         except (aiohttp.ClientError, OSError, ValueError, RuntimeError) as error:
             # ValueError and RuntimeError of the event loop are connection failures, too.
             head = head or parse_head(bytes(received))
             if head is None:
                 raise _to_outbound_error(error, refused, bytes(received), parsed_url.host or "", seconds) from None
-        status, headers = head
+        status, response_headers = head
         return HttpResponse(
             status=status,
-            headers=headers,
-            excerpt=_to_printable(bytes(excerpt[: self._excerpt_limit])),
+            headers=response_headers,
+            excerpt=_to_printable(bytes(content[: self._excerpt_limit])),
             latency_us=round((time.monotonic() - started) * 1_000_000),
+            body=bytes(content[:MAX_BODY_BYTES]),
         )
 
     async def close(self) -> None:
@@ -152,20 +164,6 @@ class OutboundClient:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
-
-    async def _read_excerpt(
-        self, response: aiohttp.ClientResponse, excerpt: bytearray, time_limit: asyncio.Timeout
-    ) -> None:
-        """Appends the start of the body to `excerpt`. If the body exceeds the limit, closes the connection."""
-        if 200 <= response.status < 300:
-            deadline = asyncio.get_running_loop().time() + _BODY_SECONDS
-            time_limit.reschedule(min(time_limit.when() or deadline, deadline))
-        while len(excerpt) <= self._excerpt_limit:
-            chunk = await response.content.read(self._excerpt_limit + 1 - len(excerpt))
-            if not chunk:
-                return
-            excerpt += chunk
-        response.close()
 
     def _get_session(self) -> aiohttp.ClientSession:
         if self._closed:
@@ -180,14 +178,10 @@ class OutboundClient:
             self._session = aiohttp.ClientSession(
                 connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # `post_json` has its own timeout
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # `request` has its own timeout
                 trust_env=False,
                 auto_decompress=False,  # a decompression bomb is not expanded
-                headers={
-                    "Accept-Encoding": "identity",
-                    "Content-Type": "application/json; charset=utf-8",
-                    "User-Agent": USER_AGENT,
-                },
+                headers={"Accept-Encoding": "identity", "User-Agent": USER_AGENT},
             )
         return self._session
 
@@ -206,6 +200,19 @@ class OutboundClient:
                     refused.append(f"{ip} is {reason}")
                 raise PermissionError(f"address {ip} is {reason}")
         return socket.socket(family=family, type=kind, proto=protocol)
+
+
+async def _read_body(response: aiohttp.ClientResponse, content: bytearray, time_limit: asyncio.Timeout) -> None:
+    """Appends the start of the body to `content`. If the body exceeds the limit, closes the connection."""
+    if 200 <= response.status < 300:
+        deadline = asyncio.get_running_loop().time() + _BODY_SECONDS
+        time_limit.reschedule(min(time_limit.when() or deadline, deadline))
+    while len(content) <= MAX_BODY_BYTES:
+        chunk = await response.content.read(MAX_BODY_BYTES + 1 - len(content))
+        if not chunk:
+            return
+        content += chunk
+    response.close()
 
 
 def _parse_url(url: str) -> URL:

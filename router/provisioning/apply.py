@@ -7,10 +7,10 @@ Applying is idempotent.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, assert_never
+from typing import assert_never
 
-from router.channels.contract import Channel, find_channel
-from router.channels.poster import decrypt_settings
+from router.channels.channel import find_channel
+from router.channels.poster import Poster
 from router.errors import Refused
 from router.model import Actor, Alias, Integration, User
 from router.provisioning.document import (
@@ -39,7 +39,7 @@ from router.provisioning.plan import (
     Remove,
     SetMxUpstream,
 )
-from router.secrets import DecryptionError, SecretBox
+from router.secrets import DecryptionError
 
 # Returns the value of a reference, or None if the reference is not set.
 ResolveReference = Callable[[str], str | None]
@@ -48,20 +48,10 @@ ResolveReference = Callable[[str], str | None]
 class DocumentApplier:
     """Plans and applies documents."""
 
-    def __init__(
-        self,
-        services: ProvisioningServices,
-        channels: Mapping[str, Channel[Any]],
-        box: SecretBox,
-        resolve: ResolveReference,
-        *,
-        allow_private: bool,
-    ) -> None:
+    def __init__(self, services: ProvisioningServices, poster: Poster, resolve: ResolveReference) -> None:
         self._services = services
-        self._channels = channels
-        self._box = box
+        self._poster = poster
         self._resolve = resolve
-        self._allow_private = allow_private
 
     def plan(self, document: WorkspaceDocument, current: Snapshot, *, prune: bool) -> Plan:
         """Plans the changes. With `prune`, the plan deletes objects that are missing from the lists of the document.
@@ -81,7 +71,7 @@ class DocumentApplier:
         self, entry: IntegrationDefinition, current: Integration | None, location: str
     ) -> ReferencedSettings:
         try:
-            channel = find_channel(self._channels, entry.type)
+            channel = find_channel(self._poster.channels, entry.type)
         except Refused as refused:
             raise InvalidDocument(f"{location}.{refused.message}") from None
         url = self._resolve(entry.webhook_url)
@@ -89,16 +79,16 @@ class DocumentApplier:
             return ReferencedSettings(None, is_current=False)
         settings = {"webhookUrl": url}
         try:
-            new_settings = channel.dump_settings(channel.parse_settings(settings, allow_private=self._allow_private))
+            new_settings = self._poster.parse_settings(channel, settings)
         except Refused as refused:
             raise Refused(refused.code, f"{location}.webhook_url ({entry.webhook_url}): {refused.message}") from None
         if current is None:
             return ReferencedSettings(settings, is_current=False)
         try:
-            stored = decrypt_settings(self._box, channel, current.encrypted_settings, allow_private=self._allow_private)
+            stored = self._poster.decrypt_settings(channel, current)
         except (DecryptionError, Refused):
             return ReferencedSettings(settings, is_current=False)
-        return ReferencedSettings(settings, is_current=channel.dump_settings(stored) == new_settings)
+        return ReferencedSettings(settings, is_current=stored == new_settings)
 
 
 class _PlanExecution:

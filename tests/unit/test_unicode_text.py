@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.admin import validation
-from router.channels.slack import SlackChannel
+from router.channels.slack import CHANNEL
 from router.errors import Refused
 from router.mail.address import AddressError, domain_key, parse_mailbox
 from router.mail.mailboxes import normalize_address
@@ -123,7 +123,7 @@ def test_input_with_too_many_marks_is_refused() -> None:
 
 def test_webhook_host_with_too_many_marks_is_refused() -> None:
     with pytest.raises(Refused, match="host name is not valid"):
-        SlackChannel().parse_settings({"webhookUrl": f"https://a{ACUTE * 400}.example/x"}, allow_private=False)
+        CHANNEL.parse_settings({"webhookUrl": f"https://a{ACUTE * 400}.example/x"}, allow_private=False)
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ class KeyRotationService:
                     raise Refused(
                         "conflict",
                         f"The settings of integration {row['name']} ({row['id']}) cannot be decrypted with the current "
-                        "secret key: set its webhook URL again, or remove it; nothing was changed",
+                        "secret key: enter its settings again, or remove it; nothing was changed",
                     ) from None
                 await transaction.execute("operator_update_settings", id=row["id"], encrypted_settings=encrypted)
             replaced = await transaction.execute(

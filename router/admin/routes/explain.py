@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from router.admin import validation
-from router.channels.contract import Channel, Payload, TicketNotification
+from router.channels.channel import Channel
+from router.channels.contract import Payload, TicketNotification
 from router.clock import Clock
 from router.errors import Refused
 from router.local_time import DEFAULT_TIMEZONE
@@ -61,7 +61,7 @@ class ExplanationService:
         self,
         database: Database,
         clock: Clock,
-        channels: Mapping[str, Channel[Any]],
+        channels: Mapping[str, Channel],
         format_reply: Callable[[Refusal | None], str],
     ) -> None:
         self._database = database

@@ -1,20 +1,20 @@
 """The integrations of a workspace: the endpoints that tickets are posted to.
 
-Settings such as the webhook URL are stored encrypted and never returned. New settings or a successful test
-reactivate a failing integration, and its parked deliveries become due.
+Settings are stored encrypted, and secret ones such as a webhook URL are never returned. New settings or a successful
+test reactivate a failing integration, and its parked deliveries become due.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
 
 from router import ids
 from router.admin import audit, paging, validation
 from router.admin.paging import DEFAULT_LIMIT, Page
-from router.channels.contract import SendFailure, SendOutcome, SendRetry, SendSuccess, TestMessage, find_channel
-from router.channels.poster import Poster
+from router.channels.channel import Channel, find_channel
+from router.channels.contract import SendFailure, SendOutcome, SendRetry, SendSuccess, TestMessage
+from router.channels.poster import Poster, SettingChanges
 from router.clock import Clock
 from router.dispatch.outbox import reactivate_integration
 from router.errors import Refused, not_found_error
@@ -24,6 +24,9 @@ from router.ports import Waker
 from router.store.database import Database, QueryExecutor, fetch_model, fetch_models, retry_on_conflict
 
 REMOVED_REASON = "the integration was removed"
+_KEPT_SETTINGS: Mapping[str, str | None] = {"encrypted_settings": None, "public_settings": None, "hint": None}
+IntegrationType = Channel
+"""A channel, of which the servers read only the declaration: kind, label, fields and setup steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,11 @@ class IntegrationService:
         self._poster = poster
         self._wake = wake
 
+    @property
+    def types(self) -> Mapping[str, IntegrationType]:
+        """The integration types by `type`, the default type first."""
+        return self._poster.channels
+
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[Integration]:
         request = paging.page_request("int", limit, cursor)
         rows = await fetch_models(
@@ -63,11 +71,11 @@ class IntegrationService:
     async def get(self, actor: Actor, integration_id: str) -> Integration:
         return await _fetch_integration(self._database, actor, integration_id)
 
-    async def create(self, actor: Actor, *, type: str, name: str, settings: Mapping[str, Any]) -> Integration:  # noqa: A002 - named as in the API and the table
-        """`settings` are the fields of the channel, such as `webhookUrl`."""
+    async def create(self, actor: Actor, *, type: str, name: str, settings: SettingChanges) -> Integration:  # noqa: A002 - named as in the API and the table
+        """Raises `Refused` with the name of an invalid setting, such as `webhookUrl`, as `field`."""
         channel = find_channel(self._poster.channels, type)
         valid_name = validation.validate_line(name, "name")
-        encrypted, hint = self._poster.encrypt_settings(channel, settings)
+        stored = self._poster.encrypt_settings(channel, self._poster.parse_settings(channel, settings))
         integration_id = ids.new_id("int")
         now = self._clock.now()
         async with self._database.transaction() as transaction:
@@ -77,12 +85,18 @@ class IntegrationService:
                 workspace_id=actor.workspace_id,
                 type=type,
                 name=valid_name,
-                encrypted_settings=encrypted,
-                hint=hint,
                 created_at=now,
+                **asdict(stored),
             )
             await audit.record(
-                transaction, actor, now, "integration.create", integration_id, type=type, name=valid_name, hint=hint
+                transaction,
+                actor,
+                now,
+                "integration.create",
+                integration_id,
+                type=type,
+                name=valid_name,
+                hint=stored.hint,
             )
             return await _fetch_integration(transaction, actor, integration_id)
 
@@ -93,24 +107,25 @@ class IntegrationService:
         integration_id: str,
         *,
         name: str | None = None,
-        settings: Mapping[str, Any] | None = None,
+        settings: SettingChanges | None = None,
     ) -> Integration:
+        """Changes the name and the given settings; a setting that is None is removed."""
         validation.validate_id(integration_id, "int", "Integration")
         async with self._database.transaction() as transaction:
             integration = await _fetch_integration(transaction, actor, integration_id)
-            encrypted, hint = None, None
+            stored = None
             if settings is not None:
                 channel = self._poster.channels.get(integration.type)
                 if channel is None:
                     raise Refused("conflict", f"Integration type {integration.type} is not supported by this version")
-                encrypted, hint = self._poster.encrypt_settings(channel, settings)
+                merged = self._poster.merge_settings(channel, integration, settings)
+                stored = self._poster.encrypt_settings(channel, merged)
             await transaction.execute(
                 "integration_update",
                 id=integration.id,
                 workspace_id=actor.workspace_id,
                 name=None if name is None else validation.validate_line(name, "name"),
-                encrypted_settings=encrypted,
-                hint=hint,
+                **(_KEPT_SETTINGS if stored is None else asdict(stored)),
             )
             if settings is not None:
                 await reactivate_integration(transaction, integration.id, self._clock.now())
@@ -121,7 +136,7 @@ class IntegrationService:
                 "integration.change",
                 integration.id,
                 name=name,
-                hint=hint,
+                hint=None if stored is None else stored.hint,
             )
             changed = await _fetch_integration(transaction, actor, integration_id)
         if settings is not None:

@@ -74,6 +74,8 @@ CREATE TABLE integrations (
     type TEXT NOT NULL,
     name TEXT NOT NULL,
     encrypted_settings TEXT NOT NULL,
+    -- A JSON object: the settings that are not secret, which answers contain.
+    public_settings TEXT NOT NULL DEFAULT '{}',
     hint TEXT NOT NULL,
     status TEXT NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'failing')),
     last_error TEXT NOT NULL DEFAULT '',

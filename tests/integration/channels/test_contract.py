@@ -4,14 +4,13 @@ import importlib
 import json
 import pkgutil
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import pytest
 
 import router.channels
 from router.channels import CHANNELS
+from router.channels.channel import Channel
 from router.channels.contract import (
-    Channel,
     DigestEntry,
     OperatorAlert,
     Payload,
@@ -22,6 +21,7 @@ from router.channels.contract import (
     TestMessage,
     TicketNotification,
 )
+from router.channels.settings import Settings
 from router.errors import Refused
 from router.outbound.client import ForbiddenAddressError, HttpResponse, OutboundError
 
@@ -50,10 +50,13 @@ class FakeClient:
 
     def __init__(self, result: HttpResponse | OutboundError) -> None:
         self._result = result
-        self.requests: list[tuple[str, Mapping[str, Any], float]] = []
+        self.requests: list[tuple[str, Payload, float]] = []
 
-    async def post_json(self, url: str, payload: Mapping[str, Any], timeout: float) -> HttpResponse:
-        self.requests.append((url, payload, timeout))
+    async def request(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes, timeout: float
+    ) -> HttpResponse:
+        assert headers["Content-Type"].startswith("application/json")
+        self.requests.append((method, json.loads(body), timeout))
         if isinstance(self._result, HttpResponse):
             return self._result
         raise self._result
@@ -70,17 +73,17 @@ def test_every_channel_is_listed() -> None:
 
 
 @pytest.fixture(params=sorted(CHANNELS))
-def channel(request: pytest.FixtureRequest) -> Channel[Any]:
+def channel(request: pytest.FixtureRequest) -> Channel:
     return CHANNELS[request.param]
 
 
 @pytest.fixture
-def settings(channel: Channel[Any]) -> Any:
+def settings(channel: Channel) -> Settings:
     return channel.parse_settings(SETTINGS[channel.kind][0])
 
 
-def test_settings_round_trip_and_are_masked(channel: Channel[Any], settings: Any) -> None:
-    stored = json.loads(json.dumps(channel.dump_settings(settings)))
+def test_settings_round_trip_and_are_masked(channel: Channel, settings: Settings) -> None:
+    stored = json.loads(json.dumps(settings))
     assert channel.parse_settings(stored) == settings
     secret = SETTINGS[channel.kind][1]
     for shown in (channel.hint(settings), repr(settings), str(settings)):
@@ -89,7 +92,7 @@ def test_settings_round_trip_and_are_masked(channel: Channel[Any], settings: Any
         channel.parse_settings({})
 
 
-def test_rendering_is_deterministic_json(channel: Channel[Any]) -> None:
+def test_rendering_is_deterministic_json(channel: Channel) -> None:
     renderings: list[Callable[[], Payload]] = [
         lambda: channel.render(NOTIFICATION),
         lambda: channel.render_plain(NOTIFICATION),
@@ -117,11 +120,11 @@ def test_rendering_is_deterministic_json(channel: Channel[Any]) -> None:
     ],
 )
 async def test_every_result_is_an_outcome(
-    channel: Channel[Any], settings: Any, result: HttpResponse | OutboundError, kind: type[SendOutcome]
+    channel: Channel, settings: Settings, result: HttpResponse | OutboundError, kind: type[SendOutcome]
 ) -> None:
     client = FakeClient(result)
     payload = channel.render(NOTIFICATION)
     outcome = await channel.send(client, settings, payload, 3.0)
     assert type(outcome) is kind
-    assert [(sent, timeout) for _, sent, timeout in client.requests] == [(payload, 3.0)]
+    assert client.requests == [("POST", payload, 3.0)]
     assert SETTINGS[channel.kind][1] not in repr(outcome)

@@ -1,14 +1,15 @@
 """Encrypted settings need the right key and are validated before each use."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from router.channels import CHANNELS
-from router.channels.contract import SendFailure, SendOutcome, SendSuccess, find_channel
-from router.channels.poster import IntegrationSender, Poster
+from router.channels.channel import find_channel
+from router.channels.contract import Payload, SendFailure, SendOutcome, SendSuccess
+from router.channels.poster import IntegrationSender, Poster, StoredSettings
 from router.errors import Refused
 from router.model import Integration
 from router.outbound.client import HttpResponse
@@ -23,10 +24,12 @@ class RecordingClient:
     """Returns 200 and records the requests."""
 
     def __init__(self) -> None:
-        self.posts: list[tuple[str, Mapping[str, Any], float]] = []
+        self.posts: list[tuple[str, Payload, float]] = []
 
-    async def post_json(self, url: str, payload: Mapping[str, Any], timeout: float) -> HttpResponse:
-        self.posts.append((url, payload, timeout))
+    async def request(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes, timeout: float
+    ) -> HttpResponse:
+        self.posts.append((url, json.loads(body), timeout))
         return HttpResponse(200, {}, "ok", 1)
 
 
@@ -38,6 +41,10 @@ def build_integration(box: SecretBox, text: str) -> Integration:
     return replace(INTEGRATION, encrypted_settings=box.encrypt(text))
 
 
+def store_settings(poster: Poster, url: str) -> StoredSettings:
+    return poster.encrypt_settings(SLACK, poster.parse_settings(SLACK, {"webhookUrl": url}))
+
+
 def failure_reason(result: IntegrationSender | SendOutcome) -> str:
     assert isinstance(result, SendFailure)
     assert result.kind == "permanent"
@@ -47,9 +54,9 @@ def failure_reason(result: IntegrationSender | SendOutcome) -> str:
 async def test_payload_is_sent_to_the_encrypted_url() -> None:
     client, box = RecordingClient(), SecretBox(new_key())
     poster = build_poster(box, client)
-    settings, hint = poster.encrypt_settings(SLACK, {"webhookUrl": URL})
-    assert "very-secret" not in settings + hint
-    sender = poster.prepare(replace(INTEGRATION, encrypted_settings=settings))
+    stored = store_settings(poster, URL)
+    assert "very-secret" not in repr(stored)
+    sender = poster.prepare(replace(INTEGRATION, encrypted_settings=stored.encrypted_settings))
     assert isinstance(sender, IntegrationSender)
     assert "very-secret" not in repr(sender)
     assert isinstance(await sender.send({"text": "Hello"}), SendSuccess)
@@ -58,7 +65,7 @@ async def test_payload_is_sent_to_the_encrypted_url() -> None:
 
 def test_forbidden_settings_are_not_encrypted() -> None:
     with pytest.raises(Refused, match="must start with https"):
-        build_poster(SecretBox(new_key())).encrypt_settings(SLACK, {"webhookUrl": "http://127.0.0.1/x"})
+        store_settings(build_poster(SecretBox(new_key())), "http://127.0.0.1/x")
 
 
 def test_unsupported_type() -> None:
@@ -67,18 +74,18 @@ def test_unsupported_type() -> None:
     assert failure_reason(result) == "this version does not support the integration type 'telegraph'"
 
 
-@pytest.mark.parametrize("text", ["", "not JSON"])
+@pytest.mark.parametrize("text", ["", "not JSON", "[]"])
 def test_settings_that_cannot_be_decrypted(text: str) -> None:
     box = SecretBox(new_key())
-    reason = "the webhook URL cannot be decrypted with this secret key; enter it again"
+    reason = "the settings cannot be decrypted with this secret key; enter them again"
     assert failure_reason(build_poster(box).prepare(build_integration(box, text))) == reason
     assert failure_reason(build_poster(SecretBox(new_key())).prepare(build_integration(box, "{}"))) == reason
 
 
 def test_settings_that_are_no_longer_allowed() -> None:
     box = SecretBox(new_key())
-    settings, _ = build_poster(box, allow_private=True).encrypt_settings(SLACK, {"webhookUrl": "http://127.0.0.1/x"})
-    integration = replace(INTEGRATION, encrypted_settings=settings)
+    stored = store_settings(build_poster(box, allow_private=True), "http://127.0.0.1/x")
+    integration = replace(INTEGRATION, encrypted_settings=stored.encrypted_settings)
     assert isinstance(build_poster(box, allow_private=True).prepare(integration), IntegrationSender)
     assert "https" in failure_reason(build_poster(box).prepare(integration))
 

@@ -212,7 +212,7 @@ BROKEN: dict[str, tuple[BreakSetup, str, str, str]] = {
         ),
         "fail",
         "failing (Slack returned 404 no_service), so its deliveries are parked",
-        "set a new webhook URL",
+        "or enter new settings",
     ),
     "settings encrypted with another key": (
         lambda s: _replace_webhook(s, "https://hooks.slack.com/services/T0/B0/x", new_key()),

@@ -1,14 +1,18 @@
 """Shared parts of the HTTP client tests."""
 
+import json
 import socket
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from router.outbound.client import OutboundClient, OutboundError
+from router.outbound.client import HttpResponse, OutboundClient, OutboundError
 from tests.support.raw_http import ScriptedResponse
 
 PAYLOAD = {"text": "Gr\u00fc\u00dfe \U0001f4ec"}
+JSON = {"Content-Type": "application/json; charset=utf-8"}
 STATUS_LINE = b"HTTP/1.1 200 OK\r\n"
 VALID_RESPONSE = ScriptedResponse((STATUS_LINE + b"Content-Length: 2\r\n\r\nok",))
 
@@ -45,10 +49,17 @@ class StaticResolver(AbstractResolver):
         pass
 
 
+async def post_json(
+    client: OutboundClient, url: str, payload: Mapping[str, Any], timeout: float | None = None
+) -> HttpResponse:
+    body = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
+    return await client.request("POST", url, headers=JSON, body=body, timeout=timeout)
+
+
 async def failure_reason(client: OutboundClient, url: str, timeout: float | None = None) -> str:
     """Returns the reason of a failed call. Asserts that the error does not contain `/services/`."""
     with pytest.raises(OutboundError) as caught:
-        await client.post_json(url, PAYLOAD, timeout)
+        await post_json(client, url, PAYLOAD, timeout)
     reason = caught.value.reason
     assert "/services/" not in f"{reason}{caught.value!r}"
     assert caught.value.__cause__ is None

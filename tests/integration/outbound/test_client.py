@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from router.outbound.client import ForbiddenAddressError, OutboundClient
-from tests.integration.outbound.calls import PAYLOAD, VALID_RESPONSE, StaticResolver, failure_reason
+from router.outbound.client import MAX_BODY_BYTES, ForbiddenAddressError, OutboundClient
+from tests.integration.outbound.calls import PAYLOAD, VALID_RESPONSE, StaticResolver, failure_reason, post_json
 from tests.support.raw_http import RawHttpServer
 from tests.support.slack import (
     FixedResponse,
@@ -26,11 +26,11 @@ async def test_response(client: OutboundClient, slack: SlackStandIn) -> None:
     slack.script(
         "general", FixedResponse(429, "slow\r\ndown\x1b", {"Retry-After": "30", "Set-Cookie": "a=b"}), FixedResponse()
     )
-    answer = await client.post_json(slack.url(), PAYLOAD)
+    answer = await post_json(client, slack.url(), PAYLOAD)
     assert (answer.status, answer.excerpt) == (429, "slow down")
     assert answer.headers["retry-after"] == "30"
     assert answer.latency_us > 0
-    await client.post_json(slack.url(), PAYLOAD)
+    await post_json(client, slack.url(), PAYLOAD)
     first, second = slack.posts
     assert first.payload == PAYLOAD
     assert first.raw == '{"text":"Grüße 📬"}'.encode()
@@ -48,27 +48,41 @@ async def test_path_is_sent_unchanged(client: OutboundClient) -> None:
 
     async with await asyncio.start_server(respond, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        await client.post_json(f"http://127.0.0.1:{port}/a/%2f%41/../b?x=%20&y=a+b", PAYLOAD)
+        await post_json(client, f"http://127.0.0.1:{port}/a/%2f%41/../b?x=%20&y=a+b", PAYLOAD)
     assert lines == [b"POST /a/%2f%41/../b?x=%20&y=a+b HTTP/1.1\r\n"]
 
 
 async def test_redirect_is_not_followed(client: OutboundClient, slack: SlackStandIn) -> None:
     slack.script("general", RedirectResponse(slack.url("elsewhere")))
-    assert (await client.post_json(slack.url(), PAYLOAD)).status == 302
+    assert (await post_json(client, slack.url(), PAYLOAD)).status == 302
     assert not slack.posts_to("elsewhere")
 
 
 async def test_large_body_is_truncated(client: OutboundClient, slack: SlackStandIn) -> None:
     slack.script("general", LargeResponse(64 * 1024 * 1024))
-    answer = await client.post_json(slack.url(), PAYLOAD)
+    answer = await post_json(client, slack.url(), PAYLOAD)
     assert (answer.status, answer.excerpt) == (200, "x" * 100)
-    assert (await client.post_json(slack.url(), PAYLOAD)).excerpt == "ok"
+    assert (await post_json(client, slack.url(), PAYLOAD)).excerpt == "ok"
+
+
+async def test_body_is_limited(client: OutboundClient, slack: SlackStandIn) -> None:
+    for length in (MAX_BODY_BYTES - 1, MAX_BODY_BYTES, MAX_BODY_BYTES + 1):
+        slack.script("general", FixedResponse(404, b"\xff" * length))
+        answer = await post_json(client, slack.url(), PAYLOAD)
+        assert (answer.status, answer.body) == (404, b"\xff" * min(length, MAX_BODY_BYTES))
+    assert "xff" not in repr(answer)
+
+
+async def test_method_and_headers(client: OutboundClient, slack: SlackStandIn) -> None:
+    await client.request("PATCH", slack.url(), headers={"X-Mark": "a"}, body=b"text")
+    (request,) = slack.posts
+    assert (request.method, request.raw, request.headers["X-Mark"]) == ("PATCH", b"text", "a")
 
 
 @pytest.mark.parametrize("length", [99, 100, 101])
 async def test_bodies_around_the_limit(client: OutboundClient, slack: SlackStandIn, length: int) -> None:
     slack.script("general", FixedResponse(200, "y" * length))
-    assert (await client.post_json(slack.url(), PAYLOAD)).excerpt == "y" * min(length, 100)
+    assert (await post_json(client, slack.url(), PAYLOAD)).excerpt == "y" * min(length, 100)
 
 
 async def test_no_response(client: OutboundClient, slack: SlackStandIn) -> None:
@@ -78,14 +92,14 @@ async def test_no_response(client: OutboundClient, slack: SlackStandIn) -> None:
 
 async def test_slow_body_is_limited(client: OutboundClient, slack: SlackStandIn) -> None:
     slack.script("general", SlowResponse(0.05, 1, b"z" * 100))
-    answer = await client.post_json(slack.url(), PAYLOAD)
+    answer = await post_json(client, slack.url(), PAYLOAD)
     assert answer.status == 200
     assert answer.excerpt in ("z" * n for n in range(100))
 
 
 async def test_lost_connections(client: OutboundClient, slack: SlackStandIn) -> None:
     slack.script("general", PartialResponse(), Reset())
-    assert (await client.post_json(slack.url(), PAYLOAD)).status == 200
+    assert (await post_json(client, slack.url(), PAYLOAD)).status == 200
     assert await failure_reason(client, slack.url()) in ("connection reset", "connection closed without a response")
 
 
@@ -147,7 +161,7 @@ async def test_addresses_are_checked_at_connect(slack: SlackStandIn, host: str, 
     resolver = StaticResolver({"hooks.test": ["10.0.0.1"], "both.test": ["fd00::1", "169.254.169.254"]})
     client = OutboundClient(resolver=resolver)
     with pytest.raises(ForbiddenAddressError) as caught:
-        await client.post_json(f"http://{host}:{slack.port}/services/T/B/x", PAYLOAD)
+        await post_json(client, f"http://{host}:{slack.port}/services/T/B/x", PAYLOAD)
     assert caught.value.reason == f"{reason}; set [delivery] allow_private_networks to allow it"
     await client.close()
     assert not slack.posts
@@ -159,14 +173,14 @@ async def test_forbidden_and_allowed_address_of_one_host(slack: SlackStandIn, mo
     client = OutboundClient(timeout=0.5, resolver=StaticResolver({"hooks.test": ["127.0.0.2", "127.0.0.1"]}))
     slack.script("general", Hang())
     assert await failure_reason(client, slack.url(host="hooks.test")) == "timed out after 0.5 s"
-    assert (await client.post_json(slack.url(host="hooks.test"), PAYLOAD)).status == 200
+    assert (await post_json(client, slack.url(host="hooks.test"), PAYLOAD)).status == 200
     await client.close()
 
 
 async def test_localhost_is_refused_with_the_system_resolver(slack: SlackStandIn) -> None:
     client = OutboundClient()
     with pytest.raises(ForbiddenAddressError):
-        await client.post_json(slack.url(host="localhost"), PAYLOAD)
+        await post_json(client, slack.url(host="localhost"), PAYLOAD)
     await client.close()
     assert not slack.posts
 
@@ -174,7 +188,7 @@ async def test_localhost_is_refused_with_the_system_resolver(slack: SlackStandIn
 async def test_proxy_of_the_environment_is_ignored(slack: SlackStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     client = OutboundClient(allow_private=True)
-    assert (await client.post_json(slack.url(), PAYLOAD)).status == 200
+    assert (await post_json(client, slack.url(), PAYLOAD)).status == 200
     await client.close()
 
 
@@ -194,7 +208,7 @@ async def test_close_ends_running_calls(client: OutboundClient, slack: SlackStan
 
 async def test_cancellation_is_not_a_network_error(client: OutboundClient, slack: SlackStandIn) -> None:
     slack.script("general", Hang())
-    call = asyncio.create_task(client.post_json(slack.url(), PAYLOAD))
+    call = asyncio.create_task(post_json(client, slack.url(), PAYLOAD))
     await slack.wait_for(1)
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -204,7 +218,7 @@ async def test_cancellation_is_not_a_network_error(client: OutboundClient, slack
 async def test_concurrent_calls_have_separate_errors(slack: SlackStandIn) -> None:
     client = OutboundClient(resolver=StaticResolver({"a.test": ["10.0.0.1"], "b.test": ["192.168.0.1"]}))
     results: list[Any] = await asyncio.gather(
-        *(client.post_json(f"http://{host}:{slack.port}/x", PAYLOAD) for host in ("a.test", "b.test") * 5),
+        *(post_json(client, f"http://{host}:{slack.port}/x", PAYLOAD) for host in ("a.test", "b.test") * 5),
         return_exceptions=True,
     )
     assert [result.reason[:19] for result in results] == ["address 10.0.0.1 is", "address 192.168.0.1"] * 5
@@ -214,7 +228,7 @@ async def test_concurrent_calls_have_separate_errors(slack: SlackStandIn) -> Non
 async def test_each_call_has_its_own_connection(client: OutboundClient) -> None:
     async with RawHttpServer(VALID_RESPONSE) as server:
         for expected in (1, 2, 3):
-            assert (await client.post_json(server.url, PAYLOAD)).excerpt == "ok"
+            assert (await post_json(client, server.url, PAYLOAD)).excerpt == "ok"
             assert server.connections == expected
         assert b"\r\nConnection: close\r\n" in server.requests[0]
 
@@ -223,7 +237,7 @@ async def test_concurrent_calls_to_a_host_share_a_lookup(slack: SlackStandIn) ->
     resolver = StaticResolver({"hooks.test": ["127.0.0.1"]})
     client = OutboundClient(allow_private=True, resolver=resolver)
     url = slack.url(host="hooks.test")
-    answers = await asyncio.gather(*(client.post_json(url, PAYLOAD) for _ in range(20)))
+    answers = await asyncio.gather(*(post_json(client, url, PAYLOAD) for _ in range(20)))
     assert {answer.status for answer in answers} == {200}
     assert resolver.lookups == 1
     await client.close()
@@ -242,7 +256,7 @@ async def test_blocked_lookups_do_not_delay_other_work(slack: SlackStandIn, monk
     try:
         assert set(await asyncio.gather(*calls)) == {"timed out after 0.5 s"}
         assert await asyncio.to_thread(len, "abc") == 3
-        assert (await client.post_json(slack.url(), PAYLOAD)).status == 200
+        assert (await post_json(client, slack.url(), PAYLOAD)).status == 200
         await asyncio.get_running_loop().shutdown_default_executor()
     finally:
         released.set()

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.outbound.client import OutboundClient
-from tests.integration.outbound.calls import PAYLOAD, STATUS_LINE, VALID_RESPONSE, failure_reason
+from tests.integration.outbound.calls import PAYLOAD, STATUS_LINE, VALID_RESPONSE, failure_reason, post_json
 from tests.support.raw_http import After, RawHttpServer, ScriptedResponse
 
 MALFORMED = {
@@ -58,8 +58,8 @@ async def test_status_line_decides_and_next_call_is_not_affected(
     removed = ScriptedResponse((b"HTTP/1.1 404 Not Found\r\nContent-Length: 10\r\n\r\nno_service",))
     async with RawHttpServer(script, removed, script, VALID_RESPONSE) as server:
         for _ in range(2):
-            assert (await client.post_json(server.url, PAYLOAD)).status in (200, 204)
-            second = await client.post_json(server.url, PAYLOAD)
+            assert (await post_json(client, server.url, PAYLOAD)).status in (200, 204)
+            second = await post_json(client, server.url, PAYLOAD)
             assert (second.status, second.excerpt) in ((404, "no_service"), (200, "ok"))
         assert second.status == 200
         assert len(server.requests) == 4
@@ -67,21 +67,21 @@ async def test_status_line_decides_and_next_call_is_not_affected(
 
 async def test_body_of_a_success_is_not_awaited(client: OutboundClient) -> None:
     async with RawHttpServer(ScriptedResponse((STATUS_LINE + b"Content-Length: 9\r\n\r\nok",))) as server:
-        answer = await client.post_json(server.url, PAYLOAD, 3600)
+        answer = await post_json(client, server.url, PAYLOAD, 3600)
         assert (answer.status, answer.excerpt) == (200, "ok")
 
 
 @pytest.mark.parametrize("start", [STATUS_LINE, STATUS_LINE + b"Content-Le"])
 async def test_success_with_incomplete_header_section(client: OutboundClient, start: bytes) -> None:
     async with RawHttpServer(ScriptedResponse((start,))) as server:
-        assert (await client.post_json(server.url, PAYLOAD, 1)).status == 200
+        assert (await post_json(client, server.url, PAYLOAD, 1)).status == 200
 
 
 @pytest.mark.parametrize("after", ["keep", "close", "reset"])
 async def test_incomplete_body_of_an_error(client: OutboundClient, after: After) -> None:
     answer = b"HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 99\r\n\r\nrate_limited"
     async with RawHttpServer(ScriptedResponse((answer,), after)) as server:
-        response = await client.post_json(server.url, PAYLOAD, 2)
+        response = await post_json(client, server.url, PAYLOAD, 2)
         assert (response.status, response.headers["retry-after"], response.excerpt) == (429, "7", "rate_limited")
 
 
@@ -101,7 +101,7 @@ async def test_incomplete_body_of_an_error(client: OutboundClient, after: After)
 async def test_response_without_status_line(client: OutboundClient, script: ScriptedResponse, reason: str) -> None:
     async with RawHttpServer(script, VALID_RESPONSE) as server:
         assert await failure_reason(client, server.url, 0.5 if "timed out" in reason else None) == reason
-        assert (await client.post_json(server.url, PAYLOAD)).excerpt == "ok"
+        assert (await post_json(client, server.url, PAYLOAD)).excerpt == "ok"
 
 
 @pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
@@ -120,7 +120,7 @@ def test_any_bytes_after_a_success_are_a_success(
         answer = b"HTTP/1.1 %d \r\n" % status + rest + b"\r\n\r\n" + b"x" * 2000
         async with RawHttpServer(ScriptedResponse((answer,), after)) as server:
             try:
-                return (await client.post_json(server.url, PAYLOAD)).status
+                return (await post_json(client, server.url, PAYLOAD)).status
             finally:
                 await client.close()
 

@@ -5,7 +5,7 @@ import ssl
 import trustme
 
 from router.outbound.client import OutboundClient, OutboundError
-from tests.integration.outbound.calls import PAYLOAD, StaticResolver, failure_reason
+from tests.integration.outbound.calls import PAYLOAD, StaticResolver, failure_reason, post_json
 from tests.support.slack import SlackStandIn
 
 
@@ -28,7 +28,7 @@ class TestTls:
         )
         async with SlackStandIn(ssl_context=self._server_context(certificate)) as slack:
             try:
-                answer = await client.post_json(slack.url(host="hooks.test"), PAYLOAD)
+                answer = await post_json(client, slack.url(host="hooks.test"), PAYLOAD)
             except OutboundError as error:
                 assert not slack.posts
                 return error.reason

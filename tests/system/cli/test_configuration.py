@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.channels import CHANNELS
+from router.channels.poster import Poster
 from router.local_time import LOCALES
 from router.model import Alias, Domain, Integration, User, Workspace
+from router.outbound.client import OutboundClient
 from router.provisioning import document
 from router.provisioning.apply import DocumentApplier
 from router.provisioning.document import InvalidDocument, WorkspaceDocument
@@ -295,7 +297,8 @@ def _integration(integration_id: str, name: str, encrypted: str = "") -> Integra
 def _apply(url: str | None = None) -> DocumentApplier:
     """Returns a `DocumentApplier` that can plan changes but not apply them."""
     services: ProvisioningServices = _UnusedServices()  # type: ignore[assignment]
-    return DocumentApplier(services, CHANNELS, BOX, lambda _: url, allow_private=False)
+    poster = Poster(CHANNELS, OutboundClient(), BOX, allow_private=False, timeout=10)
+    return DocumentApplier(services, poster, lambda _: url)
 
 
 class _UnusedServices:

@@ -240,8 +240,8 @@ POINTS: dict[str, CrashPoint] = {
     ),
     "parsing": before("the message is about to be parsed", ContentStore, "parse"),
     "parsed": after("the text is stored", ContentStore, "parse"),
-    "post-begins": before("the message is rendered and not sent", OutboundClient, "post_json"),
-    "posted": after("Slack has the message, the outcome is not written", OutboundClient, "post_json"),
+    "post-begins": before("the message is rendered and not sent", OutboundClient, "request"),
+    "posted": after("Slack has the message, the outcome is not written", OutboundClient, "request"),
     "outcome-begins": before("the outcome's transaction has begun", Outbox, "_record_outcome"),
     "outcome-written": after("the outcome is written, not committed", Outbox, "_record_outcome"),
     "outcome-committed": after(

@@ -90,8 +90,8 @@ def process_slack_response(data: bytes) -> None:
     excerpt = client._to_printable(data[:1024])
     for body in (excerpt, f'{{"error": "{excerpt}'):
         answer = client.HttpResponse(400, client._first_values({"Retry-After": decode_text(data)[:8190]}), body)
-        slack.classify_response(answer, _NOW)
-        slack.classify_response(client.HttpResponse(429, answer.headers, body), _NOW)
+        slack.CHANNEL.classify_response(answer, _NOW)
+        slack.CHANNEL.classify_response(client.HttpResponse(429, answer.headers, body), _NOW)
 
 
 def validate_webhook_url(data: bytes) -> None:
@@ -100,7 +100,7 @@ def validate_webhook_url(data: bytes) -> None:
         with suppress(Refused):
             settings = slack.CHANNEL.parse_settings({"webhookUrl": url})
             slack.CHANNEL.hint(settings)
-            client._parse_url(settings.webhook_url)
+            client._parse_url(settings["webhookUrl"])
     with suppress(ValueError):
         non_public_reason(value)
 

@@ -1,0 +1,168 @@
+"""The base class of channels: their declaration, and what most of them do in the same way.
+
+A channel renders a notification to a payload and sends a payload with one request. Rendering is pure. A channel never
+reads the database or the environment, and never schedules retries.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from router.channels import responses, settings
+from router.channels.contract import (
+    DigestEntry,
+    HttpClient,
+    OperatorAlert,
+    Pace,
+    Payload,
+    SendFailure,
+    SendOutcome,
+    SendRetry,
+    TestMessage,
+    TicketNotification,
+)
+from router.channels.responses import PERMANENT_STATUSES, KnownError
+from router.channels.settings import SettingField, Settings
+from router.channels.webhook_url import mask_url
+from router.errors import Refused
+from router.outbound.client import ForbiddenAddressError, HttpResponse, OutboundError
+
+_JSON_HEADERS = {"Content-Type": "application/json; charset=utf-8"}
+
+
+class Channel(ABC):
+    """One type of integration.
+
+    Attributes:
+        kind: The integration's `type` in the API and in the database.
+        label: The name of the service for users.
+        fields: The settings. REST, OpenAPI, commands, forms, documents and checks derive from them.
+        setup_steps: How to get the settings in the service, as sentences in Markdown.
+        digest_limit: The maximum number of entries in a digest.
+        pace: The rate that the service allows for one integration; None if `[delivery]` alone limits it.
+        can_update: Whether a sent message can be changed.
+        can_thread: Whether a message can be sent as a reply to a sent message.
+        errors: The error table: the meaning of each known error code.
+        permanent_statuses: The statuses that mean a removed or forbidden target, whatever the error code.
+    """
+
+    kind: ClassVar[str]
+    label: ClassVar[str]
+    fields: ClassVar[tuple[SettingField, ...]]
+    setup_steps: ClassVar[tuple[str, ...]]
+    digest_limit: ClassVar[int]
+    pace: ClassVar[Pace | None] = None
+    can_update: ClassVar[bool] = False
+    can_thread: ClassVar[bool] = False
+    errors: ClassVar[Mapping[str, KnownError]] = {}
+    permanent_statuses: ClassVar[frozenset[int]] = PERMANENT_STATUSES
+
+    # --- settings
+
+    def parse_settings(self, values: Mapping[str, Any], *, allow_private: bool = False) -> Settings:
+        """Validates settings from the API or from the database.
+
+        Raises:
+            Refused: A setting is unknown, missing or invalid; `field` is its name.
+        """
+        return settings.parse_settings(self.fields, values, kind=self.kind, allow_private=allow_private)
+
+    def public_settings(self, settings: Settings) -> dict[str, str]:
+        """Returns the settings that are not secret."""
+        return {
+            field.name: settings[field.name] for field in self.fields if not field.secret and field.name in settings
+        }
+
+    def target_url(self, settings: Settings) -> str:
+        """Returns the URL that messages are posted to; by default, the first setting with the format `url`.
+
+        Returns "" if the channel has no such setting.
+        """
+        urls = (settings[field.name] for field in self.fields if field.format == "url" and field.name in settings)
+        return next(urls, "")
+
+    def hint(self, settings: Settings) -> str:
+        """Returns the masked target: enough to tell two integrations apart, not enough to post."""
+        return mask_url(self.target_url(settings))
+
+    # --- rendering
+
+    @abstractmethod
+    def render(self, notification: TicketNotification) -> Payload:
+        """Renders a ticket event within the limits of the service, whatever the message contains."""
+
+    @abstractmethod
+    def render_plain(self, notification: TicketNotification) -> Payload:
+        """Renders a ticket event as plain text, for a service that rejected the format of `render`."""
+
+    @abstractmethod
+    def render_digest(self, entries: Sequence[DigestEntry]) -> Payload:
+        """Renders one message that lists every entry.
+
+        Raises:
+            ValueError: There are no entries, or more than `digest_limit`.
+        """
+
+    @abstractmethod
+    def render_test(self, message: TestMessage) -> Payload: ...
+
+    @abstractmethod
+    def render_alert(self, alert: OperatorAlert) -> Payload: ...
+
+    # --- sending
+
+    async def send(self, client: HttpClient, settings: Settings, payload: Payload, timeout: float) -> SendOutcome:
+        """Sends the payload with one request. Never raises for failures of the service or of the network."""
+        return await self.request(client, "POST", self.target_url(settings), payload, timeout)
+
+    async def request(self, client: HttpClient, method: str, url: str, payload: Payload, timeout: float) -> SendOutcome:
+        """Sends one JSON request and classifies the response or the failure of the network."""
+        body = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        try:
+            response = await client.request(method, url, headers=_JSON_HEADERS, body=body, timeout=timeout)
+        except ForbiddenAddressError as error:
+            return SendFailure("permanent", error.reason)
+        except OutboundError as error:
+            return SendRetry(None, error.reason)
+        return self.classify_response(response, datetime.now(UTC))
+
+    def classify_response(self, response: HttpResponse, now: datetime) -> SendOutcome:
+        """Classifies a response by its status, its error code and `errors`. `now` is an aware `datetime`."""
+        code = self.error_code(response)
+        return responses.classify(
+            response,
+            service=self.label,
+            code=code,
+            known=self.errors.get(code),
+            retry_after=self.retry_after(response, now),
+            permanent_statuses=self.permanent_statuses,
+            ref=self.remote_ref(response),
+        )
+
+    def error_code(self, response: HttpResponse) -> str:  # noqa: ARG002 - overridden by channels with error codes
+        """Returns the error code in the response, or ""."""
+        return ""
+
+    def retry_after(self, response: HttpResponse, now: datetime) -> float | None:
+        """Returns the delay in seconds that the service requests, if any."""
+        return responses.read_retry_after(response.headers, now)
+
+    def remote_ref(self, response: HttpResponse) -> str:  # noqa: ARG002 - overridden by channels that can update
+        """Returns a small JSON text that identifies the sent message at the service; "" if it cannot be changed."""
+        return ""
+
+
+def find_channel(channels: Mapping[str, Channel], kind: str) -> Channel:
+    """Returns the channel of an integration type.
+
+    Raises:
+        Refused: The type does not exist.
+    """
+    channel = channels.get(kind)
+    if channel is None:
+        raise Refused("invalid_integration", f"type must be one of: {', '.join(sorted(channels))}", "type")
+    return channel

@@ -1,0 +1,129 @@
+"""The settings of an integration: their declaration by a channel, their values, and validation.
+
+Every interface derives its names from one declaration: `threadId` in the REST API and in forms, `thread_id` in a
+workspace document, `--thread-id` on the command line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from router.channels.webhook_url import MAX_URL_LENGTH, parse_webhook_url
+from router.errors import ErrorCode, Refused
+from router.unicode_security import safe_line
+
+_UPPER_CASE = re.compile(r"(?<!^)([A-Z])")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingField:
+    """The declaration of one setting. Every value is a text.
+
+    Attributes:
+        name: The name in the REST API, in camelCase.
+        help: A sentence for users, as Markdown.
+        format: `url` is a webhook URL (`parse_webhook_url`); `text` is one line.
+        secret: Whether the value is stored encrypted and never returned.
+        max_length: The maximum length of a text in characters.
+        pattern: A regular expression that a complete value must match; "" for none.
+        allowed: What `pattern` allows, for errors: "must be ...".
+        invalid_code: The error code of an invalid value.
+    """
+
+    name: str
+    label: str
+    help: str
+    format: Literal["url", "text"] = "text"
+    secret: bool = False
+    required: bool = True
+    max_length: int = 200
+    pattern: str = ""
+    allowed: str = ""
+    invalid_code: ErrorCode = "invalid_request"
+
+    @property
+    def key(self) -> str:
+        """The name in a workspace document, such as `thread_id`."""
+        return _UPPER_CASE.sub(r"_\1", self.name).lower()
+
+    @property
+    def option(self) -> str:
+        """The option of the command line, such as `--thread-id`."""
+        return f"--{self.key.replace('_', '-')}"
+
+    def parse(self, value: object, *, allow_private: bool) -> str:
+        """Returns the normalised value.
+
+        Raises:
+            Refused: The value is missing or invalid; `field` is the name of the setting.
+        """
+        if not isinstance(value, str):
+            raise self._invalid(f"{self.label} must be a string")
+        text = value.strip()
+        if not text:
+            raise self._invalid(f"{self.label} is required")
+        if self.format == "url":
+            try:
+                text = parse_webhook_url(text, allow_private=allow_private)
+            except ValueError as error:
+                raise self._invalid(f"Invalid {self.label[0].lower()}{self.label[1:]}: {error}") from None
+        elif len(text) > self.max_length:
+            raise self._invalid(f"{self.label} must not be longer than {self.max_length} characters")
+        elif _CONTROLS.search(text) or safe_line(text) != text:
+            raise self._invalid(f"{self.label} must not contain control or invisible characters")
+        if self.pattern and not re.fullmatch(self.pattern, text):
+            raise self._invalid(f"{self.label} must be {self.allowed}")
+        return text
+
+    def _invalid(self, message: str) -> Refused:
+        return Refused(self.invalid_code, message, self.name)
+
+
+WEBHOOK_URL = SettingField(
+    name="webhookUrl",
+    label="Webhook URL",
+    help="Stored encrypted and never shown again, because anyone with the URL can post to the channel.",
+    format="url",
+    secret=True,
+    max_length=MAX_URL_LENGTH,
+    invalid_code="invalid_webhook_url",
+)
+
+
+class Settings(dict[str, str]):
+    """Validated settings by name, without optional settings that are not set. The texts of the values are hidden."""
+
+    def __repr__(self) -> str:
+        return f"Settings({', '.join(self)})"
+
+    __str__ = __repr__
+
+
+def parse_settings(
+    fields: Iterable[SettingField], values: Mapping[str, Any], *, kind: str, allow_private: bool
+) -> Settings:
+    """Validates the values of the fields. An optional setting that is None or blank is not set.
+
+    Raises:
+        Refused: A setting is unknown, missing or invalid; `field` is its name.
+    """
+    known = {field.name: field for field in fields}
+    unknown = next((name for name in values if name not in known), None)
+    if unknown is not None:
+        message = f"{unknown[:50]} is not a setting of {kind}; its settings are: {', '.join(known)}"
+        raise Refused("invalid_request", message, unknown[:200])
+    return Settings(
+        {
+            name: field.parse("" if values.get(name) is None else values[name], allow_private=allow_private)
+            for name, field in known.items()
+            if field.required or not _is_unset(values.get(name))
+        }
+    )
+
+
+def _is_unset(value: object) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
