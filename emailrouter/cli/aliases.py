@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
 from api.schema.routing import AliasAnswer, AliasTested
-from emailrouter.cli.context import (
-    CommandContext,
-    WorkspaceGroup,
-    collect_pages,
-    confirm,
-    confirmation_option,
-    paging_options,
-    to_json,
-    to_rows,
-    with_context,
-)
+from emailrouter.cli.context import CommandContext, WorkspaceGroup, confirm, confirmation_option, to_json, with_context
+from emailrouter.cli.paging import Paging, paging_options, to_rows
 from router.errors import Refused
 from router.model import Alias
 
@@ -29,14 +22,10 @@ def group() -> None:
 @click.option("--domain", metavar="DOMAIN", help="Only aliases of this domain.")
 @paging_options
 @with_context()
-async def list_command(context: CommandContext, domain: str | None, limit: int | None, cursor: str | None) -> None:
+async def list_command(context: CommandContext, domain: str | None, paging: Paging) -> None:
     """List the aliases, newest first."""
     domain_id = None if domain is None else await context.lookup.find_domain_id(context.actor, domain)
-    page = await collect_pages(
-        lambda n, c: context.services.aliases.list(context.actor, domain_id=domain_id, limit=n, cursor=c),
-        limit=limit,
-        cursor=cursor,
-    )
+    page = await paging.collect(partial(context.services.aliases.list, context.actor, domain_id=domain_id))
     columns = {"email": "email", "integration": "integrationId", "status": "status", "id": "id"}
     names = await context.display_names(alias.integration_id for alias in page.items)
     context.print_list("aliases", to_rows(page, AliasAnswer.from_model), columns, integrationId=names)

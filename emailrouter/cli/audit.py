@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
 from api.schema.operations import AuditAnswer
-from emailrouter.cli.context import (
-    CommandContext,
-    Json,
-    WorkspaceGroup,
-    collect_pages,
-    paging_options,
-    to_rows,
-    with_context,
-)
+from emailrouter.cli.context import CommandContext, Json, WorkspaceGroup, with_context
+from emailrouter.cli.paging import Paging, paging_options, to_rows
 from router.admin.audit import is_automatic
 
 OPERATOR = "(operator)"
@@ -29,14 +24,12 @@ def group() -> None:
 @group.command("list")
 @paging_options
 @with_context()
-async def list_command(context: CommandContext, limit: int | None, cursor: str | None) -> None:
+async def list_command(context: CommandContext, paging: Paging) -> None:
     """List sign-ins and changes, newest first.
 
     `(operator)` means the command line, `(system)` an automatic change of a domain, `(unknown)` a failed sign-in.
     """
-    found = await collect_pages(
-        lambda n, c: context.services.audit.list(context.actor, limit=n, cursor=c), limit=limit, cursor=cursor
-    )
+    found = await paging.collect(partial(context.services.audit.list, context.actor))
     emails = await context.display_names(entry.user_id for entry in found.items)
     page = to_rows(found, AuditAnswer.from_model)
     if not context.as_json:

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
 from api.schema.operations import BlockedSenderAnswer
-from emailrouter.cli.context import (
-    CommandContext,
-    WorkspaceGroup,
-    collect_pages,
-    confirm,
-    confirmation_option,
-    paging_options,
-    to_json,
-    to_rows,
-    with_context,
-)
+from emailrouter.cli.context import CommandContext, WorkspaceGroup, confirm, confirmation_option, to_json, with_context
+from emailrouter.cli.paging import Paging, paging_options, to_rows
 
 
 @click.group(cls=WorkspaceGroup, name="blocked-sender")
@@ -26,11 +19,9 @@ def group() -> None:
 @group.command("list")
 @paging_options
 @with_context()
-async def list_command(context: CommandContext, limit: int | None, cursor: str | None) -> None:
+async def list_command(context: CommandContext, paging: Paging) -> None:
     """List the blocked senders in alphabetical order."""
-    page = await collect_pages(
-        lambda n, c: context.services.blocked_senders.list(context.actor, limit=n, cursor=c), limit=limit, cursor=cursor
-    )
+    page = await paging.collect(partial(context.services.blocked_senders.list, context.actor))
     columns = {"sender": "sender", "since": "createdAt"}
     context.print_list("blockedSenders", to_rows(page, BlockedSenderAnswer.from_model), columns)
 

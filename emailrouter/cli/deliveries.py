@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
 from api.schema.deliveries import DeliveryAnswer, DeliveryDetail, Replayed
-from emailrouter.cli.context import (
-    CommandContext,
-    WorkspaceGroup,
-    collect_pages,
-    paging_options,
-    to_json,
-    to_rows,
-    with_context,
-)
+from emailrouter.cli.context import CommandContext, WorkspaceGroup, to_json, with_context
+from emailrouter.cli.paging import Paging, paging_options, to_rows
 from router.model import DELIVERY_STATES
 
 _COLUMNS = {
@@ -44,20 +39,21 @@ async def list_command(
     state: str | None,
     integration: str | None,
     ticket: str | None,
-    limit: int | None,
-    cursor: str | None,
+    paging: Paging,
 ) -> None:
     """List the deliveries, newest first."""
     integration_id = (
         None if integration is None else await context.lookup.find_integration_id(context.actor, integration)
     )
     ticket_id = None if ticket is None else await context.lookup.find_ticket_id(context.actor, ticket)
-    page = await collect_pages(
-        lambda n, c: context.services.deliveries.list(
-            context.actor, state=state, integration_id=integration_id, ticket_id=ticket_id, limit=n, cursor=c
-        ),
-        limit=limit,
-        cursor=cursor,
+    page = await paging.collect(
+        partial(
+            context.services.deliveries.list,
+            context.actor,
+            state=state,
+            integration_id=integration_id,
+            ticket_id=ticket_id,
+        )
     )
     names = await context.display_names(delivery.integration_id for delivery in page.items)
     context.print_list("deliveries", to_rows(page, DeliveryAnswer.from_model), _COLUMNS, integrationId=names)

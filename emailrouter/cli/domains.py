@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
 from api.schema.routing import DomainAnswer, DomainCreated, DomainDetail
-from emailrouter.cli.context import (
-    CommandContext,
-    WorkspaceGroup,
-    collect_pages,
-    confirm,
-    confirmation_option,
-    paging_options,
-    to_json,
-    to_rows,
-    with_context,
-)
+from emailrouter.cli.context import CommandContext, WorkspaceGroup, confirm, confirmation_option, to_json, with_context
+from emailrouter.cli.paging import Paging, paging_options, to_rows
 from router.errors import Refused
 
 _RECORDS = "Add these records at your DNS provider, then run: emailrouter domain verify"
@@ -29,11 +22,9 @@ def group() -> None:
 @group.command("list")
 @paging_options
 @with_context()
-async def list_command(context: CommandContext, limit: int | None, cursor: str | None) -> None:
+async def list_command(context: CommandContext, paging: Paging) -> None:
     """List the domains, newest first."""
-    page = await collect_pages(
-        lambda n, c: context.services.domains.list(context.actor, limit=n, cursor=c), limit=limit, cursor=cursor
-    )
+    page = await paging.collect(partial(context.services.domains.list, context.actor))
     columns = {"domain": "domain", "status": "status", "id": "id", "created": "createdAt"}
     context.print_list("domains", to_rows(page, DomainAnswer.from_model), columns)
 

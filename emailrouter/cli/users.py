@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -11,15 +12,13 @@ from emailrouter.cli.context import (
     CommandContext,
     Json,
     WorkspaceGroup,
-    collect_pages,
     confirm,
     confirmation_option,
-    paging_options,
     read_secret,
     to_json,
-    to_rows,
     with_context,
 )
+from emailrouter.cli.paging import Paging, paging_options, to_rows
 from router import secrets
 from router.admin.access.users import ROLES
 
@@ -34,11 +33,9 @@ def group() -> None:
 @group.command("list")
 @paging_options
 @with_context()
-async def list_command(context: CommandContext, limit: int | None, cursor: str | None) -> None:
+async def list_command(context: CommandContext, paging: Paging) -> None:
     """List the users, newest first."""
-    page = await collect_pages(
-        lambda n, c: context.services.users.list(context.actor, limit=n, cursor=c), limit=limit, cursor=cursor
-    )
+    page = await paging.collect(partial(context.services.users.list, context.actor))
     columns = {
         "email": "email",
         "name": "name",
