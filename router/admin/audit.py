@@ -10,10 +10,10 @@ import json
 from collections.abc import Mapping
 
 from router import ids
-from router.admin import paging
+from router.admin.fetch import fetch_page
 from router.admin.paging import DEFAULT_LIMIT, Page
 from router.model import Actor, AuditEntry, Micros
-from router.store.database import Database, QueryExecutor, fetch_models
+from router.store.database import Database, QueryExecutor
 from router.store.fragments import model_values
 
 
@@ -51,13 +51,4 @@ class AuditService:
         self._database = database
 
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[AuditEntry]:
-        request = paging.page_request("evt", limit, cursor)
-        rows = await fetch_models(
-            self._database,
-            AuditEntry,
-            "audit_page",
-            workspace_id=actor.workspace_id,
-            before=request.before,
-            limit=request.row_limit,
-        )
-        return request.to_page(rows, lambda entry: entry.id)
+        return await fetch_page(self._database, actor, AuditEntry, "audit_page", limit=limit, cursor=cursor)

@@ -8,13 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from router import ids, secrets
-from router.admin import audit, paging, validation
+from router.admin import audit, validation
 from router.admin.access.users import ROLES, parse_role
+from router.admin.fetch import fetch_by_id, fetch_page
 from router.admin.paging import DEFAULT_LIMIT, Page
 from router.clock import Clock
 from router.errors import Refused, not_found_error
 from router.model import Actor, ApiKey, Micros, Role, User
-from router.store.database import Database, QueryExecutor, fetch_model, fetch_models
+from router.store.database import Database, QueryExecutor, fetch_model
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +38,8 @@ class KeyService:
         self._clock = clock
 
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[ApiKey]:
-        request = paging.page_request("key", limit, cursor)
-        rows = await fetch_models(
-            self._database,
-            ApiKey,
-            "key_page",
-            workspace_id=actor.workspace_id,
-            user_id=None if actor.role == "admin" else actor.user_id,
-            before=request.before,
-            limit=request.row_limit,
-        )
-        return request.to_page(rows, lambda key: key.id)
+        user_id = None if actor.role == "admin" else actor.user_id
+        return await fetch_page(self._database, actor, ApiKey, "key_page", limit=limit, cursor=cursor, user_id=user_id)
 
     async def create(
         self,
@@ -123,13 +115,7 @@ async def insert_key(transaction: QueryExecutor, key: ApiKey) -> None:
 
 
 async def _fetch_key(transaction: QueryExecutor, actor: Actor, key_id: str) -> ApiKey:
-    key = await fetch_model(
-        transaction,
-        ApiKey,
-        "key_by_id",
-        id=validation.validate_id(key_id, "key", "Key"),
-        workspace_id=actor.workspace_id,
-    )
-    if key is None or (actor.role != "admin" and key.user_id != actor.user_id):
+    key = await fetch_by_id(transaction, actor, ApiKey, "key_by_id", key_id)
+    if actor.role != "admin" and key.user_id != actor.user_id:
         raise not_found_error("Key")
     return key

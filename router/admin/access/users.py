@@ -6,14 +6,15 @@ import asyncio
 from dataclasses import replace
 
 from router import ids, secrets
-from router.admin import audit, paging, validation
+from router.admin import audit, validation
 from router.admin.access.password_policy import check_password
+from router.admin.fetch import fetch_by_id, fetch_page
 from router.admin.paging import DEFAULT_LIMIT, Page
 from router.clock import Clock
-from router.errors import Refused, not_found_error
+from router.errors import Refused
 from router.mail.address import AddressError, parse_mailbox
 from router.model import Actor, Micros, Role, User, Workspace
-from router.store.database import Database, QueryExecutor, fetch_model, fetch_models
+from router.store.database import Database, QueryExecutor, fetch_model
 
 ROLES: tuple[Role, ...] = ("admin", "agent", "viewer")
 
@@ -41,19 +42,10 @@ class UserService:
         self._clock = clock
 
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[User]:
-        request = paging.page_request("user", limit, cursor)
-        rows = await fetch_models(
-            self._database,
-            User,
-            "user_page",
-            workspace_id=actor.workspace_id,
-            before=request.before,
-            limit=request.row_limit,
-        )
-        return request.to_page(rows, lambda user: user.id)
+        return await fetch_page(self._database, actor, User, "user_page", limit=limit, cursor=cursor)
 
     async def get(self, actor: Actor, user_id: str) -> User:
-        return await _fetch_user(self._database, actor, user_id)
+        return await fetch_by_id(self._database, actor, User, "user_by_id", user_id)
 
     async def create(
         self,
@@ -107,7 +99,7 @@ class UserService:
         email = (await self.get(actor, user_id)).email
         password_hash = None if password is None else await hash_valid_password(password, email)
         async with self._database.transaction() as transaction:
-            user = await _fetch_user(transaction, actor, user_id, "user_lock_to_change")
+            user = await fetch_by_id(transaction, actor, User, "user_lock_to_change", user_id)
             now = self._clock.now()
             if disabled or new_role not in (None, "admin"):
                 await _require_another_admin(transaction, actor, user)
@@ -139,7 +131,7 @@ class UserService:
         """Deletes a user with their keys and sessions. Their unresolved tickets become unassigned."""
         validation.validate_id(user_id, "user", "User")
         async with self._database.transaction() as transaction:
-            user = await _fetch_user(transaction, actor, user_id, "user_lock_to_change")
+            user = await fetch_by_id(transaction, actor, User, "user_lock_to_change", user_id)
             now = self._clock.now()
             released_tickets = await transaction.fetch_all(
                 "user_release_tickets", workspace_id=actor.workspace_id, user_id=user.id, now=now
@@ -179,15 +171,6 @@ async def insert_user(transaction: QueryExecutor, user: User) -> None:
 
 def email_in_use() -> Refused:
     return Refused("conflict", "This email address is already in use", "email")
-
-
-async def _fetch_user(transaction: QueryExecutor, actor: Actor, user_id: str, query: str = "user_by_id") -> User:
-    user = await fetch_model(
-        transaction, User, query, id=validation.validate_id(user_id, "user", "User"), workspace_id=actor.workspace_id
-    )
-    if user is None:
-        raise not_found_error("User")
-    return user
 
 
 async def _update(transaction: QueryExecutor, user: User) -> None:

@@ -10,15 +10,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from router import ids
-from router.admin import audit, paging, validation
+from router.admin import audit, validation
 from router.admin.domains.domain_checks import DomainCheckService, domain_taken_message, new_token
 from router.admin.domains.domain_names import normalize_domain_name
+from router.admin.fetch import fetch_by_id, fetch_page
 from router.admin.paging import DEFAULT_LIMIT, Page
 from router.clock import Clock
 from router.dns.verification import RecordReport, VerificationMode, expected_records, load_records
 from router.errors import Refused, not_found_error
 from router.model import Actor, Domain, MxManaged
-from router.store.database import Database, QueryExecutor, fetch_model, fetch_models
+from router.store.database import Database, QueryExecutor
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +56,11 @@ class DomainService:
         self.mx_hosts = tuple(mx_hosts)
 
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[Domain]:
-        request = paging.page_request("dom", limit, cursor)
-        rows = await fetch_models(
-            self._database,
-            Domain,
-            "domain_page",
-            workspace_id=actor.workspace_id,
-            before=request.before,
-            limit=request.row_limit,
-        )
-        return request.to_page(rows, lambda domain: domain.id)
+        return await fetch_page(self._database, actor, Domain, "domain_page", limit=limit, cursor=cursor)
 
     async def get(self, actor: Actor, domain_id: str) -> DomainView:
-        return await self._build_view(self._database, await _fetch_domain(self._database, actor, domain_id))
+        domain = await fetch_by_id(self._database, actor, Domain, "domain_by_id", domain_id)
+        return await self._build_view(self._database, domain)
 
     async def create(self, actor: Actor, name: str) -> DomainView:
         """Adds an unverified domain. The name may be active in another workspace.
@@ -107,7 +100,7 @@ class DomainService:
 
         Raises `Refused("domain_taken")` if the records are correct but the name stays active in another workspace.
         """
-        domain = await _fetch_domain(self._database, actor, domain_id)
+        domain = await fetch_by_id(self._database, actor, Domain, "domain_by_id", domain_id)
         checked = await self._checks.check(domain, actor)
         if checked.is_taken:
             raise Refused("domain_taken", domain_taken_message(domain.name), "domain")
@@ -119,11 +112,7 @@ class DomainService:
         """Sets whether the MX records point to an upstream relay, so that only the TXT record is required."""
         validation.validate_id(domain_id, "dom", "Domain")
         async with self._database.transaction() as transaction:
-            domain = await fetch_model(
-                transaction, Domain, "domain_lock", id=domain_id, workspace_id=actor.workspace_id
-            )
-            if domain is None:
-                raise not_found_error("Domain")
+            domain = await fetch_by_id(transaction, actor, Domain, "domain_lock", domain_id)
             if (domain.mx_managed == "upstream") != upstream:
                 managed: MxManaged = "upstream" if upstream else "here"
                 domain = replace(domain, mx_managed=managed, records="[]", checked_at=None, next_check_at=0)
@@ -146,11 +135,7 @@ class DomainService:
         """
         validation.validate_id(domain_id, "dom", "Domain")
         async with self._database.transaction() as transaction:
-            domain = await fetch_model(
-                transaction, Domain, "domain_lock", id=domain_id, workspace_id=actor.workspace_id
-            )
-            if domain is None:
-                raise not_found_error("Domain")
+            domain = await fetch_by_id(transaction, actor, Domain, "domain_lock", domain_id)
             aliases = await _count_aliases(transaction, domain)
             if aliases and not force:
                 raise Refused("in_use", f"{domain.name} has aliases ({aliases}): delete them first, or use force=true")
@@ -174,14 +159,6 @@ class DomainService:
         )
         mode = await self._checks.verification_mode(transaction, domain)
         return DomainView(domain, await _count_aliases(transaction, domain), records, mode)
-
-
-async def _fetch_domain(transaction: QueryExecutor, actor: Actor, domain_id: str) -> Domain:
-    validation.validate_id(domain_id, "dom", "Domain")
-    domain = await fetch_model(transaction, Domain, "domain_by_id", id=domain_id, workspace_id=actor.workspace_id)
-    if domain is None:
-        raise not_found_error("Domain")
-    return domain
 
 
 async def _count_aliases(transaction: QueryExecutor, domain: Domain) -> int:

@@ -11,15 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from router import ids
-from router.admin import audit, paging, validation
+from router.admin import audit, validation
+from router.admin.fetch import fetch_by_id, fetch_page
 from router.admin.paging import DEFAULT_LIMIT, Page
 from router.admin.routes.test_mail import TestMail, TestMailService
 from router.clock import Clock
-from router.errors import Refused, not_found_error
+from router.errors import Refused
 from router.mail.address import MAX_LOCAL_PART_BYTES, AddressError, local_key, parse_mailbox
 from router.model import Actor, Alias, AliasStatus, Domain, Integration
 from router.routing.route import CATCH_ALL
-from router.store.database import Database, QueryExecutor, fetch_model, fetch_models
+from router.store.database import Database, QueryExecutor, fetch_model
 
 ALIAS_STATUSES: tuple[AliasStatus, ...] = ("active", "disabled")
 # Unicode separators, control and format characters, surrogates, private use and unassigned code points.
@@ -54,21 +55,11 @@ class AliasService:
         limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
     ) -> Page[Alias]:
-        request = paging.page_request("alias", limit, cursor)
         query, values = "alias_page", {}
         if domain_id is not None:
             domain = await _fetch_domain(self._database, actor, domain_id, "domain_by_id")
             query, values = "alias_page_by_domain", {"domain_id": domain.id}
-        rows = await fetch_models(
-            self._database,
-            Alias,
-            query,
-            workspace_id=actor.workspace_id,
-            before=request.before,
-            limit=request.row_limit,
-            **values,
-        )
-        return request.to_page(rows, lambda alias: alias.id)
+        return await fetch_page(self._database, actor, Alias, query, limit=limit, cursor=cursor, **values)
 
     async def get(self, actor: Actor, alias_id: str) -> Alias:
         return await _fetch_alias(self._database, actor, alias_id)
@@ -163,11 +154,7 @@ class AliasService:
 
 
 async def _fetch_alias(transaction: QueryExecutor, actor: Actor, alias_id: str) -> Alias:
-    validation.validate_id(alias_id, "alias", "Alias")
-    alias = await fetch_model(transaction, Alias, "alias_by_id", id=alias_id, workspace_id=actor.workspace_id)
-    if alias is None:
-        raise not_found_error("Alias")
-    return alias
+    return await fetch_by_id(transaction, actor, Alias, "alias_by_id", alias_id)
 
 
 async def _fetch_domain(transaction: QueryExecutor, actor: Actor, domain_id: str, query: str) -> Domain:

@@ -1,0 +1,67 @@
+"""Fetches objects of the actor's workspace: one by its id, or a page of a list."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeVar
+
+from router import ids
+from router.admin import paging, validation
+from router.admin.paging import Page
+from router.errors import not_found_error
+from router.model import Actor, Alias, ApiKey, AuditEntry, Delivery, Domain, Integration, Ticket, User
+from router.store.database import QueryExecutor, fetch_model, fetch_models
+
+
+class Identified(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+M = TypeVar("M", bound=Identified)
+
+# The prefix of the ids, and the noun of the `not_found` error.
+_KINDS: Mapping[type[Any], tuple[ids.Prefix, str]] = {
+    Alias: ("alias", "Alias"),
+    ApiKey: ("key", "Key"),
+    AuditEntry: ("evt", "Audit entry"),
+    Delivery: ("dlv", "Delivery"),
+    Domain: ("dom", "Domain"),
+    Integration: ("int", "Integration"),
+    Ticket: ("ticket", "Ticket"),
+    User: ("user", "User"),
+}
+
+
+async def fetch_by_id(executor: QueryExecutor, actor: Actor, model: type[M], query: str, object_id: str) -> M:
+    """Raises `not_found` if the id is malformed or the workspace has no such object."""
+    prefix, noun = _KINDS[model]
+    validation.validate_id(object_id, prefix, noun)
+    found = await fetch_model(executor, model, query, id=object_id, workspace_id=actor.workspace_id)
+    if found is None:
+        raise not_found_error(noun)
+    return found
+
+
+async def fetch_page(
+    executor: QueryExecutor,
+    actor: Actor,
+    model: type[M],
+    query: str,
+    *,
+    limit: int,
+    cursor: str | None,
+    **values: object,
+) -> Page[M]:
+    """Fetches a page of a list that is ordered by id, newest first. `values` are further parameters of `query`."""
+    request = paging.page_request(_KINDS[model][0], limit, cursor)
+    rows = await fetch_models(
+        executor,
+        model,
+        query,
+        workspace_id=actor.workspace_id,
+        before=request.before,
+        limit=request.row_limit,
+        **values,
+    )
+    return request.to_page(rows, lambda row: row.id)
