@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache
 
+from router.choice import Choice
 from router.model import Micros, User, Workspace
 
 DEFAULT_TIMEZONE = "UTC"
@@ -72,7 +73,7 @@ _FORMATS = {
         "jan. fev. mar. abr. mai. jun. jul. ago. set. out. nov. dez.", "{day} de {month} de {year}", "{day} de {month}"
     ),
 }
-LOCALES: tuple[str, ...] = tuple(_FORMATS)
+LOCALE: Choice[str] = Choice("locale", tuple(_FORMATS))
 
 
 @cache

@@ -7,7 +7,9 @@ since the epoch (`Micros`). A missing text of a message, such as its subject, is
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
+
+from router.choice import Choice
 
 Micros = int
 
@@ -19,8 +21,14 @@ AliasStatus = Literal["active", "disabled"]
 TicketStatus = Literal["open", "in_progress", "waiting", "resolved"]
 DeliveryState = Literal["pending", "delivered", "dead"]
 DeliveryEvent = Literal["opened", "replied"]
-TICKET_STATUSES: tuple[TicketStatus, ...] = ("open", "in_progress", "waiting", "resolved")
-DELIVERY_STATES: tuple[DeliveryState, ...] = ("pending", "delivered", "dead")
+
+ROLE: Choice[Role] = Choice("role", get_args(Role))  # the role with the most permissions first
+ALIAS_STATUS: Choice[AliasStatus] = Choice("status", get_args(AliasStatus), code="invalid_status")
+TICKET_STATUS: Choice[TicketStatus] = Choice("status", get_args(TicketStatus), code="invalid_status")
+DELIVERY_STATE: Choice[DeliveryState] = Choice(
+    "state", get_args(DeliveryState), labels={"pending": "Queued", "dead": "Failed"}
+)
+REPLAYABLE_STATE: Choice[DeliveryState] = Choice("state", ("dead", "pending"), labels=DELIVERY_STATE.labels)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from api.schema.shape import iso
 from router.admin.installation.attention import MAX_COUNTED, AttentionCounts
 from router.clock import SECOND
 from router.local_time import UTC_TIME, LocalTime
-from router.model import Micros
+from router.model import DELIVERY_STATE, TICKET_STATUS, Micros
 from router.unicode_security import append_a_labels
 
 # Labels of outcomes of delivery attempts (`router.dispatch.outbox`). Other outcomes are shown by name.
@@ -23,7 +23,6 @@ OUTCOME_LABELS = {
     "refused": "format rejected",
     "lost": "unknown",
 }
-STATUS_LABELS = {"open": "Open", "in_progress": "In progress", "waiting": "Waiting", "resolved": "Resolved"}
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"))
 
 
@@ -93,10 +92,6 @@ def pluralize(number: int, singular: str, plural: str = "") -> str:
     return f"{number:,} {singular if number == 1 else plural or f'{singular}s'}"
 
 
-def status_label(value: str) -> str:
-    return STATUS_LABELS.get(value, value)
-
-
 def outcome_label(value: str) -> str:
     return OUTCOME_LABELS.get(value, value)
 
@@ -150,7 +145,8 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "size": format_size,
     "shorten": shorten,
     "duration": format_duration,
-    "status": status_label,
+    "status": TICKET_STATUS.label,
+    "delivery_state": DELIVERY_STATE.label,
     "outcome": outcome_label,
     "options": select_options,
     "attention_summary": attention_summary,

@@ -10,10 +10,9 @@ from aiohttp import web
 
 from api import body
 from router.admin.access.authentication import Caller
-from router.admin.access.users import ROLES
 from router.errors import Refused
 from router.local_time import UTC_TIME, LocalTime
-from router.model import Actor, Role
+from router.model import ROLE, Actor, Role
 from router.services import Services
 
 
@@ -77,7 +76,7 @@ class Visit:
         return UTC_TIME if me.workspace is None else LocalTime.for_user(me.user, me.workspace)
 
     def has_role(self, role: Role) -> bool:
-        return self.caller is not None and ROLES.index(self.caller.actor.role) <= ROLES.index(role)
+        return self.caller is not None and ROLE.values.index(self.caller.actor.role) <= ROLE.values.index(role)
 
 
 Handler = Callable[[Visit], Awaitable[PageResult]]

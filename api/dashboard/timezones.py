@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypedDict
 
-from router.local_time import LOCALES, LocalTime, offered_timezones
+from router.local_time import LOCALE, LocalTime, offered_timezones
 from router.model import Micros, User, Workspace
 
 
@@ -29,7 +29,7 @@ def timezone_options(user: User, workspace: Workspace) -> list[tuple[str, str]]:
 
 
 def locale_options(now: Micros) -> list[tuple[str, str]]:
-    return [(locale, f"{LocalTime(locale=locale).format_date(now)} ({locale})") for locale in LOCALES]
+    return [(locale, f"{LocalTime(locale=locale).format_date(now)} ({locale})") for locale in LOCALE.values]
 
 
 def timezone_change(form: Mapping[str, str]) -> TimezoneChange:

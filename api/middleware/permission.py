@@ -14,8 +14,8 @@ from aiohttp.typedefs import Handler, Middleware
 
 from api.declaration import find_declaration
 from api.request_keys import CALLER
-from router.admin.access.users import ROLES
 from router.errors import Refused
+from router.model import ROLE
 
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 
@@ -36,7 +36,7 @@ def permission(public_url: str) -> Middleware:
         if (
             caller is not None
             and required_role is not None
-            and ROLES.index(caller.actor.role) > ROLES.index(required_role)
+            and ROLE.values.index(caller.actor.role) > ROLE.values.index(required_role)
         ):
             raise Refused("forbidden", f"Requires the role {required_role}; your role is {caller.actor.role}")
         return await handler(request)

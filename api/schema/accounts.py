@@ -7,11 +7,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field
 
-from api.schema.shape import Address, Answer, Body, Id, Name, NextCursor, Password, Time
+from api.schema.shape import Address, Answer, Body, Id, Name, NextCursor, Password, Time, documented
 from router.admin.access.keys import NewKey
 from router.admin.access.sessions import Identity, SessionInfo
-from router.local_time import LOCALES
-from router.model import ApiKey, Role, User, Workspace
+from router.local_time import LOCALE
+from router.model import ROLE, ApiKey, Role, User, Workspace
 
 
 def _parse_time(value: object) -> object:
@@ -30,8 +30,8 @@ TimeInput = Annotated[
     int, BeforeValidator(_parse_time, json_schema_input_type=str), Field(json_schema_extra={"format": "date-time"})
 ]
 Timezone = Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 64, "examples": ["Europe/Berlin"]})]
-Locale = Annotated[str, Field(json_schema_extra={"enum": list(LOCALES)})]
-RoleName = Annotated[str, Field(json_schema_extra={"enum": ["admin", "agent", "viewer"]})]
+Locale = Annotated[str, documented(LOCALE)]
+RoleName = Annotated[str, documented(ROLE)]
 
 
 class WorkspaceAnswer(Answer):

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Self
 
-from pydantic import Field
-
-from api.schema.shape import Answer, Body, NextCursor, PageParameters, Time
+from api.schema.shape import Answer, Body, NextCursor, PageParameters, Time, documented
 from router.admin.routes.deliveries import DeliveryView
-from router.model import Attempt, Delivery, DeliveryState
+from router.model import DELIVERY_STATE, REPLAYABLE_STATE, Attempt, Delivery, DeliveryState
 
-DeliveryStateName = Annotated[str, Field(json_schema_extra={"enum": ["pending", "delivered", "dead"]})]
+DeliveryStateName = Annotated[str, documented(DELIVERY_STATE)]
 
 
 class DeliveryAnswer(Answer):
@@ -120,7 +118,7 @@ class Replay(Body):
     """
 
     integration_id: str | None = None
-    state: Annotated[str, Field(json_schema_extra={"enum": ["dead", "pending"]})] | None = None
+    state: Annotated[str, documented(REPLAYABLE_STATE)] | None = None
 
 
 class Replayed(Answer):

@@ -6,12 +6,23 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from api.schema.shape import Answer, Body, BoolParameter, Id, Name, NextCursor, PageParameters, QueryParameters, Time
+from api.schema.shape import (
+    Answer,
+    Body,
+    BoolParameter,
+    Id,
+    Name,
+    NextCursor,
+    PageParameters,
+    QueryParameters,
+    Time,
+    documented,
+)
 from router.admin.domains.domains import DomainView
 from router.admin.routes.integrations import TestResult
 from router.admin.routes.test_mail import TestMail
 from router.dns.verification import RecordReport
-from router.model import Alias, AliasStatus, Domain, DomainStatus, Integration, IntegrationStatus
+from router.model import ALIAS_STATUS, Alias, AliasStatus, Domain, DomainStatus, Integration, IntegrationStatus
 
 Url = Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 1000, "format": "uri"})]
 
@@ -281,7 +292,7 @@ class AliasCreate(Body):
     integration_id: Id
 
 
-AliasStatusName = Annotated[str, Field(json_schema_extra={"enum": ["active", "disabled"]})]
+AliasStatusName = Annotated[str, documented(ALIAS_STATUS)]
 
 
 class AliasChange(Body):

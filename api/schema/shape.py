@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from pydantic.alias_generators import to_camel
 
 from router.admin.paging import DEFAULT_LIMIT, MAX_LIMIT
+from router.choice import Choice
 from router.errors import ErrorCode, Refused
 from router.model import Micros
 
@@ -93,6 +94,12 @@ Name = Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 200}
 Address = Annotated[str, Field(json_schema_extra={"minLength": 3, "maxLength": 254})]
 Password = Annotated[str, Field(json_schema_extra={"minLength": 8, "maxLength": 1024})]
 Id = Annotated[str, Field(json_schema_extra={"pattern": "^[a-z]+_[0-9a-z]{26}$"})]
+
+
+def documented(choice: Choice[Any]) -> Any:
+    """Lists the values of a choice in the OpenAPI document. The use case parses the text, which may be a synonym."""
+    return Field(json_schema_extra={"enum": list(choice.values)})
+
 
 IntParameter = Annotated[int, BeforeValidator(_parse_int)]
 BoolParameter = Annotated[bool, BeforeValidator(_parse_bool)]

@@ -8,13 +8,13 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import Field
 
 from api.schema.deliveries import DeliveryAnswer
-from api.schema.shape import Answer, Body, Id, NextCursor, PageParameters, Time
+from api.schema.shape import Answer, Body, Id, NextCursor, PageParameters, Time, documented
 from router.admin.tickets.conversation import MessageView, TicketView
 from router.admin.tickets.messages import Trace
 from router.mail.contents import Attachment, NamedMailbox
-from router.model import Ticket, TicketEvent, TicketStatus
+from router.model import TICKET_STATUS, Ticket, TicketEvent, TicketStatus
 
-TicketStatusName = Annotated[str, Field(json_schema_extra={"enum": ["open", "in_progress", "waiting", "resolved"]})]
+TicketStatusName = Annotated[str, documented(TICKET_STATUS)]
 
 
 class TicketAnswer(Answer):

@@ -9,7 +9,8 @@ import click
 from api.schema.deliveries import DeliveryAnswer, DeliveryDetail, Replayed
 from emailrouter.cli.context import CommandContext, WorkspaceGroup, to_json, with_context
 from emailrouter.cli.paging import Paging, paging_options, to_rows
-from router.model import DELIVERY_STATES
+from emailrouter.cli.parameters import ChoiceType
+from router.model import DELIVERY_STATE, REPLAYABLE_STATE
 
 _COLUMNS = {
     "id": "id",
@@ -28,7 +29,7 @@ def group() -> None:
 
 
 @group.command("list")
-@click.option("--state", type=click.Choice(DELIVERY_STATES), help="Only deliveries in this state.")
+@click.option("--state", type=ChoiceType(DELIVERY_STATE), help="Only deliveries in this state.")
 @click.option("--integration", metavar="NAME|ID", help="Only deliveries to this integration.")
 @click.option("--ticket", metavar="TICKET", help="Only deliveries of this ticket.")
 @paging_options
@@ -75,7 +76,7 @@ async def show(context: CommandContext, delivery: str) -> None:
 @click.option("--integration", metavar="NAME|ID", help="Retry the deliveries of this integration.")
 @click.option(
     "--state",
-    type=click.Choice(["dead", "pending"]),
+    type=ChoiceType(REPLAYABLE_STATE),
     help="With --all or --integration: only deliveries in this state, at most 10000 if pending.  [default: dead]",
 )
 @with_context()

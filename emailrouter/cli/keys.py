@@ -10,7 +10,8 @@ from api.schema.accounts import KeyAnswer, KeyCreated
 from emailrouter.cli import time_options
 from emailrouter.cli.context import CommandContext, WorkspaceGroup, confirm, confirmation_option, to_json, with_context
 from emailrouter.cli.paging import Paging, paging_options, to_rows
-from router.admin.access.users import ROLES
+from emailrouter.cli.parameters import ChoiceType
+from router.model import ROLE
 
 
 @click.group(cls=WorkspaceGroup, name="key")
@@ -52,7 +53,7 @@ async def show(context: CommandContext, key: str) -> None:
 @click.option("--user", metavar="EMAIL|ID", required=True, help="Owner of the key.")
 @click.option(
     "--role",
-    type=click.Choice(ROLES),
+    type=ChoiceType(ROLE),
     help="Role of the key, at most that of its owner.  [default: that of its owner]",
 )
 @click.option(

@@ -22,14 +22,15 @@ from emailrouter.cli.context import (
     to_rows,
     with_context,
 )
+from emailrouter.cli.parameters import ChoiceType
 from router.admin.tickets.tickets import TicketFilter
 from router.channels import CHANNELS
 from router.dispatch.ticket_notification import NotificationPreview
 from router.errors import Refused
-from router.model import TICKET_STATUSES
+from router.model import TICKET_STATUS
 
 F = TypeVar("F", bound=Callable[..., Any])
-_STATUS = click.Choice(TICKET_STATUSES)
+_STATUS = ChoiceType(TICKET_STATUS)
 _COLUMNS = {
     "number": "number",
     "status": "status",

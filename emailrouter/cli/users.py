@@ -19,10 +19,11 @@ from emailrouter.cli.context import (
     with_context,
 )
 from emailrouter.cli.paging import Paging, paging_options, to_rows
+from emailrouter.cli.parameters import ChoiceType
 from router import secrets
-from router.admin.access.users import ROLES
+from router.model import ROLE
 
-_ROLE = click.Choice(ROLES)
+_ROLE = ChoiceType(ROLE)
 
 
 @click.group(cls=WorkspaceGroup, name="user")

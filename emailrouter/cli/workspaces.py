@@ -16,12 +16,13 @@ from emailrouter.cli.context import (
     to_json,
     with_context,
 )
+from emailrouter.cli.parameters import ChoiceType
 from emailrouter.first_login import first_address, format_login
 from router.admin.installation.first_workspace import FirstLogin
 from router.admin.installation.workspace_admin import WorkspaceAdminService
 from router.admin.lookup import LookupService
 from router.errors import Refused
-from router.local_time import LOCALES
+from router.local_time import LOCALE
 from router.model import Workspace
 
 
@@ -95,7 +96,7 @@ def create(ctx: click.Context, name: str, email: str) -> None:
     help="Do not post tickets for mail to postmaster addresses that have no active alias.",
 )
 @click.option("--timezone", metavar="ZONE", help="IANA time zone for displayed times, such as Europe/Berlin.")
-@click.option("--locale", type=click.Choice(LOCALES), help="Language tag that sets the date format.")
+@click.option("--locale", type=ChoiceType(LOCALE), help="Language tag that sets the date format.")
 @with_context()
 async def change(
     context: CommandContext,

@@ -7,15 +7,11 @@ overrides and lone surrogates can corrupt logs, terminals and the database, or m
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import TypeVar
 
 from router import ids, local_time
 from router.errors import ErrorCode, Refused, not_found_error
 from router.unicode_security import safe_line
 from router.unicode_text import MAX_MARKS, has_long_marks, is_visible, normalize
-
-C = TypeVar("C", bound=str)
 
 # Controls except tab, LF and CR; line and paragraph separators; embeddings, overrides and isolates (UAX 9); lone
 # surrogates, interlinear annotation characters, the byte order mark, U+FFFE and U+FFFF.
@@ -66,13 +62,6 @@ def validate_text(value: str, field: str) -> str:
     if not text.strip():
         raise Refused("invalid_request", f"{field} must not be empty", field)
     return text
-
-
-def validate_choice(value: str, choices: Sequence[C], field: str, *, code: ErrorCode = "invalid_request") -> C:
-    for choice in choices:
-        if value == choice:
-            return choice
-    raise Refused(code, f"{field} must be one of: {', '.join(choices)}", field)
 
 
 def validate_timezone(value: str, field: str = "timezone") -> str:

@@ -13,6 +13,7 @@ from router.channels import notification_text as nt
 from router.channels import slack_blocks as sb
 from router.channels.contract import DigestEntry, OperatorAlert, Payload, TestMessage, TicketNotification
 from router.channels.untrusted_text import utf16_length
+from router.model import TICKET_STATUS
 
 MAX_PAYLOAD_BYTES = 30_000
 MAX_CHARACTERS = 10_000  # UTF-16 code units in all blocks
@@ -21,7 +22,6 @@ MAX_DIGEST_ENTRIES = 40
 MAX_ALERT_LENGTH = 1500
 _MAX_FALLBACK_LENGTH = 3000
 
-_STATUS_LABELS = {"in_progress": "in progress"}
 _PLAIN_TEXT_OPTIONS: Payload = {
     "mrkdwn": False,
     "parse": "none",
@@ -132,7 +132,7 @@ def _render_ticket(notification: TicketNotification, limit: int) -> Payload:
 
 
 def _field_rows(notification: TicketNotification) -> list[nt.Row]:
-    status = _STATUS_LABELS.get(notification.status, notification.status)
+    status = TICKET_STATUS.label(notification.status).lower()
     return [
         *nt.sender_rows(notification),
         ("To", nt.format_address(notification.address) or "(none)"),

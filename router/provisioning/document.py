@@ -10,11 +10,12 @@ import difflib
 import json
 import tomllib
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from router.errors import Refused
+from router.model import AliasStatus, Role
 
 MAX_BYTES = 16 * 1024 * 1024
 
@@ -63,7 +64,7 @@ class AliasDefinition(_Section):
 
     address: str
     integration: str | None = None
-    status: Literal["active", "disabled"] = "active"
+    status: AliasStatus = "active"
 
 
 class UserDefinition(_Section):
@@ -74,7 +75,7 @@ class UserDefinition(_Section):
 
     email: str
     name: str = ""
-    role: Literal["admin", "agent", "viewer"] = "agent"
+    role: Role = "agent"
     disabled: bool = False
     timezone: str | None = None
 

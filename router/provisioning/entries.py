@@ -11,7 +11,7 @@ from typing import TypeVar
 from router.admin import validation
 from router.admin.routes.aliases import normalize_local_part
 from router.errors import Refused
-from router.local_time import LOCALES
+from router.local_time import LOCALE
 from router.mail.address import AddressError, domain_key, local_key
 from router.model import Integration
 from router.provisioning.document import IntegrationDefinition, InvalidDocument, WorkspaceDocument
@@ -92,9 +92,7 @@ def _check_local_settings(document: WorkspaceDocument) -> None:
     if workspace.timezone is not None:
         normalize(validation.validate_timezone, workspace.timezone, "workspace.timezone")
     if workspace.locale is not None:
-        normalize(
-            lambda text: validation.validate_choice(text, LOCALES, "locale"), workspace.locale, "workspace.locale"
-        )
+        normalize(LOCALE.parse, workspace.locale, "workspace.locale")
     for n, user in enumerate(document.users or (), start=1):
         if user.timezone:
             normalize(validation.validate_timezone, user.timezone, f"users[{n}].timezone")

@@ -7,7 +7,7 @@ import pytest
 from router.admin import validation
 from router.clock import SECOND
 from router.errors import Refused
-from router.local_time import LOCALES, LocalTime, get_zone, offered_timezones, timezone_names
+from router.local_time import LOCALE, LocalTime, get_zone, offered_timezones, timezone_names
 from router.model import User, Workspace
 
 WINTER = int(dt.datetime(2030, 1, 1, 12, 0, 3, tzinfo=dt.UTC).timestamp()) * SECOND
@@ -49,7 +49,7 @@ def test_seconds_dates_and_days() -> None:
     assert LocalTime(locale="en-US").format_day(dt.date(2030, 7, 1)) == "Jul 1"
 
 
-@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("locale", LOCALE.values)
 def test_every_locale_has_twelve_months(locale: str) -> None:
     days = {LocalTime(locale=locale).format_day(dt.date(2030, month, 28)) for month in range(1, 13)}
     assert len(days) == 12

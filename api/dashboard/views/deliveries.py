@@ -8,13 +8,14 @@ from router.admin.installation.attention import MAX_COUNTED
 from router.admin.paging import MAX_LIMIT
 from router.admin.routes.deliveries import MAX_REPLAYED
 from router.errors import Refused
+from router.model import DELIVERY_STATE
 
 PER_PAGE = 50
 ACTIVITY_PATH = "/activity"
 MAX_FAILED_SHOWN = 10
 # Any of these query parameters selects the list of deliveries.
 _LIST_PARAMETERS = frozenset({"state", "integrationId", "cursor"})
-STATES = (("dead", "Failed"), ("pending", "Queued"), ("delivered", "Delivered"), ("all", "All"))
+STATES = {**{state: DELIVERY_STATE.label(state) for state in ("dead", "pending", "delivered")}, "all": "All"}
 
 
 async def show_activity(visit: Visit) -> HtmlPage:
@@ -56,7 +57,7 @@ async def show_list(visit: Visit) -> HtmlPage:
         "tickets": await visit.services.tickets.get_many(visit.actor, (delivery.ticket_id for delivery in items)),
         "names": choices
         | await display_names.resolve(visit, (d.integration_id for d in items if d.integration_id not in choices)),
-        "states": STATES,
+        "states": STATES.items(),
         "state": state,
         "integration_id": integration_id,
         "replay_limit": MAX_REPLAYED,
@@ -91,8 +92,8 @@ async def replay_many(visit: Visit) -> Redirect:
 
 def _requested_state(visit: Visit) -> str:
     state = visit.query.get("state", "dead")
-    if state not in dict(STATES):
-        raise Refused("invalid_request", f"state must be one of: {', '.join(value for value, _ in STATES)}", "state")
+    if state not in STATES:
+        raise Refused("invalid_request", f"state must be one of: {', '.join(STATES)}", "state")
     return state
 
 

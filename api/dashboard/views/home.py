@@ -7,10 +7,10 @@ from typing import Any
 
 from api.dashboard import charts, setup_progress
 from api.dashboard.charts import ChartPoint
-from api.dashboard.formatting import status_label
 from api.dashboard.page import HtmlPage, NavLink, PageRoute, Redirect, Visit
 from router.admin.installation.overview import MAX_COUNTED, Overview
 from router.local_time import LocalTime
+from router.model import TICKET_STATUS
 
 MAX_ROWS = 12
 
@@ -50,7 +50,8 @@ def _chart_context(overview: Overview, local: LocalTime) -> dict[str, Any]:
         ],
         "patterns": charts.pattern_definitions(),
         "legend": [
-            (charts.swatch(n), status_label(status)) for n, status in enumerate(("open", "in_progress", "waiting"))
+            (charts.swatch(n), TICKET_STATUS.label(status))
+            for n, status in enumerate(status for status in TICKET_STATUS.values if status != "resolved")
         ],
         "rows": [
             (address, alias_id, counts, charts.stacked_bar(f"row-{n}", _bar_title(address, counts), counts, longest))

@@ -7,11 +7,10 @@ from datetime import date, datetime, timedelta, tzinfo
 
 from api.dashboard import display_names, manage, users
 from api.dashboard.page import HtmlPage, PageRoute, Redirect, Visit
-from router.admin.access.users import ROLES
 from router.admin.idempotency import StoredResponse
 from router.clock import SECOND
 from router.errors import Refused
-from router.model import Micros
+from router.model import ROLE, Micros
 
 
 async def show_list(visit: Visit) -> HtmlPage:
@@ -24,7 +23,7 @@ async def show_list(visit: Visit) -> HtmlPage:
         batch,
         names=await display_names.resolve(visit, (key.user_id for key in batch.items)),
         owners=[user for user in workspace_users if user.disabled_at is None],
-        roles=ROLES,
+        roles=ROLE.values,
         form_token=secrets.token_urlsafe(16),
     )
 

@@ -16,7 +16,7 @@ from api.dashboard.page import HtmlPage, PageRoute, Redirect, Visit
 from router.admin.paging import MAX_LIMIT
 from router.admin.tickets.timeline import MessageExcerpt, Timeline, TimelineEntry
 from router.mail.contents import Attachment
-from router.model import TICKET_STATUSES, TicketEvent
+from router.model import TicketEvent
 
 # Maximum bytes of HTML for the texts on a page. The ticket's first and newest messages do not count.
 MAX_TEXT_BYTES = 40_000
@@ -61,7 +61,6 @@ async def show_ticket(visit: Visit) -> HtmlPage:
         "reply_link": reply_link.build_mailto(timeline.reply_addresses, ticket.subject),
         "names": await display_names.resolve(visit, named_ids),
         "assignees": [user for user in workspace_users if user.role != "viewer" and user.disabled_at is None],
-        "statuses": TICKET_STATUSES,
         "can_assign": visit.has_role("agent")
         and (visit.has_role("admin") or ticket.assigned_to == visit.actor.user_id),
         "newest_id": newest,

@@ -10,7 +10,7 @@ from api.dashboard.page import HtmlPage, NavLink, PageRoute, Visit
 from router.admin.paging import MAX_LIMIT
 from router.admin.paging import Page as ResultPage
 from router.admin.tickets.tickets import TicketFilter
-from router.model import TICKET_STATUSES, Ticket
+from router.model import TICKET_STATUS, Ticket
 
 PER_PAGE = 50
 _FILTER_PARAMETERS = ("q", "status", "assignedTo", "aliasId")
@@ -64,7 +64,7 @@ async def _filter_context(visit: Visit, filters: dict[str, str | None]) -> dict[
     return {
         "filters": filters,
         "aliases": sorted(aliases.items, key=lambda alias: alias.email),
-        "statuses": TICKET_STATUSES,
+        "statuses": TICKET_STATUS.options(),
     }
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from api.dashboard import manage, timezones
 from api.dashboard.page import HtmlPage, PageRoute, Redirect, Visit
-from router.admin.access.users import ROLES
 from router.errors import Refused
+from router.model import ROLE
 
 
 async def show_list(visit: Visit) -> HtmlPage:
     batch = await visit.services.users.list(visit.actor, limit=manage.PER_PAGE, cursor=visit.query.get("cursor"))
-    return manage.list_page(visit, "users.html", "Users", batch, roles=ROLES)
+    return manage.list_page(visit, "users.html", "Users", batch, roles=ROLE.values)
 
 
 async def create(visit: Visit) -> Redirect:
@@ -32,7 +32,7 @@ async def show_user(visit: Visit) -> HtmlPage:
         "user.html",
         user.name or user.email,
         user=user,
-        roles=ROLES,
+        roles=ROLE.values,
         timezones=timezones.timezone_options(user, workspace),
     )
 

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 from router import ids, secrets
 from router.admin import audit, validation
-from router.admin.access.users import ROLES, parse_role
 from router.admin.fetch import fetch_by_id, fetch_page
 from router.admin.paging import DEFAULT_LIMIT, Page
 from router.clock import Clock
 from router.errors import Refused, not_found_error
-from router.model import Actor, ApiKey, Micros, Role, User
+from router.model import ROLE, Actor, ApiKey, Micros, Role, User
 from router.store.database import Database, QueryExecutor, fetch_model
 
 
@@ -27,7 +26,7 @@ class NewKey:
 
 
 def lower_role(one: Role, other: Role) -> Role:
-    return max(one, other, key=ROLES.index)
+    return max(one, other, key=ROLE.values.index)
 
 
 class KeyService:
@@ -65,7 +64,7 @@ class KeyService:
             owner = await fetch_model(transaction, User, "user_lock", id=owner_id, workspace_id=actor.workspace_id)
             if owner is None or owner.disabled_at is not None:
                 raise Refused("invalid_request", "userId must be an active user of this workspace", "userId")
-            key_role = owner.role if role is None else parse_role(role)
+            key_role = owner.role if role is None else ROLE.parse(role)
             if lower_role(key_role, owner.role) != key_role:
                 raise Refused("invalid_request", f"role must not exceed the user's role, which is {owner.role}", "role")
             key = ApiKey(

@@ -13,14 +13,8 @@ from router.admin.paging import DEFAULT_LIMIT, Page
 from router.clock import Clock
 from router.errors import Refused
 from router.mail.address import AddressError, parse_mailbox
-from router.model import Actor, Micros, Role, User, Workspace
+from router.model import ROLE, Actor, Micros, User, Workspace
 from router.store.database import Database, QueryExecutor, fetch_model
-
-ROLES: tuple[Role, ...] = ("admin", "agent", "viewer")
-
-
-def parse_role(value: str) -> Role:
-    return validation.validate_choice(value, ROLES, "role")
 
 
 def normalize_email(email: str) -> str:
@@ -64,7 +58,7 @@ class UserService:
             workspace_id=actor.workspace_id,
             email=address,
             name=validation.validate_line(name, "name") if name else "",
-            role=parse_role(role),
+            role=ROLE.parse(role),
             password_hash=None if password is None else await hash_valid_password(password, address),
             created_at=self._clock.now(),
             disabled_at=None,
@@ -94,7 +88,7 @@ class UserService:
         A new password ends the user's sessions. Disabling ends the sessions and revokes the API keys of the user, and
         enabling does not restore them. With `clear_timezone`, the time zone of the workspace applies to the user.
         """
-        new_role = None if role is None else parse_role(role)
+        new_role = None if role is None else ROLE.parse(role)
         new_timezone = None if timezone is None else validation.validate_timezone(timezone)
         email = (await self.get(actor, user_id)).email
         password_hash = None if password is None else await hash_valid_password(password, email)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from router.admin import audit, validation
 from router.clock import Clock
 from router.errors import Refused, not_found_error
-from router.local_time import LOCALES
+from router.local_time import LOCALE
 from router.model import Actor, Integration, Workspace
 from router.store.database import Database, QueryExecutor, fetch_model
 
@@ -48,7 +48,7 @@ class WorkspaceService:
                 name=workspace.name if name is None else validation.validate_line(name, "name"),
                 default_integration_id=default_integration_id or default,
                 timezone=timezone or workspace.timezone,
-                locale=workspace.locale if locale is None else validation.validate_choice(locale, LOCALES, "locale"),
+                locale=workspace.locale if locale is None else LOCALE.parse(locale),
             )
             await audit.record(
                 transaction,

@@ -18,11 +18,10 @@ from router.admin.routes.test_mail import TestMail, TestMailService
 from router.clock import Clock
 from router.errors import Refused
 from router.mail.address import MAX_LOCAL_PART_BYTES, AddressError, local_key, parse_mailbox
-from router.model import Actor, Alias, AliasStatus, Domain, Integration
+from router.model import ALIAS_STATUS, Actor, Alias, Domain, Integration
 from router.routing.route import CATCH_ALL
 from router.store.database import Database, QueryExecutor, fetch_model
 
-ALIAS_STATUSES: tuple[AliasStatus, ...] = ("active", "disabled")
 # Unicode separators, control and format characters, surrogates, private use and unassigned code points.
 _INVISIBLE_CATEGORIES = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co", "Cn"})
 _QUOTED = re.compile(r'"([^"\\]*)"')
@@ -106,7 +105,7 @@ class AliasService:
     ) -> Alias:
         """Changes the given fields. Existing deliveries keep their integration."""
         validation.validate_id(alias_id, "alias", "Alias")
-        new_status = None if status is None else _parse_status(status)
+        new_status = None if status is None else ALIAS_STATUS.parse(status)
         async with self._database.transaction() as transaction:
             alias = await _fetch_alias(transaction, actor, alias_id)
             if integration_id is not None:
@@ -171,10 +170,6 @@ async def _lock_integration(transaction: QueryExecutor, actor: Actor, integratio
     if integration is None:
         raise Refused("invalid_integration", "Integration not found", "integrationId")
     return integration
-
-
-def _parse_status(value: str) -> AliasStatus:
-    return validation.validate_choice(value, ALIAS_STATUSES, "status", code="invalid_status")
 
 
 def normalize_local_part(text: str, domain: str) -> LocalPart:

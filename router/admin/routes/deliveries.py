@@ -11,7 +11,7 @@ from router.admin import audit, paging, validation
 from router.admin.paging import DEFAULT_LIMIT, Page
 from router.clock import Clock
 from router.errors import Refused, not_found_error
-from router.model import DELIVERY_STATES, Actor, Attempt, Delivery, DeliveryState, Integration, Micros
+from router.model import DELIVERY_STATE, REPLAYABLE_STATE, Actor, Attempt, Delivery, Integration, Micros
 from router.ports import Waker
 from router.store.database import Database, QueryExecutor, Row, fetch_model, fetch_models, retry_on_conflict
 
@@ -47,7 +47,7 @@ class DeliveryService:
         limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
     ) -> Page[Delivery]:
-        state_filter = None if state is None else _parse_state(state)
+        state_filter = None if state is None else DELIVERY_STATE.parse(state)
         request = paging.page_request("dlv", limit, cursor)
         if ticket_id is not None:
             query = "delivery_page_by_ticket"
@@ -106,9 +106,7 @@ class DeliveryService:
 
         `state` is `dead` (the default) or `pending`. Without `integration_id`, all integrations are included.
         """
-        replayed_state = _parse_state("dead" if state is None else state)
-        if replayed_state == "delivered":
-            raise Refused("invalid_request", "state must be one of: dead, pending", "state")
+        replayed_state = REPLAYABLE_STATE.parse("dead" if state is None else state)
         if integration_id is not None:
             integration = await fetch_model(
                 self._database,
@@ -146,10 +144,6 @@ class DeliveryService:
             )
         self._wake.wake(integrations)
         return len(rows)
-
-
-def _parse_state(value: str) -> DeliveryState:
-    return validation.validate_choice(value, DELIVERY_STATES, "state")
 
 
 async def _fetch_delivery(transaction: QueryExecutor, actor: Actor, delivery_id: str) -> Delivery:

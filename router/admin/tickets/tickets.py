@@ -17,7 +17,7 @@ from router.admin.tickets.conversation import ConversationReader, MessageView, T
 from router.admin.tickets.timeline import Timeline
 from router.clock import Clock
 from router.errors import Refused, not_found_error
-from router.model import TICKET_STATUSES, Actor, Micros, Ticket, TicketEvent, TicketStatus, User
+from router.model import TICKET_STATUS, Actor, Micros, Ticket, TicketEvent, User
 from router.search import terms
 from router.search.ticket_search import TicketSearch
 from router.store.database import Database, QueryExecutor, fetch_model, fetch_models, model_from_row, retry_on_conflict
@@ -60,7 +60,7 @@ class TicketService:
     ) -> Page[Ticket]:
         """Lists tickets, newest first. A blank `q` does not filter, but punctuation alone matches nothing."""
         ticket_filter = ticket_filter or TicketFilter()
-        status = None if ticket_filter.status is None else parse_status(ticket_filter.status)
+        status = None if ticket_filter.status is None else TICKET_STATUS.parse(ticket_filter.status)
         request = paging.page_request("ticket", limit, cursor)
         filters = {"assignee": ticket_filter.assigned_to, "alias": ticket_filter.alias_id, "status": status}
         by = "_and_".join(name for name, value in filters.items() if value is not None)
@@ -191,7 +191,7 @@ class TicketService:
 
         `in_progress` also assigns an unassigned ticket to the actor's user, if any.
         """
-        new_status = parse_status(status)
+        new_status = TICKET_STATUS.parse(status)
         async with self._database.transaction() as transaction:
             if new_status == "in_progress":
                 await _lock_user(transaction, actor)
@@ -253,10 +253,6 @@ class TicketService:
         )
         await _record_event(transaction, actor, ticket, now, kind, **detail)
         return replace(ticket, updated_at=now)
-
-
-def parse_status(value: str) -> TicketStatus:
-    return validation.validate_choice(value, TICKET_STATUSES, "status", code="invalid_status")
 
 
 async def _fetch_ticket(

@@ -14,7 +14,7 @@ from router import ids
 from router.admin.tickets.conversation import ConversationReader
 from router.admin.tickets.tickets import TicketFilter, TicketService
 from router.contents.store import ContentStore
-from router.model import TICKET_STATUSES, Actor
+from router.model import TICKET_STATUS, Actor
 from router.search import terms, ticket_search
 from router.store.sqlite import SqliteDatabase
 from tests.support import seeds
@@ -96,7 +96,7 @@ class Archive:
         ticket = KnownTicket(
             ids.first_id_at("ticket", self.moment)[:-16] + tail,
             number,
-            rng.choice(TICKET_STATUSES),
+            rng.choice(TICKET_STATUS.values),
             rng.choice(ALIASES),
             rng.choice(ASSIGNEES),
             None if rng.random() < 0.05 else frozenset(words),
@@ -151,7 +151,7 @@ class Archive:
 
     def add_random_filters(self, q: str) -> TicketFilter:
         rng = self.rng
-        status = rng.choice((None, None, None, *TICKET_STATUSES))
+        status = rng.choice((None, None, None, *TICKET_STATUS.values))
         return TicketFilter(
             status,
             rng.choice((None, None, "user_a", "user_x")),

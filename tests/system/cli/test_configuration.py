@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from router.channels import CHANNELS
 from router.channels.poster import Poster
-from router.local_time import LOCALES
+from router.local_time import LOCALE
 from router.model import Alias, Domain, Integration, User, Workspace
 from router.outbound.client import OutboundClient
 from router.provisioning import document
@@ -69,7 +69,7 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
     )
     return Snapshot(
         workspace=Workspace(
-            "ws_1", draw(NAMES), draw(st.sampled_from(ids)), 0, 0, draw(ZONES), draw(st.sampled_from(LOCALES))
+            "ws_1", draw(NAMES), draw(st.sampled_from(ids)), 0, 0, draw(ZONES), draw(st.sampled_from(LOCALE.values))
         ),
         users=users,
         domains=tuple(

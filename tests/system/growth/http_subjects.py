@@ -27,12 +27,12 @@ from router import ids, secrets
 from router.admin import paging
 from router.admin import validation as kept
 from router.admin.access.password_policy import check_password
-from router.admin.access.users import normalize_email, parse_role
+from router.admin.access.users import normalize_email
 from router.admin.domains import domain_names
 from router.admin.routes import blocked_senders, explain
 from router.admin.tickets.messages import MessageService
 from router.errors import Refused
-from router.model import Actor
+from router.model import ROLE, Actor
 from router.network import address_key
 from tests.system.growth.shapes import JSON, URL, Shape
 from tests.system.growth.subject import PLAIN, Subject, decode_text
@@ -159,7 +159,7 @@ def validate_values(data: bytes) -> None:
         lambda typed: kept.validate_text(typed, "text"),
         lambda typed: kept.validate_id(typed, "msg", "Message"),
         lambda typed: paging.page_request("msg", 50, typed),
-        parse_role,
+        ROLE.parse,
         secrets.hash_api_key,
         redirects.local_path,
         lambda typed: ids.is_well_formed(f"msg_{typed}", "msg"),

@@ -44,14 +44,6 @@ def test_a_text_keeps_its_line_breaks() -> None:
     assert validation.validate_text("one\r\ntwo\n\tthree", "text") == "one\ntwo\n\tthree"
 
 
-def test_choice_validation() -> None:
-    assert validation.validate_choice("b", ("a", "b"), "status") == "b"
-    for wrong in ("", "A", "a,b"):
-        with pytest.raises(Refused, match=r"^status must be one of: a, b$") as refused:
-            validation.validate_choice(wrong, ("a", "b"), "status", code="invalid_status")
-        assert (refused.value.code, refused.value.field) == ("invalid_status", "status")
-
-
 @pytest.mark.parametrize(
     ("text", "number"),
     [("42", 42), ("#42", 42), (" #42 ", 42), ("0", 0), ("9" * 12, 10**12 - 1)],
