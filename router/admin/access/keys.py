@@ -15,6 +15,7 @@ from router.clock import Clock
 from router.errors import Refused, not_found_error
 from router.model import ROLE, Actor, ApiKey, Micros, Role, User
 from router.store.database import Database, QueryExecutor, fetch_model
+from router.store.fragments import model_values
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,18 +100,7 @@ class KeyService:
 
 
 async def insert_key(transaction: QueryExecutor, key: ApiKey) -> None:
-    await transaction.execute(
-        "key_insert",
-        id=key.id,
-        workspace_id=key.workspace_id,
-        user_id=key.user_id,
-        name=key.name,
-        role=key.role,
-        hash=key.hash,
-        hint=key.hint,
-        created_at=key.created_at,
-        expires_at=key.expires_at,
-    )
+    await transaction.execute("key_insert", **model_values(key))
 
 
 async def _fetch_key(transaction: QueryExecutor, actor: Actor, key_id: str) -> ApiKey:

@@ -15,6 +15,7 @@ from router.errors import Refused
 from router.mail.address import AddressError, parse_mailbox
 from router.model import ROLE, Actor, Micros, User, Workspace
 from router.store.database import Database, QueryExecutor, fetch_model
+from router.store.fragments import model_values
 
 
 def normalize_email(email: str) -> str:
@@ -148,17 +149,7 @@ class UserService:
 
 async def insert_user(transaction: QueryExecutor, user: User) -> None:
     """Raises `Refused("conflict")` if a user of any workspace has the email address."""
-    added = await transaction.execute(
-        "user_insert",
-        id=user.id,
-        workspace_id=user.workspace_id,
-        email=user.email,
-        name=user.name,
-        role=user.role,
-        password_hash=user.password_hash,
-        timezone=user.timezone,
-        created_at=user.created_at,
-    )
+    added = await transaction.execute("user_insert", **model_values(user))
     if not added:
         raise email_in_use()
 

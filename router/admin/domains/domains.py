@@ -20,6 +20,7 @@ from router.dns.verification import RecordReport, VerificationMode, expected_rec
 from router.errors import Refused, not_found_error
 from router.model import Actor, Domain, MxManaged
 from router.store.database import Database, QueryExecutor
+from router.store.fragments import model_values
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +80,7 @@ class DomainService:
             checked_at=None,
         )
         async with self._database.transaction() as transaction:
-            added = await transaction.execute(
-                "domain_insert",
-                id=domain.id,
-                workspace_id=domain.workspace_id,
-                name=domain.name,
-                token=domain.token,
-                created_at=domain.created_at,
-            )
+            added = await transaction.execute("domain_insert", **model_values(domain))
             if not added:
                 raise Refused("domain_taken", f"{domain.name} is already a domain of this workspace", "domain")
             await transaction.execute("routing_increment_version")

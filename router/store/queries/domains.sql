@@ -20,8 +20,7 @@ FROM domains WHERE workspace_id = :workspace_id AND id < :before ORDER BY id DES
 
 -- name: domain_insert
 -- Inserts a domain, unless the workspace already has it.
-INSERT INTO domains (id, workspace_id, name, status, token, created_at)
-VALUES (:id, :workspace_id, :name, 'pending_verification', :token, :created_at)
+INSERT INTO domains {values:Domain}
 ON CONFLICT (workspace_id, name) DO NOTHING;
 
 -- name: domain_record_check

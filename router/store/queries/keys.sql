@@ -20,8 +20,7 @@ ORDER BY id DESC LIMIT :limit;
 
 -- name: key_insert
 -- Inserts an API key.
-INSERT INTO api_keys (id, workspace_id, user_id, name, role, hash, hint, created_at, expires_at)
-VALUES (:id, :workspace_id, :user_id, :name, :role, :hash, :hint, :created_at, :expires_at);
+INSERT INTO api_keys {values:ApiKey};
 
 -- name: key_revoke
 -- Revokes an API key.

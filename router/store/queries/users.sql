@@ -24,8 +24,7 @@ FROM users WHERE workspace_id = :workspace_id AND id < :before ORDER BY id DESC 
 
 -- name: user_insert
 -- Inserts a user, unless the email address is in use.
-INSERT INTO users (id, workspace_id, email, name, role, password_hash, timezone, created_at)
-VALUES (:id, :workspace_id, :email, :name, :role, :password_hash, :timezone, :created_at)
+INSERT INTO users {values:User}
 ON CONFLICT (email) DO NOTHING;
 
 -- name: user_update
