@@ -14,6 +14,16 @@ from tests.support.process import Program
 from tests.support.slack import SlackStandIn
 from tests.support.stores import KINDS, Store, postgres_store, sqlite_store
 
+__all__ = [
+    "dns_server",
+    "installation",
+    "no_secrets_logged",
+    "postgres_server",
+    "postgres_url",
+    "slack",
+    "store",
+]
+
 
 @pytest.fixture(autouse=True)
 def no_secrets_logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:

@@ -95,6 +95,15 @@ class _SupervisorClient:
             self._socket.close()
 
 
+@asynccontextmanager
+async def open_connection(url: str) -> AsyncIterator[Any]:
+    connection = await asyncpg.connect(url, timeout=10)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
 class PostgresServer:
     """A PostgreSQL server for tests. control: None for an external server."""
 

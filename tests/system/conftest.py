@@ -1,21 +1,3 @@
-"""Re-exports the fixtures of `tests.support.fixtures` for the system tests."""
+"""Fixtures of the system tests: see `tests.support.fixtures`."""
 
-from tests.support.fixtures import (
-    dns_server,
-    installation,
-    no_secrets_logged,
-    postgres_server,
-    postgres_url,
-    slack,
-    store,
-)
-
-__all__ = [
-    "dns_server",
-    "installation",
-    "no_secrets_logged",
-    "postgres_server",
-    "postgres_url",
-    "slack",
-    "store",
-]
+from tests.support.fixtures import *  # noqa: F403 - `__all__` lists the fixtures

@@ -63,6 +63,13 @@ class TwoWorkspaces:
         await self.add_alias(actor, domain, "support", "ours" if actor is self.ours else "theirs")
         return domain
 
+    async def add_verified(self) -> Domain:
+        """Adds the domain to `ours` with its records."""
+        domain = await self.add(self.ours)
+        self.publish_records(domain)
+        await self.domains.verify(self.ours, domain.id)
+        return domain
+
     async def add_alias(self, actor: Actor, domain: Domain, name: str, channel: str) -> None:
         database, workspace_id = self.installation.database, actor.workspace_id
         encrypted = self.installation.core.box.encrypt(json.dumps({"webhookUrl": self.slack.url(channel)}))
@@ -124,9 +131,7 @@ async def test_a_recheck_verifies_a_pending_domain_and_posts_an_alert(workspaces
 
 
 async def test_missing_records_unverify_a_domain_after_days_and_a_warning(workspaces: TwoWorkspaces) -> None:
-    domain = await workspaces.add(workspaces.ours)
-    workspaces.publish_records(domain)
-    await workspaces.domains.verify(workspaces.ours, domain.id)
+    domain = await workspaces.add_verified()
     workspaces.dns.remove(NAME)
     workspaces.dns.remove(f"_emailrouter.{NAME}")
     assert await workspaces.recheck_for_days(1) == ["active"]
@@ -147,9 +152,7 @@ async def test_missing_records_unverify_a_domain_after_days_and_a_warning(worksp
 
 
 async def test_dns_failures_never_unverify(workspaces: TwoWorkspaces) -> None:
-    domain = await workspaces.add(workspaces.ours)
-    workspaces.publish_records(domain)
-    await workspaces.domains.verify(workspaces.ours, domain.id)
+    await workspaces.add_verified()
     for name in (NAME, f"_emailrouter.{NAME}"):
         workspaces.dns.fail(name, "SERVFAIL")
     assert set(await workspaces.recheck_for_days(30)) == {"active"}
@@ -158,18 +161,14 @@ async def test_dns_failures_never_unverify(workspaces: TwoWorkspaces) -> None:
 
 @pytest.mark.parametrize("left", ["mx", "txt"])
 async def test_one_correct_record_keeps_a_domain_verified(workspaces: TwoWorkspaces, left: str) -> None:
-    domain = await workspaces.add(workspaces.ours)
-    workspaces.publish_records(domain)
-    await workspaces.domains.verify(workspaces.ours, domain.id)
+    await workspaces.add_verified()
     workspaces.dns.remove(f"_emailrouter.{NAME}" if left == "mx" else NAME)
     assert set(await workspaces.recheck_for_days(10)) == {"active"}
     assert (await workspaces.take_alerts()) == []
 
 
 async def test_restored_records_keep_a_domain_verified(workspaces: TwoWorkspaces) -> None:
-    domain = await workspaces.add(workspaces.ours)
-    workspaces.publish_records(domain)
-    await workspaces.domains.verify(workspaces.ours, domain.id)
+    domain = await workspaces.add_verified()
     workspaces.dns.remove(NAME)
     workspaces.dns.remove(f"_emailrouter.{NAME}")
     await workspaces.recheck_for_days(2)
@@ -182,9 +181,7 @@ async def test_restored_records_keep_a_domain_verified(workspaces: TwoWorkspaces
 
 
 async def test_a_manual_check_never_unverifies(workspaces: TwoWorkspaces) -> None:
-    domain = await workspaces.add(workspaces.ours)
-    workspaces.publish_records(domain)
-    await workspaces.domains.verify(workspaces.ours, domain.id)
+    domain = await workspaces.add_verified()
     workspaces.dns.remove(NAME)
     workspaces.dns.remove(f"_emailrouter.{NAME}")
     for _ in range(10):

@@ -61,15 +61,23 @@ async def demote_user(served: ServedInstallation, user: str) -> None:
 Change = Callable[[ServedInstallation, str], Awaitable[None]]
 
 
-@pytest.mark.parametrize("change", [disable_user, set_password, remove_user])
-async def test_password_change_loses_to_admin_action(
+async def change_password_during(
     served: ServedInstallation, monkeypatch: pytest.MonkeyPatch, change: Change
-) -> None:
+) -> tuple[str, "asyncio.Task[Any]"]:
+    """Makes `change` while a user's own change of password is suspended; returns the user and the resumed task."""
     _, user = await create_user(served, "admin")
     actor = Actor(served.actor.workspace_id, "admin", user_id=user)
     changing = served.services.sessions.change_password(actor, current=PASSWORD, new=NEW)
     async with while_verifying(monkeypatch, changing) as task:
         await change(served, user)
+    return user, task
+
+
+@pytest.mark.parametrize("change", [disable_user, set_password, remove_user])
+async def test_password_change_loses_to_admin_action(
+    served: ServedInstallation, monkeypatch: pytest.MonkeyPatch, change: Change
+) -> None:
+    user, task = await change_password_during(served, monkeypatch, change)
     with pytest.raises(Refused):
         await task
     for found in (await served.services.users.list(served.actor)).items:
@@ -81,11 +89,7 @@ async def test_password_change_loses_to_admin_action(
 async def test_password_change_does_not_restore_role(
     served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, user = await create_user(served, "admin")
-    actor = Actor(served.actor.workspace_id, "admin", user_id=user)
-    changing = served.services.sessions.change_password(actor, current=PASSWORD, new=NEW)
-    async with while_verifying(monkeypatch, changing) as task:
-        await demote_user(served, user)
+    user, task = await change_password_during(served, monkeypatch, demote_user)
     await task
     assert (await served.services.users.get(served.actor, user)).role == "viewer"
     assert (await served.services.sessions.sign_in(EMAIL, NEW, address="")).user.role == "viewer"

@@ -11,12 +11,18 @@ from tests.support.installation.http import ServedInstallation
 QUOTED = "\n\nOn Tue, 1 Jan 2030 at 12:00, Support <support@example.org> wrote:\n" + "> a line of before\n" * 600
 
 
-async def test_all_top_posted_replies_are_shown(sqlite_served: ServedInstallation) -> None:
-    served = sqlite_served
+async def _accept_conversation(served: ServedInstallation, messages: int, quoted: str = "") -> str:
+    """Accepts the texts `Answer 0.`, `Answer 1.` and so on, each reply with `quoted`; returns the id of the ticket."""
     await served.create_alias()
     ticket = await served.accept_ticket(mails.plain(text="Answer 0.", message_id="<0@customer.test>"))
-    for n in range(1, 12):
-        await served.accept_message(mails.reply_to("<0@customer.test>", text=f"Answer {n}.{QUOTED}"))
+    for n in range(1, messages):
+        await served.accept_message(mails.reply_to("<0@customer.test>", text=f"Answer {n}.{quoted}"))
+    return ticket
+
+
+async def test_all_top_posted_replies_are_shown(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    ticket = await _accept_conversation(served, 12, QUOTED)
     client = await signed_in_client(served, "viewer")
     response = await client.get(f"/tickets/{ticket}")
     assert re.findall(r'<div class="text" dir="auto">(.*?)</div>', response.text) == [f"Answer {n}." for n in range(12)]
@@ -31,10 +37,7 @@ async def test_all_top_posted_replies_are_shown(sqlite_served: ServedInstallatio
 
 async def test_long_conversation_is_paginated(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
-    await served.create_alias()
-    ticket = await served.accept_ticket(mails.plain(text="Answer 0.", message_id="<0@customer.test>"))
-    for n in range(1, 40):
-        await served.accept_message(mails.reply_to("<0@customer.test>", text=f"Answer {n}."))
+    ticket = await _accept_conversation(served, 40)
     client = await signed_in_client(served, "viewer")
     newest = await client.get(f"/tickets/{ticket}")
     shown = re.findall(r"Answer (\d+)\.", newest.text)

@@ -19,6 +19,18 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
         yield found
 
 
+async def _insert_integration_and_ticket(store: Store) -> str:
+    workspace = await seeds.insert_workspace(store.database)
+    integration = await seeds.insert_integration(store.database, workspace)
+    await seeds.execute(
+        store.database,
+        "INSERT INTO tickets (id, workspace_id, number, address, subject, from_address, from_name, received_at, "
+        "updated_at) VALUES ('ticket_t', :workspace, 1, '', '', '', '', 1, 1)",
+        workspace=workspace,
+    )
+    return integration
+
+
 async def _insert_deliveries(store: Store, integration: str, first: int, count: int, *, state: str, due: str) -> None:
     await seeds.execute(
         store.database,
@@ -65,14 +77,7 @@ def _count_steps(store: Store, query: str, **values: object) -> tuple[int, int]:
 async def test_the_cost_of_a_claim_does_not_grow_with_the_history(
     store: Store, query: str, state: str, due: str
 ) -> None:
-    workspace = await seeds.insert_workspace(store.database)
-    integration = await seeds.insert_integration(store.database, workspace)
-    await seeds.execute(
-        store.database,
-        "INSERT INTO tickets (id, workspace_id, number, address, subject, from_address, from_name, received_at, "
-        "updated_at) VALUES ('ticket_t', :workspace, 1, '', '', '', '', 1, 1)",
-        workspace=workspace,
-    )
+    integration = await _insert_integration_and_ticket(store)
     values = {"integration_id": integration, "now": 10**9, "limit": 1, "after": 20}
     wanted = {name: values[name] for name in store.catalog[query].parameters}
     await _insert_deliveries(store, integration, 1, HISTORY, state=state, due=due)
@@ -84,14 +89,7 @@ async def test_the_cost_of_a_claim_does_not_grow_with_the_history(
 
 
 async def test_a_probe_uses_the_oldest_pending_delivery(store: Store) -> None:
-    workspace = await seeds.insert_workspace(store.database)
-    integration = await seeds.insert_integration(store.database, workspace)
-    await seeds.execute(
-        store.database,
-        "INSERT INTO tickets (id, workspace_id, number, address, subject, from_address, from_name, received_at, "
-        "updated_at) VALUES ('ticket_t', :workspace, 1, '', '', '', '', 1, 1)",
-        workspace=workspace,
-    )
+    integration = await _insert_integration_and_ticket(store)
     await _insert_deliveries(store, integration, 1, 2, state="pending", due="n")
     row = await store.database.fetch_one("dispatch_probe_delivery", integration_id=integration)
     assert row is not None

@@ -1,6 +1,7 @@
 """Migrations can be repeated or run concurrently, are atomic, and reject a newer schema."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from router.errors import SchemaMismatch
 from router.store import migrate
 from router.store.migrate import Migration
+from router.store.postgres import PostgresDatabase
+from router.store.sqlite import SqliteDatabase
 from tests.support.stores import Store, postgres_database, sqlite_database
 
 
@@ -17,24 +20,21 @@ async def test_a_second_run_finds_nothing_to_do(store: Store) -> None:
     await migrate.check_schema(store.database)
 
 
-async def test_two_at_once_on_postgres_apply_each_migration_once(postgres_url: str) -> None:
-    databases = [postgres_database(postgres_url) for _ in range(4)]
+async def _assert_applied_once(databases: Sequence[PostgresDatabase | SqliteDatabase]) -> None:
     for database in databases:
         await database.open()
     applied = await asyncio.gather(*(migrate.migrate(database) for database in databases))
     assert sorted(name for names in applied for name in names) == [m.name for m in migrate.load_migrations()]
     for database in databases:
         await database.close()
+
+
+async def test_two_at_once_on_postgres_apply_each_migration_once(postgres_url: str) -> None:
+    await _assert_applied_once([postgres_database(postgres_url) for _ in range(4)])
 
 
 async def test_two_at_once_on_sqlite_apply_each_migration_once(tmp_path: Path) -> None:
-    databases = [sqlite_database(tmp_path / "one.db") for _ in range(4)]
-    for database in databases:
-        await database.open()
-    applied = await asyncio.gather(*(migrate.migrate(database) for database in databases))
-    assert sorted(name for names in applied for name in names) == [m.name for m in migrate.load_migrations()]
-    for database in databases:
-        await database.close()
+    await _assert_applied_once([sqlite_database(tmp_path / "one.db") for _ in range(4)])
 
 
 async def test_an_empty_database_must_be_migrated(tmp_path: Path) -> None:

@@ -8,13 +8,11 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import aiohttp
-import asyncpg
 import pytest
 
-from tests.support.postgres import PostgresServer
+from tests.support.postgres import PostgresServer, open_connection
 from tests.support.stores import sqlite_database
 from tests.system.crash.system_under_test import SystemUnderTest, poll_until, system_under_test
 
@@ -117,7 +115,7 @@ async def test_a_stop_logs_and_abandons_the_step_that_hangs(
     settings = {**SETTINGS, "delivery.timeout": "100ms"}
     async with (
         system_under_test("postgres", tmp_path, stoppable_postgres, settings=settings) as system,
-        open_connection(system) as connection,
+        open_connection(system.url) as connection,
     ):
         program = await system.start("serve")
         async with connection.transaction():
@@ -199,15 +197,6 @@ async def locked_database(path: Path) -> AsyncIterator[None]:
     async with other.transaction():
         yield
     await other.close()
-
-
-@asynccontextmanager
-async def open_connection(system: SystemUnderTest) -> AsyncIterator[Any]:
-    connection = await asyncpg.connect(system.url, timeout=10)
-    try:
-        yield connection
-    finally:
-        await connection.close()
 
 
 async def wait_until_answered(client: StatusClient) -> None:

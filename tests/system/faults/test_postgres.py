@@ -4,14 +4,13 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
 
 from router.store.postgres_connection import PROBE_AFTER_SECONDS
-from tests.support.postgres import PostgresServer, private_postgres
+from tests.support.postgres import PostgresServer, open_connection, private_postgres
 from tests.support.process import run_cli
 from tests.support.relay import Relay
 from tests.support.waiting import process_state, wait_until
@@ -49,15 +48,6 @@ async def system_with_load(
     ):
         mta.queue(system.new_mails(MAILS, replies=4))
         yield system, mta
-
-
-@asynccontextmanager
-async def open_connection(system: SystemUnderTest) -> AsyncIterator[Any]:
-    connection = await asyncpg.connect(system.url, timeout=10)
-    try:
-        yield connection
-    finally:
-        await connection.close()
 
 
 async def test_refused_connections_and_a_restart(stoppable_postgres: Server, tmp_path: Path) -> None:
@@ -147,7 +137,7 @@ async def test_connections_are_lost_inside_a_transaction(stoppable_postgres: Ser
         for n in range(len(places)):
             mta.queue(system.new_mails(MAILS))
             await wait_until(lambda: process_state(program.pid) == "T", f"the program stopped itself {n + 1} times")
-            async with open_connection(system) as connection:
+            async with open_connection(system.url) as connection:
                 ended = await connection.fetch(
                     f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {OWN_SESSIONS}"
                 )
@@ -175,7 +165,7 @@ async def test_an_exhausted_pool(stoppable_postgres: Server, tmp_path: Path) -> 
     async with system_with_load(tmp_path, stoppable_postgres, **{"database.pool_size": 2}) as (system, mta):
         await system.start(options=system.clock_options)
         await mta.wait_all_accepted()
-        async with open_connection(system) as connection, connection.transaction():
+        async with open_connection(system.url) as connection, connection.transaction():
             await connection.execute("LOCK TABLE versions, messages IN ACCESS EXCLUSIVE MODE")
             assert_temporary_failure(await send_one(system))
             mta.queue(system.new_mails(MAILS))
@@ -188,11 +178,11 @@ async def test_no_free_connection_slot(stoppable_postgres: Server, tmp_path: Pat
         await system.start(options=system.clock_options)
         await mta.wait_all_accepted()
         async with contextlib.AsyncExitStack() as stack:
-            first = await stack.enter_async_context(open_connection(system))
+            first = await stack.enter_async_context(open_connection(system.url))
             with contextlib.suppress(asyncpg.TooManyConnectionsError):
                 for _ in range(100):
                     await first.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {OWN_SESSIONS}")
-                    await stack.enter_async_context(open_connection(system))
+                    await stack.enter_async_context(open_connection(system.url))
                 pytest.fail("the server has too many connection slots for this test")
             assert_temporary_failure(await send_one(system))
             mta.queue(system.new_mails(MAILS))
@@ -205,7 +195,7 @@ async def test_a_read_only_server(stoppable_postgres: Server, tmp_path: Path) ->
     async with system_with_load(tmp_path, stoppable_postgres) as (system, mta):
         await system.start(options=system.clock_options)
         await mta.wait_accepted(3)
-        async with open_connection(system) as connection:
+        async with open_connection(system.url) as connection:
             try:
                 await connection.execute("ALTER SYSTEM SET default_transaction_read_only = on")
                 await connection.execute("SELECT pg_reload_conf()")
@@ -228,7 +218,7 @@ async def test_a_full_disk(tmp_path: Path) -> None:
     ):
         await system.start(options=system.clock_options)
         await mta.wait_accepted(3)
-        async with open_connection(system) as connection:
+        async with open_connection(system.url) as connection:
             await connection.execute("CREATE TABLE ballast (filler TEXT)")
             await connection.execute("ALTER TABLE ballast ALTER filler SET STORAGE PLAIN")
             with pytest.raises(asyncpg.DiskFullError):

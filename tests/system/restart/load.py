@@ -6,9 +6,10 @@ normal.
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 import aiohttp
 
@@ -86,19 +87,26 @@ class SenderLoad:
 
 
 @asynccontextmanager
+async def _running(coroutines: Sequence[Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    """Runs coroutines, which the body of the `with` block tells to end. Cancels them if the body raises."""
+    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
+    try:
+        yield
+        async with asyncio.timeout(60):
+            await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
 async def under_load(address: tuple[str, int]) -> AsyncIterator[SenderLoad]:
     """Runs the senders during the `with` block. At its end, each sender finishes its current message."""
     load = SenderLoad(address)
-    senders = [asyncio.create_task(load.send()) for _ in range(SENDERS)]
-    try:
+    async with _running([load.send() for _ in range(SENDERS)]):
         yield load
         load.stop()
-        async with asyncio.timeout(60):
-            await asyncio.gather(*senders)
-    finally:
-        for sender in senders:
-            sender.cancel()
-        await asyncio.gather(*senders, return_exceptions=True)
 
 
 @dataclass
@@ -132,15 +140,9 @@ async def send_requests_under_load(address: tuple[str, int], load: SenderLoad) -
             except (aiohttp.ClientError, TimeoutError) as error:
                 results.unanswered.append(repr(error))
 
-    requesters = [asyncio.create_task(send_requests()) for _ in range(2)]
-    try:
+    requesters = [send_requests() for _ in range(2)]
+    async with _running(requesters):
         yield results
         stop.set()
         for _ in requesters:
             load.accepted_signal.release()
-        async with asyncio.timeout(60):
-            await asyncio.gather(*requesters)
-    finally:
-        for task in requesters:
-            task.cancel()
-        await asyncio.gather(*requesters, return_exceptions=True)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -12,7 +11,8 @@ import pytest
 
 from tests.support.forked import can_fork
 from tests.support.process import ROOT, Program, environment, run_cli
-from tests.support.waiting import is_alive, wait_until
+from tests.support.waiting import wait_until
+from tests.system.support_tests.killed_run import assert_program_ends_with_its_run
 
 CHILD = ("-m", "tests.system.support_tests.child")
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks are made on Linux only")
@@ -74,20 +74,4 @@ async def test_another_locale_requires_an_executed_program() -> None:
 
 
 async def test_a_killed_test_run_leaves_no_forked_program_behind() -> None:
-    code = f"""
-import asyncio, sys
-sys.path.insert(0, {str(ROOT)!r})
-from tests.support.process import Program
-async def main():
-    async with Program("wait", command={CHILD!r}) as program:
-        await program.ready()
-        print(program.pid, flush=True)
-        await asyncio.Event().wait()
-asyncio.run(main())
-"""
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as run:  # noqa: ASYNC220 - short
-        assert run.stdout is not None
-        pid = int(run.stdout.readline())
-        assert is_alive(pid)
-        os.kill(run.pid, signal.SIGKILL)
-    await wait_until(lambda: not is_alive(pid), "end of the program")
+    await assert_program_ends_with_its_run(f'"wait", command={CHILD!r}', "await program.ready()")

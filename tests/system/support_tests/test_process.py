@@ -1,16 +1,15 @@
 """Child processes have the right settings, output and signals, and do not survive their test."""
 
 import json
-import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.process import ROOT, Program, environment, program_starter, run_cli
+from tests.support.process import Program, environment, program_starter, run_cli
 from tests.support.waiting import is_alive, process_state, wait_until
+from tests.system.support_tests.killed_run import assert_program_ends_with_its_run
 
 READY = """
 import json, signal, sys
@@ -128,20 +127,7 @@ def test_settings_become_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="uses PR_SET_PDEATHSIG of Linux")
 async def test_a_killed_test_run_leaves_no_program_behind() -> None:
-    code = f"""
-import asyncio, sys
-sys.path.insert(0, {str(ROOT)!r})
-from tests.support.process import Program
-async def main():
-    async with Program(command=("-c", "import signal; print('up', flush=True); signal.pause()")) as program:
-        await program.wait_until(lambda: bool(program.stdout), "start")
-        print(program.pid, flush=True)
-        await asyncio.Event().wait()
-asyncio.run(main())
-"""
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as run:  # noqa: ASYNC220 - short
-        assert run.stdout is not None
-        pid = int(run.stdout.readline())
-        assert is_alive(pid)
-        os.kill(run.pid, signal.SIGKILL)
-    await wait_until(lambda: not is_alive(pid), "end of the program")
+    command = ("-c", "import signal; print('up', flush=True); signal.pause()")
+    await assert_program_ends_with_its_run(
+        f"command={command!r}", 'await program.wait_until(lambda: bool(program.stdout), "start")'
+    )

@@ -2,7 +2,6 @@
 
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 import structlog
@@ -12,16 +11,6 @@ from emailrouter import log
 
 def events(text: str) -> list[str]:
     return [json.loads(line)["event"] for line in text.splitlines()]
-
-
-@pytest.fixture(autouse=True)
-def _restore_logging() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 def test_level_changes_for_loggers_in_use(capsys: pytest.CaptureFixture[str]) -> None:

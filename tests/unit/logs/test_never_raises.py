@@ -4,7 +4,6 @@ import json
 import logging
 import sys
 import warnings
-from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import pytest
@@ -57,16 +56,6 @@ VALUES: dict[str, object] = {
     "str subclass": BrokenStr("x"),
     "NaN": float("nan"),
 }
-
-
-@pytest.fixture(autouse=True)
-def _restore_logging() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 @pytest.mark.parametrize("log_format", ["json", "console"])

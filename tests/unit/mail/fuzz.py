@@ -45,15 +45,15 @@ def check(content: bytes) -> tuple[HeaderFacts, Contents]:
     facts = read_headers(content)
     contents = parse(content)
     assert not any(warning.endswith(RAW_MESSAGE_SHOWN) for warning in contents.warnings), "the parser raised"
-    _assert_storable(facts._asdict())
-    _assert_storable(asdict(contents))
+    assert_storable(facts._asdict())
+    assert_storable(asdict(contents))
     assert Contents.from_json(contents.to_json()) == contents
     for listed in contents.attachments[:5]:
         taken = extract_attachment(content, listed.n)
         assert taken is not None
         assert taken.attachment.filename == listed.filename
         assert taken.attachment.size == listed.size == len(taken.data)
-    _assert_storable(terms.text_words(f"{facts.from_name} {facts.subject} {contents.text}"))
+    assert_storable(terms.text_words(f"{facts.from_name} {facts.subject} {contents.text}"))
     notice = build_notification(facts, contents)
     for payload in (slack_message.render_ticket(notice), slack_message.render_plain_ticket(notice)):
         assert_valid_payload(payload, (LINK,))
@@ -79,16 +79,17 @@ def build_notification(facts: HeaderFacts, contents: Contents) -> TicketNotifica
     return ticket_notification.from_row(row, contents, LINK)
 
 
-def _assert_storable(value: object) -> None:
+def assert_storable(value: object) -> None:
+    """Asserts that all texts are valid UTF-8 without NUL."""
     if isinstance(value, str):
         assert "\x00" not in value
         value.encode("utf-8")
     elif isinstance(value, dict):
         for item in value.values():
-            _assert_storable(item)
+            assert_storable(item)
     elif isinstance(value, list | tuple):
         for item in value:
-            _assert_storable(item)
+            assert_storable(item)
 
 
 def mutate_message(rng: random.Random, mails: Sequence[bytes]) -> bytes:

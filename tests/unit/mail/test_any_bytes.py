@@ -22,6 +22,7 @@ from router.mail.parse import extract_attachment, parse
 from router.mail.quotes import split
 from router.mail.structure import read_structure
 from tests.support.mail_tree import leaves
+from tests.unit.mail.fuzz import assert_storable
 
 CORPUS = [path.read_bytes() for path in sorted((Path(__file__).parents[2] / "corpus").glob("*.eml"))]
 PIECES = [
@@ -95,19 +96,6 @@ any_bytes = st.one_of(
 SMALL = ParseLimits(
     header_bytes=500, parts=4, depth=3, text=80, html=200, attachments=2, enclosed_bytes=300, enclosed_depth=1
 )
-
-
-def assert_storable(value: object) -> None:
-    """Asserts that all texts are valid UTF-8 without NUL."""
-    if isinstance(value, str):
-        assert "\x00" not in value
-        value.encode("utf-8")
-    elif isinstance(value, dict):
-        for item in value.values():
-            assert_storable(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            assert_storable(item)
 
 
 @settings(max_examples=300, deadline=None)
