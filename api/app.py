@@ -62,15 +62,16 @@ def build_app(
         endpoint = Endpoint(route, services, max_body=settings.max_body_bytes)
         for prefix in PREFIXES:
             _add_route(app, route.method, f"{prefix}{_path_pattern(route)}", endpoint.serve)
-    _add_documents(app, public_url=public_url, version=version)
+    _add_documents(app, services, public_url=public_url, version=version)
     dashboard.register_routes(app, _add_route)
     _add_probes(app, services)
     return app
 
 
-def _add_documents(app: web.Application, *, public_url: str, version: str) -> None:
+def _add_documents(app: web.Application, services: Services, *, public_url: str, version: str) -> None:
     async def show_document(_: web.Request) -> web.Response:
-        return responses.json_text(openapi.document_json(ROUTES, public_url=public_url, version=version))
+        types = tuple(services.integrations.types.values())
+        return responses.json_text(openapi.document_json(ROUTES, types, public_url=public_url, version=version))
 
     async def show_page(_: web.Request) -> web.Response:
         return docs_page.make_response(docs_page.render(ROUTES))

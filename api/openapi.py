@@ -14,7 +14,9 @@ from api.cookies import cookie_name
 from api.examples import examples
 from api.route import Route
 from api.schema.errors import STATUS, Error
+from api.schema.integration_types import add_type_schemas
 from api.schema.shape import Answer, Body, EmptyBody
+from router.admin.routes.integrations import IntegrationType
 from router.errors import ErrorCode
 
 _PARAMETER = re.compile(r"{([a-z]+)}")
@@ -26,9 +28,12 @@ are more items. `POST` calls that create something accept an `Idempotency-Key`. 
 """
 
 
-def document(routes: Iterable[Route], *, public_url: str, version: str) -> dict[str, Any]:
+def document(
+    routes: Iterable[Route], types: Iterable[IntegrationType], *, public_url: str, version: str
+) -> dict[str, Any]:
     listed = list(routes)
     references, schemas = _schemas(listed)
+    add_type_schemas(schemas, types)
     paths: dict[str, dict[str, Any]] = {}
     for route in listed:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, references)
@@ -51,9 +56,11 @@ def document(routes: Iterable[Route], *, public_url: str, version: str) -> dict[
 
 
 @functools.cache
-def document_json(routes: tuple[Route, ...], *, public_url: str, version: str) -> str:
+def document_json(
+    routes: tuple[Route, ...], types: tuple[IntegrationType, ...], *, public_url: str, version: str
+) -> str:
     """The document as JSON. Cached, because the same arguments give the same document."""
-    return json.dumps(document(routes, public_url=public_url, version=version), ensure_ascii=False)
+    return json.dumps(document(routes, types, public_url=public_url, version=version), ensure_ascii=False)
 
 
 def _schemas(routes: list[Route]) -> tuple[Mapping[tuple[type[Any], JsonSchemaMode], Any], dict[str, Any]]:

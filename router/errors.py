@@ -49,6 +49,10 @@ class Refused(Exception):  # noqa: N818 - a negative reply to the caller, not a 
         self.field = field
 
 
+class InvalidSetting(Refused):
+    """A setting of an integration is invalid or unknown; `field` is its name."""
+
+
 class Unavailable(Exception):  # noqa: N818 - the term of HTTP 503 (Service Unavailable)
     """The database or the disk is unavailable or full. A retry may succeed."""
 

@@ -6,6 +6,7 @@ since the epoch (`Micros`). A missing text of a message, such as its subject, is
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -127,7 +128,7 @@ class Integration:
     """A target that tickets are posted to.
 
     Attributes:
-        public_settings: The settings that are not secret, as a JSON object.
+        public_settings: `settings` as a JSON object.
         hint: The target, masked for display.
         probe_at: When the next parked delivery of a failing integration is tried.
         probe_interval: The current wait between such attempts, in microseconds.
@@ -149,6 +150,12 @@ class Integration:
     lease_until: Micros
     created_at: Micros
     public_settings: str = "{}"
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings that are not secret."""
+        settings: dict[str, str] = json.loads(self.public_settings)
+        return settings
 
 
 @dataclass(frozen=True, slots=True)

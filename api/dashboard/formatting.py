@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from jinja2 import pass_context
 from jinja2.runtime import Context
+from markupsafe import Markup, escape
 
 from api.schema.shape import iso
 from router.admin.installation.attention import MAX_COUNTED, AttentionCounts
@@ -23,6 +25,7 @@ OUTCOME_LABELS = {
     "refused": "format rejected",
     "lost": "unknown",
 }
+_MARKDOWN = re.compile(r"\*\*([^*]+)\*\*|`([^`]+)`|<(https://[^>\s]+)>")
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"))
 
 
@@ -132,6 +135,24 @@ def select_options(items: Iterable[Any], label: str = "name") -> list[tuple[str,
     return [(item, item) if isinstance(item, str) else (item.id, getattr(item, label)) for item in items]
 
 
+def render_markdown(text: str) -> Markup:
+    """Renders the Markdown of settings: bold text, code and `<https://...>`. All other text is escaped."""
+
+    def render(found: re.Match[str]) -> Markup:
+        strong, code, url = found.groups()
+        if strong is not None:
+            return Markup("<strong>{}</strong>").format(strong)
+        if code is not None:
+            return Markup("<code>{}</code>").format(code)
+        return Markup('<a href="{}" rel="noreferrer">{}</a>').format(url, url.partition("://")[2].partition("?")[0])
+
+    rendered, end = Markup(), 0
+    for found in _MARKDOWN.finditer(text):
+        rendered += escape(text[end : found.start()]) + render(found)
+        end = found.end()
+    return rendered + escape(text[end:])
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "address": append_a_labels,
     "iso": iso,
@@ -149,5 +170,6 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "delivery_state": DELIVERY_STATE.label,
     "outcome": outcome_label,
     "options": select_options,
+    "markdown": render_markdown,
     "attention_summary": attention_summary,
 }

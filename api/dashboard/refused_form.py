@@ -1,7 +1,7 @@
 """The fields of a rejected form, which the error page offers to submit again.
 
-The fields never include passwords or webhook URLs. A form sent by another site is never shown, because the user could
-submit that site's text with one click.
+The fields never include passwords or secret settings. A form sent by another site is never shown, because the user
+could submit that site's text with one click.
 """
 
 from __future__ import annotations
@@ -20,11 +20,10 @@ from api.middleware.permission import is_from_own_page
 from api.request_keys import CALLER
 from router.errors import Refused
 
-# Fields whose input is never shown again, with their labels.
+# Fields whose input is never shown again, with their labels; in addition to the secret settings of integrations.
 SECRET_FIELDS: Mapping[str, str] = {
     "currentPassword": "Current password",
     "password": "Password",
-    "webhookUrl": "Webhook URL",
 }
 # Maximum size of a body that is read after a rejection. The longest note fits, even percent-encoded.
 MAX_BYTES = 256 * 1024
@@ -75,7 +74,8 @@ class RefusedFormReader:
         fields = request.get(FORM_FIELDS)
         if fields is None and _is_body_readable(request):
             fields = await self._read(request, min(endpoint.body_limit, MAX_BYTES))
-        return None if fields is None else build_refused_form(request.path_qs, fields, status)
+        secret_fields = {**SECRET_FIELDS, **endpoint.secret_settings}
+        return None if fields is None else build_refused_form(request.path_qs, fields, status, secret_fields)
 
     async def _read(self, request: web.Request, limit: int) -> dict[str, str] | None:
         """Reads the form from a body that was not read before the rejection. Returns None on failure."""
@@ -102,14 +102,17 @@ def _is_body_readable(request: web.Request) -> bool:
     return signed_in and ENDPOINT_STARTED not in request and "Expect" not in request.headers
 
 
-def build_refused_form(action: str, fields: Mapping[str, str], status: int) -> RefusedForm:
-    public_fields = {name: value for name, value in fields.items() if name not in SECRET_FIELDS}
+def build_refused_form(
+    action: str, fields: Mapping[str, str], status: int, secret_fields: Mapping[str, str] = SECRET_FIELDS
+) -> RefusedForm:
+    """Builds the form. `secret_fields` are the labels of secret fields by name."""
+    public_fields = {name: value for name, value in fields.items() if name not in secret_fields}
     text_fields = {name: value for name, value in public_fields.items() if _is_free_text(name, value)}
     return RefusedForm(
         action=action,
         text_fields=text_fields,
         hidden_fields={name: value for name, value in public_fields.items() if name not in text_fields},
-        secret_labels={name: label for name, label in SECRET_FIELDS.items() if name in fields},
+        secret_labels={name: label for name, label in secret_fields.items() if name in fields},
         can_retry=status in _RETRYABLE,
     )
 

@@ -6,13 +6,14 @@ input. A successful POST usually answers with a redirect, so that a reload does 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import web
 
 from api import body
+from api.dashboard import setting_form
 from api.dashboard.page import HtmlPage, PageResult, PageRoute, Redirect, Visit
 from api.dashboard.render import Renderer
 from api.dashboard.submissions import SUBMISSION_FIELD, Submissions
@@ -38,6 +39,10 @@ class PageEndpoint(DeclaredHandler):
         self._renderer = renderer
         self._submissions = Submissions(services.idempotency)
         self.body_limit = page.body_limit(max_body)
+
+    @property
+    def secret_settings(self) -> Mapping[str, str]:
+        return setting_form.secret_fields(self._services)
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         request[ENDPOINT_STARTED] = True

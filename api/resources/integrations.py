@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from api.route import Call, Route
-from api.schema.routing import (
+from api.schema.integrations import (
     IntegrationAnswer,
     IntegrationChange,
     IntegrationCreate,
@@ -11,6 +11,7 @@ from api.schema.routing import (
     IntegrationTested,
 )
 from api.schema.shape import EmptyBody, NoQuery, PageParameters
+from router.errors import InvalidSetting
 
 
 async def list_page(call: Call[EmptyBody, PageParameters]) -> IntegrationList:
@@ -23,11 +24,13 @@ async def list_page(call: Call[EmptyBody, PageParameters]) -> IntegrationList:
 
 async def create(call: Call[IntegrationCreate, NoQuery]) -> IntegrationAnswer:
     body = call.body
-    return IntegrationAnswer.from_model(
-        await call.services.integrations.create(
-            call.actor, type=body.type, name=body.name, settings={"webhookUrl": body.webhook_url}
+    try:
+        integration = await call.services.integrations.create(
+            call.actor, type=body.type, name=body.name, settings=body.read_settings()
         )
-    )
+    except InvalidSetting as error:
+        raise body.locate_error(error) from None
+    return IntegrationAnswer.from_model(integration)
 
 
 async def show(call: Call[EmptyBody, NoQuery]) -> IntegrationAnswer:
@@ -35,15 +38,14 @@ async def show(call: Call[EmptyBody, NoQuery]) -> IntegrationAnswer:
 
 
 async def change(call: Call[IntegrationChange, NoQuery]) -> IntegrationAnswer:
-    url = call.body.webhook_url
-    return IntegrationAnswer.from_model(
-        await call.services.integrations.change(
-            call.actor,
-            call.ids["id"],
-            name=call.body.name,
-            settings=None if url is None else {"webhookUrl": url},
+    body = call.body
+    try:
+        integration = await call.services.integrations.change(
+            call.actor, call.ids["id"], name=body.name, settings=body.read_settings() or None
         )
-    )
+    except InvalidSetting as error:
+        raise body.locate_error(error) from None
+    return IntegrationAnswer.from_model(integration)
 
 
 async def delete(call: Call[EmptyBody, NoQuery]) -> None:
@@ -62,7 +64,7 @@ ROUTES = (
         "POST",
         "/integrations",
         create,
-        "Create an integration; its URL is stored encrypted and never returned",
+        "Create an integration; secret settings are stored encrypted and never returned",
         "admin",
         IntegrationAnswer,
         body=IntegrationCreate,
@@ -75,7 +77,7 @@ ROUTES = (
         "PATCH",
         "/integrations/{id}",
         change,
-        "Change the name or URL of an integration; a new URL reactivates a failing one",
+        "Change the name or settings of an integration; new settings reactivate a failing one",
         "admin",
         IntegrationAnswer,
         body=IntegrationChange,

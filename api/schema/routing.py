@@ -1,4 +1,4 @@
-"""Models of domains, integrations and aliases."""
+"""Models of domains and aliases."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from api.schema.shape import (
     Body,
     BoolParameter,
     Id,
-    Name,
     NextCursor,
     PageParameters,
     QueryParameters,
@@ -19,12 +18,9 @@ from api.schema.shape import (
     documented,
 )
 from router.admin.domains.domains import DomainView
-from router.admin.routes.integrations import TestResult
 from router.admin.routes.test_mail import TestMail
 from router.dns.verification import RecordReport
-from router.model import ALIAS_STATUS, Alias, AliasStatus, Domain, DomainStatus, Integration, IntegrationStatus
-
-Url = Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 1000, "format": "uri"})]
+from router.model import ALIAS_STATUS, Alias, AliasStatus, Domain, DomainStatus
 
 
 class DomainAnswer(Answer):
@@ -171,79 +167,6 @@ class DomainDeleteParameters(QueryParameters):
     """`force`: whether to delete the aliases of the domain too."""
 
     force: BoolParameter = False
-
-
-class IntegrationAnswer(Answer):
-    """A destination that tickets are posted to. `hint` is its masked URL."""
-
-    id: str
-    type: str
-    name: str
-    hint: str
-    status: IntegrationStatus
-    last_error: str
-    failing_since: Time | None
-    created_at: Time
-
-    @classmethod
-    def from_model(cls, integration: Integration) -> Self:
-        return cls(
-            id=integration.id,
-            type=integration.type,
-            name=integration.name,
-            hint=integration.hint,
-            status=integration.status,
-            last_error=integration.last_error,
-            failing_since=integration.failing_since,
-            created_at=integration.created_at,
-        )
-
-
-class IntegrationList(Answer):
-    """A page of integrations."""
-
-    integrations: list[IntegrationAnswer]
-    next_cursor: NextCursor = None
-
-
-class IntegrationCreate(Body):
-    """A new integration."""
-
-    codes: ClassVar = {"type": "invalid_integration", "webhookUrl": "invalid_webhook_url"}
-    type: str
-    name: Name
-    webhook_url: Url
-
-
-class IntegrationChange(Body):
-    """Fields to change. A new URL reactivates a failing integration."""
-
-    codes: ClassVar = {"webhookUrl": "invalid_webhook_url"}
-    name: Name | None = None
-    webhook_url: Url | None = None
-
-
-class IntegrationTested(Answer):
-    """Response of the endpoint to the test message.
-
-    `status` is the HTTP status, null without a response.
-    """
-
-    ok: bool
-    status: int | None
-    answer: str
-    reason: str
-    latency_ms: int
-
-    @classmethod
-    def from_model(cls, result: TestResult) -> Self:
-        return cls(
-            ok=result.ok,
-            status=result.status,
-            answer=result.response,
-            reason=result.reason,
-            latency_ms=result.latency // 1000,
-        )
 
 
 class AliasAnswer(Answer):

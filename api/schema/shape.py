@@ -142,6 +142,8 @@ def _describe(kind: str, name: str, message: str) -> str:
             return f"{name} must be a string"
         case "bool_type":
             return f"{name} must be true or false"
+        case "dict_type":
+            return f"{name} must be an object"
         case "value_error":
             return f"{name} {message.removeprefix('Value error, ')}"
         case _:

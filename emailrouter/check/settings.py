@@ -25,7 +25,9 @@ async def configuration(context: CheckContext) -> list[CheckResult]:
             results.append(warn(name, f"{source} contains secrets and is readable by every user", fix))
     if assembly.link_base(config) is None:
         fix = 'Set [server] public_url to the public address of the dashboard, like "https://tickets.example.com"'
-        results.append(warn(name, "public_url is a loopback address: Slack messages have no link to their ticket", fix))
+        results.append(
+            warn(name, "public_url is a loopback address: posted messages have no link to their ticket", fix)
+        )
     elif urlsplit(config.server.public_url).scheme != "https":
         fix = "Put a TLS proxy in front of the API, and set [server] public_url to its https:// address"
         results.append(warn(name, "public_url is http://: passwords and keys are sent unencrypted", fix))

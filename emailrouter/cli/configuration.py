@@ -10,6 +10,7 @@ import click
 
 from emailrouter.cli import console
 from emailrouter.cli.context import CommandContext, WorkspaceCommand, confirm, confirmation_option, with_context
+from router.channels import CHANNELS
 from router.errors import Refused
 from router.provisioning import document
 from router.provisioning.apply import DocumentApplier
@@ -29,9 +30,9 @@ async def export(context: CommandContext, output: Path | None) -> None:
     """Export the configuration of a workspace as TOML: settings, domains, integrations, aliases, blocked senders
     and users.
 
-    Webhook URLs are replaced by references to environment variables. Passwords and API keys are omitted.
+    Secrets are replaced by references to environment variables. Passwords and API keys are omitted.
     """
-    found = export_document(await take_snapshot(_workspace_services(context), context.actor))
+    found = export_document(await take_snapshot(_workspace_services(context), context.actor), CHANNELS)
     if context.as_json:
         console.print_json(found.model_dump(exclude_none=True))
         return

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, TypeVar
-
 import click
 
-from api.schema.routing import IntegrationAnswer, IntegrationTested
+from api.schema.integrations import IntegrationAnswer, IntegrationTested
 from emailrouter.cli.context import (
     CommandContext,
     WorkspaceGroup,
@@ -16,26 +12,17 @@ from emailrouter.cli.context import (
     confirm,
     confirmation_option,
     paging_options,
-    read_secret,
     to_json,
     to_rows,
     with_context,
 )
+from emailrouter.cli.setting_options import GivenSettings, option_names, setting_options
 from router.channels import CHANNELS
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 @click.group(cls=WorkspaceGroup, name="integration")
 def group() -> None:
-    """Manage integrations: each posts the tickets of its aliases to one webhook."""
-
-
-def _webhook_options(function: F) -> F:
-    function = click.option(
-        "--webhook-url-file", type=click.Path(path_type=Path), metavar="PATH", help="Read the webhook URL from a file."
-    )(function)
-    return click.option("--webhook-url", metavar="-", help="Use `-` to read the URL from standard input.")(function)
+    """Manage integrations: each posts the tickets of its aliases to one service."""
 
 
 @group.command("list")
@@ -61,7 +48,7 @@ async def list_command(context: CommandContext, limit: int | None, cursor: str |
 @click.argument("integration", metavar="NAME|ID")
 @with_context()
 async def show(context: CommandContext, integration: str) -> None:
-    """Show one integration, with its webhook URL masked."""
+    """Show one integration. Its secret settings are masked."""
     found = await context.services.integrations.get(
         context.actor, await context.lookup.find_integration_id(context.actor, integration)
     )
@@ -74,40 +61,34 @@ async def show(context: CommandContext, integration: str) -> None:
     "--type",
     "kind",
     type=click.Choice(sorted(CHANNELS)),
-    default="slack",
+    default=next(iter(CHANNELS)),
     show_default=True,
     help="Type of the integration.",
 )
-@_webhook_options
+@setting_options
 @with_context(secrets=True)
-async def add(
-    context: CommandContext, name: str, kind: str, webhook_url: str | None, webhook_url_file: Path | None
-) -> None:
-    """Add an integration and prompt for its webhook URL. Nothing is sent; see `integration test`."""
-    url = read_secret(webhook_url, webhook_url_file, prompt="Webhook URL", option="--webhook-url")
-    created = await context.services.integrations.create(
-        context.actor, type=kind, name=name, settings={"webhookUrl": url}
-    )
+async def add(context: CommandContext, name: str, kind: str, given: GivenSettings) -> None:
+    """Add an integration and prompt for its secrets. Nothing is sent; see `integration test`."""
+    settings = given.read_new(CHANNELS[kind])
+    created = await context.services.integrations.create(context.actor, type=kind, name=name, settings=settings)
     context.print_object(to_json(IntegrationAnswer.from_model(created)))
 
 
 @group.command("change")
 @click.argument("integration", metavar="NAME|ID")
 @click.option("--name", help="New name.")
-@_webhook_options
+@setting_options
 @with_context(secrets=True)
-async def change(
-    context: CommandContext, integration: str, name: str | None, webhook_url: str | None, webhook_url_file: Path | None
-) -> None:
-    """Change the name or webhook URL of an integration. A new URL retries its parked deliveries."""
-    settings = None
-    if webhook_url is not None or webhook_url_file is not None:
-        url = read_secret(webhook_url, webhook_url_file, prompt="Webhook URL", option="--webhook-url")
-        settings = {"webhookUrl": url}
-    if name is None and settings is None:
-        raise click.UsageError("nothing to change: use --name, --webhook-url or --webhook-url-file")
+async def change(context: CommandContext, integration: str, name: str | None, given: GivenSettings) -> None:
+    """Change the name or settings of an integration. New settings retry its parked deliveries."""
+    if name is None and not given:
+        raise click.UsageError(f"nothing to change: use {option_names()}")
+    settings = given.read() or None
     integration_id = await context.lookup.find_integration_id(context.actor, integration)
-    changed = await context.services.integrations.change(context.actor, integration_id, name=name, settings=settings)
+    found = await context.services.integrations.get(context.actor, integration_id)
+    if found.type in CHANNELS:
+        given.check_type(CHANNELS[found.type])
+    changed = await context.services.integrations.change(context.actor, found.id, name=name, settings=settings)
     context.print_object(to_json(IntegrationAnswer.from_model(changed)))
 
 

@@ -51,6 +51,14 @@ def _acting_option(*, required: bool) -> Callable[[F], F]:
     return click.option("--as", "acting", metavar="EMAIL|ID", required=required, help="User on whose behalf to act.")
 
 
+def _payload_options(function: F) -> F:
+    """Adds an option for each channel, such as `--slack`. The command receives the type as `payload`."""
+    for channel in CHANNELS.values():
+        text = f"Print the {channel.label} payload of each message as JSON."
+        function = click.option(f"--{channel.kind}", "payload", flag_value=channel.kind, help=text)(function)
+    return function
+
+
 async def _act_as(context: CommandContext, acting: str | None) -> CommandContext:
     """Returns a context that acts on behalf of the user `acting`, or the same context for None.
 
@@ -116,16 +124,16 @@ async def list_command(
 
 @group.command("show")
 @click.argument("ticket")
-@click.option("--slack", is_flag=True, help="Print the Slack payload of each message as JSON.")
+@_payload_options
 @with_context()
-async def show(context: CommandContext, ticket: str, slack: bool) -> None:
+async def show(context: CommandContext, ticket: str, payload: str | None) -> None:
     """Show a ticket with its messages, deliveries and events."""
     ticket_id = await context.lookup.find_ticket_id(context.actor, ticket)
-    if slack:
+    if payload is not None:
         core = context.core
         link_base = assembly.link_base(core.config)
         preview = NotificationPreview(core.database, core.contents, CHANNELS, link_base=link_base)
-        console.print_json(await preview.render_payloads(context.actor, ticket_id, "slack"))
+        console.print_json(await preview.render_payloads(context.actor, ticket_id, payload))
         return
     view = await context.services.tickets.get(context.actor, ticket_id)
     data = to_json(TicketDetail.from_view(view))

@@ -67,7 +67,7 @@ class Channel(ABC):
         """Validates settings from the API or from the database.
 
         Raises:
-            Refused: A setting is unknown, missing or invalid; `field` is its name.
+            InvalidSetting: A setting is unknown, missing or invalid.
         """
         return settings.parse_settings(self.fields, values, kind=self.kind, allow_private=allow_private)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from router.channels.channel import Channel
 from router.channels.contract import HttpClient, Payload, SendFailure, SendOutcome
 from router.channels.settings import Settings
-from router.errors import Refused
+from router.errors import InvalidSetting
 from router.model import Integration
 from router.secrets import DecryptionError, SecretBox
 
@@ -62,7 +62,7 @@ class Poster:
         self._timeout = timeout
 
     def parse_settings(self, channel: Channel, values: SettingChanges) -> Settings:
-        """Validates settings. Raises `Refused` with the name of an invalid setting as `field`."""
+        """Validates settings. Raises `InvalidSetting`."""
         return channel.parse_settings(values, allow_private=self._allow_private)
 
     def merge_settings(self, channel: Channel, integration: Integration, changes: SettingChanges) -> Settings:
@@ -71,7 +71,7 @@ class Poster:
         Settings that cannot be decrypted count as not set, so that they can be entered again.
 
         Raises:
-            Refused: A setting is unknown, missing or invalid; `field` is its name.
+            InvalidSetting: A setting is unknown, missing or invalid.
         """
         try:
             current = self._decrypt(integration)
@@ -91,7 +91,7 @@ class Poster:
 
         Raises:
             DecryptionError: The settings cannot be decrypted.
-            Refused: A setting is invalid or no longer allowed.
+            InvalidSetting: A setting is invalid or no longer allowed.
         """
         return self.parse_settings(channel, self._decrypt(integration))
 
@@ -104,8 +104,8 @@ class Poster:
             settings = self.decrypt_settings(channel, integration)
         except DecryptionError:
             return SendFailure("permanent", "the settings cannot be decrypted with this secret key; enter them again")
-        except Refused as refused:
-            return SendFailure("permanent", refused.message)
+        except InvalidSetting as invalid:
+            return SendFailure("permanent", invalid.message)
         return IntegrationSender(channel, settings, self._client, self._timeout)
 
     def _decrypt(self, integration: Integration) -> dict[str, object]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from router.channels.webhook_url import MAX_URL_LENGTH, parse_webhook_url
-from router.errors import ErrorCode, Refused
+from router.errors import ErrorCode, InvalidSetting
 from router.unicode_security import safe_line
 
 _UPPER_CASE = re.compile(r"(?<!^)([A-Z])")
@@ -46,6 +46,11 @@ class SettingField:
     invalid_code: ErrorCode = "invalid_request"
 
     @property
+    def noun(self) -> str:
+        """The label within a sentence, such as `webhook URL`."""
+        return self.label[0].lower() + self.label[1:]
+
+    @property
     def key(self) -> str:
         """The name in a workspace document, such as `thread_id`."""
         return _UPPER_CASE.sub(r"_\1", self.name).lower()
@@ -59,19 +64,19 @@ class SettingField:
         """Returns the normalised value.
 
         Raises:
-            Refused: The value is missing or invalid; `field` is the name of the setting.
+            InvalidSetting: The value is missing or invalid.
         """
         if not isinstance(value, str):
             raise self._invalid(f"{self.label} must be a string")
         text = value.strip()
         if not text:
-            raise self._invalid(f"{self.label} is required")
+            raise self._invalid(f"{self.label} is required" if self.required else f"{self.label} must not be empty")
         if self.format == "url":
             try:
                 text = parse_webhook_url(text, allow_private=allow_private)
             except ValueError as error:
-                raise self._invalid(f"Invalid {self.label[0].lower()}{self.label[1:]}: {error}") from None
-        elif len(text) > self.max_length:
+                raise self._invalid(f"Invalid {self.noun}: {error}") from None
+        elif len(value) > self.max_length:
             raise self._invalid(f"{self.label} must not be longer than {self.max_length} characters")
         elif _CONTROLS.search(text) or safe_line(text) != text:
             raise self._invalid(f"{self.label} must not contain control or invisible characters")
@@ -79,8 +84,18 @@ class SettingField:
             raise self._invalid(f"{self.label} must be {self.allowed}")
         return text
 
-    def _invalid(self, message: str) -> Refused:
-        return Refused(self.invalid_code, message, self.name)
+    def json_schema(self) -> dict[str, Any]:
+        """Returns the JSON schema of a value, which is not stricter than `parse`."""
+        schema: dict[str, Any] = {"type": "string" if self.required else ["string", "null"], "description": self.help}
+        schema |= {"title": self.label, "minLength": 1, "maxLength": self.max_length}
+        if self.format == "url":
+            schema["format"] = "uri"
+        elif self.pattern:
+            schema["pattern"] = rf"^\s*(?:{self.pattern})\s*$"
+        return schema
+
+    def _invalid(self, message: str) -> InvalidSetting:
+        return InvalidSetting(self.invalid_code, message, self.name)
 
 
 WEBHOOK_URL = SettingField(
@@ -106,24 +121,20 @@ class Settings(dict[str, str]):
 def parse_settings(
     fields: Iterable[SettingField], values: Mapping[str, Any], *, kind: str, allow_private: bool
 ) -> Settings:
-    """Validates the values of the fields. An optional setting that is None or blank is not set.
+    """Validates the values of the fields. An optional setting that is None is not set.
 
     Raises:
-        Refused: A setting is unknown, missing or invalid; `field` is its name.
+        InvalidSetting: A setting is unknown, missing or invalid.
     """
     known = {field.name: field for field in fields}
     unknown = next((name for name in values if name not in known), None)
     if unknown is not None:
         message = f"{unknown[:50]} is not a setting of {kind}; its settings are: {', '.join(known)}"
-        raise Refused("invalid_request", message, unknown[:200])
+        raise InvalidSetting("invalid_request", message, unknown[:200])
     return Settings(
         {
             name: field.parse("" if values.get(name) is None else values[name], allow_private=allow_private)
             for name, field in known.items()
-            if field.required or not _is_unset(values.get(name))
+            if field.required or values.get(name) is not None
         }
     )
-
-
-def _is_unset(value: object) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())

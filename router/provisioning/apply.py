@@ -6,23 +6,19 @@ Applying is idempotent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import assert_never
 
-from router.channels.channel import find_channel
-from router.channels.poster import Poster
-from router.errors import Refused
-from router.model import Actor, Alias, Integration, User
+from router.channels.poster import Poster, SettingChanges
+from router.model import Actor, Alias, User
 from router.provisioning.document import (
     AliasDefinition,
     IntegrationDefinition,
-    InvalidDocument,
     UserDefinition,
     WorkspaceDefinition,
     WorkspaceDocument,
 )
 from router.provisioning.export import ProvisioningServices, Snapshot
-from router.provisioning.matching import ReferencedSettings, plan_changes
+from router.provisioning.matching import plan_changes
 from router.provisioning.plan import (
     AddAlias,
     AddBlockedSender,
@@ -39,10 +35,7 @@ from router.provisioning.plan import (
     Remove,
     SetMxUpstream,
 )
-from router.secrets import DecryptionError
-
-# Returns the value of a reference, or None if the reference is not set.
-ResolveReference = Callable[[str], str | None]
+from router.provisioning.settings import ResolveReference, SettingsReader
 
 
 class DocumentApplier:
@@ -50,8 +43,7 @@ class DocumentApplier:
 
     def __init__(self, services: ProvisioningServices, poster: Poster, resolve: ResolveReference) -> None:
         self._services = services
-        self._poster = poster
-        self._resolve = resolve
+        self._read_settings = SettingsReader(poster, resolve).read
 
     def plan(self, document: WorkspaceDocument, current: Snapshot, *, prune: bool) -> Plan:
         """Plans the changes. With `prune`, the plan deletes objects that are missing from the lists of the document.
@@ -66,29 +58,6 @@ class DocumentApplier:
         execution = _PlanExecution(self._services, actor, plan)
         for step in plan.steps:
             await execution.execute(step)
-
-    def _read_settings(
-        self, entry: IntegrationDefinition, current: Integration | None, location: str
-    ) -> ReferencedSettings:
-        try:
-            channel = find_channel(self._poster.channels, entry.type)
-        except Refused as refused:
-            raise InvalidDocument(f"{location}.{refused.message}") from None
-        url = self._resolve(entry.webhook_url)
-        if url is None:
-            return ReferencedSettings(None, is_current=False)
-        settings = {"webhookUrl": url}
-        try:
-            new_settings = self._poster.parse_settings(channel, settings)
-        except Refused as refused:
-            raise Refused(refused.code, f"{location}.webhook_url ({entry.webhook_url}): {refused.message}") from None
-        if current is None:
-            return ReferencedSettings(settings, is_current=False)
-        try:
-            stored = self._poster.decrypt_settings(channel, current)
-        except (DecryptionError, Refused):
-            return ReferencedSettings(settings, is_current=False)
-        return ReferencedSettings(settings, is_current=stored == new_settings)
 
 
 class _PlanExecution:
@@ -107,8 +76,8 @@ class _PlanExecution:
                 await self._add_user(entry)
             case ChangeUser(user, entry):
                 await self._change_user(user, entry)
-            case AddIntegration(entry, settings):
-                await self._add_integration(entry, settings)
+            case AddIntegration(entry, kind, settings):
+                await self._add_integration(entry, kind, settings)
             case ChangeIntegration(integration, entry, settings):
                 await services.integrations.change(actor, integration.id, name=entry.name, settings=settings)
             case AddDomain(name):
@@ -146,9 +115,9 @@ class _PlanExecution:
             clear_timezone=entry.timezone == "",
         )
 
-    async def _add_integration(self, entry: IntegrationDefinition, settings: Mapping[str, str]) -> None:
+    async def _add_integration(self, entry: IntegrationDefinition, kind: str, settings: SettingChanges) -> None:
         integration = await self._services.integrations.create(
-            self._actor, type=entry.type, name=entry.name, settings=settings
+            self._actor, type=kind, name=entry.name, settings=settings
         )
         self._refs.set_created(entry, integration)
 

@@ -1,7 +1,7 @@
 """The workspace document: the configuration of a workspace as a TOML file.
 
-The document never contains a secret: a webhook URL is a reference, `env:NAME` or `file:PATH`. A missing section leaves
-the objects of its kind unchanged; an empty section stands for no objects. Pure.
+The document never contains a secret: a secret setting is a reference, `env:NAME` or `file:PATH`. A missing section
+leaves the objects of its kind unchanged; an empty section stands for no objects. Pure.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ from router.model import AliasStatus, Role
 MAX_BYTES = 16 * 1024 * 1024
 
 
-def _validate_reference(value: str) -> str:
+def validate_reference(value: str) -> str:
+    """Raises ValueError if the value is not a reference."""
     kind, colon, name = value.partition(":")
     if kind not in ("env", "file") or not colon or not name:
         raise ValueError("must be a reference (env:NAME or file:PATH), not the secret itself")
     return value
 
 
-Reference = Annotated[str, AfterValidator(_validate_reference)]
+Reference = Annotated[str, AfterValidator(validate_reference)]
 
 
 class _Section(BaseModel):
@@ -47,16 +48,27 @@ class WorkspaceDefinition(_Section):
 
 
 class IntegrationDefinition(_Section):
-    """An integration. An `id` distinguishes integrations with the same name; aliases then refer to the id."""
+    """An integration. An `id` distinguishes integrations with the same name; aliases then refer to the id.
+
+    `settings` contains all settings by their keys (`SettingField.key`); secret ones are references. `webhook_url` is
+    an older place of this setting. Without a `type`, a new integration has the default type.
+    """
 
     id: str | None = None
     name: str
-    type: str = "slack"
-    webhook_url: Reference
+    type: str | None = None
+    settings: dict[str, str] = {}
+    webhook_url: Reference | None = None
 
     @property
     def ref(self) -> str:
         return self.id or self.name
+
+    @property
+    def all_settings(self) -> dict[str, tuple[str, str]]:
+        """The place in this entry and the text of each setting by its key; `settings` takes precedence."""
+        older = {} if self.webhook_url is None else {"webhook_url": ("webhook_url", self.webhook_url)}
+        return older | {key: (f"settings.{key}", text) for key, text in self.settings.items()}
 
 
 class AliasDefinition(_Section):
@@ -157,7 +169,9 @@ def _render_pairs(entry: dict[str, Any]) -> list[str]:
 
 
 def _render_value(value: object) -> str:
-    """Renders a string or boolean. In TOML, unlike in JSON, DEL must be escaped."""
+    """Renders a string, a boolean or an inline table. In TOML, unlike in JSON, DEL must be escaped."""
+    if isinstance(value, dict):
+        return f"{{ {', '.join(_render_pairs(value))} }}"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 

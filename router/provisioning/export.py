@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -19,6 +19,7 @@ from router.admin.paging import MAX_LIMIT, Page
 from router.admin.routes.aliases import AliasService
 from router.admin.routes.blocked_senders import BlockedSenderService
 from router.admin.routes.integrations import IntegrationService
+from router.channels.channel import Channel
 from router.model import Actor, Alias, Domain, Integration, User, Workspace
 from router.provisioning.document import (
     AliasDefinition,
@@ -73,11 +74,11 @@ async def take_snapshot(services: ProvisioningServices, actor: Actor) -> Snapsho
     )
 
 
-def export_document(snapshot: Snapshot) -> WorkspaceDocument:
+def export_document(snapshot: Snapshot, channels: Mapping[str, Channel]) -> WorkspaceDocument:
     """Converts a snapshot to a document. Secrets become references to environment variables."""
     names = Counter(integration.name for integration in snapshot.integrations)
     refs = {each.id: each.id if names[each.name] > 1 else each.name for each in snapshot.integrations}
-    variables = _variable_names(snapshot.integrations)
+    settings = _export_settings(snapshot.integrations, channels)
     default = snapshot.workspace.default_integration_id
     return WorkspaceDocument(
         workspace=WorkspaceDefinition(
@@ -94,7 +95,7 @@ def export_document(snapshot: Snapshot) -> WorkspaceDocument:
                 id=each.id if names[each.name] > 1 else None,
                 name=each.name,
                 type=each.type,
-                webhook_url=f"env:{variables[each.id]}",
+                settings=settings[each.id],
             )
             for each in snapshot.integrations
         ],
@@ -115,20 +116,32 @@ def export_document(snapshot: Snapshot) -> WorkspaceDocument:
     )
 
 
-def _variable_names(integrations: tuple[Integration, ...]) -> dict[str, str]:
-    """Returns a unique environment variable name for each integration id, such as `SLACK_WEBHOOK_SUPPORT`."""
+def _export_settings(integrations: Iterable[Integration], channels: Mapping[str, Channel]) -> dict[str, dict[str, str]]:
+    """Returns the settings of each integration id.
+
+    The name of each environment variable is unique, such as `SLACK_WEBHOOK_SUPPORT` for the setting `webhook_url`.
+    """
     taken: set[str] = set()
-    names = {}
+    exported: dict[str, dict[str, str]] = {}
     for each in integrations:
         slug = re.sub(r"[^A-Z0-9]+", "_", each.name.upper()).strip("_") or "CHANNEL"
-        base = name = f"{re.sub(r'[^A-Z0-9]+', '_', each.type.upper())}_WEBHOOK_{slug}"
-        n = 1
-        while name in taken:
-            n += 1
-            name = f"{base}_{n}"
-        taken.add(name)
-        names[each.id] = name
-    return names
+        settings = exported[each.id] = {}
+        for field in channels[each.type].fields if each.type in channels else ():
+            if field.secret:
+                name = f"{each.type}_{field.key.removesuffix('_url')}".upper()
+                settings[field.key] = f"env:{_unique_name(f'{name}_{slug}', taken)}"
+            elif field.name in each.settings:
+                settings[field.key] = each.settings[field.name]
+    return exported
+
+
+def _unique_name(base: str, taken: set[str]) -> str:
+    name, n = base, 1
+    while name in taken:
+        n += 1
+        name = f"{base}_{n}"
+    taken.add(name)
+    return name
 
 
 async def _fetch_all_pages(fetch: Callable[[str | None], Awaitable[Page[T]]]) -> list[T]:

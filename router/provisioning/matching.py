@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 from router.admin.access.users import normalize_email
 from router.admin.domains.domain_names import normalize_domain_name
-from router.errors import Refused
 from router.model import Alias, Domain, Integration
 from router.provisioning.document import AliasDefinition, IntegrationDefinition, InvalidDocument, WorkspaceDocument
 from router.provisioning.entries import (
@@ -45,18 +44,24 @@ Differences = dict[str, tuple[object, object]]
 
 
 @dataclass(frozen=True, slots=True)
-class ReferencedSettings:
-    """The settings that the reference of an entry resolves to.
+class PlannedSettings:
+    """The settings of an entry that differ from those of its integration.
 
-    `settings` is None if the reference is not set. `is_current` tells whether the integration already has the settings.
+    Attributes:
+        type: The type of the integration.
+        changes: The changed settings by name; None removes one.
+        differences: The old and the new value of each change for display, by key. Secret values are masked.
+        notes: Which references are not set.
     """
 
-    settings: dict[str, str] | None = field(repr=False)
-    is_current: bool
+    type: str
+    changes: dict[str, str | None] = field(repr=False)
+    differences: Differences
+    notes: list[str]
 
 
-ReadSettings = Callable[[IntegrationDefinition, Integration | None, str], ReferencedSettings]
-"""Resolves the reference of an entry. The `str` is the location of the entry in the document, for errors."""
+ReadSettings = Callable[[IntegrationDefinition, Integration | None, str], PlannedSettings]
+"""Resolves and compares the settings of an entry. The `str` is the location of the entry, for errors."""
 
 
 def plan_changes(document: WorkspaceDocument, current: Snapshot, read_settings: ReadSettings, *, prune: bool) -> Plan:
@@ -131,31 +136,20 @@ class _Planner:
         pairs = match_integrations(self._document.integrations or (), self._current.integrations)
         for n, (entry, current) in enumerate(pairs, start=1):
             location = f"integrations[{n}]"
-            if current is not None and entry.type != current.type:
+            if current is not None and entry.type not in (None, current.type):
                 raise InvalidDocument(
                     f"{location}.type: {current.name!r} has type {current.type}, which cannot change to {entry.type}"
                 )
-            referenced = self._read_settings(entry, current, location)
+            planned = self._read_settings(entry, current, location)
+            self._plan.notes += planned.notes
             self._plan.integration_refs.add_entry(entry, current, location)
             if current is None:
-                if referenced.settings is None:
-                    raise Refused(
-                        "invalid_integration",
-                        f"{location}.webhook_url: {entry.webhook_url} is not set, but required to add {entry.name!r}",
-                    )
-                change = Change("add", "integration", entry.name, entry.type)
-                self._add_change(change, AddIntegration(entry, referenced.settings))
+                change = Change("add", "integration", entry.name, planned.type)
+                self._add_change(change, AddIntegration(entry, planned.type, planned.changes))
                 continue
-            settings = None if referenced.is_current else referenced.settings
-            if referenced.settings is None:
-                self._plan.notes.append(
-                    f"integration {entry.name}: {entry.webhook_url} is not set, so its webhook URL stays unchanged"
-                )
-            differences = _differences(name=(current.name, entry.name))
-            if settings is not None:
-                differences["webhook_url"] = (current.hint, entry.webhook_url)
+            differences = _differences(name=(current.name, entry.name)) | planned.differences
             if differences:
-                step = ChangeIntegration(current, entry, settings)
+                step = ChangeIntegration(current, entry, planned.changes or None)
                 self._add_change(Change("change", "integration", current.name, _format_differences(differences)), step)
         if self._document.integrations is not None:
             matched_ids = {current.id for _, current in pairs if current is not None}

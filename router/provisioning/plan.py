@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from router.channels.poster import SettingChanges
 from router.model import Alias, Integration, User
 from router.provisioning.document import AliasDefinition, IntegrationDefinition, UserDefinition, WorkspaceDefinition
 from router.provisioning.entries import IntegrationReferences
@@ -38,7 +38,8 @@ class ChangeUser:
 @dataclass(frozen=True, slots=True)
 class AddIntegration:
     entry: IntegrationDefinition
-    settings: Mapping[str, str] = field(repr=False)
+    type: str
+    settings: SettingChanges = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class ChangeIntegration:
 
     integration: Integration
     entry: IntegrationDefinition
-    settings: Mapping[str, str] | None = field(repr=False)
+    settings: SettingChanges | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,33 +1,33 @@
-"""`/manage/integrations`: integrations. The webhook URL is never shown."""
+"""`/manage/integrations`: integrations. Secret settings are never shown."""
 
 from __future__ import annotations
 
-from api.dashboard import manage
+from api.dashboard import manage, setting_form
 from api.dashboard.page import HtmlPage, PageRoute, Redirect, Visit
 from router.errors import Refused
-
-DEFAULT_TYPE = "slack"  # the type if the form has no field `type`
 
 
 async def show_list(visit: Visit) -> HtmlPage:
     batch = await visit.services.integrations.list(visit.actor, limit=manage.PER_PAGE, cursor=visit.query.get("cursor"))
-    return manage.list_page(visit, "integrations.html", "Integrations", batch)
+    return manage.list_page(visit, "integrations.html", "Integrations", batch, **setting_form.type_context(visit))
 
 
 async def create(visit: Visit) -> Redirect:
-    integration = await visit.services.integrations.create(
-        visit.actor,
-        type=visit.form.get("type", DEFAULT_TYPE),
-        name=visit.form.get("name", ""),
-        settings={"webhookUrl": visit.form.get("webhookUrl", "").strip()},
-    )
+    integration = await setting_form.create_integration(visit)
     return Redirect(f"/manage/integrations/{integration.id}", flash="integration-added")
 
 
 async def show_integration(visit: Visit) -> HtmlPage:
     integration = await visit.services.integrations.get(visit.actor, visit.path_params["id"])
     aliases = [alias for alias in await manage.list_aliases(visit) if alias.integration_id == integration.id]
-    return manage.manage_page(visit, "integration.html", integration.name, integration=integration, aliases=aliases)
+    return manage.manage_page(
+        visit,
+        "integration.html",
+        integration.name,
+        integration=integration,
+        type=visit.services.integrations.types.get(integration.type),
+        aliases=aliases,
+    )
 
 
 async def rename(visit: Visit) -> Redirect:
@@ -35,11 +35,10 @@ async def rename(visit: Visit) -> Redirect:
     return _redirect_to_integration(visit, "integration-renamed")
 
 
-async def set_url(visit: Visit) -> Redirect:
-    """Changes the webhook URL. Parked deliveries become due immediately."""
-    url = visit.form.get("webhookUrl", "").strip()
-    await visit.services.integrations.change(visit.actor, visit.path_params["id"], settings={"webhookUrl": url})
-    return _redirect_to_integration(visit, "integration-moved")
+async def change_settings(visit: Visit) -> Redirect:
+    """Changes the settings. Parked deliveries become due immediately."""
+    await setting_form.change_settings(visit)
+    return _redirect_to_integration(visit, "integration-changed")
 
 
 async def test_integration(visit: Visit) -> Redirect:
@@ -83,7 +82,7 @@ def _redirect_to_integration(visit: Visit, flash: str) -> Redirect:
 FLASH_MESSAGES = {
     "integration-added": "Integration added. Send a test message to check it.",
     "integration-renamed": "Name saved.",
-    "integration-moved": "URL saved. Parked deliveries are sent now.",
+    "integration-changed": "Settings saved. Parked deliveries are sent now.",
     "integration-removed": "Integration removed.",
     "test-arrived": "Test message delivered.",
 }
@@ -92,7 +91,7 @@ PAGES = (
     PageRoute("POST", "/manage/integrations", create, "admin", form_view=show_list),
     PageRoute("GET", "/manage/integrations/{id}", show_integration, "viewer"),
     PageRoute("POST", "/manage/integrations/{id}", rename, "admin", form_view=show_integration),
-    PageRoute("POST", "/manage/integrations/{id}/url", set_url, "admin", form_view=show_integration),
+    PageRoute("POST", "/manage/integrations/{id}/settings", change_settings, "admin", form_view=show_integration),
     PageRoute("POST", "/manage/integrations/{id}/test", test_integration, "admin", form_view=show_integration),
     PageRoute("GET", "/manage/integrations/{id}/delete", confirm_delete, "admin"),
     PageRoute("POST", "/manage/integrations/{id}/delete", delete, "admin", form_view=confirm_delete),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from api.dashboard import setup_progress
+from api.dashboard import setting_form, setup_progress
 from api.dashboard.page import HtmlPage, PageRoute, Redirect, Visit
 from api.dashboard.views.domains import verification_flash
-from api.dashboard.views.integrations import DEFAULT_TYPE, send_test_message
+from api.dashboard.views.integrations import send_test_message
+from router.model import Integration
 
 
 async def show_setup(visit: Visit) -> HtmlPage:
@@ -16,6 +17,7 @@ async def show_setup(visit: Visit) -> HtmlPage:
         "steps": progress.step_states(latest),
         "view": await setup_progress.get_domain_view(visit, progress),
         "latest": latest,
+        **_type_context(visit, progress.integration),
     }
     return HtmlPage("setup.html", "Setup", context)
 
@@ -31,20 +33,14 @@ async def verify_domain(visit: Visit) -> Redirect:
 
 
 async def add_integration(visit: Visit) -> Redirect:
-    """Adds an integration and sends a test message, so that an invalid webhook URL is noticed immediately."""
-    integration = await visit.services.integrations.create(
-        visit.actor,
-        type=DEFAULT_TYPE,
-        name=visit.form.get("name", ""),
-        settings={"webhookUrl": visit.form.get("webhookUrl", "").strip()},
-    )
+    """Adds an integration and sends a test message, so that invalid settings are noticed immediately."""
+    integration = await setting_form.create_integration(visit)
     await send_test_message(visit, integration.id)
     return _redirect_to_step("test-arrived", "integration")
 
 
-async def set_integration_url(visit: Visit) -> Redirect:
-    settings = {"webhookUrl": visit.form.get("webhookUrl", "").strip()}
-    await visit.services.integrations.change(visit.actor, visit.path_params["id"], settings=settings)
+async def change_integration(visit: Visit) -> Redirect:
+    await setting_form.change_settings(visit)
     await send_test_message(visit, visit.path_params["id"])
     return _redirect_to_step("test-arrived", "integration")
 
@@ -69,6 +65,12 @@ async def send_test_email(visit: Visit) -> Redirect:
     return _redirect_to_step("test-mail-sent", "mail")
 
 
+def _type_context(visit: Visit, integration: Integration | None) -> dict[str, object]:
+    if integration is None:
+        return setting_form.type_context(visit)
+    return {"selected": visit.services.integrations.types.get(integration.type)}
+
+
 def _redirect_to_step(flash: str, step: str) -> Redirect:
     return Redirect(f"/set-up#step-{step}", flash=flash)
 
@@ -78,7 +80,7 @@ PAGES = (
     PageRoute("POST", "/set-up/domain", add_domain, "admin", form_view=show_setup),
     PageRoute("POST", "/set-up/domains/{id}/verify", verify_domain, "admin", form_view=show_setup),
     PageRoute("POST", "/set-up/integration", add_integration, "admin", form_view=show_setup),
-    PageRoute("POST", "/set-up/integrations/{id}/url", set_integration_url, "admin", form_view=show_setup),
+    PageRoute("POST", "/set-up/integrations/{id}/settings", change_integration, "admin", form_view=show_setup),
     PageRoute("POST", "/set-up/integrations/{id}/test", test_integration, "admin", form_view=show_setup),
     PageRoute("POST", "/set-up/alias", add_alias, "admin", form_view=show_setup),
     PageRoute("POST", "/set-up/aliases/{id}/test", send_test_email, "admin", form_view=show_setup),

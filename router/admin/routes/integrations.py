@@ -72,7 +72,7 @@ class IntegrationService:
         return await _fetch_integration(self._database, actor, integration_id)
 
     async def create(self, actor: Actor, *, type: str, name: str, settings: SettingChanges) -> Integration:  # noqa: A002 - named as in the API and the table
-        """Raises `Refused` with the name of an invalid setting, such as `webhookUrl`, as `field`."""
+        """Raises `InvalidSetting` for an invalid setting."""
         channel = find_channel(self._poster.channels, type)
         valid_name = validation.validate_line(name, "name")
         stored = self._poster.encrypt_settings(channel, self._poster.parse_settings(channel, settings))
@@ -109,7 +109,10 @@ class IntegrationService:
         name: str | None = None,
         settings: SettingChanges | None = None,
     ) -> Integration:
-        """Changes the name and the given settings; a setting that is None is removed."""
+        """Changes the name and the given settings; a setting that is None is removed.
+
+        Raises `InvalidSetting` for an invalid setting.
+        """
         validation.validate_id(integration_id, "int", "Integration")
         async with self._database.transaction() as transaction:
             integration = await _fetch_integration(transaction, actor, integration_id)

@@ -1,5 +1,7 @@
 """Integrations over REST."""
 
+from typing import Any
+
 from tests.support.installation.http import ServedInstallation
 from tests.support.slack import FixedResponse, SlackStandIn
 
@@ -22,6 +24,31 @@ async def test_create_show_change_and_delete_an_integration(
         assert b"general-secret" not in answer.content
     assert (await served.admin.delete(path)).status == 204
     assert (await served.admin.get(path)).status == 404
+
+
+async def test_settings_of_an_integration(sqlite_served: ServedInstallation) -> None:
+    admin = sqlite_served.admin
+    url = "https://hooks.slack.test/services/T/B/first-secret"
+    created = await admin.post("/integrations", {"type": "slack", "name": "Support", "settings": {"webhookUrl": url}})
+    assert (created.status, created.body["settings"], created.body["hint"][-4:]) == (201, {}, "cret")
+    both = {"type": "slack", "name": "Support", "webhookUrl": url, "settings": {"webhookUrl": url}}
+    assert (await admin.post("/integrations", both)).status == 201
+    path = f"/integrations/{created.body['id']}"
+    nothing: list[dict[str, Any]] = [{}, {"settings": {}}, {"settings": None}, {"webhookUrl": None}]
+    for unchanged in nothing:
+        assert (await admin.patch(path, unchanged)).body == created.body
+    changed = await admin.patch(path, {"settings": {"webhookUrl": f"{url}-two"}})
+    assert (changed.status, changed.body["hint"][-4:]) == (200, "-two")
+    for wrong, code, field in (
+        ({"settings": {"webhookUrl": None}}, "invalid_webhook_url", "settings.webhookUrl"),
+        ({"settings": {"webhookUrl": ""}}, "invalid_webhook_url", "settings.webhookUrl"),
+        ({"webhookUrl": ""}, "invalid_webhook_url", "webhookUrl"),
+        ({"settings": {"colour": "red"}}, "invalid_request", "settings.colour"),
+        ({"settings": []}, "invalid_request", "settings"),
+    ):
+        refused = await admin.patch(path, wrong)
+        assert (refused.status, refused.code, refused.field) == (400, code, field), wrong
+    assert (await admin.get(path)).body == changed.body
 
 
 async def test_test_message_returns_the_response(sqlite_served: ServedInstallation, slack: SlackStandIn) -> None:
@@ -73,6 +100,16 @@ async def test_invalid_integrations_are_rejected(sqlite_served: ServedInstallati
         ({"webhookUrl": "ftp://hooks.slack.test/services/x"}, "invalid_webhook_url", "webhookUrl"),
         ({"webhookUrl": "https://user:pw@hooks.slack.test/x"}, "invalid_webhook_url", "webhookUrl"),
         ({"webhookUrl": None}, "invalid_webhook_url", "webhookUrl"),
+        ({"webhookUrl": 5}, "invalid_webhook_url", "webhookUrl"),
+        ({"webhookUrl": None, "settings": {}}, "invalid_webhook_url", "settings.webhookUrl"),
+        (
+            {"webhookUrl": None, "settings": {"webhookUrl": "ftp://x.test/a"}},
+            "invalid_webhook_url",
+            "settings.webhookUrl",
+        ),
+        ({"settings": {"webhookUrl": "https://hooks.slack.test/services/T/B/y"}}, "invalid_request", "webhookUrl"),
+        ({"settings": {"threadId": "5"}}, "invalid_request", "settings.threadId"),
+        ({"settings": "https://hooks.slack.test/services/T/B/x"}, "invalid_request", "settings"),
         ({"colour": "red"}, "invalid_request", "colour"),
     ):
         refused = await sqlite_served.admin.post("/integrations", valid | own)

@@ -82,8 +82,8 @@ async def test_integrations(served: ServedInstallation, slack: SlackStandIn) -> 
         assert "the webhook was removed or disabled in Slack" in page.visible_text
         assert "Failing" in (await client.get("/manage/integrations")).visible_text
     assert 'name="webhookUrl"' not in page.text
-    assert is_field_error(await admin.post(f"{url}/url", {"webhookUrl": "https://"}), "webhookUrl")
-    page = await admin.post_and_follow(f"{url}/url", {"webhookUrl": slack.url(secret)})
+    assert is_field_error(await admin.post(f"{url}/settings", {"webhookUrl": "https://"}), "webhookUrl")
+    page = await admin.post_and_follow(f"{url}/settings", {"webhookUrl": slack.url(secret)})
     assert "Support Active" in page.visible_text
     assert names["integration"] in served.recording_wake.integration_ids, "parked deliveries are resumed"
     slack.remove_webhook(secret)

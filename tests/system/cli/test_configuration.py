@@ -95,10 +95,10 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
 
 @given(snapshots(), st.booleans())
 def test_applying_an_export_changes_nothing(found: Snapshot, prune: bool) -> None:
-    text = document.render(export_document(found), head="A comment")
+    text = document.render(export_document(found, CHANNELS), head="A comment")
     assert tomllib.loads(text)
     read = document.parse(text)
-    assert read == export_document(found)
+    assert read == export_document(found, CHANNELS)
     plan = _apply().plan(read, found, prune=prune)
     assert plan.changes == []
     assert plan.unmanaged == []
@@ -121,8 +121,8 @@ def test_empty_file_changes_nothing_and_empty_sections_remove_all(found: Snapsho
 def test_same_secret_is_no_change() -> None:
     same = _integration("int_1", "general", BOX.encrypt(f'{{"webhookUrl": "{WEBHOOK}"}}'))
     found = Snapshot(Workspace("ws_1", "Acme", None, 0, 0), (), (), (same,), (), ())
-    assert _apply(WEBHOOK).plan(export_document(found), found, prune=True).changes == []
-    changed = _apply(WEBHOOK + "x").plan(export_document(found), found, prune=True).changes
+    assert _apply(WEBHOOK).plan(export_document(found, CHANNELS), found, prune=True).changes == []
+    changed = _apply(WEBHOOK + "x").plan(export_document(found, CHANNELS), found, prune=True).changes
     assert changed == [Change("change", "integration", "general", "webhook_url: the hint -> env:SLACK_WEBHOOK_GENERAL")]
 
 

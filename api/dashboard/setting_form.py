@@ -1,0 +1,56 @@
+"""Forms for the settings of integrations, derived from the fields that each type declares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from api.dashboard.page import Visit
+from router.admin.routes.integrations import IntegrationType
+from router.model import Integration
+from router.services import Services
+
+
+def selected_type(visit: Visit) -> IntegrationType:
+    """Returns the type that the form or else the query names; the default type if there is none of this name."""
+    types = visit.services.integrations.types
+    return types.get(visit.form.get("type") or visit.query.get("type", ""), next(iter(types.values())))
+
+
+def type_context(visit: Visit) -> dict[str, object]:
+    """Returns the context of a form for a new integration."""
+    return {"types": list(visit.services.integrations.types.values()), "selected": selected_type(visit)}
+
+
+async def create_integration(visit: Visit) -> Integration:
+    selected = selected_type(visit)
+    return await visit.services.integrations.create(
+        visit.actor,
+        type=visit.form.get("type", selected.kind),
+        name=visit.form.get("name", ""),
+        settings={field.name: _read(visit, field.name) for field in selected.fields},
+    )
+
+
+async def change_settings(visit: Visit) -> None:
+    """Changes the settings whose fields differ. An empty secret stays unchanged."""
+    integrations = visit.services.integrations
+    integration = await integrations.get(visit.actor, visit.path_params["id"])
+    type_ = integrations.types.get(integration.type)
+    given = {field: _read(visit, field.name) for field in type_.fields if field.name in visit.form} if type_ else {}
+    changes = {
+        field.name: value
+        for field, value in given.items()
+        if (value is not None if field.secret else value != integration.settings.get(field.name))
+    }
+    if changes:
+        await integrations.change(visit.actor, integration.id, settings=changes)
+
+
+def secret_fields(services: Services) -> Mapping[str, str]:
+    """Returns the labels of the secret fields of all types by name."""
+    types = services.integrations.types.values()
+    return {field.name: field.label for each in types for field in each.fields if field.secret}
+
+
+def _read(visit: Visit, name: str) -> str | None:
+    return visit.form.get(name, "").strip() or None
