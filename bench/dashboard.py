@@ -99,8 +99,9 @@ async def add_manage_data(dataset: Dataset) -> tuple[str, dict[str, str]]:
         )
         await run_statement(
             database,
-            "INSERT INTO ticket_events (id, ticket_id, workspace_id, at, kind) SELECT 'evt_' || substr(t.id, 8), t.id, "
-            "t.workspace_id, t.received_at + 60000000, 'claimed' FROM tickets t WHERE t.assigned_to IS NOT NULL",
+            "INSERT INTO ticket_events (id, ticket_id, workspace_id, sequence, at, type, actor_type, actor_id, user_id)"
+            " SELECT 'evt_' || substr(t.id, 8), t.id, t.workspace_id, 2, t.received_at + 60000000, 'ticket.claimed', "
+            "'user', t.assigned_to, t.assigned_to FROM tickets t WHERE t.assigned_to IS NOT NULL",
         )
         await run_statement(
             database,

@@ -22,6 +22,18 @@ AliasStatus = Literal["active", "disabled"]
 TicketStatus = Literal["open", "in_progress", "waiting", "resolved"]
 DeliveryState = Literal["pending", "delivered", "dead"]
 DeliveryEvent = Literal["opened", "replied"]
+TicketEventType = Literal[
+    "ticket.created",
+    "ticket.message_received",
+    "ticket.claimed",
+    "ticket.unclaimed",
+    "ticket.assigned",
+    "ticket.status_changed",
+    "ticket.resolved",
+    "ticket.reopened",
+    "ticket.note_added",
+]
+ActorType = Literal["user", "mail", "rule", "slack", "key", "system"]
 
 ROLE: Choice[Role] = Choice("role", get_args(Role))  # the role with the most permissions first
 ALIAS_STATUS: Choice[AliasStatus] = Choice("status", get_args(AliasStatus), code="invalid_status")
@@ -233,7 +245,11 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class TicketMessage:
-    """A message in a ticket, with one row for each recipient at the ticket's alias."""
+    """A message in a ticket, with one row for each recipient at the ticket's alias.
+
+    Attributes:
+        sequence: The sequence of the event `ticket.created` or `ticket.message_received`, the same for all recipients.
+    """
 
     ticket_id: str
     message_id: str
@@ -241,20 +257,33 @@ class TicketMessage:
     alias_id: str | None
     tag: str
     joined_by: str
+    sequence: int
     created_at: Micros
 
 
 @dataclass(frozen=True, slots=True)
 class TicketEvent:
-    """An event of a ticket, such as `opened`, `claimed` or `note`; `detail` is JSON."""
+    """An event of a ticket.
+
+    Attributes:
+        sequence: The number of the event in its ticket, from 1 in the order of the commits. It never changes.
+        actor_id: The id of the user, API key or message; None for `system`.
+        user_id: The user who acted, also with an API key; None without a user.
+        detail: JSON.
+        actor_name: The current name of the actor.
+    """
 
     id: str
     ticket_id: str
     workspace_id: str
+    sequence: int
     at: Micros
-    kind: str
+    type: TicketEventType
+    actor_type: ActorType
+    actor_id: str | None
     user_id: str | None
     detail: str
+    actor_name: str = field(default="", metadata={"joined": True})
 
 
 @dataclass(frozen=True, slots=True)

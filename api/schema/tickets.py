@@ -12,7 +12,7 @@ from api.schema.shape import Answer, Body, Id, NextCursor, PageParameters, Time,
 from router.admin.tickets.conversation import MessageView, TicketView
 from router.admin.tickets.messages import Trace
 from router.mail.contents import Attachment, NamedMailbox
-from router.model import TICKET_STATUS, Ticket, TicketEvent, TicketStatus
+from router.model import TICKET_STATUS, ActorType, Ticket, TicketEvent, TicketEventType, TicketStatus
 
 TicketStatusName = Annotated[str, documented(TICKET_STATUS)]
 
@@ -149,18 +149,60 @@ class MessageAnswer(Answer):
         )
 
 
+# Older, shorter words for the types of events.
+_EVENT_WORDS: dict[TicketEventType, str] = {
+    "ticket.created": "opened",
+    "ticket.message_received": "replied",
+    "ticket.claimed": "claimed",
+    "ticket.unclaimed": "unclaimed",
+    "ticket.assigned": "assigned",
+    "ticket.status_changed": "status",
+    "ticket.resolved": "status",
+    "ticket.reopened": "reopened",
+    "ticket.note_added": "note",
+}
+
+
+class EventActorAnswer(Answer):
+    """The author of an event. `id` is the id of the user, API key or message, null for `system`.
+
+    `name` is the current name; it has a placeholder if the user or key was removed.
+    """
+
+    type: ActorType
+    id: str | None
+    name: str
+
+
 class EventAnswer(Answer):
-    """An event of a ticket: `opened`, `replied`, `claimed`, `assigned`, `status`, `note`, ..."""
+    """An event of a ticket. `sequence` numbers the events of the ticket from 1.
+
+    `event` is an older, shorter word for `type`. `userId` is the user who acted, also with an API key.
+    """
 
     id: str
+    sequence: int
     at: Time
+    type: TicketEventType
     event: str
+    actor: EventActorAnswer
     user_id: str | None
     detail: dict[str, Any]
 
     @classmethod
     def from_model(cls, event: TicketEvent) -> Self:
-        return cls(id=event.id, at=event.at, event=event.kind, user_id=event.user_id, detail=json.loads(event.detail))
+        # A person who reopens a ticket sets its status.
+        word = "status" if event.type == "ticket.reopened" and event.actor_type != "mail" else _EVENT_WORDS[event.type]
+        return cls(
+            id=event.id,
+            sequence=event.sequence,
+            at=event.at,
+            type=event.type,
+            event=word,
+            actor=EventActorAnswer(type=event.actor_type, id=event.actor_id, name=event.actor_name),
+            user_id=event.user_id,
+            detail=json.loads(event.detail),
+        )
 
 
 class TicketDetail(TicketAnswer):

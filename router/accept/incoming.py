@@ -75,7 +75,10 @@ def limit_per_alias(values: tuple[str, ...], aliases: int, maximum: int) -> tupl
 
 @dataclass(slots=True)
 class AcceptEntry:
-    """A message at one of its aliases, while the transaction assigns it to a ticket."""
+    """A message at one of its aliases, while the transaction assigns it to a ticket.
+
+    `sequence` is the number of the message among the events of the ticket.
+    """
 
     mail: IncomingMail
     message: Message
@@ -84,6 +87,7 @@ class AcceptEntry:
     fingerprint_key: tuple[str, str]
     ticket_id: str = ""
     joined_by: str = ""
+    sequence: int = 1
 
     @property
     def thread_key(self) -> str:

@@ -1,17 +1,21 @@
-"""Finds the conversation that each message of a group joins, inside the accept transaction.
+"""Finds the conversation that each message of a group joins, and updates its ticket, inside the accept transaction.
 
 All queries are index lookups with bounded results.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from router import ids
 from router.accept import threads
 from router.accept.incoming import MAX_TICKETS, AcceptEntry
+from router.errors import SerializationConflict
+from router.model import TicketEvent
 from router.store.database import Statement, StatementGenerator
+from router.store.fragments import model_values
 
 _Key = tuple[str, str]  # `AcceptEntry.thread_key` and a Message-ID
 
@@ -127,6 +131,72 @@ def clear_automatic_of_replies(new_entries: Sequence[AcceptEntry]) -> None:
     for entry in new_entries:
         if entry.message.id in replies:
             entry.message = replace(entry.message, automatic="")
+
+
+def group_by_ticket(new_entries: Sequence[AcceptEntry]) -> dict[str, list[AcceptEntry]]:
+    """Numbers the entries of each ticket from 1, as in a new ticket. Only the first entry of a ticket can open it."""
+    by_ticket: dict[str, list[AcceptEntry]] = {}
+    for entry in new_entries:
+        entries = by_ticket.setdefault(entry.ticket_id, [])
+        entries.append(entry)
+        entry.sequence = len(entries)
+    return by_ticket
+
+
+def update_joined_tickets(by_ticket: Mapping[str, Sequence[AcceptEntry]]) -> StatementGenerator[None]:
+    """Updates the tickets that existed before the group, and reopens those that a person replied to.
+
+    Renumbers the entries of these tickets. Raises `SerializationConflict` if a ticket was erased after it was found.
+    """
+    joined = {ticket_id: entries for ticket_id, entries in by_ticket.items() if entries[0].joined_by}
+    if not joined:
+        return
+    rows = yield Statement(
+        "accept_join_ticket",
+        [
+            {
+                "ticket_id": ticket_id,
+                "received_at": max(entry.message.received_at for entry in entries),
+                "messages": len(entries),
+            }
+            for ticket_id, entries in joined.items()
+        ],
+    )
+    if len(rows) < len(joined):
+        raise SerializationConflict("a joined ticket was erased")
+    for row in rows:
+        entries = joined[row["ticket_id"]]
+        for n, entry in enumerate(reversed(entries)):
+            entry.sequence = row["last_sequence"] - n
+    yield from _reopen_tickets(joined)
+
+
+def _reopen_tickets(joined: Mapping[str, Sequence[AcceptEntry]]) -> StatementGenerator[None]:
+    replies = {
+        entry.ticket_id: entry.message
+        for entries in joined.values()
+        for entry in entries
+        if threads.should_reopen(entry.message.automatic)
+    }
+    reopened = yield Statement("accept_reopen_ticket", [{"ticket_id": ticket_id} for ticket_id in sorted(replies)])
+    events = []
+    for row in reopened:
+        message = replies[row["ticket_id"]]
+        events.append(
+            TicketEvent(
+                id=ids.new_id("evt"),
+                ticket_id=row["ticket_id"],
+                workspace_id=row["workspace_id"],
+                sequence=row["last_sequence"],
+                at=message.received_at,
+                type="ticket.reopened",
+                actor_type="mail",
+                actor_id=message.id,
+                user_id=None,
+                detail=json.dumps({"messageId": message.id}),
+            )
+        )
+    yield Statement("accept_insert_reopen_event", [model_values(event) for event in events])
 
 
 def write_participants(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[None]:

@@ -6,16 +6,20 @@ values that the database returned in the same transaction. Either the whole grou
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from router import ids
-from router.accept import threads
 from router.accept.incoming import AcceptEntry, IncomingMail
-from router.accept.joining import clear_automatic_of_replies, join_conversations, write_participants
-from router.model import Delivery, Micros, Ticket, TicketEvent, TicketMessage
+from router.accept.joining import (
+    clear_automatic_of_replies,
+    group_by_ticket,
+    join_conversations,
+    update_joined_tickets,
+    write_participants,
+)
+from router.model import Delivery, Ticket, TicketMessage
 from router.store.database import Row, Statement, StatementGenerator
 from router.store.fragments import model_values
 
@@ -84,7 +88,8 @@ def commit_group(mails: Sequence[IncomingMail]) -> StatementGenerator[Sequence[C
     clear_automatic_of_replies(new_entries)  # changes values that the next statement writes
     yield from _write_messages(new_entries, repeated)
     integrations = yield from _read_integrations(new_entries)
-    yield from _update_joined_tickets(new_entries)
+    by_ticket = group_by_ticket(new_entries)
+    yield from update_joined_tickets(by_ticket)
     yield from _link_recipients(new_entries, integrations)
     yield from write_participants(new_entries)
     counts = _GroupCounts(
@@ -93,7 +98,7 @@ def commit_group(mails: Sequence[IncomingMail]) -> StatementGenerator[Sequence[C
         queued=Counter(),
     )
     due_integrations = yield from _queue_deliveries(new_entries, integrations, counts.queued)
-    yield from _insert_tickets(new_entries)
+    yield from _insert_tickets(by_ticket)
     return [_build_result(mail, counts, first_ids, due_integrations) for mail in mails]
 
 
@@ -180,36 +185,6 @@ def _read_integrations(new_entries: Sequence[AcceptEntry]) -> StatementGenerator
     return {key: integration for key, integration in known.items() if integration is not None}
 
 
-def _update_joined_tickets(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[None]:
-    """Sets the update time of the joined tickets, and reopens those that a person replied to."""
-    opened = {entry.ticket_id for entry in new_entries if not entry.joined_by}
-    joined = [entry for entry in new_entries if entry.ticket_id not in opened]
-    if not joined:
-        return
-    yield Statement(
-        "accept_update_ticket_time", [{"ticket_id": e.ticket_id, "received_at": e.message.received_at} for e in joined]
-    )
-    reopening = {e.ticket_id: e.message for e in joined if threads.should_reopen(e.message.automatic)}
-    reopened = yield Statement("accept_reopen_ticket", [{"ticket_id": ticket_id} for ticket_id in sorted(reopening)])
-    yield Statement(
-        "accept_insert_reopen_event",
-        [
-            model_values(
-                TicketEvent(
-                    id=ids.new_id("evt"),
-                    ticket_id=row["ticket_id"],
-                    workspace_id=row["workspace_id"],
-                    at=reopening[row["ticket_id"]].received_at,
-                    kind="reopened",
-                    user_id=None,
-                    detail=json.dumps({"messageId": reopening[row["ticket_id"]].id}),
-                )
-            )
-            for row in reopened
-        ],
-    )
-
-
 def _link_recipients(
     new_entries: Sequence[AcceptEntry], integrations: dict[str, _CurrentIntegration]
 ) -> StatementGenerator[None]:
@@ -225,6 +200,7 @@ def _link_recipients(
                     alias_id=target.alias_id,
                     tag=target.tag,
                     joined_by=entry.joined_by,
+                    sequence=entry.sequence,
                     created_at=entry.message.received_at,
                 )
             )
@@ -274,38 +250,34 @@ def _queue_deliveries(
     return due_integrations
 
 
-def _insert_tickets(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[None]:
+def _insert_tickets(by_ticket: Mapping[str, Sequence[AcceptEntry]]) -> StatementGenerator[None]:
     """Writes the new tickets last, because reserving their numbers locks the workspace until the commit.
 
     Foreign keys that refer to these tickets are checked at the commit, not before.
     """
-    opened = [entry for entry in new_entries if not entry.joined_by]
-    wanted = Counter(entry.message.workspace_id for entry in opened)
-    latest: dict[str, Micros] = {}  # a reply in the same group can be newer than the ticket's first message
-    for entry in new_entries:
-        latest[entry.ticket_id] = max(entry.message.received_at, latest.get(entry.ticket_id, 0))
+    opened = [entries for entries in by_ticket.values() if not entries[0].joined_by]
+    wanted = Counter(entries[0].message.workspace_id for entries in opened)
     rows = yield Statement("accept_reserve_numbers", [{"workspace_id": w, "wanted": wanted[w]} for w in sorted(wanted)])
     next_number = {row["workspace_id"]: row["last_ticket_number"] - wanted[row["workspace_id"]] + 1 for row in rows}
     tickets = []
-    for entry in opened:
-        message = entry.message
+    for entries in opened:
+        message, target = entries[0].message, entries[0].target
         number = next_number[message.workspace_id]
         next_number[message.workspace_id] += 1
-        tickets.append(
-            Ticket(
-                id=entry.ticket_id,
-                workspace_id=message.workspace_id,
-                number=number,
-                alias_id=entry.target.alias_id,
-                address=entry.target.address,
-                subject=message.subject,
-                from_address=message.from_address,
-                from_name=message.from_name,
-                received_at=message.received_at,
-                updated_at=latest[entry.ticket_id],
-            )
+        ticket = Ticket(
+            id=entries[0].ticket_id,
+            workspace_id=message.workspace_id,
+            number=number,
+            alias_id=target.alias_id,
+            address=target.address,
+            subject=message.subject,
+            from_address=message.from_address,
+            from_name=message.from_name,
+            received_at=message.received_at,
+            updated_at=max(entry.message.received_at for entry in entries),
         )
-    yield Statement("accept_insert_ticket", [model_values(ticket) for ticket in tickets])
+        tickets.append(model_values(ticket) | {"last_sequence": len(entries)})
+    yield Statement("accept_insert_ticket", tickets)
 
 
 def _build_result(

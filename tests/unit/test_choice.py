@@ -73,9 +73,8 @@ def _models() -> list[type]:
 
 
 def _table(cls: type) -> str:
-    return {"Alias": "aliases", "ApiKey": "api_keys", "Delivery": "deliveries"}.get(
-        cls.__name__, f"{cls.__name__.lower()}s"
-    )
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
+    return {"alias": "aliases", "delivery": "deliveries"}.get(name, f"{name}s")
 
 
 def _literals(cls: Any) -> dict[str, set[str]]:

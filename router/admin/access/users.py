@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 
 from router import ids, secrets
-from router.admin import audit, validation
+from router.admin import audit, ticket_events, validation
 from router.admin.access.password_policy import check_password
 from router.admin.fetch import fetch_by_id, fetch_page
 from router.admin.paging import DEFAULT_LIMIT, Page
@@ -132,16 +132,7 @@ class UserService:
                 "user_release_tickets", workspace_id=actor.workspace_id, user_id=user.id, now=now
             )
             for row in released_tickets:
-                await transaction.execute(
-                    "ticket_event_insert",
-                    id=ids.new_id("evt"),
-                    ticket_id=row["id"],
-                    workspace_id=actor.workspace_id,
-                    at=now,
-                    kind="unclaimed",
-                    user_id=actor.user_id,
-                    detail="{}",
-                )
+                await ticket_events.record(transaction, actor, row["id"], now, "ticket.unclaimed")
             await _require_another_admin(transaction, actor, user)
             await transaction.execute("user_delete", id=user.id, workspace_id=actor.workspace_id)
             await audit.record(transaction, actor, now, "user.delete", user.id, email=user.email)

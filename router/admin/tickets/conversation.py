@@ -1,7 +1,7 @@
 """Reads tickets with their messages, deliveries and events, and pages of the messages of a ticket.
 
-The total size of the contents is limited, because one message can have 6 MB of contents. The events `opened` and
-`replied` are derived from the messages.
+The total size of the contents is limited, because one message can have 6 MB of contents. The events
+`ticket.created` and `ticket.message_received` are derived from the messages.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from router.admin import paging, validation
+from router.admin import paging, ticket_events, validation
 from router.admin.paging import Page, PageRequest
 from router.admin.tickets import timeline
 from router.admin.tickets.timeline import Timeline, TimelineReader
 from router.contents.store import ContentStore
 from router.errors import not_found_error
 from router.mail.contents import Contents
-from router.model import Delivery, Message, Micros, Ticket, TicketEvent, TicketMessage
+from router.model import Delivery, Message, Ticket, TicketEvent, TicketMessage
 from router.store.database import Database, fetch_model, fetch_models
 
 MAX_MESSAGES = 50
@@ -41,7 +41,7 @@ class MessageView:
 
 @dataclass(frozen=True, slots=True)
 class TicketView:
-    """A ticket. All lists are ordered oldest first.
+    """A ticket. All lists are ordered oldest first, the events by their sequence.
 
     Attributes:
         messages: The first message and the newest messages.
@@ -79,13 +79,8 @@ class ConversationReader:
             and (first := await self._fetch_message(ticket, bounds.first)) is not None
         ):
             newest[-1] = first
-        events = await fetch_models(
-            self._database,
-            TicketEvent,
-            "ticket_event_page",
-            ticket_id=ticket.id,
-            before=f"evt_{timeline.MAX_ID_SUFFIX}",
-            limit=MAX_EVENTS,
+        events = await ticket_events.fetch_newest(
+            self._database, ticket.id, before=f"evt_{timeline.MAX_ID_SUFFIX}", limit=MAX_EVENTS
         )
         deliveries = await self._fetch_deliveries(ticket)
         views = sorted(
@@ -98,7 +93,7 @@ class ConversationReader:
             bounds.count,
             paging.encode_cursor(views[1].message.id) if 1 < len(views) < bounds.count else None,
             deliveries,
-            tuple(sorted([*events, *arrivals], key=_event_order)),
+            tuple(sorted([*events, *arrivals], key=lambda event: event.sequence)),
         )
 
     async def read_messages(self, ticket: Ticket, request: PageRequest) -> Page[MessageView]:
@@ -163,8 +158,3 @@ class ConversationReader:
             integration_id=None,
         )
         return tuple(newest_first[::-1])
-
-
-def _event_order(event: TicketEvent) -> tuple[Micros, str]:
-    """Returns a sort key: the time, then the id without its prefix, which orders events of the same time."""
-    return event.at, event.id.partition("_")[2]

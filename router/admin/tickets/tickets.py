@@ -10,19 +10,17 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from router import ids
-from router.admin import audit, paging, validation
+from router.admin import audit, paging, ticket_events, validation
 from router.admin.paging import DEFAULT_LIMIT, Page, PageRequest
 from router.admin.tickets.conversation import ConversationReader, MessageView, TicketView
 from router.admin.tickets.timeline import Timeline
 from router.clock import Clock
 from router.errors import Refused, not_found_error
-from router.model import TICKET_STATUS, Actor, Micros, Ticket, TicketEvent, User
+from router.model import TICKET_STATUS, Actor, Ticket, TicketEvent, TicketEventType, TicketStatus, User
 from router.search import terms
 from router.search.ticket_search import TicketSearch
 from router.store.database import Database, QueryExecutor, fetch_model, fetch_models, model_from_row, retry_on_conflict
 from router.store.erasure import erase_ticket
-from router.store.fragments import model_values
 
 # Maximum time that a search waits until new messages are parsed.
 SEARCH_PARSE_SECONDS = 1.0
@@ -140,9 +138,11 @@ class TicketService:
             if ticket is None:
                 raise _claim_refusal(await _fetch_ticket(transaction, actor, ticket_id))
             if ticket.claimed_at == now:
-                await _record_event(transaction, actor, ticket, now, "claimed")
+                await ticket_events.record(transaction, actor, ticket.id, now, "ticket.claimed")
             elif ticket.updated_at == now:
-                await _record_event(transaction, actor, ticket, now, "status", to=ticket.status)
+                await ticket_events.record(
+                    transaction, actor, ticket.id, now, "ticket.status_changed", to=ticket.status
+                )
         return ticket
 
     async def unclaim(self, actor: Actor, ticket_id: str) -> Ticket:
@@ -157,7 +157,7 @@ class TicketService:
                 return ticket
             _require_assignee_or_admin(actor, ticket)
             unassigned = replace(ticket, status="open", assigned_to=None, claimed_at=None)
-            return await self._update(transaction, actor, unassigned, "unclaimed", {"from": ticket.assigned_to})
+            return await self._update(transaction, actor, unassigned, "ticket.unclaimed", {"from": ticket.assigned_to})
 
     async def assign(self, actor: Actor, ticket_id: str, user_id: str) -> Ticket:
         """Assigns a ticket to a user. An open ticket is set to `in_progress`.
@@ -183,7 +183,7 @@ class TicketService:
                 status="in_progress" if ticket.status == "open" else ticket.status,
             )
             return await self._update(
-                transaction, actor, assigned, "assigned", {"to": user.id, "from": ticket.assigned_to}
+                transaction, actor, assigned, "ticket.assigned", {"to": user.id, "from": ticket.assigned_to}
             )
 
     async def set_status(self, actor: Actor, ticket_id: str, status: str) -> Ticket:
@@ -202,14 +202,19 @@ class TicketService:
             changed = replace(ticket, status=new_status, resolved_at=now if new_status == "resolved" else None)
             if new_status == "in_progress" and ticket.assigned_to is None and actor.user_id is not None:
                 changed = replace(changed, assigned_to=actor.user_id, claimed_at=now)
-            return await self._update(transaction, actor, changed, "status", {"from": ticket.status, "to": new_status})
+            event_type = _status_event_type(ticket.status, new_status)
+            return await self._update(
+                transaction, actor, changed, event_type, {"from": ticket.status, "to": new_status}
+            )
 
     async def add_note(self, actor: Actor, ticket_id: str, text: str) -> TicketEvent:
         """Adds an internal note, which is never sent to the customer."""
         valid_text = validation.validate_text(text, "text")
         async with self._database.transaction() as transaction:
             ticket = await _fetch_ticket(transaction, actor, ticket_id, "ticket_lock")
-            return await _record_event(transaction, actor, ticket, self._clock.now(), "note", text=valid_text)
+            return await ticket_events.record(
+                transaction, actor, ticket.id, self._clock.now(), "ticket.note_added", text=valid_text
+            )
 
     @retry_on_conflict
     async def delete(self, actor: Actor, ticket_id: str) -> None:
@@ -238,7 +243,12 @@ class TicketService:
         return request.to_page([model_from_row(Ticket, row) for row in rows], lambda ticket: ticket.id)
 
     async def _update(
-        self, transaction: QueryExecutor, actor: Actor, ticket: Ticket, kind: str, detail: dict[str, str | None]
+        self,
+        transaction: QueryExecutor,
+        actor: Actor,
+        ticket: Ticket,
+        event_type: TicketEventType,
+        detail: dict[str, str | None],
     ) -> Ticket:
         now = self._clock.now()
         await transaction.execute(
@@ -251,7 +261,7 @@ class TicketService:
             resolved_at=ticket.resolved_at,
             now=now,
         )
-        await _record_event(transaction, actor, ticket, now, kind, **detail)
+        await ticket_events.record(transaction, actor, ticket.id, now, event_type, **detail)
         return replace(ticket, updated_at=now)
 
 
@@ -299,17 +309,7 @@ def _claim_refusal(ticket: Ticket) -> Refused:
     return Refused("already_claimed", f"Ticket #{ticket.number} is already assigned to another user")
 
 
-async def _record_event(
-    transaction: QueryExecutor, actor: Actor, ticket: Ticket, now: Micros, kind: str, **detail: str | None
-) -> TicketEvent:
-    event = TicketEvent(
-        id=ids.new_id("evt"),
-        ticket_id=ticket.id,
-        workspace_id=ticket.workspace_id,
-        at=now,
-        kind=kind,
-        user_id=actor.user_id,
-        detail=json.dumps({name: value for name, value in detail.items() if value is not None}, ensure_ascii=False),
-    )
-    await transaction.execute("ticket_event_insert", **model_values(event))
-    return event
+def _status_event_type(before: TicketStatus, after: TicketStatus) -> TicketEventType:
+    if after == "resolved":
+        return "ticket.resolved"
+    return "ticket.reopened" if before == "resolved" else "ticket.status_changed"

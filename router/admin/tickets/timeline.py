@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from router import ids
+from router.admin import ticket_events
 from router.contents.store import ContentStore
 from router.errors import Refused
 from router.mail.contents import Attachment, NamedMailbox
@@ -110,16 +111,21 @@ async def fetch_links(
 
 
 def arrival_event(ticket: Ticket, message: Message, links: Sequence[TicketMessage]) -> TicketEvent:
-    """Derives the event `opened` or `replied` from a message. These events are not stored."""
-    return TicketEvent(
+    """Derives the event `ticket.created` or `ticket.message_received` from a message. These events are not stored."""
+    event = TicketEvent(
         id=message.id,
         ticket_id=ticket.id,
         workspace_id=ticket.workspace_id,
+        sequence=links[0].sequence if links else 0,
         at=message.received_at,
-        kind="replied" if any(link.joined_by for link in links) else "opened",
+        type="ticket.message_received" if any(link.joined_by for link in links) else "ticket.created",
+        actor_type="mail",
+        actor_id=message.id,
         user_id=None,
         detail=json.dumps({"messageId": message.id}),
+        actor_name=message.from_name or message.from_address,
     )
+    return ticket_events.with_name(event)
 
 
 class TimelineReader:
@@ -160,9 +166,15 @@ class TimelineReader:
         return Timeline(ticket, tuple(entries), await self._find_reply_addresses(ticket, bounds, entries))
 
     async def _fetch_section(self, ticket: Ticket, end: str) -> list[Message | TicketEvent]:
-        values = {"ticket_id": ticket.id, "limit": MAX_ENTRIES}
-        messages = await fetch_models(self._database, Message, "message_page_by_ticket", before=f"msg_{end}", **values)
-        events = await fetch_models(self._database, TicketEvent, "ticket_event_page", before=f"evt_{end}", **values)
+        messages = await fetch_models(
+            self._database,
+            Message,
+            "message_page_by_ticket",
+            ticket_id=ticket.id,
+            before=f"msg_{end}",
+            limit=MAX_ENTRIES,
+        )
+        events = await ticket_events.fetch_newest(self._database, ticket.id, before=f"evt_{end}", limit=MAX_ENTRIES)
         newest: list[Message | TicketEvent] = [*messages, *events]
         return sorted(newest, key=lambda item: _id_suffix(item.id))[-MAX_ENTRIES:]
 

@@ -203,6 +203,8 @@ CREATE TABLE tickets (
     resolved_at BIGINT,
     received_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
+    -- The sequence of the newest event. The first message has 1; every further event increments it.
+    last_sequence BIGINT NOT NULL DEFAULT 1,
     UNIQUE (workspace_id, number)
 );
 CREATE INDEX tickets_by_workspace ON tickets (workspace_id, id);
@@ -230,6 +232,8 @@ CREATE TABLE ticket_messages (
     alias_id TEXT,
     tag TEXT NOT NULL,
     joined_by TEXT NOT NULL,
+    -- The sequence of the event that is derived from the message, the same for all its recipients.
+    sequence BIGINT NOT NULL DEFAULT 1,
     -- For the loss audit: the integration for which the accept transaction created a delivery, or NULL.
     integration_id TEXT,
     created_at BIGINT NOT NULL,
@@ -294,8 +298,12 @@ CREATE TABLE ticket_events (
     id TEXT PRIMARY KEY,
     ticket_id TEXT NOT NULL REFERENCES tickets (id) ON DELETE CASCADE,
     workspace_id TEXT NOT NULL,
+    sequence BIGINT NOT NULL,
     at BIGINT NOT NULL,
-    kind TEXT NOT NULL,
+    type TEXT NOT NULL,
+    -- No foreign keys: an event outlives the user, the API key and the message that caused it.
+    actor_type TEXT NOT NULL CHECK (actor_type IN ('user', 'mail', 'rule', 'slack', 'key', 'system')),
+    actor_id TEXT,
     user_id TEXT,
     detail TEXT NOT NULL DEFAULT '{}'
 );

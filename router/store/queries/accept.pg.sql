@@ -65,20 +65,20 @@ FROM wanted JOIN locked ON locked.id = wanted.workspace_id
 WHERE w.id = wanted.workspace_id
 RETURNING w.id AS workspace_id, w.last_ticket_number;
 
--- name: accept_update_ticket_time
+-- name: accept_join_ticket
 -- ORDER BY avoids deadlocks between transactions.
 WITH joined AS (
-    SELECT ticket_id, MAX(received_at) AS received_at
-    FROM unnest(CAST(:ticket_id AS TEXT[]), CAST(:received_at AS BIGINT[])) AS joined (ticket_id, received_at)
-    GROUP BY ticket_id
+    SELECT * FROM unnest(CAST(:ticket_id AS TEXT[]), CAST(:received_at AS BIGINT[]), CAST(:messages AS BIGINT[]))
+                  AS joined (ticket_id, received_at, messages)
 ), locked AS (
     SELECT id FROM tickets WHERE id IN (SELECT ticket_id FROM joined) ORDER BY id FOR NO KEY UPDATE
 )
-UPDATE tickets t SET updated_at = joined.received_at
+UPDATE tickets t SET updated_at = joined.received_at, last_sequence = t.last_sequence + joined.messages
 FROM joined JOIN locked ON locked.id = joined.ticket_id
-WHERE t.id = joined.ticket_id;
+WHERE t.id = joined.ticket_id
+RETURNING t.id AS ticket_id, t.last_sequence;
 
 -- name: accept_reopen_ticket
-UPDATE tickets SET status = 'open', resolved_at = NULL
+UPDATE tickets SET status = 'open', resolved_at = NULL, last_sequence = last_sequence + 1
 WHERE id = ANY (CAST(:ticket_id AS TEXT[])) AND status <> 'open'
-RETURNING id AS ticket_id, workspace_id;
+RETURNING id AS ticket_id, workspace_id, last_sequence;

@@ -48,7 +48,7 @@ SELECT id, CAST(:address AS TEXT) FROM tickets
 WHERE id = :ticket_id AND :address IN (from_address, address) AND :address <> '';
 
 -- name: accept_insert_participant
--- Inserts a participant of a ticket. accept_update_ticket_time has locked the joined tickets, so accept transactions
+-- Inserts a participant of a ticket. accept_join_ticket has locked the joined tickets, so accept transactions
 -- cannot deadlock here.
 INSERT INTO ticket_participants {rows:ticket_id TEXT, address TEXT} ON CONFLICT (ticket_id, address) DO NOTHING;
 
@@ -67,16 +67,18 @@ RETURNING id AS workspace_id, last_ticket_number;
 
 -- name: accept_insert_ticket
 -- Inserts a ticket.
-INSERT INTO tickets {rows:Ticket};
+INSERT INTO tickets {rows:Ticket + last_sequence BIGINT};
 
--- name: accept_update_ticket_time
--- Sets the update time of a ticket that a message has joined.
-UPDATE tickets SET updated_at = :received_at WHERE id = :ticket_id;
+-- name: accept_join_ticket
+-- Sets the update time of a ticket that messages have joined, and reserves a sequence for each of them.
+UPDATE tickets SET updated_at = :received_at, last_sequence = last_sequence + :messages WHERE id = :ticket_id
+RETURNING id AS ticket_id, last_sequence;
 
 -- name: accept_reopen_ticket
--- Reopens a ticket for a person's reply. Returns the ticket if it was not open.
-UPDATE tickets SET status = 'open', resolved_at = NULL WHERE id = :ticket_id AND status <> 'open'
-RETURNING id AS ticket_id, workspace_id;
+-- Reopens a ticket for a person's reply. Returns the ticket if it was not open, with the sequence of the event.
+UPDATE tickets SET status = 'open', resolved_at = NULL, last_sequence = last_sequence + 1
+WHERE id = :ticket_id AND status <> 'open'
+RETURNING id AS ticket_id, workspace_id, last_sequence;
 
 -- name: accept_insert_reopen_event
 -- Inserts the event of a reopened ticket.

@@ -64,7 +64,7 @@ ORDER BY a.id DESC LIMIT :max_aliases;
 -- The times of receipt, assignment and resolution of every `every`-th ticket.
 SELECT t.received_at, t.claimed_at, t.resolved_at,
        (SELECT MIN(e.at) FROM ticket_events e
-        WHERE e.ticket_id = t.id AND e.kind IN ('claimed', 'assigned')) AS first_claimed_at
+        WHERE e.ticket_id = t.id AND e.type IN ('ticket.claimed', 'ticket.assigned')) AS first_claimed_at
 FROM tickets t
 WHERE t.workspace_id = :workspace_id AND t.id >= :since AND t.number % :every = 0
 ORDER BY t.id DESC LIMIT :limit;

@@ -112,14 +112,23 @@ UPDATE tickets SET status = :status, assigned_to = :assigned_to, claimed_at = :c
                    resolved_at = :resolved_at, updated_at = :now
 WHERE id = :id AND workspace_id = :workspace_id;
 
+-- name: ticket_next_sequence
+-- Reserves the sequence of the next event of a ticket; locks the ticket until the commit.
+UPDATE tickets SET last_sequence = last_sequence + 1 WHERE id = :id RETURNING last_sequence;
+
 -- name: ticket_event_insert
 -- Inserts a ticket event.
 INSERT INTO ticket_events {values:TicketEvent};
 
 -- name: ticket_event_page
--- The latest events of a ticket before an id, newest first.
-SELECT {TicketEvent}
-FROM ticket_events WHERE ticket_id = :ticket_id AND id < :before ORDER BY id DESC LIMIT :limit;
+-- The latest events of a ticket before an id, newest first. The name of a removed actor is empty.
+SELECT {TicketEvent:e},
+       COALESCE(NULLIF(u.name, ''), u.email, k.name, NULLIF(m.from_name, ''), m.from_address, '') AS actor_name
+FROM ticket_events e
+LEFT JOIN users u ON u.id = e.actor_id
+LEFT JOIN api_keys k ON k.id = e.actor_id
+LEFT JOIN messages m ON m.id = e.actor_id
+WHERE e.ticket_id = :ticket_id AND e.id < :before ORDER BY e.id DESC LIMIT :limit;
 
 -- name: ticket_recipients
 -- The recipients that link the given messages (JSON) to a ticket.

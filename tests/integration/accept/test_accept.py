@@ -193,8 +193,11 @@ async def test_a_reply_joins_and_reopens_its_conversation(installation: Installa
     assert ticket["updated_at"] == installation.clock.now()
     assert [d["event"] for d in await installation.all_rows("deliveries")] == ["opened", "replied"]
     (event,) = await installation.all_rows("ticket_events")
-    assert event["kind"] == "reopened"
-    assert "messageId" in json.loads(str(event["detail"]))
+    reply_id = json.loads(str(event["detail"]))["messageId"]
+    assert (event["type"], event["actor_type"], event["actor_id"]) == ("ticket.reopened", "mail", reply_id)
+    links = await installation.all_rows("ticket_messages")
+    assert [link["sequence"] for link in links] == [1, 2]
+    assert (event["sequence"], ticket["last_sequence"]) == (3, 3)
 
 
 async def test_an_automatic_reply_joins_without_reopening(installation: Installation) -> None:
@@ -223,7 +226,8 @@ async def test_a_reply_joins_a_ticket_of_the_same_group(installation: Installati
         installation.accept.accept(installation.envelope(), mail()),
         installation.accept.accept(installation.envelope(), reply),
     )
-    assert len(await installation.all_rows("tickets")) == 6
+    tickets = await installation.all_rows("tickets")
+    assert sorted(str(ticket["last_sequence"]) for ticket in tickets) == ["1", "1", "1", "1", "1", "2"]
 
 
 async def test_a_header_that_cannot_be_read_is_accepted_and_ticketed(installation: Installation) -> None:

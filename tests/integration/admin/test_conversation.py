@@ -42,7 +42,11 @@ async def test_a_long_ticket_includes_its_first_and_newest_messages(
     monkeypatch.setattr(conversation, "MAX_MESSAGES", 7)
     view = await tickets.get(actor, ticket_id)
     assert ([one.message.id for one in view.messages], view.next_cursor) == (sent, None)
-    assert [event.kind for event in view.events] == ["opened", *["replied"] * 6, "note"]
+    assert [event.type for event in view.events] == [
+        "ticket.created",
+        *["ticket.message_received"] * 6,
+        "ticket.note_added",
+    ]
 
 
 async def test_contents_read_for_a_ticket_are_bounded(
@@ -77,7 +81,7 @@ async def test_messages_of_other_tickets_are_hidden(installation: Installation) 
 
 def summarize_entries(section: Timeline) -> list[tuple[int, str]]:
     return [
-        (one.omitted_before, one.event.kind if one.excerpt is None else one.excerpt.text) for one in section.entries
+        (one.omitted_before, one.event.type if one.excerpt is None else one.excerpt.text) for one in section.entries
     ]
 
 
@@ -92,12 +96,13 @@ async def test_the_timeline_always_includes_the_first_and_newest_message(
     newest = await tickets.get_timeline(actor, ticket_id)
     assert summarize_entries(newest) == [(0, first), (2, "Answ"), (0, "Answ"), (0, "Answer 4.")]
     assert [entry.excerpt.is_truncated for entry in newest.entries if entry.excerpt] == [False, True, True, False]
+    note = "ticket.note_added"
     for _ in range(4):
         await tickets.add_note(actor, ticket_id, "Called back.")
     newest = await tickets.get_timeline(actor, ticket_id)
-    assert summarize_entries(newest) == [(0, first), (4, "Answer 4."), (1, "note"), (0, "note"), (0, "note")]
+    assert summarize_entries(newest) == [(0, first), (4, "Answer 4."), (1, note), (0, note), (0, note)]
     between = await tickets.get_timeline(actor, ticket_id, newest.entries[2].position)
-    assert summarize_entries(between) == [(0, first), (3, "Answ"), (0, "Answer 4."), (0, "note")]
+    assert summarize_entries(between) == [(0, first), (3, "Answ"), (0, "Answer 4."), (0, note)]
     oldest = await tickets.get_timeline(actor, ticket_id, between.entries[1].position)
     assert summarize_entries(oldest) == [(0, first), (0, "Answ"), (0, "Answ"), (0, "Answ")]
     assert await refused_code(tickets.get_timeline(actor, ticket_id, "6")) == ("invalid_request", "before")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 from router.admin.tickets.tickets import TicketFilter
 from router.errors import Refused
@@ -10,9 +11,9 @@ from tests.support.installation import Installation
 from tests.support.refusal import refused_code
 
 
-async def event_kinds(installation: Installation, ticket_id: str) -> list[str]:
+async def event_types(installation: Installation, ticket_id: str) -> list[str]:
     view = await installation.tickets.get(installation.actor, ticket_id)
-    return [event.kind for event in view.events]
+    return [event.type for event in view.events]
 
 
 async def subjects(installation: Installation, wanted: TicketFilter) -> list[str]:
@@ -46,7 +47,7 @@ async def test_a_ticket_includes_messages_deliveries_and_events(installation: In
     assert (attachment.filename, attachment.content_type) == ("Tür, Foto.png", "image/png")
     assert second.text.strip() == "It still does not open."
     assert "Have you tried the key?" in second.quoted
-    assert [event.kind for event in view.events] == ["opened", "replied"]
+    assert [event.type for event in view.events] == ["ticket.created", "ticket.message_received"]
     assert [delivery.integration_id for delivery in view.deliveries] == [installation.integration_id] * 2
     assert [delivery.event for delivery in view.deliveries] == ["opened", "replied"]
 
@@ -65,7 +66,7 @@ async def test_a_ticket_is_claimed_once(installation: Installation) -> None:
     assert [ticket.id for ticket in (await tickets.list_assigned(agent, status="in_progress")).items] == [ticket_id]
     assert (await tickets.list_assigned(agent, status="open")).items == ()
     assert (await tickets.list_unassigned(installation.actor)).items == ()
-    assert await event_kinds(installation, ticket_id) == ["opened", "claimed"]
+    assert await event_types(installation, ticket_id) == ["ticket.created", "ticket.claimed"]
     await tickets.set_status(agent, ticket_id, "resolved")
     for late in (agent, rival):
         assert await refused_code(tickets.claim(late, ticket_id)) == ("not_open", None)
@@ -100,7 +101,12 @@ async def test_only_the_assignee_and_admins_reassign_a_ticket(installation: Inst
     for wrong in (viewer.user_id or "", "user_" + "0" * 26, "nonsense"):
         refused = await refused_code(tickets.assign(installation.actor, ticket_id, wrong))
         assert refused == ("invalid_request", "userId")
-    assert await event_kinds(installation, ticket_id) == ["opened", "claimed", "assigned", "unclaimed"]
+    assert await event_types(installation, ticket_id) == [
+        "ticket.created",
+        "ticket.claimed",
+        "ticket.assigned",
+        "ticket.unclaimed",
+    ]
 
 
 async def test_status_changes(installation: Installation) -> None:
@@ -163,12 +169,13 @@ async def test_notes_are_added_and_validated(installation: Installation) -> None
     ticket_id = await installation.accept_ticket()
     agent = await installation.add_actor()
     note = await installation.tickets.add_note(agent, ticket_id, "Called back.\r\nNo answer.")
-    assert (note.kind, note.user_id, json.loads(note.detail)["text"]) == (
-        "note",
+    assert (note.type, note.user_id, json.loads(note.detail)["text"]) == (
+        "ticket.note_added",
         agent.user_id,
         "Called back.\nNo answer.",
     )
-    assert (await installation.tickets.get(agent, ticket_id)).events[-1] == note
+    user = await installation.services.users.get(agent, agent.user_id or "")
+    assert (await installation.tickets.get(agent, ticket_id)).events[-1] == replace(note, actor_name=user.email)
     for wrong in ("", "  ", "a\x1bb", "x" * 20_001):
         assert await refused_code(installation.tickets.add_note(agent, ticket_id, wrong)) == ("invalid_request", "text")
 

@@ -43,7 +43,7 @@ async def test_rate_limited_note_can_be_resubmitted(tmp_path: Path) -> None:
         assert fields == {"text": NOTE}
         assert (await client.post(path, fields)).status == 303
         events = (await served.services.tickets.get(served.actor, ticket)).events
-        assert NOTE in [json.loads(event.detail).get("text") for event in events if event.kind == "note"]
+        assert NOTE in [json.loads(event.detail).get("text") for event in events if event.type == "ticket.note_added"]
         page = [await client.get("/account?a=b") for _ in range(2)][-1]
         assert (page.status, "Too many requests" in page.visible_text) == (429, True)
         assert 'href="/account?a=b">Try again' in page.text
@@ -95,7 +95,7 @@ async def test_repeated_note_is_stored_once(served: ServedInstallation) -> None:
         response = await client.post(path, {"text": text, "submission": token})
         assert (response.status, response.location) == (303, f"/tickets/{ticket}?note=noted")
     events = (await served.services.tickets.get(served.actor, ticket)).events
-    notes = [json.loads(event.detail)["text"] for event in events if event.kind == "note"]
+    notes = [json.loads(event.detail)["text"] for event in events if event.type == "ticket.note_added"]
     assert notes == ["Called back.", "Called back twice."]
 
 

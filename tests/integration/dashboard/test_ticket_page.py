@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from router.model import Actor
 from tests.support import mails
 from tests.support.installation.dashboard import signed_in_client
 from tests.support.installation.http import ServedInstallation
@@ -46,6 +47,22 @@ async def test_long_conversation_is_paginated(sqlite_served: ServedInstallation)
     older = await client.get(re.findall(r'href="([^"]+[?]before=[^"]+)"', newest.text)[0])
     assert re.findall(r"Answer (\d+)\.", older.text) == [str(n) for n in range(10)]
     assert (await client.get(f"/tickets/{ticket}?before=6")).status == 400
+
+
+async def test_changes_show_their_authors(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    await served.create_alias()
+    ticket_id = await served.accept_ticket(mails.plain(message_id="<0@customer.test>"))
+    key = await served.services.keys.create(served.actor, name="CI <b>", user_id=served.login.user_id)
+    await served.admin.post(f"/emails/tickets/{ticket_id}/notes", {"text": "Called."})
+    await served.client(key.plaintext).post(f"/emails/tickets/{ticket_id}/status", {"status": "waiting"})
+    await served.services.tickets.set_status(Actor(served.actor.workspace_id, "admin"), ticket_id, "resolved")
+    await served.accept_message(mails.reply_to("<0@customer.test>", text="Again."))
+    text = (await (await signed_in_client(served, "viewer")).get(f"/tickets/{ticket_id}")).visible_text
+    name = served.login.email
+    assert f"{name} (API key CI <b>) set the status to Waiting" in text
+    assert "Operator set the status to Resolved" in text
+    assert "Ada Customer reopened the ticket" in text
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from router import model
 from router.model import TicketEvent
 from router.store.fragments import column_names, expand, model_values
 
-EVENT = TicketEvent("evt_1", "ticket_1", "ws_1", 7, "note", None, "{}")
-COLUMNS = "id, ticket_id, workspace_id, at, kind, user_id, detail"
+EVENT = TicketEvent("evt_1", "ticket_1", "ws_1", 3, 7, "ticket.note_added", "system", None, None, "{}", "Operator")
+COLUMNS = "id, ticket_id, workspace_id, sequence, at, type, actor_type, actor_id, user_id, detail"
 MAX_LISTED = 5  # consecutive columns; some statements need a few columns in the order of the model
 # A statement that inserts a row with defaults lists the columns that it sets.
 INSERTED = re.compile(r"INSERT INTO \w+ \([^()]*\)")
@@ -54,8 +54,11 @@ def test_the_values_of_a_model_are_named_like_its_columns() -> None:
         "id": "evt_1",
         "ticket_id": "ticket_1",
         "workspace_id": "ws_1",
+        "sequence": 3,
         "at": 7,
-        "kind": "note",
+        "type": "ticket.note_added",
+        "actor_type": "system",
+        "actor_id": None,
         "user_id": None,
         "detail": "{}",
     }

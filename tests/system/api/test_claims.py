@@ -53,7 +53,7 @@ async def test_exactly_one_concurrent_claim_succeeds(tmp_path: Path, postgres_ur
         rows = await installation.execute("SELECT id, assigned_to, status FROM tickets")
         assert {str(row["id"]): row["assigned_to"] for row in rows} == winners
         assert {row["status"] for row in rows} == {"in_progress"}
-        assert await installation.count_rows("ticket_events", "kind = 'claimed'") == TICKETS
+        assert await installation.count_rows("ticket_events", "type = 'ticket.claimed'") == TICKETS
         assert len(set(winners.values())) > 1  # if claims did not overlap, one user would get all tickets
 
 

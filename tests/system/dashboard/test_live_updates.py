@@ -235,7 +235,7 @@ async def test_double_click_submits_once(
     await expect(page.get_by_text("Note added.")).to_be_visible()
     await page.reload()
     events = (await site.services.tickets.get(site.actor, ticket)).events
-    assert [event.kind for event in events].count("note") == 1
+    assert [event.type for event in events].count("ticket.note_added") == 1
     await page.get_by_label("Internal note").fill("Called again.")
     await page.get_by_role("button", name="Add note").click()
     await expect(page.locator(".internal-note")).to_have_count(2)

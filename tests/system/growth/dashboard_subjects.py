@@ -74,6 +74,10 @@ def _ticket(value: str) -> Ticket:
     )
 
 
+def _event(actor_name: str) -> TicketEvent:
+    return TicketEvent("msg_1", "ticket_1", "ws_1", 1, 0, "ticket.created", "mail", "msg_1", None, "{}", actor_name)
+
+
 def _view(content: bytes) -> MessageView:
     """Puts `content` in fields that a sender controls."""
     value = decode_text(content)
@@ -93,7 +97,7 @@ def _timeline(content: bytes) -> Timeline:
     contents = view.contents
     entries = tuple(
         TimelineEntry(
-            TicketEvent("msg_1", "ticket_1", "ws_1", 0, "opened", None, "{}"),
+            _event(view.message.from_name),
             MessageExcerpt(
                 message=view.message,
                 links=(),
@@ -160,7 +164,7 @@ def render_ticket_page(data: bytes) -> None:
 
 
 def serialize_ticket(data: bytes) -> None:
-    event = TicketEvent("msg_1", "ticket_1", "ws_1", 0, "opened", None, "{}")
+    event = _event(decode_text(data)[:320])
     view = TicketView(_ticket(decode_text(data)), (_view(data),), 1, None, (), (event,))
     responses.json(TicketDetail.from_view(view), 200)
     messages._download(decode_text(data)[:120], "a/b", 1)
