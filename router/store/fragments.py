@@ -38,7 +38,7 @@ def column_names(cls: Any) -> tuple[str, ...]:
 
 
 def model_values(instance: Any) -> dict[str, object]:
-    """Returns the values of a model for the parameters of `{values:Model}` or `{rows:Model}`."""
+    """Returns the values of a model by column, for the parameters of a statement."""
     cls: Any = type(instance)
     return dict(zip(column_names(cls), _getter(cls)(instance), strict=True))
 

@@ -106,7 +106,7 @@ class UserService:
                 timezone=None if clear_timezone else new_timezone or user.timezone,
                 disabled_at=user.disabled_at if disabled is None else (user.disabled_at or now) if disabled else None,
             )
-            await _update(transaction, changed)
+            await transaction.execute("user_update", **model_values(changed))
             if password_hash or disabled:
                 await transaction.execute("session_delete_by_user", user_id=user.id)
             revoked = await _revoke_keys(transaction, user, now) if disabled else 0
@@ -147,19 +147,6 @@ async def insert_user(transaction: QueryExecutor, user: User) -> None:
 
 def email_in_use() -> Refused:
     return Refused("conflict", "This email address is already in use", "email")
-
-
-async def _update(transaction: QueryExecutor, user: User) -> None:
-    await transaction.execute(
-        "user_update",
-        id=user.id,
-        workspace_id=user.workspace_id,
-        name=user.name,
-        role=user.role,
-        password_hash=user.password_hash,
-        timezone=user.timezone,
-        disabled_at=user.disabled_at,
-    )
 
 
 async def _revoke_keys(transaction: QueryExecutor, user: User, now: Micros) -> int:

@@ -28,6 +28,7 @@ from router.dns.verification import VerificationMode, VerificationResult, check_
 from router.dns.verification_state import Change, VerificationState
 from router.model import Actor, Domain, Micros
 from router.store.database import Database, QueryExecutor, fetch_models
+from router.store.fragments import model_values
 
 TOKEN_BYTES = 20  # the token of another workspace cannot be guessed
 MAX_CONCURRENT_CHECKS = 8  # in one batch of rechecks
@@ -140,7 +141,7 @@ class DomainCheckService:
             if other is not None and outcome.change == "verified":
                 await self._revoke(transaction, other, now)
             updated = self._apply_outcome(current, result, outcome, now, notify=actor is None)
-            await _update_domain(transaction, updated)
+            await transaction.execute("domain_record_check", **model_values(updated))
             if outcome.status != current.status:
                 await transaction.execute("routing_increment_version")
                 await audit.record(
@@ -181,22 +182,20 @@ class DomainCheckService:
             f"{domain.name} is no longer verified in this workspace: another workspace has verified it by its TXT "
             "record and now receives its mail. Existing tickets stay in this workspace."
         )
-        await _update_domain(
-            transaction,
-            replace(
-                domain,
-                status="pending_verification",
-                token=new_token(),
-                records="[]",
-                verified_at=None,
-                checked_at=None,
-                misses=0,
-                missing_since=None,
-                next_check_at=now + self._policy.recheck_interval,
-                alert=alert,
-                alert_at=now,
-            ),
+        revoked = replace(
+            domain,
+            status="pending_verification",
+            token=new_token(),
+            records="[]",
+            verified_at=None,
+            checked_at=None,
+            misses=0,
+            missing_since=None,
+            next_check_at=now + self._policy.recheck_interval,
+            alert=alert,
+            alert_at=now,
         )
+        await transaction.execute("domain_record_check", **model_values(revoked))
         system = Actor(domain.workspace_id, "admin")
         await audit.record(transaction, system, now, "domain.lose", domain.id, domain=domain.name)
         log.warning("domain.ownership_lost", domain=domain.name, domain_id=domain.id)
@@ -250,23 +249,6 @@ def domain_taken_message(name: str) -> str:
     return (
         f"{name} is active in another workspace: to take it over, publish this workspace's TXT record, remove every "
         f"other {TXT_PREFIX.rstrip('=')} record of that name, then verify the domain again"
-    )
-
-
-async def _update_domain(transaction: QueryExecutor, domain: Domain) -> None:
-    await transaction.execute(
-        "domain_record_check",
-        id=domain.id,
-        token=domain.token,
-        records=domain.records,
-        checked_at=domain.checked_at,
-        status=domain.status,
-        verified_at=domain.verified_at,
-        misses=domain.misses,
-        missing_since=domain.missing_since,
-        next_check_at=domain.next_check_at,
-        alert=domain.alert,
-        alert_at=domain.alert_at,
     )
 
 
