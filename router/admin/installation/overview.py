@@ -182,16 +182,15 @@ class OverviewService:
         counts = [*(row["scanned"] for row in messages), *tickets_by_day.values(), *dead_by_day.values()]
         return _MonthStatistics(days, claim, resolve, delivery, max(counts) >= MAX_COUNTED)
 
+    async def _read_sample(self, query: str, workspace_id: str, since: str, count: int) -> Sequence[Row]:
+        return await self._database.fetch_all(
+            query, workspace_id=workspace_id, since=since, every=sample_step(count), limit=2 * SAMPLE_SIZE
+        )
+
     async def _read_ticket_durations(
         self, workspace_id: str, since: str, count: int
     ) -> tuple[DurationStatistics, DurationStatistics]:
-        rows = await self._database.fetch_all(
-            "overview_ticket_times",
-            workspace_id=workspace_id,
-            since=f"ticket_{since}",
-            every=sample_step(count),
-            limit=2 * SAMPLE_SIZE,
-        )
+        rows = await self._read_sample("overview_ticket_times", workspace_id, f"ticket_{since}", count)
         claims, resolutions = [], []
         for row in rows:
             # Setting the status `in_progress` can assign a ticket without a `claimed` event.
@@ -203,13 +202,7 @@ class OverviewService:
         return duration_statistics(claims, 0.9), duration_statistics(resolutions, 0.9)
 
     async def _read_delivery_durations(self, workspace_id: str, since: str, count: int) -> DurationStatistics:
-        rows = await self._database.fetch_all(
-            "overview_delivery_times",
-            workspace_id=workspace_id,
-            since=f"dlv_{since}",
-            every=sample_step(count),
-            limit=2 * SAMPLE_SIZE,
-        )
+        rows = await self._read_sample("overview_delivery_times", workspace_id, f"dlv_{since}", count)
         return duration_statistics(
             [max(0, row["delivered_at"] - row["created_at"]) for row in rows if row["delivered_at"] is not None], 0.95
         )
