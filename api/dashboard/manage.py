@@ -68,6 +68,19 @@ def confirmation_page(
     return manage_page(visit, "confirm.html", question, **context)
 
 
+def removal_page(visit: Visit, noun: str, name: str, path: str, consequences: Iterable[str], **fields: str) -> HtmlPage:
+    """Returns the confirmation page for removing the object at `path`."""
+    return confirmation_page(
+        visit,
+        f"Remove {name}?",
+        consequences,
+        action=f"{path}/delete",
+        label=f"Remove {noun}",
+        cancel_path=path,
+        **fields,
+    )
+
+
 async def list_domains(visit: Visit) -> Sequence[Domain]:
     """Returns the newest 200 domains, sorted by name."""
     batch = await visit.services.domains.list(visit.actor, limit=MAX_LIMIT)

@@ -66,14 +66,11 @@ async def send_test_email(visit: Visit) -> Redirect:
 
 async def confirm_delete(visit: Visit) -> HtmlPage:
     alias = await visit.services.aliases.get(visit.actor, visit.path_params["id"])
-    path = f"/manage/aliases/{alias.id}"
     consequences = [
         "Mail to this address is then rejected, or goes to the catch-all alias of the domain if there is one.",
         "Existing tickets are kept.",
     ]
-    return manage.confirmation_page(
-        visit, f"Remove {alias.email}?", consequences, action=f"{path}/delete", label="Remove alias", cancel_path=path
-    )
+    return manage.removal_page(visit, "alias", alias.email, f"/manage/aliases/{alias.id}", consequences)
 
 
 async def delete(visit: Visit) -> Redirect:

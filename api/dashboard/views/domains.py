@@ -41,20 +41,12 @@ async def set_mx_upstream(visit: Visit) -> Redirect:
 
 async def confirm_delete(visit: Visit) -> HtmlPage:
     view = await visit.services.domains.get(visit.actor, visit.path_params["id"])
-    name, count, path = view.domain.name, view.alias_count, f"/manage/domains/{view.domain.id}"
+    name, count = view.domain.name, view.alias_count
     consequences = [f"Mail to {name} is then rejected. Existing tickets are kept."]
     if count:
         consequences.append("Its alias is removed too." if count == 1 else f"Its {count} aliases are removed too.")
     force = {"force": "true"} if count else {}
-    return manage.confirmation_page(
-        visit,
-        f"Remove {name}?",
-        consequences,
-        action=f"{path}/delete",
-        label="Remove domain",
-        cancel_path=path,
-        **force,
-    )
+    return manage.removal_page(visit, "domain", name, f"/manage/domains/{view.domain.id}", consequences, **force)
 
 
 async def delete(visit: Visit) -> Redirect:

@@ -65,21 +65,13 @@ async def set_disabled(visit: Visit) -> Redirect:
 
 async def confirm_delete(visit: Visit) -> HtmlPage:
     user = await visit.services.users.get(visit.actor, visit.path_params["id"])
-    path = f"/manage/users/{user.id}"
     consequences = [
         "The user's sessions end and their API keys are deleted immediately. "
         "Their unresolved tickets become unassigned."
     ]
     if user.id == visit.actor.user_id:
         consequences.append("This is your own account: you will be signed out.")
-    return manage.confirmation_page(
-        visit,
-        f"Remove {user.name or user.email}?",
-        consequences,
-        action=f"{path}/delete",
-        label="Remove user",
-        cancel_path=path,
-    )
+    return manage.removal_page(visit, "user", user.name or user.email, f"/manage/users/{user.id}", consequences)
 
 
 async def delete(visit: Visit) -> Redirect:
