@@ -7,11 +7,24 @@ import pytest
 
 from tests.integration.smtp.test_deadlines import start_data
 from tests.support.smtp import RawSmtp
-from tests.support.smtp_doubles import running_server
+from tests.support.smtp_doubles import RunningSmtpServer, running_server
 from tests.support.waiting import wait_until
 
 LONG = timedelta(seconds=20)
 NOW = timedelta(0)
+
+
+async def start_mail(server: RunningSmtpServer) -> RawSmtp:
+    client = await RawSmtp.connect(server.host, server.port)
+    await client.command("EHLO client.test", 250)
+    await client.command("MAIL FROM:<a@client.test>", 250)
+    return client
+
+
+async def start_drain(server: RunningSmtpServer, grace: timedelta) -> "asyncio.Future[None]":
+    draining = asyncio.ensure_future(server.server.drain(grace))
+    await wait_until(lambda: not server.server.addresses, "the server drains")
+    return draining
 
 
 async def test_idle_sessions_close_and_new_connections_are_refused() -> None:
@@ -31,8 +44,7 @@ async def test_idle_sessions_close_and_new_connections_are_refused() -> None:
 async def test_running_mail_completes_before_the_session_ends() -> None:
     async with running_server() as server:
         client = await start_data(server)
-        draining = asyncio.ensure_future(server.server.drain(LONG))
-        await wait_until(lambda: not server.server.addresses, "the server drains")
+        draining = await start_drain(server, LONG)
         await client.send_bytes(b"x\r\n.\r\n")
         assert (await client.read_reply()).code == 250
         assert str(await client.read_reply()).startswith("421 4.3.2")
@@ -44,11 +56,8 @@ async def test_running_mail_completes_before_the_session_ends() -> None:
 
 async def test_mail_between_its_commands_continues() -> None:
     async with running_server() as server:
-        client = await RawSmtp.connect(server.host, server.port)
-        await client.command("EHLO client.test", 250)
-        await client.command("MAIL FROM:<a@client.test>", 250)
-        draining = asyncio.ensure_future(server.server.drain(LONG))
-        await wait_until(lambda: not server.server.addresses, "the server drains")
+        client = await start_mail(server)
+        draining = await start_drain(server, LONG)
         await client.command("RCPT TO:<support@example.com>", 250)
         assert (await client.data(b"x\r\n")).code == 250
         assert str(await client.read_reply()).startswith("421 4.3.2")
@@ -73,8 +82,7 @@ async def test_commit_may_finish_after_the_grace_period() -> None:
         client = await start_data(server)
         await client.send_bytes(b"x\r\n.\r\n")
         await server.mails.accept_started.wait()
-        draining = asyncio.ensure_future(server.server.drain(NOW))
-        await wait_until(lambda: not server.server.addresses, "the server drains")
+        draining = await start_drain(server, NOW)
         await asyncio.wait([draining], timeout=0.05)
         assert not draining.done()
         server.mails.gate.set()
@@ -99,9 +107,7 @@ async def test_hanging_commit_does_not_block_shutdown() -> None:
 
 async def test_slow_recipient_after_the_grace_period() -> None:
     async with running_server() as server:
-        client = await RawSmtp.connect(server.host, server.port)
-        await client.command("EHLO client.test", 250)
-        await client.command("MAIL FROM:<a@client.test>", 250)
+        client = await start_mail(server)
         server.recipients.gate = asyncio.Event()
         await client.send_line("RCPT TO:<support@example.com>")
         await wait_until(lambda: bool(server.recipients.queries), "the recipient is resolved")

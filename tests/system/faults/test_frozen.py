@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 
 from tests.support.postgres import PostgresServer, open_connection
+from tests.support.process import Program
 from tests.support.stores import sqlite_database
 from tests.system.crash.system_under_test import SystemUnderTest, poll_until, system_under_test
 
@@ -64,13 +65,22 @@ class StatusClient:
             return response.status
 
 
-async def test_postgresql_hangs(stoppable_postgres: Callable[[], PostgresServer], tmp_path: Path) -> None:
+@asynccontextmanager
+async def started_system(
+    kind: str, folder: Path, server: Callable[[], PostgresServer], role: str = "api", **settings: object
+) -> AsyncIterator[tuple[SystemUnderTest, Program, StatusClient]]:
+    """A system, its running program, and a client with the key of an administrator."""
     async with (
-        system_under_test("postgres", tmp_path, stoppable_postgres, settings=SETTINGS) as system,
+        system_under_test(kind, folder, server, settings={**SETTINGS, **settings}) as system,
         aiohttp.ClientSession(timeout=CLIENT_TIMEOUT) as session,
     ):
-        program = await system.start("api")
-        client = await new_admin(system, session)
+        program = await system.start(role)
+        (key,) = (await system.add_users(1, "admin")).values()
+        yield system, program, StatusClient(session, system.api_addresses()[-1], key)
+
+
+async def test_postgresql_hangs(stoppable_postgres: Callable[[], PostgresServer], tmp_path: Path) -> None:
+    async with started_system("postgres", tmp_path, stoppable_postgres) as (_, program, client):
         assert await client.get("/api/domains") == 200
         await stoppable_postgres().pause()
         # The second round meets the pool that the first one left behind.
@@ -134,13 +144,8 @@ async def test_a_stop_logs_and_abandons_the_step_that_hangs(
 
 async def test_sqlite_is_locked_by_another_process(tmp_path: Path) -> None:
     """Write requests get a response after the request timeout instead of waiting for the lock."""
-    settings = {**SETTINGS, "database.busy_timeout": "1h"}
-    async with (
-        system_under_test("sqlite", tmp_path, no_server, settings=settings) as system,
-        aiohttp.ClientSession(timeout=CLIENT_TIMEOUT) as session,
-    ):
-        program = await system.start("api")
-        client = await new_admin(system, session)
+    async with started_system("sqlite", tmp_path, no_server, **{"database.busy_timeout": "1h"}) as found:
+        system, program, client = found
         assert await client.get("/api/domains") == 200
 
         async def is_last_use_written() -> bool:
@@ -162,15 +167,12 @@ async def test_sqlite_is_locked_by_another_process(tmp_path: Path) -> None:
 @pytest.mark.parametrize("role", ["api", "serve"])
 async def test_a_stop_ends_while_sqlite_is_locked(tmp_path: Path, role: str) -> None:
     async with (
-        system_under_test("sqlite", tmp_path, no_server, settings=SETTINGS) as system,
-        aiohttp.ClientSession(timeout=CLIENT_TIMEOUT) as session,
+        started_system("sqlite", tmp_path, no_server, role) as (_, program, client),
+        locked_database(tmp_path / "emailrouter.db"),
     ):
-        program = await system.start(role)
-        client = await new_admin(system, session)
-        async with locked_database(tmp_path / "emailrouter.db"):
-            assert await client.post(*WRITES[0]) == 503
-            assert await program.terminate() == 0
-            assert program.log_events("stopped")
+        assert await client.post(*WRITES[0]) == 503
+        assert await program.terminate() == 0
+        assert program.log_events("stopped")
 
 
 def handles_signal(pid: int, number: signal.Signals) -> bool:
@@ -181,12 +183,6 @@ def handles_signal(pid: int, number: signal.Signals) -> bool:
 
 def no_server() -> PostgresServer:
     raise AssertionError("SQLite needs no server")
-
-
-async def new_admin(system: SystemUnderTest, session: aiohttp.ClientSession) -> StatusClient:
-    """Adds an administrator and returns a client with the administrator's key for the program started last."""
-    (key,) = (await system.add_users(1, "admin")).values()
-    return StatusClient(session, system.api_addresses()[-1], key)
 
 
 @asynccontextmanager
