@@ -1,7 +1,6 @@
 """The data model as frozen dataclasses.
 
-Field names are column names: `router.store.fragments` writes the column lists of the queries. Times are microseconds
-since the epoch (`Micros`). A missing text of a message, such as its subject, is `""`.
+Field names are column names (`router.store.fragments`). A missing text of a message, such as its subject, is `""`.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from typing import Literal, get_args
 
 from router.choice import Choice
 
-Micros = int
+Micros = int  # since the epoch
 
 Role = Literal["admin", "agent", "viewer"]
 DomainStatus = Literal["pending_verification", "active"]
