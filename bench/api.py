@@ -194,7 +194,7 @@ async def print_plans(dataset: Dataset) -> None:
 
 
 async def explain(database: SqliteDatabase | PostgresDatabase, name: str, values: dict[str, object]) -> list[str]:
-    query = catalog.load_catalog()[name]
+    query = catalog.load_catalog().select(name, values)
     if isinstance(database, SqliteDatabase):
         async with database.raw_transaction() as session:
             rows = await session.execute_fetchall(f"EXPLAIN QUERY PLAN {query.sqlite}", values)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from api.dashboard.change_feed import newest_id
 from api.dashboard.page import Visit
-from router.admin.tickets.tickets import TicketFilter
+from router.filters import DeliveryFilter, TicketFilter
 from router.model import Alias, Delivery, Ticket
 
 
@@ -41,5 +41,5 @@ async def find_latest_message(visit: Visit, alias: Alias) -> LatestMessage:
     if not tickets:
         return LatestMessage(newest)
     ticket = tickets[0]
-    deliveries = (await visit.services.deliveries.list(visit.actor, ticket_id=ticket.id, limit=1)).items
+    deliveries = (await visit.services.deliveries.list(visit.actor, DeliveryFilter(ticket_id=ticket.id), limit=1)).items
     return LatestMessage(newest, ticket, deliveries[0] if deliveries else None)

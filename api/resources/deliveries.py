@@ -11,19 +11,14 @@ from api.schema.deliveries import (
     Replay,
     Replayed,
 )
-from api.schema.shape import EmptyBody, NoQuery
+from api.schema.shape import EmptyBody, NoQuery, PageParameters
+from router.filters import DeliveryFilter
 
 
-async def list_page(call: Call[EmptyBody, DeliveryListParameters]) -> DeliveryList:
+async def list_page(call: Call[EmptyBody, PageParameters]) -> DeliveryList:
     query = call.query
-    page = await call.services.deliveries.list(
-        call.actor,
-        state=query.state,
-        integration_id=query.integration_id,
-        ticket_id=query.ticket_id,
-        limit=query.limit,
-        cursor=query.cursor,
-    )
+    delivery_filter = DeliveryFilter.from_query(query.model_dump(by_alias=True))
+    page = await call.services.deliveries.list(call.actor, delivery_filter, limit=query.limit, cursor=query.cursor)
     return DeliveryList(
         deliveries=[DeliveryAnswer.from_model(delivery) for delivery in page.items], next_cursor=page.next_cursor
     )

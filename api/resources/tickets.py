@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from api.route import Call, Route
 from api.schema.shape import EmptyBody, NoQuery, PageParameters
 from api.schema.tickets import (
@@ -19,31 +21,19 @@ from api.schema.tickets import (
     TicketMessages,
     TicketResolved,
 )
-from router.admin.paging import Page
-from router.admin.tickets.tickets import TicketFilter
-from router.model import Ticket
+from router.filters import TicketFilter
 
 
-async def list_page(call: Call[EmptyBody, TicketListParameters]) -> TicketList:
-    query = call.query
-    ticket_filter = TicketFilter(status=query.status, assigned_to=query.assigned_to, alias_id=query.alias_id, q=query.q)
-    return _ticket_list(
-        await call.services.tickets.list(call.actor, ticket_filter, limit=query.limit, cursor=query.cursor)
-    )
+async def list_page(call: Call[EmptyBody, PageParameters]) -> TicketList:
+    return await _list(call, _requested_filter(call))
 
 
-async def list_mine(call: Call[EmptyBody, MyTicketListParameters]) -> TicketList:
-    query = call.query
-    return _ticket_list(
-        await call.services.tickets.list_assigned(
-            call.actor, status=query.status, limit=query.limit, cursor=query.cursor
-        )
-    )
+async def list_mine(call: Call[EmptyBody, PageParameters]) -> TicketList:
+    return await _list(call, replace(_requested_filter(call), assigned_to=call.actor.user_id or ""))
 
 
 async def list_unassigned(call: Call[EmptyBody, PageParameters]) -> TicketList:
-    query = call.query
-    return _ticket_list(await call.services.tickets.list_unassigned(call.actor, limit=query.limit, cursor=query.cursor))
+    return await _list(call, TicketFilter(unassigned=True))
 
 
 async def show(call: Call[EmptyBody, NoQuery]) -> TicketDetail:
@@ -84,7 +74,13 @@ async def delete(call: Call[EmptyBody, NoQuery]) -> None:
     await call.services.tickets.delete(call.actor, call.ids["id"])
 
 
-def _ticket_list(page: Page[Ticket]) -> TicketList:
+def _requested_filter(call: Call[EmptyBody, PageParameters]) -> TicketFilter:
+    return TicketFilter.from_query(call.query.model_dump(by_alias=True))
+
+
+async def _list(call: Call[EmptyBody, PageParameters], ticket_filter: TicketFilter) -> TicketList:
+    query = call.query
+    page = await call.services.tickets.list(call.actor, ticket_filter, limit=query.limit, cursor=query.cursor)
     return TicketList(tickets=[TicketAnswer.from_model(ticket) for ticket in page.items], next_cursor=page.next_cursor)
 
 

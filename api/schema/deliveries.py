@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Self
 
-from api.schema.shape import Answer, Body, NextCursor, PageParameters, Time, documented
+from api.schema.shape import Answer, Body, NextCursor, Time, documented, filter_parameters
 from router.admin.routes.deliveries import DeliveryView
-from router.model import DELIVERY_STATE, REPLAYABLE_STATE, Attempt, Delivery, DeliveryState
-
-DeliveryStateName = Annotated[str, documented(DELIVERY_STATE)]
+from router.filters import DeliveryFilter
+from router.model import REPLAYABLE_STATE, Attempt, Delivery, DeliveryState
 
 
 class DeliveryAnswer(Answer):
@@ -103,12 +102,9 @@ class DeliveryDetail(DeliveryAnswer):
         )
 
 
-class DeliveryListParameters(PageParameters):
-    """Parameters of the list of deliveries."""
-
-    state: DeliveryStateName | None = None
-    integration_id: str | None = None
-    ticket_id: str | None = None
+DeliveryListParameters = filter_parameters(
+    "DeliveryListParameters", "Parameters of the list of deliveries.", DeliveryFilter
+)
 
 
 class Replay(Body):

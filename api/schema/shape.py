@@ -6,16 +6,26 @@ models only document them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    WithJsonSchema,
+    create_model,
+)
 from pydantic.alias_generators import to_camel
 
 from router.admin.paging import DEFAULT_LIMIT, MAX_LIMIT
 from router.choice import Choice
 from router.errors import ErrorCode, Refused
+from router.filters import ListFilter
 from router.model import Micros
 
 _LAST = 253402300799  # 9999-12-31T23:59:59Z
@@ -114,6 +124,25 @@ class PageParameters(QueryParameters):
         json_schema_extra={"minimum": 1, "maximum": MAX_LIMIT},
     )
     cursor: str | None = Field(default=None, description="`nextCursor` of the previous page.")
+
+
+def filter_parameters(
+    name: str, description: str, list_filter: type[ListFilter], *, without: Collection[str] = ()
+) -> type[PageParameters]:
+    """Builds the parameters of a list with the criteria of a filter, except those in `without`."""
+    criteria: Any = {
+        field: (
+            str | None,
+            Field(
+                default=None,
+                description=criterion.help,
+                json_schema_extra=None if criterion.choice is None else {"enum": list(criterion.choice.values)},
+            ),
+        )
+        for field, criterion in list_filter.criteria().items()
+        if field not in without
+    }
+    return create_model(name, __base__=PageParameters, __doc__=description, **criteria)
 
 
 M = TypeVar("M", Body, QueryParameters)

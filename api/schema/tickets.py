@@ -8,9 +8,10 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import Field
 
 from api.schema.deliveries import DeliveryAnswer
-from api.schema.shape import Answer, Body, Id, NextCursor, PageParameters, Time, documented
+from api.schema.shape import Answer, Body, Id, NextCursor, Time, documented, filter_parameters
 from router.admin.tickets.conversation import MessageView, TicketView
 from router.admin.tickets.messages import Trace
+from router.filters import TicketFilter
 from router.mail.contents import Attachment, NamedMailbox
 from router.model import TICKET_STATUS, ActorType, Ticket, TicketEvent, TicketEventType, TicketStatus
 
@@ -266,25 +267,13 @@ class TicketResolved(Answer):
         return cls(id=ticket.id, status=ticket.status, resolved_at=ticket.resolved_at)
 
 
-class TicketListParameters(PageParameters):
-    """Parameters of the list of all tickets."""
-
-    codes: ClassVar = {"status": "invalid_status"}
-    status: TicketStatusName | None = None
-    assigned_to: str | None = None
-    alias_id: str | None = None
-    q: str | None = Field(
-        default=None,
-        description="Words of sender, subject, text or attachment names (the last one may be a prefix), "
-        "or a ticket number.",
-    )
-
-
-class MyTicketListParameters(PageParameters):
-    """Parameters of the list of tickets assigned to the authenticated user."""
-
-    codes: ClassVar = {"status": "invalid_status"}
-    status: TicketStatusName | None = None
+TicketListParameters = filter_parameters("TicketListParameters", "Parameters of the list of all tickets.", TicketFilter)
+MyTicketListParameters = filter_parameters(
+    "MyTicketListParameters",
+    "Parameters of the list of tickets assigned to the authenticated user.",
+    TicketFilter,
+    without={"assigned_to"},
+)
 
 
 class Assign(Body):

@@ -9,8 +9,9 @@ import click
 from api.schema.deliveries import DeliveryAnswer, DeliveryDetail, Replayed
 from emailrouter.cli.context import CommandContext, WorkspaceGroup, to_json, with_context
 from emailrouter.cli.paging import Paging, paging_options, to_rows
-from emailrouter.cli.parameters import ChoiceType
-from router.model import DELIVERY_STATE, REPLAYABLE_STATE
+from emailrouter.cli.parameters import ChoiceType, FilterOptions, filter_options
+from router.filters import DeliveryFilter
+from router.model import REPLAYABLE_STATE
 
 _COLUMNS = {
     "id": "id",
@@ -29,33 +30,12 @@ def group() -> None:
 
 
 @group.command("list")
-@click.option("--state", type=ChoiceType(DELIVERY_STATE), help="Only deliveries in this state.")
-@click.option("--integration", metavar="NAME|ID", help="Only deliveries to this integration.")
-@click.option("--ticket", metavar="TICKET", help="Only deliveries of this ticket.")
+@filter_options(DeliveryFilter)
 @paging_options
 @with_context()
-async def list_command(
-    context: CommandContext,
-    *,
-    state: str | None,
-    integration: str | None,
-    ticket: str | None,
-    paging: Paging,
-) -> None:
+async def list_command(context: CommandContext, *, filters: FilterOptions[DeliveryFilter], paging: Paging) -> None:
     """List the deliveries, newest first."""
-    integration_id = (
-        None if integration is None else await context.lookup.find_integration_id(context.actor, integration)
-    )
-    ticket_id = None if ticket is None else await context.lookup.find_ticket_id(context.actor, ticket)
-    page = await paging.collect(
-        partial(
-            context.services.deliveries.list,
-            context.actor,
-            state=state,
-            integration_id=integration_id,
-            ticket_id=ticket_id,
-        )
-    )
+    page = await paging.collect(partial(context.services.deliveries.list, context.actor, await filters.read(context)))
     names = await context.display_names(delivery.integration_id for delivery in page.items)
     context.print_list("deliveries", to_rows(page, DeliveryAnswer.from_model), _COLUMNS, integrationId=names)
 

@@ -1,12 +1,32 @@
-"""Types of options and arguments that are derived from declarations of the core."""
+"""Types and options of commands that are derived from declarations of the core."""
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast
 
 import click
 
+from emailrouter.cli.context import CommandContext
+from router import ids
+from router.admin.lookup import LookupService
 from router.choice import Choice
+from router.filters import ListFilter
+from router.model import Actor
+
+L = TypeVar("L", bound=ListFilter)
+F = TypeVar("F", bound=Callable[..., Any])
+
+# For each type of id: what an option accepts, and how the id is found.
+_LOOKUPS: Mapping[ids.Prefix, tuple[str, Callable[[LookupService, Actor, str], Awaitable[str]]]] = {
+    "user": ("EMAIL|ID", LookupService.find_user_id),
+    "alias": ("ADDRESS|ID", LookupService.find_alias_id),
+    "int": ("NAME|ID", LookupService.find_integration_id),
+    "ticket": ("TICKET", LookupService.find_ticket_id),
+}
+_OPTION_NAMES = {"q": ("--search", "-q")}
 
 
 class ChoiceType(click.Choice[Any]):
@@ -18,3 +38,44 @@ class ChoiceType(click.Choice[Any]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         return super().convert(self._synonyms.get(value, value), param, ctx)
+
+
+@dataclass(frozen=True, slots=True)
+class FilterOptions(Generic[L]):
+    """The options of a command that filter a list. `values` has the given texts by field name."""
+
+    list_filter: type[L]
+    values: Mapping[str, str | None]
+
+    async def read(self, context: CommandContext) -> L:
+        """Returns the filter. Looks up the objects that options name. Raises `Refused`."""
+        found: dict[str, Any] = dict(self.values)
+        for name, criterion in self.list_filter.criteria().items():
+            text = found[name]
+            if text is not None and criterion.refers_to is not None:
+                find_id = _LOOKUPS[criterion.refers_to][1]
+                found[name] = await find_id(context.lookup, context.actor, text)
+        return self.list_filter(**found)
+
+
+def filter_options(list_filter: type[ListFilter]) -> Callable[[F], F]:
+    """Adds an option for each criterion of a filter. The command receives a `FilterOptions` as `filters`."""
+    criteria = list_filter.criteria()
+
+    def decorate(function: F) -> F:
+        @functools.wraps(function)
+        def command(*args: Any, **kwargs: Any) -> Any:
+            values = {name: kwargs.pop(name) for name in criteria}
+            return function(*args, filters=FilterOptions(list_filter, values), **kwargs)
+
+        for name, criterion in reversed(list(criteria.items())):
+            names = _OPTION_NAMES.get(name) or (f"--{name.removesuffix('_id').replace('_', '-')}",)
+            if criterion.choice is not None:
+                option = click.option(*names, name, type=ChoiceType(criterion.choice), help=criterion.help)
+            else:
+                metavar = "TEXT" if criterion.refers_to is None else _LOOKUPS[criterion.refers_to][0]
+                option = click.option(*names, name, metavar=metavar, help=criterion.help)
+            option(command)
+        return cast("F", command)
+
+    return decorate

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 import click
@@ -14,19 +16,17 @@ from emailrouter.cli import console
 from emailrouter.cli.context import (
     CommandContext,
     WorkspaceGroup,
-    collect_pages,
     confirm,
     confirmation_option,
-    paging_options,
     to_json,
-    to_rows,
     with_context,
 )
-from emailrouter.cli.parameters import ChoiceType
-from router.admin.tickets.tickets import TicketFilter
+from emailrouter.cli.paging import Paging, paging_options, to_rows
+from emailrouter.cli.parameters import ChoiceType, FilterOptions, filter_options
 from router.channels import CHANNELS
 from router.dispatch.ticket_notification import NotificationPreview
 from router.errors import Refused
+from router.filters import TicketFilter
 from router.model import TICKET_STATUS
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -75,49 +75,18 @@ async def _act_as(context: CommandContext, acting: str | None) -> CommandContext
 
 
 @group.command("list")
-@click.option("--status", type=_STATUS, help="Only tickets with this status.")
-@click.option("--assigned-to", metavar="EMAIL|ID", help="Only tickets assigned to this user.")
-@click.option("--alias", metavar="ADDRESS|ID", help="Only tickets of this alias.")
-@click.option(
-    "--search",
-    "-q",
-    metavar="TEXT",
-    help="Only tickets with these words (the last one may be a prefix) in sender, subject, text or attachment names, "
-    "or this number.",
-)
+@filter_options(TicketFilter)
 @click.option("--unassigned", is_flag=True, help="Only unassigned tickets that are not resolved.")
 @paging_options
 @with_context()
 async def list_command(
-    context: CommandContext,
-    *,
-    status: str | None,
-    assigned_to: str | None,
-    alias: str | None,
-    search: str | None,
-    unassigned: bool,
-    limit: int | None,
-    cursor: str | None,
+    context: CommandContext, *, filters: FilterOptions[TicketFilter], unassigned: bool, paging: Paging
 ) -> None:
     """List the tickets, newest first."""
-    if unassigned and (status or assigned_to or alias or search):
-        raise click.UsageError("--unassigned cannot be combined with other filters")
-    filters = TicketFilter(
-        status=status,
-        assigned_to=None if assigned_to is None else await context.lookup.find_user_id(context.actor, assigned_to),
-        alias_id=None if alias is None else await context.lookup.find_alias_id(context.actor, alias),
-        q=search,
-    )
-    tickets = context.services.tickets
-    page = await collect_pages(
-        lambda n, c: (
-            tickets.list_unassigned(context.actor, limit=n, cursor=c)
-            if unassigned
-            else tickets.list(context.actor, filters, limit=n, cursor=c)
-        ),
-        limit=limit,
-        cursor=cursor,
-    )
+    ticket_filter = replace(await filters.read(context), unassigned=unassigned)
+    if unassigned and ticket_filter.assigned_to is not None:
+        raise click.UsageError("--unassigned cannot be combined with --assigned-to")
+    page = await paging.collect(partial(context.services.tickets.list, context.actor, ticket_filter))
     emails = await context.display_names(ticket.assigned_to for ticket in page.items)
     context.print_list("tickets", to_rows(page, TicketAnswer.from_model), _COLUMNS, assignedTo=emails)
 

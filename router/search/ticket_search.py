@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
 from router import ids
+from router.filters import TicketFilter
 from router.search.terms import SLOT_BITS, SearchQuery
 from router.store.database import Database, Row
 
@@ -39,18 +41,16 @@ class TicketSearch:
     """One search in one workspace."""
 
     def __init__(
-        self, database: Database, search_query: SearchQuery, list_query: str, filters: Mapping[str, object], limit: int
+        self, database: Database, workspace_id: str, search_query: SearchQuery, ticket_filter: TicketFilter, limit: int
     ) -> None:
-        """`list_query` is the name of the SQL query of the ticket list, `filters` its parameters."""
         self._database = database
         self._search_query = search_query
         self._index_parameter = search_query.to_json()
         self._uses_prefix = bool(search_query.prefix)
         self._match_counts = Counter[str]()  # scanned tickets that match, by part of the query
-        self._list_query = list_query
-        self._filters = filters
+        self._filters = {"workspace_id": workspace_id, **ticket_filter.parameters()}
         # The alias is the only filter that the index contains.
-        self._has_unindexed_filter = any(filters[name] is not None for name in ("status", "assigned_to"))
+        self._has_unindexed_filter = replace(ticket_filter, alias_id=None, q=None) != TicketFilter()
         self._limit = limit
         self._rows: list[Row] = []
         self._before = ""  # all tickets with this or a larger id have been searched
@@ -92,7 +92,7 @@ class TicketSearch:
 
     async def _scan_list(self, limit: int) -> bool:
         """Runs one list scan; returns False at the end of the list."""
-        rows = await self._database.fetch_all(self._list_query, **self._filters, before=self._before, limit=limit)
+        rows = await self._database.fetch_all("ticket_page", **self._filters, before=self._before, limit=limit)
         if not rows:
             return False
         ids_json = json.dumps([row["id"] for row in rows])
@@ -119,6 +119,7 @@ class TicketSearch:
         rows = await self._database.fetch_all(
             "search_range",
             **self._filters,
+            unindexed_filter=self._has_unindexed_filter,
             criteria=self._index_parameter,
             since=since_ms << SLOT_BITS,
             until=newest_ms + 1 << SLOT_BITS,

@@ -6,7 +6,8 @@ A file contains queries in this form:
     -- One domain of a workspace.
     SELECT {Domain} FROM domains WHERE id = :id AND workspace_id = :workspace_id;
 
-`{Domain}` stands for the columns of the model `Domain` (`fragments`). For PostgreSQL, named parameters (`:id`) become
+`{Domain}` stands for the columns of the model `Domain` (`fragments`), and `{if ...}` for an optional part (`variants`).
+A block `-- fragment: NAME` is text that queries include as `{NAME}`. For PostgreSQL, named parameters (`:id`) become
 `$1`, `$2`, ... A file `NAME.pg.sql` contains separate PostgreSQL texts for the queries that need them.
 """
 
@@ -15,12 +16,14 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 
 from router.store.fragments import expand
+from router.store.variants import Condition, find_conditions, select_parts
 
-_NAME_LINE = re.compile(r"^-- name: ([a-z0-9_]+)\s*$", re.MULTILINE)
+_NAME_LINE = re.compile(r"^-- (name|fragment): ([a-z0-9_]+)\s*$", re.MULTILINE)
+_FRAGMENT = re.compile(r"\{([a-z_]+)\}")
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z][a-z0-9_]*)")
 _RETURNS_ROWS = re.compile(r"^\s*(?:SELECT|VALUES|WITH|PRAGMA)\b|\bRETURNING\b", re.IGNORECASE)
 _COMMENT = re.compile(r"--[^\n]*")
@@ -40,19 +43,49 @@ class NamedQuery:
     returns_rows: bool
 
 
+@dataclass(frozen=True, slots=True)
+class VariableQuery:
+    """A statement with optional parts. The variants are built when they are first needed."""
+
+    name: str
+    sqlite: str
+    postgres: str
+    conditions: tuple[Condition, ...]
+    _built: dict[frozenset[Condition], NamedQuery] = field(default_factory=dict, compare=False)
+
+    def select(self, values: Mapping[str, object]) -> NamedQuery:
+        holding = frozenset([condition for condition in self.conditions if condition.holds(values)])
+        variant = self._built.get(holding)
+        if variant is None:
+            variant = build_query(self.name, select_parts(self.sqlite, holding), select_parts(self.postgres, holding))
+            self._built[holding] = variant
+        return variant
+
+
 class Catalog:
     """All queries by name."""
 
-    def __init__(self, queries: Mapping[str, NamedQuery]) -> None:
+    def __init__(self, queries: Mapping[str, NamedQuery | VariableQuery]) -> None:
         self._queries = dict(queries)
 
     def __getitem__(self, name: str) -> NamedQuery:
+        """Returns a query. If it has optional parts, returns the variant without values."""
+        return self.select(name, {})
+
+    def select(self, name: str, values: Mapping[str, object]) -> NamedQuery:
+        """Returns the variant of a query for the values of its parameters."""
         try:
-            return self._queries[name]
+            query = self._queries[name]
         except KeyError:
             raise KeyError(f"no query named {name!r} in router/store/queries") from None
+        return query if isinstance(query, NamedQuery) else query.select(values)
 
-    def __iter__(self) -> Iterator[NamedQuery]:
+    def conditions(self, name: str) -> tuple[Condition, ...]:
+        """Returns the conditions of the optional parts of a query."""
+        query = self._queries[name]
+        return () if isinstance(query, NamedQuery) else query.conditions
+
+    def __iter__(self) -> Iterator[NamedQuery | VariableQuery]:
         return iter(self._queries.values())
 
     def names(self) -> frozenset[str]:
@@ -64,36 +97,42 @@ def load_catalog() -> Catalog:
     """Loads all queries. Raises ValueError if a file is invalid."""
     shared: dict[str, str] = {}
     postgres: dict[str, str] = {}
+    fragments: dict[str, str] = {}
     folder = resources.files("router.store") / "queries"
     for file in sorted(folder.iterdir(), key=lambda f: f.name):
         if not file.name.endswith(".sql"):
             continue
-        for name, text in _parse_file(file.name, file.read_text(encoding="utf-8")):
-            known = postgres if file.name.endswith(".pg.sql") else shared
+        for kind, name, text in _parse_file(file.name, file.read_text(encoding="utf-8")):
+            known = fragments if kind == "fragment" else postgres if file.name.endswith(".pg.sql") else shared
             if name in known:
                 raise ValueError(f"{file.name}: query {name} is defined twice")
             known[name] = text
     orphans = postgres.keys() - shared.keys()
     if orphans:
         raise ValueError(f"queries in .pg.sql files without a shared text: {', '.join(sorted(orphans))}")
-    return Catalog(
-        {
-            name: build_query(name, expand(text, postgres=False), expand(postgres.get(name, text), postgres=True))
-            for name, text in shared.items()
-        }
-    )
+    return Catalog({name: _build(name, text, postgres.get(name, text), fragments) for name, text in shared.items()})
 
 
-def _parse_file(file: str, text: str) -> list[tuple[str, str]]:
+def _build(name: str, sqlite: str, postgres: str, fragments: Mapping[str, str]) -> NamedQuery | VariableQuery:
+    sqlite, postgres = (_FRAGMENT.sub(lambda match: fragments[match[1]], text) for text in (sqlite, postgres))
+    sqlite, postgres = expand(sqlite, postgres=False), expand(postgres, postgres=True)
+    conditions = tuple(dict.fromkeys([*find_conditions(sqlite), *find_conditions(postgres)]))
+    if conditions:
+        return VariableQuery(name, sqlite, postgres, conditions)
+    return build_query(name, select_parts(sqlite, frozenset()), select_parts(postgres, frozenset()))
+
+
+def _parse_file(file: str, text: str) -> list[tuple[str, str, str]]:
+    """Returns the kind (`name` or `fragment`), name and text of each block."""
     headers = list(_NAME_LINE.finditer(text))
-    queries = []
+    queries: list[tuple[str, str, str]] = []
     for header, next_header in zip(headers, [*headers[1:], None], strict=True):
         block = text[header.end() : next_header.start() if next_header else len(text)].strip()
         comment = block.splitlines()[0].removeprefix("--").strip() if block.startswith("--") else ""
         statement = _COMMENT.sub("", block).strip().rstrip(";").strip()
         if not statement or not (comment or file.endswith(".pg.sql")):
-            raise ValueError(f"{file}: {header.group(1)} needs a comment (`-- ...`) and a statement")
-        queries.append((header.group(1), statement))
+            raise ValueError(f"{file}: {header[2]} needs a comment (`-- ...`) and a statement")
+        queries.append((header[1], header[2], statement))
     return queries
 
 

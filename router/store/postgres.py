@@ -62,7 +62,7 @@ class PostgresExecutor:
         self._guard = guard
 
     async def fetch_all(self, query: str, /, **values: object) -> Sequence[Row]:
-        named_query = self._catalog[query]
+        named_query = self._catalog.select(query, values)
         with self._guard(self._connection):
             rows: Sequence[Row] = await self._connection.fetch(
                 named_query.postgres, *(values[name] for name in named_query.parameters)

@@ -80,7 +80,7 @@ class SqliteExecutor:
 
     async def fetch_all(self, query: str, /, **values: object) -> Sequence[Row]:
         with translate_errors():
-            return await self._connection.execute_fetchall(self._catalog[query].sqlite, values)  # type: ignore[return-value]  # sqlite3.Row has `keys` and `row[name]`
+            return await self._connection.execute_fetchall(self._catalog.select(query, values).sqlite, values)  # type: ignore[return-value]  # sqlite3.Row has `keys` and `row[name]`
 
     async def fetch_one(self, query: str, /, **values: object) -> Row | None:
         rows = await self.fetch_all(query, **values)

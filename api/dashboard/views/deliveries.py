@@ -8,6 +8,7 @@ from router.admin.installation.attention import MAX_COUNTED
 from router.admin.paging import MAX_LIMIT
 from router.admin.routes.deliveries import MAX_REPLAYED
 from router.errors import Refused
+from router.filters import DeliveryFilter
 from router.model import DELIVERY_STATE
 
 PER_PAGE = 50
@@ -40,12 +41,11 @@ async def show_activity(visit: Visit) -> HtmlPage:
 async def show_list(visit: Visit) -> HtmlPage:
     state = _requested_state(visit)
     integration_id = visit.query.get("integrationId", "") or None
+    delivery_filter = DeliveryFilter.from_query(
+        {"state": None if state == "all" else state, "integrationId": integration_id}
+    )
     batch = await visit.services.deliveries.list(
-        visit.actor,
-        state=None if state == "all" else state,
-        integration_id=integration_id,
-        limit=PER_PAGE,
-        cursor=visit.query.get("cursor"),
+        visit.actor, delivery_filter, limit=PER_PAGE, cursor=visit.query.get("cursor")
     )
     items = batch.items
     newest = await visit.services.integrations.list(visit.actor, limit=MAX_LIMIT)

@@ -15,6 +15,7 @@ from api.dashboard.change_feed import newest_id
 from api.dashboard.page import HtmlPage, PageRoute, Redirect, Visit
 from router.admin.paging import MAX_LIMIT
 from router.admin.tickets.timeline import MessageExcerpt, Timeline, TimelineEntry
+from router.filters import DeliveryFilter
 from router.mail.contents import Attachment
 from router.model import TicketEvent
 
@@ -56,7 +57,9 @@ async def show_ticket(visit: Visit) -> HtmlPage:
     context = {
         "ticket": ticket,
         "entries": entries,
-        "deliveries": await visit.services.deliveries.list(visit.actor, ticket_id=ticket.id, limit=MAX_LIMIT),
+        "deliveries": await visit.services.deliveries.list(
+            visit.actor, DeliveryFilter(ticket_id=ticket.id), limit=MAX_LIMIT
+        ),
         "is_older": before is not None,
         "reply_link": reply_link.build_mailto(timeline.reply_addresses, ticket.subject),
         "names": await display_names.resolve(visit, named_ids),

@@ -2,52 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from operator import itemgetter
 
 from api.dashboard import display_names, users
 from api.dashboard.change_feed import newest_id
 from api.dashboard.page import HtmlPage, NavLink, PageRoute, Visit
 from router.admin.paging import MAX_LIMIT
-from router.admin.paging import Page as ResultPage
-from router.admin.tickets.tickets import TicketFilter
-from router.model import TICKET_STATUS, Ticket
+from router.filters import TicketFilter, query_name
+from router.model import User
 
 PER_PAGE = 50
-_FILTER_PARAMETERS = ("q", "status", "assignedTo", "aliasId")
+
+
+@dataclass(frozen=True, slots=True)
+class FilterField:
+    """A field of the filter form. `options` has (value, label) pairs; None is a search field."""
+
+    name: str
+    label: str
+    value: str
+    options: list[tuple[str, str]] | None
 
 
 async def show_unassigned(visit: Visit) -> HtmlPage:
-    newest = await _newest_id(visit)
-    batch = await visit.services.tickets.list_unassigned(visit.actor, limit=PER_PAGE, cursor=visit.query.get("cursor"))
-    return await _list_page(visit, "Unassigned tickets", batch, newest)
+    return await _list_page(visit, "Unassigned tickets", TicketFilter(unassigned=True))
 
 
 async def show_mine(visit: Visit) -> HtmlPage:
-    filters = _requested_filters(visit, "q", "status", "aliasId")
-    newest = await _newest_id(visit)
-    ticket_filter = TicketFilter(
-        status=filters["status"], assigned_to=visit.actor.user_id or "", alias_id=filters["aliasId"], q=filters["q"]
-    )
-    return await _list_page(
-        visit, "My tickets", await _find_tickets(visit, ticket_filter), newest, **await _filter_context(visit, filters)
-    )
+    own = replace(_requested_filter(visit), assigned_to=visit.actor.user_id or "")
+    return await _list_page(visit, "My tickets", own, without={"assigned_to"})
 
 
 async def show_all(visit: Visit) -> HtmlPage:
-    filters = _requested_filters(visit, *_FILTER_PARAMETERS)
-    newest = await _newest_id(visit)
-    ticket_filter = TicketFilter(
-        status=filters["status"], assigned_to=filters["assignedTo"], alias_id=filters["aliasId"], q=filters["q"]
-    )
-    return await _list_page(
-        visit, "All tickets", await _find_tickets(visit, ticket_filter), newest, **await _filter_context(visit, filters)
-    )
+    return await _list_page(visit, "All tickets", _requested_filter(visit), without=())
 
 
-async def _find_tickets(visit: Visit, ticket_filter: TicketFilter) -> ResultPage[Ticket]:
-    return await visit.services.tickets.list(
-        visit.actor, ticket_filter, limit=PER_PAGE, cursor=visit.query.get("cursor")
-    )
+def _requested_filter(visit: Visit) -> TicketFilter:
+    """Returns the filter of the query string. A form also submits the fields that are empty."""
+    return TicketFilter.from_query({name: value.strip() or None for name, value in visit.query.items()})
 
 
 async def _newest_id(visit: Visit) -> str:
@@ -55,31 +49,47 @@ async def _newest_id(visit: Visit) -> str:
     return newest_id(await visit.services.tickets.list_newest_ids(visit.actor))
 
 
-def _requested_filters(visit: Visit, *names: str) -> dict[str, str | None]:
-    return {name: visit.query.get(name, "").strip() or None for name in names}
-
-
-async def _filter_context(visit: Visit, filters: dict[str, str | None]) -> dict[str, Any]:
+async def _filter_fields(
+    visit: Visit, ticket_filter: TicketFilter, workspace_users: Sequence[User], without: Collection[str]
+) -> list[FilterField]:
     aliases = await visit.services.aliases.list(visit.actor, limit=MAX_LIMIT)
-    return {
-        "filters": filters,
-        "aliases": sorted(aliases.items, key=lambda alias: alias.email),
-        "statuses": TICKET_STATUS.options(),
+    known = {
+        "user": [(user.id, user.name or user.email) for user in workspace_users],
+        "alias": sorted(((alias.id, alias.email) for alias in aliases.items), key=itemgetter(1)),
     }
+    return [
+        FilterField(
+            query_name(name),
+            criterion.label,
+            getattr(ticket_filter, name) or "",
+            known.get(criterion.refers_to or "") if criterion.choice is None else criterion.choice.options(),
+        )
+        for name, criterion in TicketFilter.criteria().items()
+        if name not in without
+    ]
 
 
-async def _list_page(visit: Visit, title: str, batch: ResultPage[Ticket], newest: str, **extra: Any) -> HtmlPage:
+async def _list_page(
+    visit: Visit, title: str, ticket_filter: TicketFilter, *, without: Collection[str] | None = None
+) -> HtmlPage:
+    """Shows a list with a form for all filters except those in `without`, or without a form for None."""
+    newest = await _newest_id(visit)
+    batch = await visit.services.tickets.list(
+        visit.actor, ticket_filter, limit=PER_PAGE, cursor=visit.query.get("cursor")
+    )
+    workspace_users = await users.list_users(visit)
+    form = [] if without is None else await _filter_fields(visit, ticket_filter, workspace_users, without)
     context = {
         "tickets": batch.items,
         "next_cursor": batch.next_cursor,
         "names": await display_names.resolve(visit, (ticket.assigned_to for ticket in batch.items)),
-        "users": await users.list_users(visit),
         "newest_id": newest,
-        "filters": {},
+        "filter_fields": form,
+        "filters": {each.name: each.value for each in form if each.value},
         "first_page": "cursor" not in visit.query,
         "path": visit.request.path,
     }
-    return HtmlPage("tickets.html", title, context | extra)
+    return HtmlPage("tickets.html", title, context)
 
 
 NAV_LINKS = (NavLink("Tickets", "/tickets", "viewer", 20),)

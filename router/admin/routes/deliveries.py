@@ -7,17 +7,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from router.admin import audit, paging, validation
+from router.admin import audit, validation
+from router.admin.fetch import fetch_by_id, fetch_page
 from router.admin.paging import DEFAULT_LIMIT, Page
 from router.clock import Clock
-from router.errors import Refused, not_found_error
-from router.model import DELIVERY_STATE, REPLAYABLE_STATE, Actor, Attempt, Delivery, Integration, Micros
+from router.errors import Refused
+from router.filters import DeliveryFilter
+from router.model import REPLAYABLE_STATE, Actor, Attempt, Delivery, Integration, Micros
 from router.ports import Waker
 from router.store.database import Database, QueryExecutor, Row, fetch_model, fetch_models, retry_on_conflict
 
 MAX_ATTEMPTS = 200
 # One transaction replays at most this many deliveries.
 MAX_REPLAYED = 10_000
+_ALL_DELIVERIES = DeliveryFilter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,40 +43,18 @@ class DeliveryService:
     async def list(
         self,
         actor: Actor,
+        delivery_filter: DeliveryFilter = _ALL_DELIVERIES,
         *,
-        state: str | None = None,
-        integration_id: str | None = None,
-        ticket_id: str | None = None,
         limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
     ) -> Page[Delivery]:
-        state_filter = None if state is None else DELIVERY_STATE.parse(state)
-        request = paging.page_request("dlv", limit, cursor)
-        if ticket_id is not None:
-            query = "delivery_page_by_ticket"
-        elif state_filter == "dead":
-            query = "delivery_page_dead" if integration_id is None else "delivery_page_dead_by_integration"
-        elif state_filter == "pending":
-            query = "delivery_page_pending"
-        elif integration_id is not None:
-            query = "delivery_page_by_integration"
-        else:
-            query = "delivery_page"
-        rows = await fetch_models(
-            self._database,
-            Delivery,
-            query,
-            workspace_id=actor.workspace_id,
-            state=state_filter,
-            integration_id=integration_id,
-            ticket_id=ticket_id,
-            before=request.before,
-            limit=request.row_limit,
+        """Lists deliveries, newest first."""
+        return await fetch_page(
+            self._database, actor, Delivery, "delivery_page", limit=limit, cursor=cursor, **delivery_filter.parameters()
         )
-        return request.to_page(rows, lambda delivery: delivery.id)
 
     async def get(self, actor: Actor, delivery_id: str) -> DeliveryView:
-        delivery = await _fetch_delivery(self._database, actor, delivery_id)
+        delivery = await fetch_by_id(self._database, actor, Delivery, "delivery_by_id", delivery_id)
         attempts = await fetch_models(
             self._database, Attempt, "delivery_attempts", delivery_id=delivery.id, limit=MAX_ATTEMPTS
         )
@@ -92,7 +73,7 @@ class DeliveryService:
                 now=now,
                 expires_at=now + self._max_age,
             )
-            delivery = await _fetch_delivery(transaction, actor, delivery_id)
+            delivery = await fetch_by_id(transaction, actor, Delivery, "delivery_by_id", delivery_id)
             if row is None:
                 raise await _replay_refusal(transaction, actor, delivery)
             await transaction.execute("integration_probe_now", id=delivery.integration_id, now=now)
@@ -144,16 +125,6 @@ class DeliveryService:
             )
         self._wake.wake(integrations)
         return len(rows)
-
-
-async def _fetch_delivery(transaction: QueryExecutor, actor: Actor, delivery_id: str) -> Delivery:
-    validation.validate_id(delivery_id, "dlv", "Delivery")
-    delivery = await fetch_model(
-        transaction, Delivery, "delivery_by_id", id=delivery_id, workspace_id=actor.workspace_id
-    )
-    if delivery is None:
-        raise not_found_error("Delivery")
-    return delivery
 
 
 async def _replay_refusal(transaction: QueryExecutor, actor: Actor, delivery: Delivery) -> Refused:

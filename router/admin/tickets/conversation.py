@@ -149,12 +149,10 @@ class ConversationReader:
         newest_first = await fetch_models(
             self._database,
             Delivery,
-            "delivery_page_by_ticket",
+            "delivery_page",
             ticket_id=ticket.id,
             workspace_id=ticket.workspace_id,
             before=f"dlv_{'z' * 26}",
             limit=MAX_DELIVERIES,
-            state=None,
-            integration_id=None,
         )
         return tuple(newest_first[::-1])

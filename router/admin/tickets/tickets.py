@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from router.admin import audit, paging, ticket_events, validation
+from router.admin.fetch import fetch_by_id, fetch_page
 from router.admin.paging import DEFAULT_LIMIT, Page, PageRequest
 from router.admin.tickets.conversation import ConversationReader, MessageView, TicketView
 from router.admin.tickets.timeline import Timeline
 from router.clock import Clock
-from router.errors import Refused, not_found_error
+from router.errors import Refused
+from router.filters import TicketFilter
 from router.model import TICKET_STATUS, Actor, Ticket, TicketEvent, TicketEventType, TicketStatus, User
 from router.search import terms
 from router.search.ticket_search import TicketSearch
@@ -25,19 +27,7 @@ from router.store.erasure import erase_ticket
 # Maximum time that a search waits until new messages are parsed.
 SEARCH_PARSE_SECONDS = 1.0
 MAX_NEWEST = 200
-
-
-@dataclass(frozen=True, slots=True)
-class TicketFilter:
-    """Filters of a ticket list. A filter of None matches all tickets.
-
-    `q` is a ticket number or words, all of which must match. The last word matches as a prefix.
-    """
-
-    status: str | None = None
-    assigned_to: str | None = None
-    alias_id: str | None = None
-    q: str | None = None
+_ALL_TICKETS = TicketFilter()
 
 
 class TicketService:
@@ -51,35 +41,18 @@ class TicketService:
     async def list(
         self,
         actor: Actor,
-        ticket_filter: TicketFilter | None = None,
+        ticket_filter: TicketFilter = _ALL_TICKETS,
         *,
         limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
     ) -> Page[Ticket]:
         """Lists tickets, newest first. A blank `q` does not filter, but punctuation alone matches nothing."""
-        ticket_filter = ticket_filter or TicketFilter()
-        status = None if ticket_filter.status is None else TICKET_STATUS.parse(ticket_filter.status)
-        request = paging.page_request("ticket", limit, cursor)
-        filters = {"assignee": ticket_filter.assigned_to, "alias": ticket_filter.alias_id, "status": status}
-        by = "_and_".join(name for name, value in filters.items() if value is not None)
-        query = f"ticket_page_by_{by}" if by else "ticket_page"
-        values = {"assigned_to": ticket_filter.assigned_to, "alias_id": ticket_filter.alias_id, "status": status}
         if ticket_filter.q is not None and ticket_filter.q.strip():
-            return await self._search(actor, ticket_filter.q, query, request, values)
-        return await self._fetch_page(actor, query, request, before=request.before, limit=request.row_limit, **values)
-
-    async def list_assigned(
-        self, actor: Actor, *, status: str | None = None, limit: int = DEFAULT_LIMIT, cursor: str | None = None
-    ) -> Page[Ticket]:
-        own = TicketFilter(status=status, assigned_to=actor.user_id or "")
-        return await self.list(actor, own, limit=limit, cursor=cursor)
-
-    async def list_unassigned(
-        self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
-    ) -> Page[Ticket]:
-        request = paging.page_request("ticket", limit, cursor)
-        return await self._fetch_page(
-            actor, "ticket_page_unassigned", request, before=request.before, limit=request.row_limit
+            return await self._search(
+                actor, ticket_filter.q, ticket_filter, paging.page_request("ticket", limit, cursor)
+            )
+        return await fetch_page(
+            self._database, actor, Ticket, "ticket_page", limit=limit, cursor=cursor, **ticket_filter.parameters()
         )
 
     async def list_newest_ids(self, actor: Actor) -> frozenset[str]:
@@ -92,19 +65,19 @@ class TicketService:
 
     async def get(self, actor: Actor, ticket_id: str) -> TicketView:
         """Returns a ticket with its first message, and with its newest messages, deliveries and events."""
-        return await self._conversation.read_ticket(await _fetch_ticket(self._database, actor, ticket_id))
+        return await self._conversation.read_ticket(await self._fetch(actor, ticket_id))
 
     async def list_messages(
         self, actor: Actor, ticket_id: str, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
     ) -> Page[MessageView]:
         request = paging.page_request("msg", limit, cursor)
-        return await self._conversation.read_messages(await _fetch_ticket(self._database, actor, ticket_id), request)
+        return await self._conversation.read_messages(await self._fetch(actor, ticket_id), request)
 
     async def get_message(self, actor: Actor, ticket_id: str, message_id: str) -> MessageView:
-        return await self._conversation.read_message(await _fetch_ticket(self._database, actor, ticket_id), message_id)
+        return await self._conversation.read_message(await self._fetch(actor, ticket_id), message_id)
 
     async def get_timeline(self, actor: Actor, ticket_id: str, before: str | None = None) -> Timeline:
-        return await self._conversation.read_timeline(await _fetch_ticket(self._database, actor, ticket_id), before)
+        return await self._conversation.read_timeline(await self._fetch(actor, ticket_id), before)
 
     async def get_many(self, actor: Actor, ticket_ids: Iterable[str]) -> Mapping[str, Ticket]:
         """Returns tickets by id. Omits nonexistent tickets, and ids in excess of `MAX_LIMIT`."""
@@ -136,7 +109,7 @@ class TicketService:
                 now=now,
             )
             if ticket is None:
-                raise _claim_refusal(await _fetch_ticket(transaction, actor, ticket_id))
+                raise _claim_refusal(await fetch_by_id(transaction, actor, Ticket, "ticket_by_id", ticket_id))
             if ticket.claimed_at == now:
                 await ticket_events.record(transaction, actor, ticket.id, now, "ticket.claimed")
             elif ticket.updated_at == now:
@@ -195,7 +168,7 @@ class TicketService:
         async with self._database.transaction() as transaction:
             if new_status == "in_progress":
                 await _lock_user(transaction, actor)
-            ticket = await _fetch_ticket(transaction, actor, ticket_id, "ticket_lock")
+            ticket = await fetch_by_id(transaction, actor, Ticket, "ticket_lock", ticket_id)
             if ticket.status == new_status:
                 return ticket
             now = self._clock.now()
@@ -211,7 +184,7 @@ class TicketService:
         """Adds an internal note, which is never sent to the customer."""
         valid_text = validation.validate_text(text, "text")
         async with self._database.transaction() as transaction:
-            ticket = await _fetch_ticket(transaction, actor, ticket_id, "ticket_lock")
+            ticket = await fetch_by_id(transaction, actor, Ticket, "ticket_lock", ticket_id)
             return await ticket_events.record(
                 transaction, actor, ticket.id, self._clock.now(), "ticket.note_added", text=valid_text
             )
@@ -221,25 +194,20 @@ class TicketService:
         """Erases a ticket and its messages, except messages that also belong to another ticket."""
         validation.validate_id(ticket_id, "ticket", "Ticket")
         async with self._database.transaction() as transaction:
-            ticket = await _fetch_ticket(transaction, actor, ticket_id, "ticket_lock")
+            ticket = await fetch_by_id(transaction, actor, Ticket, "ticket_lock", ticket_id)
             await erase_ticket(transaction, ticket.id)
             await audit.record(transaction, actor, self._clock.now(), "ticket.delete", ticket.id, number=ticket.number)
 
-    async def _fetch_page(self, actor: Actor, query: str, request: PageRequest, **values: object) -> Page[Ticket]:
-        rows = await fetch_models(self._database, Ticket, query, workspace_id=actor.workspace_id, **values)
-        return request.to_page(rows, lambda ticket: ticket.id)
+    async def _fetch(self, actor: Actor, ticket_id: str) -> Ticket:
+        return await fetch_by_id(self._database, actor, Ticket, "ticket_by_id", ticket_id)
 
-    async def _search(
-        self, actor: Actor, q: str, query: str, request: PageRequest, filters: Mapping[str, str | None]
-    ) -> Page[Ticket]:
-        question = terms.parse_query(actor.workspace_id, q, filters["alias_id"])
+    async def _search(self, actor: Actor, q: str, ticket_filter: TicketFilter, request: PageRequest) -> Page[Ticket]:
+        question = terms.parse_query(actor.workspace_id, q, ticket_filter.alias_id)
         if question is None:
             return Page((), None)
         await self._conversation.parse_missing(SEARCH_PARSE_SECONDS)
-        values = {"workspace_id": actor.workspace_id, **filters}
-        rows = await TicketSearch(self._database, question, query, values, request.row_limit).find_newest(
-            request.before
-        )
+        search = TicketSearch(self._database, actor.workspace_id, question, ticket_filter, request.row_limit)
+        rows = await search.find_newest(request.before)
         return request.to_page([model_from_row(Ticket, row) for row in rows], lambda ticket: ticket.id)
 
     async def _update(
@@ -265,18 +233,8 @@ class TicketService:
         return replace(ticket, updated_at=now)
 
 
-async def _fetch_ticket(
-    transaction: QueryExecutor, actor: Actor, ticket_id: str, query: str = "ticket_by_id"
-) -> Ticket:
-    validation.validate_id(ticket_id, "ticket", "Ticket")
-    ticket = await fetch_model(transaction, Ticket, query, id=ticket_id, workspace_id=actor.workspace_id)
-    if ticket is None:
-        raise not_found_error("Ticket")
-    return ticket
-
-
 async def _lock_unresolved(transaction: QueryExecutor, actor: Actor, ticket_id: str) -> Ticket:
-    ticket = await _fetch_ticket(transaction, actor, ticket_id, "ticket_lock")
+    ticket = await fetch_by_id(transaction, actor, Ticket, "ticket_lock", ticket_id)
     if ticket.status == "resolved":
         raise Refused("not_open", f"Ticket #{ticket.number} is resolved: reopen it first")
     return ticket

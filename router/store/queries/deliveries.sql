@@ -3,58 +3,33 @@
 SELECT {Delivery}
 FROM deliveries WHERE id = :id AND workspace_id = :workspace_id;
 
+-- fragment: delivery_conditions
+-- The conditions of a DeliveryFilter on the table `d`. COALESCE keeps SQLite from using another index than the one by
+-- ticket, or else by integration. The literal state `dead` matches the partial indexes.
+d.id < :before
+{if not ticket_id, not integration_id: AND d.workspace_id = :workspace_id}
+{if ticket_id: AND d.ticket_id = :ticket_id AND COALESCE(d.workspace_id, '') = :workspace_id}
+{if ticket_id, integration_id: AND COALESCE(d.integration_id, '') = :integration_id}
+{if not ticket_id, integration_id: AND d.integration_id = :integration_id
+    AND COALESCE(d.workspace_id, '') = :workspace_id}
+{if state = dead: AND d.state = 'dead'}
+{if state, not state = dead: AND d.state = :state}
+
 -- name: delivery_page
--- Deliveries of a workspace, newest first.
-SELECT {Delivery}
-FROM deliveries
-WHERE workspace_id = :workspace_id AND id < :before
-  AND (CAST(:state AS TEXT) IS NULL OR state = CAST(:state AS TEXT))
-ORDER BY id DESC LIMIT :limit;
-
--- name: delivery_page_by_ticket
--- Deliveries of a ticket, newest first.
-SELECT {Delivery}
-FROM deliveries
-WHERE ticket_id = :ticket_id AND workspace_id = :workspace_id AND id < :before
-  AND (CAST(:state AS TEXT) IS NULL OR state = CAST(:state AS TEXT))
-  AND (CAST(:integration_id AS TEXT) IS NULL OR integration_id = CAST(:integration_id AS TEXT))
-ORDER BY id DESC LIMIT :limit;
-
--- name: delivery_page_by_integration
--- Deliveries of one integration, newest first.
-SELECT {Delivery}
-FROM deliveries
-WHERE integration_id = :integration_id AND workspace_id = :workspace_id AND id < :before
-  AND (CAST(:state AS TEXT) IS NULL OR state = CAST(:state AS TEXT))
-ORDER BY id DESC LIMIT :limit;
-
--- name: delivery_page_dead
--- Dead deliveries of a workspace, newest first. The condition on state matches the partial index.
-SELECT {Delivery}
-FROM deliveries
-WHERE workspace_id = :workspace_id AND state = 'dead' AND id < :before
-ORDER BY id DESC LIMIT :limit;
-
--- name: delivery_page_dead_by_integration
--- Dead deliveries of an integration, newest first. COALESCE keeps SQLite from using the index by workspace.
-SELECT {Delivery}
-FROM deliveries
-WHERE integration_id = :integration_id AND state = 'dead' AND id < :before
-  AND COALESCE(workspace_id, '') = :workspace_id
-ORDER BY id DESC LIMIT :limit;
-
--- name: delivery_page_pending
--- Pending deliveries of a workspace's integrations, newest first. The subquery and COALESCE make SQLite use the index
--- of pending deliveries.
+-- Deliveries that match a DeliveryFilter, newest first. Pending deliveries are read from their own index, which has no
+-- order by id: COALESCE makes SQLite use it.
 SELECT {Delivery:d}
 FROM deliveries d
-WHERE d.id IN (
-    SELECT p.id FROM deliveries p
-    WHERE p.integration_id IN (SELECT i.id FROM integrations i WHERE i.workspace_id = :workspace_id)
-      AND p.state = 'pending' AND COALESCE(p.id, '') < :before
-      AND (CAST(:integration_id AS TEXT) IS NULL OR p.integration_id = CAST(:integration_id AS TEXT))
-    ORDER BY p.id DESC LIMIT :limit)
-ORDER BY d.id DESC;
+WHERE {if not state = pending: {delivery_conditions}}
+      {if state = pending, ticket_id: {delivery_conditions}}
+      {if state = pending, not ticket_id: d.id IN (
+          SELECT p.id FROM deliveries p
+          WHERE p.integration_id IN (
+              SELECT i.id FROM integrations i
+              WHERE i.workspace_id = :workspace_id {if integration_id: AND i.id = :integration_id})
+            AND p.state = 'pending' AND COALESCE(p.id, '') < :before
+          ORDER BY p.id DESC LIMIT :limit)}
+ORDER BY d.id DESC LIMIT :limit;
 
 -- name: delivery_attempts
 -- The latest attempts of a delivery, newest first.

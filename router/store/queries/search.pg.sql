@@ -40,13 +40,9 @@ FROM counted LEFT JOIN (
     SELECT {Ticket:t}
     FROM (
         SELECT ticket_id FROM hits WHERE ticket_id < :before ORDER BY ticket_id DESC
-        LIMIT CASE WHEN CAST(:status AS TEXT) IS NULL AND CAST(:assigned_to AS TEXT) IS NULL
-              THEN CAST(:limit AS BIGINT) ELSE CAST(:max_hits AS BIGINT) END
+        LIMIT {if unindexed_filter: CAST(:max_hits AS BIGINT)}{if not unindexed_filter: CAST(:limit AS BIGINT)}
     ) AS page_ids JOIN tickets t ON t.id = page_ids.ticket_id
-    WHERE (SELECT hits FROM counted) <= CAST(:max_hits AS BIGINT) AND t.workspace_id = :workspace_id
-      AND (CAST(:status AS TEXT) IS NULL OR t.status = CAST(:status AS TEXT))
-      AND (CAST(:assigned_to AS TEXT) IS NULL OR t.assigned_to = CAST(:assigned_to AS TEXT))
-      AND (CAST(:alias_id AS TEXT) IS NULL OR t.alias_id = CAST(:alias_id AS TEXT))
+    WHERE (SELECT hits FROM counted) <= CAST(:max_hits AS BIGINT) AND {ticket_conditions}
     ORDER BY t.id DESC LIMIT CAST(:limit AS BIGINT)
 ) AS page ON TRUE
 ORDER BY page.id DESC;

@@ -59,12 +59,9 @@ FROM counted LEFT JOIN (
     SELECT {Ticket:t}
     FROM (
         SELECT ticket_id FROM hits WHERE ticket_id < :before ORDER BY ticket_id DESC
-        LIMIT CASE WHEN :status IS NULL AND :assigned_to IS NULL THEN :limit ELSE :max_hits END
+        LIMIT {if unindexed_filter: :max_hits}{if not unindexed_filter: :limit}
     ) AS page_ids CROSS JOIN tickets t ON t.id = page_ids.ticket_id
-    WHERE (SELECT hits FROM counted) <= :max_hits AND t.workspace_id = :workspace_id
-      AND (:status IS NULL OR t.status = :status)
-      AND (:assigned_to IS NULL OR t.assigned_to = :assigned_to)
-      AND (:alias_id IS NULL OR t.alias_id = :alias_id)
+    WHERE (SELECT hits FROM counted) <= :max_hits AND {ticket_conditions}
     ORDER BY t.id DESC LIMIT :limit
 ) AS page ON TRUE
 ORDER BY page.id DESC;

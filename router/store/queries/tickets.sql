@@ -8,91 +8,29 @@ FROM tickets WHERE id = :id AND workspace_id = :workspace_id;
 SELECT {Ticket}
 FROM tickets WHERE id = :id AND workspace_id = :workspace_id;
 
+-- fragment: ticket_conditions
+-- The conditions of a TicketFilter on the table `t`. COALESCE keeps SQLite from using the index that fits less: few
+-- tickets are unassigned, and an alias belongs to one workspace.
+{if not alias_id: t.workspace_id = :workspace_id}
+{if alias_id, not unassigned: t.alias_id = :alias_id AND COALESCE(t.workspace_id, '') = :workspace_id}
+{if alias_id, unassigned: t.workspace_id = :workspace_id AND COALESCE(t.alias_id, '') = :alias_id}
+{if status: AND t.status = :status}
+{if assigned_to: AND t.assigned_to = :assigned_to}
+{if unassigned: AND t.assigned_to IS NULL AND t.status <> 'resolved'}
+
 -- name: ticket_page
--- Tickets of a workspace, newest first.
-SELECT {Ticket}
-FROM tickets WHERE workspace_id = :workspace_id AND id < :before ORDER BY id DESC LIMIT :limit;
-
--- name: ticket_page_by_status
--- Tickets in one status, newest first.
-SELECT {Ticket}
-FROM tickets
-WHERE workspace_id = :workspace_id AND status = :status AND id < :before ORDER BY id DESC LIMIT :limit;
-
--- name: ticket_page_by_assignee
--- Tickets of one user, newest first.
-SELECT {Ticket}
-FROM tickets
-WHERE workspace_id = :workspace_id AND assigned_to = :assigned_to AND id < :before
-ORDER BY id DESC LIMIT :limit;
-
--- name: ticket_page_by_assignee_and_status
--- Tickets of one user in one status, newest first.
-SELECT {Ticket}
-FROM tickets
-WHERE workspace_id = :workspace_id AND assigned_to = :assigned_to AND status = :status AND id < :before
-ORDER BY id DESC LIMIT :limit;
-
--- name: ticket_page_by_assignee_and_alias
--- Tickets of one user at one alias, newest first. The index has the status before the id, hence a subquery for each
--- status.
-SELECT {Ticket}
-FROM tickets
-WHERE id IN (
-    SELECT id FROM (SELECT id FROM tickets WHERE assigned_to = :assigned_to AND alias_id = :alias_id AND status = 'open' AND id < :before
-                    ORDER BY id DESC LIMIT :limit) AS open
-    UNION ALL
-    SELECT id FROM (SELECT id FROM tickets WHERE assigned_to = :assigned_to AND alias_id = :alias_id AND status = 'in_progress' AND id < :before
-                    ORDER BY id DESC LIMIT :limit) AS in_progress
-    UNION ALL
-    SELECT id FROM (SELECT id FROM tickets WHERE assigned_to = :assigned_to AND alias_id = :alias_id AND status = 'waiting' AND id < :before
-                    ORDER BY id DESC LIMIT :limit) AS waiting
-    UNION ALL
-    SELECT id FROM (SELECT id FROM tickets WHERE assigned_to = :assigned_to AND alias_id = :alias_id AND status = 'resolved' AND id < :before
-                    ORDER BY id DESC LIMIT :limit) AS resolved
-) AND workspace_id = :workspace_id
-ORDER BY id DESC LIMIT :limit;
-
--- name: ticket_page_by_assignee_and_alias_and_status
--- Tickets of one user at one alias in one status. COALESCE keeps SQLite from using an index by workspace.
-SELECT {Ticket}
-FROM tickets
-WHERE assigned_to = :assigned_to AND alias_id = :alias_id AND status = :status AND id < :before
-  AND COALESCE(workspace_id, '') = :workspace_id
-ORDER BY id DESC LIMIT :limit;
-
--- name: ticket_page_by_alias
--- Tickets at one alias, newest first. For the subqueries, see ticket_page_by_assignee_and_alias.
-SELECT {Ticket}
-FROM tickets
-WHERE id IN (
-    SELECT id FROM (SELECT id FROM tickets WHERE alias_id = :alias_id AND status = 'open' AND id < :before
-                    ORDER BY id DESC LIMIT :limit) AS open
-    UNION ALL
-    SELECT id FROM (SELECT id FROM tickets WHERE alias_id = :alias_id AND status = 'in_progress' AND id < :before
-                    ORDER BY id DESC LIMIT :limit) AS in_progress
-    UNION ALL
-    SELECT id FROM (SELECT id FROM tickets WHERE alias_id = :alias_id AND status = 'waiting' AND id < :before
-                    ORDER BY id DESC LIMIT :limit) AS waiting
-    UNION ALL
-    SELECT id FROM (SELECT id FROM tickets WHERE alias_id = :alias_id AND status = 'resolved' AND id < :before
-                    ORDER BY id DESC LIMIT :limit) AS resolved
-) AND workspace_id = :workspace_id
-ORDER BY id DESC LIMIT :limit;
-
--- name: ticket_page_by_alias_and_status
--- Tickets at one alias in one status. COALESCE keeps SQLite from using an index by workspace.
-SELECT {Ticket}
-FROM tickets
-WHERE alias_id = :alias_id AND status = :status AND id < :before AND COALESCE(workspace_id, '') = :workspace_id
-ORDER BY id DESC LIMIT :limit;
-
--- name: ticket_page_unassigned
--- Unassigned unresolved tickets, newest first. The conditions match the partial index.
-SELECT {Ticket}
-FROM tickets
-WHERE workspace_id = :workspace_id AND assigned_to IS NULL AND status <> 'resolved' AND id < :before
-ORDER BY id DESC LIMIT :limit;
+-- Tickets that match a TicketFilter, newest first. The index by alias has the status before the id, so without a status,
+-- the newest tickets of each status are merged.
+SELECT {Ticket:t}
+FROM tickets t
+WHERE {if not alias_id: {ticket_conditions} AND t.id < :before}
+      {if alias_id, status: {ticket_conditions} AND t.id < :before}
+      {if alias_id, not status, unassigned: {ticket_conditions} AND t.id < :before}
+      {if alias_id, not status, not unassigned: t.id IN ({union TICKET_STATUS:
+          SELECT id FROM (
+              SELECT t.id FROM tickets t WHERE {ticket_conditions} AND t.status = @ AND t.id < :before
+              ORDER BY t.id DESC LIMIT :limit) AS newest})}
+ORDER BY t.id DESC LIMIT :limit;
 
 -- name: ticket_claim
 -- Assigns an unresolved ticket; of concurrent claims by different users, one succeeds. An unchanged updated_at tells

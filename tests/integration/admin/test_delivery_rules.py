@@ -1,5 +1,6 @@
 """Delivery use cases."""
 
+from router.filters import DeliveryFilter
 from tests.support.installation import Installation
 from tests.support.refusal import refused_code
 
@@ -26,9 +27,11 @@ async def test_lists_are_filtered_by_ticket_integration_and_state(installation: 
         ("dead", integration_id, 0),
         (None, "int_none", 0),
     ):
-        found = await deliveries.list(actor, state=state, integration_id=of_integration)
+        found = await deliveries.list(actor, DeliveryFilter(state=state, integration_id=of_integration))
         assert len(found.items) == count, (state, of_integration)
-    assert [delivery.id for delivery in (await deliveries.list(actor, ticket_id=ticket_id)).items] == [listed[1].id]
+    assert [delivery.id for delivery in (await deliveries.list(actor, DeliveryFilter(ticket_id=ticket_id))).items] == [
+        listed[1].id
+    ]
     stranger = await installation.add_workspace()
     assert (await deliveries.list(stranger)).items == ()
     assert await refused_code(deliveries.get(stranger, listed[0].id)) == ("not_found", None)
@@ -69,7 +72,7 @@ async def test_deliveries_are_replayed(installation: Installation) -> None:
     assert replayed.expires_at > installation.clock.now()
     assert installation.recording_wake.integration_ids == [integration_id]
     assert await deliveries.replay_many(actor, integration_id=integration_id) == 1
-    assert (await deliveries.list(actor, state="dead")).items == ()
+    assert (await deliveries.list(actor, DeliveryFilter(state="dead"))).items == ()
     assert await deliveries.replay_many(actor, state="pending") == 3
     for state in ("delivered", ""):
         assert await refused_code(deliveries.replay_many(actor, state=state)) == ("invalid_request", "state")

@@ -3,6 +3,7 @@
 from typing import Any
 
 from router.admin.routes.integrations import REMOVED_REASON
+from router.filters import DeliveryFilter
 from router.model import Integration
 from tests.support.installation import Installation
 from tests.support.refusal import refused_code
@@ -74,7 +75,7 @@ async def test_deleting_an_integration_fails_its_deliveries(
         await services.aliases.delete(actor, alias_id)
     await services.workspaces.change(actor, default_integration_id=integration_id)
     await services.integrations.delete(actor, integration_id)
-    (delivery,) = (await services.deliveries.list(actor, state="dead")).items
+    (delivery,) = (await services.deliveries.list(actor, DeliveryFilter(state="dead"))).items
     assert delivery.last_error == REMOVED_REASON
     assert (await services.workspaces.get(actor)).default_integration_id is None
     assert await refused_code(services.deliveries.replay(actor, delivery.id)) == ("conflict", None)

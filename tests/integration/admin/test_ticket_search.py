@@ -12,8 +12,9 @@ import pytest
 
 from router import ids
 from router.admin.tickets.conversation import ConversationReader
-from router.admin.tickets.tickets import TicketFilter, TicketService
+from router.admin.tickets.tickets import TicketService
 from router.contents.store import ContentStore
+from router.filters import TicketFilter
 from router.model import TICKET_STATUS, Actor
 from router.search import terms, ticket_search
 from router.store.sqlite import SqliteDatabase
@@ -153,10 +154,10 @@ class Archive:
         rng = self.rng
         status = rng.choice((None, None, None, *TICKET_STATUS.values))
         return TicketFilter(
-            status,
-            rng.choice((None, None, "user_a", "user_x")),
-            rng.choice((None, None, "alias_a", "alias_x")),
-            q,
+            q=q,
+            status=status,
+            assigned_to=rng.choice((None, None, "user_a", "user_x")),
+            alias_id=rng.choice((None, None, "alias_a", "alias_x")),
         )
 
 

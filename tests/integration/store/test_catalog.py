@@ -6,12 +6,12 @@ from router.store import catalog
 from router.store.postgres import PostgresDatabase
 from router.store.sqlite import SqliteDatabase
 from tests.support.stores import Store
+from tests.support.variants import variants
 
 
 async def test_every_query_prepares_on_both_databases(store: Store) -> None:
     failures = []
-    for name in sorted(store.catalog.names()):
-        query = store.catalog[name]
+    for query in (variant for name in sorted(store.catalog.names()) for variant in variants(store.catalog, name)):
         try:
             if isinstance(store.database, SqliteDatabase):
                 async with store.database.raw_transaction(write=False) as connection:
@@ -24,17 +24,17 @@ async def test_every_query_prepares_on_both_databases(store: Store) -> None:
                 finally:
                     await connection.close()
         except Exception as error:  # noqa: BLE001 - reports the failures of all queries at once
-            failures.append(f"{name}: {error}")
+            failures.append(f"{query.name}: {error}")
     assert failures == []
 
 
 def test_queries_that_write_start_with_their_verb() -> None:
     """Queries that start with SELECT or WITH run on a reader connection, which must not write."""
     found = catalog.load_catalog()
-    for name in found.names():
-        words = found[name].sqlite.upper().split()
+    for query in (variant for name in found.names() for variant in variants(found, name)):
+        words = query.sqlite.upper().split()
         if words[0] in ("SELECT", "WITH"):
-            assert not {"INSERT", "UPDATE", "DELETE"} & set(words), name
+            assert not {"INSERT", "UPDATE", "DELETE"} & set(words), query.name
 
 
 def test_parameters_are_numbered_in_the_order_of_their_first_use() -> None:

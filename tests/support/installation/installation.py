@@ -13,10 +13,11 @@ from emailrouter.assembly.core import AnyDatabase, Core, build_group_writer
 from router.accept import Accept
 from router.accept.incoming import IncomingMail
 from router.accept.transaction import Committed
-from router.admin.tickets.tickets import TicketFilter, TicketService
+from router.admin.tickets.tickets import TicketService
 from router.clock import SystemClock
 from router.contents.pool import Parser
 from router.contents.store import ContentStore
+from router.filters import TicketFilter
 from router.mail.address import parse_mailbox
 from router.meter import NULL_METER, Meter
 from router.model import Actor, Role

@@ -1,0 +1,105 @@
+"""Filters of lists. A filter is declared once: its name, its type and its help.
+
+The parameters of REST calls, the options of commands and the forms of pages are derived from the fields. The queries
+have an optional part for each filter (`router.store.variants`), with the field name as the parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import Annotated, Any, Self, get_type_hints
+
+from router import ids
+from router.choice import Choice
+from router.model import DELIVERY_STATE, TICKET_STATUS
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """One filter of a list.
+
+    Attributes:
+        label: The label in forms.
+        help: What the filter selects, as a sentence.
+        choice: The values, if the filter is an enumeration.
+        refers_to: The prefix of the ids, if the filter is an id.
+    """
+
+    label: str
+    help: str
+    choice: Choice[Any] | None = None
+    refers_to: ids.Prefix | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListFilter:
+    """Base of filters. A field of None matches everything. All given fields must match.
+
+    Raises `Refused` for a value that an enumeration does not have. An id that does not exist matches nothing.
+    """
+
+    def __post_init__(self) -> None:
+        for name, criterion in self.criteria().items():
+            given = getattr(self, name)
+            if criterion.choice is not None and given is not None:
+                object.__setattr__(self, name, criterion.choice.parse(given))
+
+    @classmethod
+    @cache
+    def criteria(cls) -> Mapping[str, Criterion]:
+        """Returns the filters that requests can set, by field name."""
+        hints = get_type_hints(cls, include_extras=True)
+        declared = ((name, part) for name, hint in hints.items() for part in getattr(hint, "__metadata__", ()))
+        return {name: part for name, part in declared if isinstance(part, Criterion)}
+
+    @classmethod
+    def from_query(cls, values: Mapping[str, str | None]) -> Self:
+        """Reads the filter from the parameters of a query string. Ignores other parameters."""
+        return cls(**{name: values.get(query_name(name)) for name in cls.criteria()})
+
+    def parameters(self) -> dict[str, Any]:
+        """Returns the parameters of the SQL query."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class TicketFilter(ListFilter):
+    """Filters of a list of tickets.
+
+    `q` is a ticket number or words, all of which must match. The last word matches as a prefix. `unassigned` selects
+    tickets that are neither assigned nor resolved.
+    """
+
+    q: Annotated[
+        str | None,
+        Criterion(
+            "Search",
+            "Only tickets with these words (the last one may be a prefix) in sender, subject, text or attachment "
+            "names, or this number.",
+        ),
+    ] = None
+    status: Annotated[str | None, Criterion("Status", "Only tickets with this status.", choice=TICKET_STATUS)] = None
+    assigned_to: Annotated[
+        str | None, Criterion("Assignee", "Only tickets assigned to this user.", refers_to="user")
+    ] = None
+    alias_id: Annotated[str | None, Criterion("Address", "Only tickets of this alias.", refers_to="alias")] = None
+    unassigned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryFilter(ListFilter):
+    """Filters of a list of deliveries."""
+
+    state: Annotated[str | None, Criterion("State", "Only deliveries in this state.", choice=DELIVERY_STATE)] = None
+    integration_id: Annotated[
+        str | None, Criterion("Integration", "Only deliveries to this integration.", refers_to="int")
+    ] = None
+    ticket_id: Annotated[str | None, Criterion("Ticket", "Only deliveries of this ticket.", refers_to="ticket")] = None
+
+
+def query_name(field_name: str) -> str:
+    """Returns the name in query strings: `aliasId` for `alias_id`."""
+    head, *tail = field_name.split("_")
+    return head + "".join(part.capitalize() for part in tail)

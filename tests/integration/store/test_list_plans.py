@@ -1,0 +1,76 @@
+"""Each variant of a list reads the first rows of an index. It scans no table and sorts only rows that LIMIT bounds."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from router.store.catalog import NamedQuery
+from router.store.postgres import PostgresDatabase
+from router.store.sqlite import SqliteDatabase
+from tests.support.stores import Store
+from tests.support.variants import variants
+
+LISTS = ("ticket_page", "delivery_page")
+
+
+@pytest.mark.parametrize("name", LISTS)
+async def test_lists_neither_sort_nor_scan(store: Store, name: str) -> None:
+    database = store.database
+    for query in variants(store.catalog, name):
+        if isinstance(database, SqliteDatabase):
+            problems = await sqlite_problems(database, query)
+        else:
+            assert isinstance(database, PostgresDatabase)
+            problems = await postgres_problems(database, query)
+        assert problems == [], query.sqlite
+
+
+async def sqlite_problems(database: SqliteDatabase, query: NamedQuery) -> list[str]:
+    """Returns the steps of the plan that read more than the page.
+
+    Pending deliveries are all read and sorted, because they are few and their index has no order by id.
+    """
+    async with database.raw_transaction(write=False) as connection:
+        values = dict.fromkeys(query.parameters, 1)
+        rows = await connection.execute_fetchall(f"EXPLAIN QUERY PLAN {query.sqlite}", values)
+    details = [str(row["detail"]) for row in rows]
+    reads_pending = any("deliveries_pending" in detail for detail in details)
+    good = re.compile(r"SEARCH [tdp] USING INDEX .*(id<\?|\(id=\?\))|SEARCH p USING INDEX deliveries_pending")
+    return [
+        detail
+        for detail in details
+        if ("TEMP B-TREE" in detail and not reads_pending)
+        or (re.match(r"(SCAN|SEARCH) [tdp]\b", detail) and not good.match(detail))
+    ]
+
+
+async def postgres_problems(database: PostgresDatabase, query: NamedQuery) -> list[str]:
+    connection = await database.connect()
+    try:
+        # Small tables would be scanned and sorted.
+        await connection.execute("SET enable_seqscan = off; SET enable_sort = off; SET enable_bitmapscan = off")
+        values = [1 if name == "limit" else "x" for name in query.parameters]
+        rows = await connection.fetch(f"EXPLAIN (FORMAT JSON) {query.postgres}", *values)
+    finally:
+        await connection.close()
+    return list(node_problems(json.loads(rows[0][0])[0]["Plan"]))
+
+
+def node_problems(node: dict[str, Any]) -> Iterator[str]:
+    if node["Node Type"] == "Seq Scan":
+        yield f"scan of {node['Relation Name']}"
+    children = node.get("Plans", [])
+    if node["Node Type"] in ("Sort", "Incremental Sort") and not any(map(is_bounded, children)):
+        yield f"sort by {node['Sort Key']}"
+    for child in children:
+        yield from node_problems(child)
+
+
+def is_bounded(node: dict[str, Any]) -> bool:
+    """Whether the rows are those of a LIMIT, or of pending deliveries, which are few and have no index by id."""
+    if node["Node Type"] == "Limit" or node.get("Index Name") == "deliveries_pending":
+        return True
+    return any(map(is_bounded, node.get("Plans", [])))
