@@ -10,7 +10,7 @@ from typing import Protocol
 
 from aiohttp import web
 
-from router.model import Role
+from router.enumerations import Role
 
 
 class Declaration(Protocol):

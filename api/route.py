@@ -11,8 +11,9 @@ from aiohttp import web
 from api import body
 from api.schema.shape import Answer, Body, EmptyBody, NoQuery, QueryParameters
 from router.admin.access.authentication import Caller
+from router.enumerations import Role
 from router.errors import ErrorCode
-from router.model import Actor, Role
+from router.model import Actor
 from router.services import Services
 
 B = TypeVar("B", bound=Body)

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Self, get_type_hints
 
 from router import ids
 from router.choice import Choice
-from router.model import DELIVERY_STATE, TICKET_STATUS
+from router.enumerations import DELIVERY_STATE, TICKET_STATUS
 
 
 @dataclass(frozen=True, slots=True)

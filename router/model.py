@@ -7,40 +7,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Literal, get_args
 
-from router.choice import Choice
+from router.enumerations import (
+    ActorType,
+    AliasStatus,
+    DeliveryEvent,
+    DeliveryState,
+    DomainStatus,
+    IntegrationStatus,
+    MxManaged,
+    Role,
+    TicketEventType,
+    TicketStatus,
+)
 
 Micros = int  # since the epoch
-
-Role = Literal["admin", "agent", "viewer"]
-DomainStatus = Literal["pending_verification", "active"]
-MxManaged = Literal["here", "upstream"]
-IntegrationStatus = Literal["active", "failing"]
-AliasStatus = Literal["active", "disabled"]
-TicketStatus = Literal["open", "in_progress", "waiting", "resolved"]
-DeliveryState = Literal["pending", "delivered", "dead"]
-DeliveryEvent = Literal["opened", "replied"]
-TicketEventType = Literal[
-    "ticket.created",
-    "ticket.message_received",
-    "ticket.claimed",
-    "ticket.unclaimed",
-    "ticket.assigned",
-    "ticket.status_changed",
-    "ticket.resolved",
-    "ticket.reopened",
-    "ticket.note_added",
-]
-ActorType = Literal["user", "mail", "rule", "slack", "key", "system"]
-
-ROLE: Choice[Role] = Choice("role", get_args(Role))  # the role with the most permissions first
-ALIAS_STATUS: Choice[AliasStatus] = Choice("status", get_args(AliasStatus), code="invalid_status")
-TICKET_STATUS: Choice[TicketStatus] = Choice("status", get_args(TicketStatus), code="invalid_status")
-DELIVERY_STATE: Choice[DeliveryState] = Choice(
-    "state", get_args(DeliveryState), labels={"pending": "Queued", "dead": "Failed"}
-)
-REPLAYABLE_STATE: Choice[DeliveryState] = Choice("state", ("dead", "pending"), labels=DELIVERY_STATE.labels)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from markupsafe import Markup, escape
 from api.schema.shape import iso
 from router.admin.installation.attention import MAX_COUNTED, AttentionCounts
 from router.clock import SECOND
+from router.enumerations import DELIVERY_STATE, TICKET_STATUS
 from router.local_time import UTC_TIME, LocalTime
-from router.model import DELIVERY_STATE, TICKET_STATUS, Micros
+from router.model import Micros
 from router.unicode_security import append_a_labels
 
 # Labels of outcomes of delivery attempts (`router.dispatch.outbox`). Other outcomes are shown by name.

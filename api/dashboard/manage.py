@@ -8,7 +8,8 @@ from typing import Any
 from api.dashboard.page import HtmlPage, Visit
 from router.admin.paging import MAX_LIMIT
 from router.admin.paging import Page as ResultPage
-from router.model import Alias, Domain, Integration, Role
+from router.enumerations import Role
+from router.model import Alias, Domain, Integration
 
 PER_PAGE = 50
 # Label, path and minimum role of each tab.

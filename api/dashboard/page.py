@@ -10,9 +10,10 @@ from aiohttp import web
 
 from api import body
 from router.admin.access.authentication import Caller
+from router.enumerations import ROLE, Role
 from router.errors import Refused
 from router.local_time import UTC_TIME, LocalTime
-from router.model import ROLE, Actor, Role
+from router.model import Actor
 from router.services import Services
 
 

@@ -14,8 +14,8 @@ from aiohttp.typedefs import Handler, Middleware
 
 from api.declaration import find_declaration
 from api.request_keys import CALLER
+from router.enumerations import ROLE
 from router.errors import Refused
-from router.model import ROLE
 
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 

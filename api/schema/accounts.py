@@ -10,8 +10,9 @@ from pydantic import BeforeValidator, Field
 from api.schema.shape import Address, Answer, Body, Id, Name, NextCursor, Password, Time, documented
 from router.admin.access.keys import NewKey
 from router.admin.access.sessions import Identity, SessionInfo
+from router.enumerations import ROLE, Role
 from router.local_time import LOCALE
-from router.model import ROLE, ApiKey, Role, User, Workspace
+from router.model import ApiKey, User, Workspace
 
 
 def _parse_time(value: object) -> object:

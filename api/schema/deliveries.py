@@ -6,8 +6,9 @@ from typing import Annotated, Any, Self
 
 from api.schema.shape import Answer, Body, NextCursor, Time, documented, filter_parameters
 from router.admin.routes.deliveries import DeliveryView
+from router.enumerations import REPLAYABLE_STATE, DeliveryState
 from router.filters import DeliveryFilter
-from router.model import REPLAYABLE_STATE, Attempt, Delivery, DeliveryState
+from router.model import Attempt, Delivery
 
 
 class DeliveryAnswer(Answer):

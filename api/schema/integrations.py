@@ -8,8 +8,9 @@ from pydantic import Field
 
 from api.schema.shape import Answer, Body, Name, NextCursor, Time
 from router.admin.routes.integrations import TestResult
+from router.enumerations import IntegrationStatus
 from router.errors import InvalidSetting, Refused
-from router.model import Integration, IntegrationStatus
+from router.model import Integration
 
 # The setting that is also accepted at the top level.
 WEBHOOK_URL = "webhookUrl"

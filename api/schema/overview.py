@@ -10,7 +10,8 @@ from pydantic import Field
 from api.schema.shape import Answer, Time
 from router.admin.installation.health import Health
 from router.admin.installation.overview import DayCounts, DurationStatistics, OpenTickets, Overview
-from router.model import Domain, DomainStatus, Integration, IntegrationStatus
+from router.enumerations import DomainStatus, IntegrationStatus
+from router.model import Domain, Integration
 
 
 class DayAnswer(Answer):

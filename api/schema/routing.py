@@ -20,7 +20,8 @@ from api.schema.shape import (
 from router.admin.domains.domains import DomainView
 from router.admin.routes.test_mail import TestMail
 from router.dns.verification import RecordReport
-from router.model import ALIAS_STATUS, Alias, AliasStatus, Domain, DomainStatus
+from router.enumerations import ALIAS_STATUS, AliasStatus, DomainStatus
+from router.model import Alias, Domain
 
 
 class DomainAnswer(Answer):

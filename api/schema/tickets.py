@@ -11,9 +11,10 @@ from api.schema.deliveries import DeliveryAnswer
 from api.schema.shape import Answer, Body, Id, NextCursor, Time, documented, filter_parameters
 from router.admin.tickets.conversation import MessageView, TicketView
 from router.admin.tickets.messages import Trace
+from router.enumerations import TICKET_STATUS, ActorType, TicketEventType, TicketStatus
 from router.filters import TicketFilter
 from router.mail.contents import Attachment, NamedMailbox
-from router.model import TICKET_STATUS, ActorType, Ticket, TicketEvent, TicketEventType, TicketStatus
+from router.model import Ticket, TicketEvent
 
 TicketStatusName = Annotated[str, documented(TICKET_STATUS)]
 

@@ -10,8 +10,8 @@ from api.schema.deliveries import DeliveryAnswer, DeliveryDetail, Replayed
 from emailrouter.cli.context import CommandContext, WorkspaceGroup, to_json, with_context
 from emailrouter.cli.paging import Paging, paging_options, to_rows
 from emailrouter.cli.parameters import ChoiceType, FilterOptions, filter_options
+from router.enumerations import REPLAYABLE_STATE
 from router.filters import DeliveryFilter
-from router.model import REPLAYABLE_STATE
 
 _COLUMNS = {
     "id": "id",

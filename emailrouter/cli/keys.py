@@ -11,7 +11,7 @@ from emailrouter.cli import time_options
 from emailrouter.cli.context import CommandContext, WorkspaceGroup, confirm, confirmation_option, to_json, with_context
 from emailrouter.cli.paging import Paging, paging_options, to_rows
 from emailrouter.cli.parameters import ChoiceType
-from router.model import ROLE
+from router.enumerations import ROLE
 
 
 @click.group(cls=WorkspaceGroup, name="key")

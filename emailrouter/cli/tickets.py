@@ -25,9 +25,9 @@ from emailrouter.cli.paging import Paging, paging_options, to_rows
 from emailrouter.cli.parameters import ChoiceType, FilterOptions, filter_options
 from router.channels import CHANNELS
 from router.dispatch.ticket_notification import NotificationPreview
+from router.enumerations import TICKET_STATUS
 from router.errors import Refused
 from router.filters import TicketFilter
-from router.model import TICKET_STATUS
 
 F = TypeVar("F", bound=Callable[..., Any])
 _STATUS = ChoiceType(TICKET_STATUS)

@@ -21,7 +21,7 @@ from emailrouter.cli.context import (
 from emailrouter.cli.paging import Paging, paging_options, to_rows
 from emailrouter.cli.parameters import ChoiceType
 from router import secrets
-from router.model import ROLE
+from router.enumerations import ROLE
 
 _ROLE = ChoiceType(ROLE)
 

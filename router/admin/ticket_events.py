@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from router import ids
-from router.model import Actor, ActorType, Micros, TicketEvent, TicketEventType
+from router.enumerations import ActorType, TicketEventType
+from router.model import Actor, Micros, TicketEvent
 from router.store.database import QueryExecutor, fetch_models
 from router.store.fragments import model_values
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from router.enumerations import DeliveryEvent, TicketStatus
 from router.local_time import DEFAULT_TIMEZONE
 from router.mail.contents import NamedMailbox
-from router.model import DeliveryEvent, Micros, TicketStatus
+from router.model import Micros
 from router.outbound.client import HttpResponse
 
 Payload = dict[str, Any]  # a JSON object in the format of the receiving service

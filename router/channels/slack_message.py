@@ -13,7 +13,7 @@ from router.channels import notification_text as nt
 from router.channels import slack_blocks as sb
 from router.channels.contract import DigestEntry, OperatorAlert, Payload, TestMessage, TicketNotification
 from router.channels.untrusted_text import utf16_length
-from router.model import TICKET_STATUS
+from router.enumerations import TICKET_STATUS
 
 MAX_PAYLOAD_BYTES = 30_000
 MAX_CHARACTERS = 10_000  # UTF-16 code units in all blocks

@@ -11,7 +11,8 @@ from typing import Literal
 
 from router.clock import SECOND
 from router.dns.verification import VerificationResult
-from router.model import DomainStatus, Micros
+from router.enumerations import DomainStatus
+from router.model import Micros
 
 DAY: Micros = 86_400 * SECOND
 MAX_MISSES = 5

@@ -14,8 +14,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from router.enumerations import AliasStatus, Role
 from router.errors import Refused
-from router.model import AliasStatus, Role
 
 MAX_BYTES = 16 * 1024 * 1024
 

@@ -4,7 +4,7 @@
 - Conditions are separated by commas, and all must hold: `{if alias_id, not status: ...}`,
   `{if state = dead: ...}`, `{if not state = pending: ...}`.
 - `{union TICKET_STATUS: SELECT ... WHERE status = @ ...}` becomes one SELECT for each value of the `Choice` in
-  `router/model.py`, joined with UNION ALL. `@` is the value as a literal.
+  `router/enumerations.py`, joined with UNION ALL. `@` is the value as a literal.
 
 Parts can be nested. An index must fit each variant, so the text may differ where the best plan differs. Pure.
 """
@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from router import model
+from router import enumerations
 from router.choice import Choice
 
 _INNERMOST = re.compile(r"\{(if|union) ([^{}:]+):([^{}]*)\}")
@@ -63,7 +63,7 @@ def _parse(head: str) -> Iterator[Condition]:
 
 
 def _union(name: str, body: str) -> str:
-    choice: Choice[str] | None = getattr(model, name, None)
+    choice: Choice[str] | None = getattr(enumerations, name, None)
     if choice is None:
-        raise ValueError(f"{{union {name}: ...}}: router/model.py has no choice {name}")
+        raise ValueError(f"{{union {name}: ...}}: router/enumerations.py has no choice {name}")
     return " UNION ALL ".join(body.strip().replace("@", f"'{value}'") for value in choice.values)

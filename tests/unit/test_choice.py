@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emailrouter.cli.parameters import ChoiceType
-from router import local_time, model
+from router import enumerations, local_time, model
 from router.choice import Choice
 from router.errors import Refused
 
 SIZE: Choice[str] = Choice("size", ("large", "very_small"), "invalid_status", {"big": "large"}, {"large": "XL"})
-CHOICES = [value for module in (model, local_time) for value in vars(module).values() if isinstance(value, Choice)]
+MODULES = (enumerations, local_time)
+CHOICES = [value for module in MODULES for value in vars(module).values() if isinstance(value, Choice)]
 _CHECK = re.compile(r"^ {4}(\w+) TEXT .*CHECK \(\1 IN \(([^)]*)\)\)", re.MULTILINE)
 
 

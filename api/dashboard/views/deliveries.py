@@ -7,9 +7,9 @@ from api.dashboard.page import HtmlPage, NavLink, PageRoute, Redirect, Visit
 from router.admin.installation.attention import MAX_COUNTED
 from router.admin.paging import MAX_LIMIT
 from router.admin.routes.deliveries import MAX_REPLAYED
+from router.enumerations import DELIVERY_STATE
 from router.errors import Refused
 from router.filters import DeliveryFilter
-from router.model import DELIVERY_STATE
 
 PER_PAGE = 50
 ACTIVITY_PATH = "/activity"

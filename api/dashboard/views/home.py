@@ -9,8 +9,8 @@ from api.dashboard import charts, setup_progress
 from api.dashboard.charts import ChartPoint
 from api.dashboard.page import HtmlPage, NavLink, PageRoute, Redirect, Visit
 from router.admin.installation.overview import MAX_COUNTED, Overview
+from router.enumerations import TICKET_STATUS
 from router.local_time import LocalTime
-from router.model import TICKET_STATUS
 
 MAX_ROWS = 12
 

@@ -9,8 +9,9 @@ from api.dashboard import display_names, manage, users
 from api.dashboard.page import HtmlPage, PageRoute, Redirect, Visit
 from router.admin.idempotency import StoredResponse
 from router.clock import SECOND
+from router.enumerations import ROLE
 from router.errors import Refused
-from router.model import ROLE, Micros
+from router.model import Micros
 
 
 async def show_list(visit: Visit) -> HtmlPage:

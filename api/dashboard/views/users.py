@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from api.dashboard import manage, timezones
 from api.dashboard.page import HtmlPage, PageRoute, Redirect, Visit
+from router.enumerations import ROLE
 from router.errors import Refused
-from router.model import ROLE
 
 
 async def show_list(visit: Visit) -> HtmlPage:

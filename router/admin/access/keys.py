@@ -12,8 +12,9 @@ from router.admin import audit, validation
 from router.admin.fetch import fetch_by_id, fetch_page
 from router.admin.paging import DEFAULT_LIMIT, Page
 from router.clock import Clock
+from router.enumerations import ROLE, Role
 from router.errors import Refused, not_found_error
-from router.model import ROLE, Actor, ApiKey, Micros, Role, User
+from router.model import Actor, ApiKey, Micros, User
 from router.store.database import Database, QueryExecutor, fetch_model
 from router.store.fragments import model_values
 

@@ -11,9 +11,10 @@ from router.admin.access.password_policy import check_password
 from router.admin.fetch import fetch_by_id, fetch_page
 from router.admin.paging import DEFAULT_LIMIT, Page
 from router.clock import Clock
+from router.enumerations import ROLE
 from router.errors import Refused
 from router.mail.address import AddressError, parse_mailbox
-from router.model import ROLE, Actor, Micros, User, Workspace
+from router.model import Actor, Micros, User, Workspace
 from router.store.database import Database, QueryExecutor, fetch_model
 from router.store.fragments import model_values
 

@@ -17,8 +17,9 @@ from router.admin.fetch import fetch_by_id, fetch_page
 from router.admin.paging import DEFAULT_LIMIT, Page
 from router.clock import Clock
 from router.dns.verification import RecordReport, VerificationMode, expected_records, load_records
+from router.enumerations import MxManaged
 from router.errors import Refused, not_found_error
-from router.model import Actor, Domain, MxManaged
+from router.model import Actor, Domain
 from router.store.database import Database, QueryExecutor
 from router.store.fragments import model_values
 

@@ -16,9 +16,10 @@ from router.admin.fetch import fetch_by_id, fetch_page
 from router.admin.paging import DEFAULT_LIMIT, Page
 from router.admin.routes.test_mail import TestMail, TestMailService
 from router.clock import Clock
+from router.enumerations import ALIAS_STATUS
 from router.errors import Refused
 from router.mail.address import MAX_LOCAL_PART_BYTES, AddressError, local_key, parse_mailbox
-from router.model import ALIAS_STATUS, Actor, Alias, Domain, Integration
+from router.model import Actor, Alias, Domain, Integration
 from router.routing.route import CATCH_ALL
 from router.store.database import Database, QueryExecutor, fetch_model
 

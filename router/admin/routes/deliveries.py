@@ -11,9 +11,10 @@ from router.admin import audit, validation
 from router.admin.fetch import fetch_by_id, fetch_page
 from router.admin.paging import DEFAULT_LIMIT, Page
 from router.clock import Clock
+from router.enumerations import REPLAYABLE_STATE
 from router.errors import Refused
 from router.filters import DeliveryFilter
-from router.model import REPLAYABLE_STATE, Actor, Attempt, Delivery, Integration, Micros
+from router.model import Actor, Attempt, Delivery, Integration, Micros
 from router.ports import Waker
 from router.store.database import Database, QueryExecutor, Row, fetch_model, fetch_models, retry_on_conflict
 

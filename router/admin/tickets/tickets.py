@@ -16,9 +16,10 @@ from router.admin.paging import DEFAULT_LIMIT, Page, PageRequest
 from router.admin.tickets.conversation import ConversationReader, MessageView, TicketView
 from router.admin.tickets.timeline import Timeline
 from router.clock import Clock
+from router.enumerations import TICKET_STATUS, TicketEventType, TicketStatus
 from router.errors import Refused
 from router.filters import TicketFilter
-from router.model import TICKET_STATUS, Actor, Ticket, TicketEvent, TicketEventType, TicketStatus, User
+from router.model import Actor, Ticket, TicketEvent, User
 from router.search import terms
 from router.search.ticket_search import TicketSearch
 from router.store.database import Database, QueryExecutor, fetch_model, fetch_models, model_from_row, retry_on_conflict

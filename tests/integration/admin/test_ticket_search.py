@@ -14,8 +14,9 @@ from router import ids
 from router.admin.tickets.conversation import ConversationReader
 from router.admin.tickets.tickets import TicketService
 from router.contents.store import ContentStore
+from router.enumerations import TICKET_STATUS
 from router.filters import TicketFilter
-from router.model import TICKET_STATUS, Actor
+from router.model import Actor
 from router.search import terms, ticket_search
 from router.store.sqlite import SqliteDatabase
 from tests.support import seeds

@@ -8,7 +8,7 @@ import pytest
 from api.resources import ROUTES
 from api.route import Route
 from router.admin import paging
-from router.model import Role
+from router.enumerations import Role
 from tests.support.installation.http import ApiClient, ServedInstallation, serve_api
 from tests.support.stores import sqlite_store
 

@@ -5,7 +5,8 @@ import re
 import pytest
 
 from router.admin import audit
-from router.model import Actor, Role
+from router.enumerations import Role
+from router.model import Actor
 from tests.integration.dashboard.visits import populate
 from tests.support.installation.dashboard import PageResponse, anonymous_client, signed_in_client
 from tests.support.installation.http import PASSWORD, ServedInstallation

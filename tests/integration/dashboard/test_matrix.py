@@ -5,7 +5,7 @@ import re
 from api.dashboard import views
 from api.dashboard.page import PageRoute
 from api.dashboard.views import FLASH_MESSAGES, MODULES, NAV_LINKS, PAGES
-from router.model import Role
+from router.enumerations import Role
 from tests.integration.dashboard.visits import populate
 from tests.support.installation.dashboard import FormClient, PageResponse, anonymous_client, signed_in_client
 from tests.support.installation.http import ServedInstallation

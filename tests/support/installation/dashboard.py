@@ -7,7 +7,7 @@ from typing import Any
 
 import aiohttp
 
-from router.model import Role
+from router.enumerations import Role
 from tests.support.installation.http import PASSWORD, ServedInstallation
 
 

@@ -11,7 +11,8 @@ from api.server import ApiServer
 from emailrouter.assembly import api
 from router.admin.access.users import UserService
 from router.admin.installation.first_workspace import FirstLogin, SetupService
-from router.model import Actor, Role
+from router.enumerations import Role
+from router.model import Actor
 from router.routing.route import Target
 from tests.support import mails
 from tests.support.clock import FakeClock

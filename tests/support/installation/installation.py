@@ -17,10 +17,11 @@ from router.admin.tickets.tickets import TicketService
 from router.clock import SystemClock
 from router.contents.pool import Parser
 from router.contents.store import ContentStore
+from router.enumerations import Role
 from router.filters import TicketFilter
 from router.mail.address import parse_mailbox
 from router.meter import NULL_METER, Meter
-from router.model import Actor, Role
+from router.model import Actor
 from router.ports import Waker
 from router.routing.envelope import Envelope
 from router.routing.route import Target

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from router.model import Role
+from router.enumerations import Role
 from router.store import migrate
 from tests.support.installation import Installation, program_installation
 from tests.support.postgres import PostgresServer

@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from router.model import Role
+from router.enumerations import Role
 from tests.support import mails
 from tests.support.browser import Window, find_axe_violations, open_window
 from tests.support.installation.dashboard import create_user

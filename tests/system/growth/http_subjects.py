@@ -31,8 +31,9 @@ from router.admin.access.users import normalize_email
 from router.admin.domains import domain_names
 from router.admin.routes import blocked_senders, explain
 from router.admin.tickets.messages import MessageService
+from router.enumerations import ROLE
 from router.errors import Refused
-from router.model import ROLE, Actor
+from router.model import Actor
 from router.network import address_key
 from tests.system.growth.shapes import JSON, URL, Shape
 from tests.system.growth.subject import PLAIN, Subject, decode_text
