@@ -146,8 +146,7 @@ class Integration:
     @property
     def settings(self) -> dict[str, str]:
         """The settings that are not secret."""
-        settings: dict[str, str] = json.loads(self.public_settings)
-        return settings
+        return dict(json.loads(self.public_settings))
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,8 +54,9 @@ def _acting_option(*, required: bool) -> Callable[[F], F]:
 def _payload_options(function: F) -> F:
     """Adds an option for each channel, such as `--slack`. The command receives the type as `payload`."""
     for channel in CHANNELS.values():
+        option = f"--{channel.kind.replace('_', '-')}"
         text = f"Print the {channel.label} payload of each message as JSON."
-        function = click.option(f"--{channel.kind}", "payload", flag_value=channel.kind, help=text)(function)
+        function = click.option(option, "payload", flag_value=channel.kind, help=text)(function)
     return function
 
 
