@@ -210,8 +210,8 @@ async def _open_unless_stopped(
 
 
 def find_ended_task(process: Process) -> str:
-    if process.writer is not None and not process.writer.is_alive:
-        return "accept-writer"
+    if not process.core.writers.is_alive:
+        return "commit queue"
     return next((task.get_name() for task in process.background_tasks if task.done()), "")
 
 

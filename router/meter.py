@@ -42,7 +42,7 @@ class Meter(Protocol):
         """Records an attempt to send deliveries to an integration in one request.
 
         Args:
-            outcome: A name that `router.dispatch.outbox.outcome_name` returns.
+            outcome: A name that `router.dispatch.delivery_batch.outcome_name` returns.
             deliveries: The number of deliveries in the request.
             seconds: The response time.
         """

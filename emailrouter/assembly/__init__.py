@@ -16,8 +16,6 @@ from config.schema import Config
 from config.values import Address
 from emailrouter import log
 from emailrouter.assembly.core import AnyDatabase, Core
-from router.accept.incoming import IncomingMail
-from router.accept.transaction import Committed
 from router.clock import SystemClock
 from router.meter import NULL_METER
 from router.network import is_loopback
@@ -25,7 +23,6 @@ from router.ports import NullWaker, Waker
 from router.secrets import SecretBox
 from router.side_tasks import SideTasks
 from router.store.catalog import Catalog
-from router.store.group_commit import GroupWriter
 from router.store.pg_notify import Notifier
 from router.store.postgres import PostgresDatabase
 from router.store.sqlite import SqliteDatabase
@@ -51,7 +48,6 @@ class Process:
     """The parts of one process. A part is None if the roles and settings of the process do not need it."""
 
     core: Core
-    writer: GroupWriter[IncomingMail, Committed] | None = None
     smtp: SmtpServer | None = None
     api: ApiServer | None = None
     services: Services | None = None
@@ -91,8 +87,6 @@ def build(config: Config, database: AnyDatabase, box: SecretBox, roles: frozense
 
         process.dispatcher = core.dispatcher
         process.maintenance = deliver.build_maintenance(core)
-    if "smtp" in roles or "api" in roles:
-        process.writer = core.writer
     if "smtp" in roles:
         from emailrouter.assembly import smtp  # noqa: PLC0415 - see the module docstring
 

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from config.schema import Config, DatabaseSettings
+from config.schema import Config
 from router.accept import Accept
 from router.accept.incoming import IncomingMail
 from router.accept.transaction import Committed, commit_group
@@ -23,11 +23,10 @@ from router.secrets import SecretBox
 from router.side_tasks import SideTasks
 from router.store import catalog
 from router.store.disk_space import FreeSpaceCheck
-from router.store.group_commit import GroupLimits, GroupWriter, WriteGroup
+from router.store.group_commit import GroupLimits, GroupWriter
+from router.store.group_writers import GroupWriters
 from router.store.postgres import PostgresDatabase
-from router.store.postgres_writer import PostgresWriter
 from router.store.sqlite import SqliteDatabase
-from router.store.sqlite_writer import SqliteWriter
 
 if TYPE_CHECKING:
     from router.channels.poster import Poster
@@ -36,6 +35,8 @@ if TYPE_CHECKING:
     from router.services import Services
 
 AnyDatabase = SqliteDatabase | PostgresDatabase
+# Connections to PostgreSQL for accepting messages: two, so that the next group is written during a commit.
+ACCEPT_CONNECTIONS = 2
 
 
 class Core:
@@ -62,6 +63,13 @@ class Core:
         self.side_tasks = side_tasks or SideTasks()
         self.meter = self.side_tasks.wrap_meter(meter)
         self._wake = wake
+        settings = config.database
+        self.writers = GroupWriters(
+            database,
+            catalog.load_catalog(),
+            GroupLimits(settings.group_mails, settings.group_bytes),
+            busy_timeout=settings.busy_timeout.total_seconds(),
+        )
 
     @cached_property
     def routing_cache(self) -> RoutingCache:
@@ -113,8 +121,8 @@ class Core:
         return self.side_tasks.wrap_waker(self._wake or self.dispatcher)
 
     @cached_property
-    def writer(self) -> GroupWriter[IncomingMail, Committed]:
-        return build_group_writer(self.config.database, self.database, commit_group)
+    def accept_writer(self) -> GroupWriter[IncomingMail, Committed]:
+        return self.writers.open(commit_group, connections=ACCEPT_CONNECTIONS)
 
     @cached_property
     def free_space(self) -> FreeSpaceCheck | None:
@@ -127,7 +135,7 @@ class Core:
     def accept(self) -> Accept:
         config = self.config
         return Accept(
-            self.writer,
+            self.accept_writer,
             self.wake,
             self.clock,
             hostname=config.server.hostname,
@@ -146,25 +154,14 @@ class Core:
         return use_cases.build_services(self)
 
     def open_parts(self) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
-        """Returns the parts that were built and must be closed, in the order of closing.
+        """Returns the parts that must be closed, in the order of closing.
 
         Each item is the name of a part and its `close` method.
         """
         built = vars(self)
-        parts = (("commit queue", "writer"), ("client", "client"), ("contents", "contents"))
-        return [(name, built[part].close) for name, part in parts if part in built]
+        opened = [(name, built[name].close) for name in ("client", "contents") if name in built]
+        return [*opened, ("commit queue", self.writers.close)]
 
     async def close(self) -> None:
         for _, close in self.open_parts():
             await close()
-
-
-def build_group_writer(
-    settings: DatabaseSettings, database: AnyDatabase, write: WriteGroup[IncomingMail, Committed]
-) -> GroupWriter[IncomingMail, Committed]:
-    """Builds the group commit, which runs on the current event loop until it is closed."""
-    limits = GroupLimits(settings.group_mails, settings.group_bytes)
-    if isinstance(database, SqliteDatabase):
-        busy_timeout = settings.busy_timeout.total_seconds()
-        return SqliteWriter(database, catalog.load_catalog(), write, limits, busy_timeout=busy_timeout)
-    return PostgresWriter(database, catalog.load_catalog(), write, limits)

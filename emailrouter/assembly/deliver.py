@@ -8,10 +8,11 @@ from emailrouter.assembly.core import Core
 from router.channels import CHANNELS
 from router.clock import SECOND, to_micros
 from router.dispatch import maintenance
+from router.dispatch.delivery_batch import OutboxLimits
 from router.dispatch.dispatcher import POLL_INTERVAL_SECONDS, Dispatcher
 from router.dispatch.domain_alerts import DomainAlerts
 from router.dispatch.maintenance import Maintenance, MaintenanceTask
-from router.dispatch.outbox import Outbox, OutboxLimits
+from router.dispatch.outbox import Outbox
 from router.dispatch.retention import Retention, RetentionPeriods
 from router.dispatch.sender import TicketSender
 from router.lease_owner import new_lease_owner
@@ -51,7 +52,7 @@ def build_outbox(core: Core) -> Outbox:
         max_claims=settings.max_claims,
         max_lease_wait=MAX_LEASE_WAIT,
     )
-    return Outbox(core.database, core.clock, new_lease_owner(), limits)
+    return Outbox(core.database, core.writers, core.clock, new_lease_owner(), limits)
 
 
 def build_sender(core: Core) -> TicketSender:

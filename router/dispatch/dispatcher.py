@@ -16,7 +16,8 @@ import structlog
 from router.channels.channel import Channel
 from router.channels.contract import SendFailure, SendOutcome, SendRetry, SendSuccess
 from router.clock import SECOND, Clock
-from router.dispatch.outbox import CompletedBatch, DeliveryBatch, NotSent, Outbox, PacingDelay, outcome_name
+from router.dispatch.delivery_batch import CompletedBatch, DeliveryBatch, NotSent, PacingDelay, outcome_name
+from router.dispatch.outbox import Outbox
 from router.errors import DatabaseFileReplaced, Unavailable
 from router.lease_owner import is_dead
 from router.meter import NULL_METER, Meter

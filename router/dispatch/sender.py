@@ -10,7 +10,7 @@ from router.channels.contract import DigestEntry, Payload, SendFailure, SendOutc
 from router.channels.poster import Poster
 from router.contents.store import ContentStore
 from router.dispatch import ticket_notification
-from router.dispatch.outbox import DeliveryBatch
+from router.dispatch.delivery_batch import DeliveryBatch
 from router.model import Delivery
 from router.store.database import Database
 

@@ -26,6 +26,7 @@ _NAME_LINE = re.compile(r"^-- (name|fragment): ([a-z0-9_]+)\s*$", re.MULTILINE)
 _FRAGMENT = re.compile(r"\{([a-z_]+)\}")
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z][a-z0-9_]*)")
 _RETURNS_ROWS = re.compile(r"^\s*(?:SELECT|VALUES|WITH|PRAGMA)\b|\bRETURNING\b", re.IGNORECASE)
+_ARRAY_PARAMETER = re.compile(r"CAST\(:\w+ AS \w+\[\]\)")
 _COMMENT = re.compile(r"--[^\n]*")
 
 
@@ -33,7 +34,9 @@ _COMMENT = re.compile(r"--[^\n]*")
 class NamedQuery:
     """One statement, with named parameters for SQLite and numbered parameters for PostgreSQL.
 
-    `parameters` contains the names in the order of the numbers.
+    Attributes:
+        parameters: The names in the order of the numbers.
+        takes_arrays: Whether the PostgreSQL text has an array for each parameter, with a value for each of many rows.
     """
 
     name: str
@@ -41,6 +44,7 @@ class NamedQuery:
     postgres: str
     parameters: tuple[str, ...]
     returns_rows: bool
+    takes_arrays: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,4 +148,5 @@ def build_query(name: str, sqlite: str, postgres: str) -> NamedQuery:
     returns = _RETURNS_ROWS.search(sqlite) is not None
     numbers = {parameter: f"${n}" for n, parameter in enumerate(parameters, start=1)}
     numbered = _PARAMETER.sub(lambda match: numbers[match.group(1)], postgres)
-    return NamedQuery(name, sqlite, numbered, parameters, returns)
+    takes_arrays = _ARRAY_PARAMETER.search(postgres) is not None
+    return NamedQuery(name, sqlite, numbered, parameters, returns, takes_arrays)

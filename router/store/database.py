@@ -59,9 +59,10 @@ class Database(QueryExecutor, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement of a group commit, with values for many rows.
+    """One statement of a statement generator, with values for many rows.
 
-    SQLite executes the statement once for each row; PostgreSQL once for all rows, with an array for each parameter.
+    SQLite executes the statement once for each row. PostgreSQL executes it once for all rows, with an array for each
+    parameter, if the query's text has arrays (`NamedQuery.takes_arrays`), and otherwise once for each row.
     """
 
     query: str

@@ -1,4 +1,4 @@
-"""Group commit: concurrent accepts share one transaction, so a busy server pays one fsync for many messages.
+"""Group commit: concurrent callers share one transaction, so a busy process pays one fsync for many items.
 
 A group consists of the items that are queued when a transaction can start. After some errors
 (`should_retry_individually`), each item is retried individually, so that one bad item does not fail the others.
@@ -32,7 +32,7 @@ WriteGroup = Callable[[Sequence[ItemT]], StatementGenerator[Sequence[ResultT]]]
 
 
 class GroupWriter(Protocol[ItemC_contra, ResultC_co]):
-    """Accepts items and commits them in groups."""
+    """Commits items of one kind in groups."""
 
     async def commit(self, item: ItemC_contra) -> ResultC_co:
         """Commits an item and returns its result.
@@ -40,6 +40,10 @@ class GroupWriter(Protocol[ItemC_contra, ResultC_co]):
         Raises `Unavailable`, or the error that the item caused. Cancelling the caller does not cancel the commit.
         """
         ...
+
+
+class CommitQueue(Protocol):
+    """The queue and the worker behind one or several group writers."""
 
     async def close(self) -> None:
         """Commits the queued items, then stops. Later commits raise `Unavailable`."""

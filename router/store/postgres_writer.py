@@ -1,7 +1,7 @@
-"""Group commit on PostgreSQL, on two connections outside the pool.
+"""Group commit on PostgreSQL, on connections outside the pool.
 
-While one connection waits for its commit, the next group is written on the other. See `group_commit` for the
-guarantees.
+With two connections, the next group is written on one while the other waits for its commit. Each kind of items has its
+own writer, so locks of one kind of transaction do not delay the others. See `group_commit` for the guarantees.
 """
 
 from __future__ import annotations
@@ -25,17 +25,21 @@ from router.store.group_commit import (
 from router.store.postgres import PostgresDatabase
 from router.store.postgres_connection import PostgresConnection
 
-CONNECTIONS = 2
-
 
 class PostgresWriter(Generic[ItemT, ResultT]):
-    """The group commit of a process.
+    """The group writer and the commit queue for one kind of items.
 
     Create it on the event loop that calls `commit`. Its tasks start at once and end with `close`.
     """
 
     def __init__(
-        self, database: PostgresDatabase, catalog: Catalog, write: WriteGroup[ItemT, ResultT], limits: GroupLimits
+        self,
+        database: PostgresDatabase,
+        catalog: Catalog,
+        write: WriteGroup[ItemT, ResultT],
+        limits: GroupLimits,
+        *,
+        connections: int,
     ) -> None:
         self._database = database
         self._catalog = catalog
@@ -45,7 +49,7 @@ class PostgresWriter(Generic[ItemT, ResultT]):
         self._queued = asyncio.Semaphore(0)
         self._closed = False
         self._loop = asyncio.get_running_loop()
-        self._tasks = [self._loop.create_task(self._run_worker()) for _ in range(CONNECTIONS)]
+        self._tasks = [self._loop.create_task(self._run_worker()) for _ in range(connections)]
 
     async def commit(self, item: ItemT) -> ResultT:
         if self._closed:
@@ -135,10 +139,16 @@ class PostgresWriter(Generic[ItemT, ResultT]):
         if not statement.rows:
             return []
         query = self._catalog[statement.query]
-        columns = ([row[name] for row in statement.rows] for name in query.parameters)
         with self._database.guard_statements(connection):
-            rows: Sequence[Row] = await connection.fetch(query.postgres, *columns)
-        return rows
+            if query.takes_arrays:
+                columns = ([row[name] for row in statement.rows] for name in query.parameters)
+                rows: Sequence[Row] = await connection.fetch(query.postgres, *columns)
+                return rows
+            values = [tuple(row[name] for name in query.parameters) for row in statement.rows]
+            if query.returns_rows:
+                return [row for each in values for row in await connection.fetch(query.postgres, *each)]
+            await connection.executemany(query.postgres, values)
+            return []
 
 
 async def _close_connection(connection: PostgresConnection) -> None:

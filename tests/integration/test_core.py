@@ -5,11 +5,10 @@ from tests.support.installation import Installation
 
 async def test_the_group_commit_starts_with_the_first_mail(installation: Installation) -> None:
     core = installation.core
-    assert core.open_parts() == []
+    assert [name for name, _ in core.open_parts()] == ["commit queue"]
     assert core.services is core.services
-    assert [name for name, _ in core.open_parts()] == ["client", "contents"]
+    assert [name for name, _ in core.open_parts()] == ["client", "contents", "commit queue"]
     await core.services.aliases.test(installation.actor, installation.aliases["support"])
-    assert [name for name, _ in core.open_parts()] == ["commit queue", "client", "contents"]
     assert installation.recording_wake.integration_ids == [installation.integration_id]
     await core.close()
-    assert not core.writer.is_alive
+    assert not core.writers.is_alive

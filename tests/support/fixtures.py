@@ -9,6 +9,7 @@ import pytest
 from tests.support.dns import DnsStandIn
 from tests.support.installation import Installation, seeded_installation
 from tests.support.log_secrets import find_secrets
+from tests.support.outboxes import open_outboxes
 from tests.support.postgres import PostgresServer, shared_server
 from tests.support.process import Program
 from tests.support.slack import SlackStandIn
@@ -18,6 +19,7 @@ __all__ = [
     "dns_server",
     "installation",
     "no_secrets_logged",
+    "open_outboxes",
     "postgres_server",
     "postgres_url",
     "slack",

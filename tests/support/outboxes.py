@@ -1,10 +1,16 @@
 """One integration with queued deliveries, and the outboxes of two processes that compete for them."""
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
 from router import ids
 from router.channels.contract import SendOutcome
 from router.clock import SECOND
-from router.dispatch.outbox import CompletedBatch, DeliveryBatch, Outbox, OutboxLimits
+from router.dispatch.delivery_batch import CompletedBatch, DeliveryBatch, OutboxLimits
+from router.dispatch.outbox import Outbox
 from tests.support.installation import Installation
+from tests.support.stores import Store
 
 LIMITS = OutboxLimits(
     per_second=1, burst=5, digest_after=20, lease=60 * SECOND, max_claims=3, max_lease_wait=2 * SECOND
@@ -18,13 +24,18 @@ class Outboxes:
     def __init__(self, installation: Installation, limits: OutboxLimits = LIMITS) -> None:
         self.installation = installation
         self.clock = installation.clock
-        self.first = Outbox(installation.database, self.clock, "one", limits)
-        self.second = Outbox(installation.database, self.clock, "two", limits)
+        self._limits = limits
+        self.first = self.new_outbox("one")
+        self.second = self.new_outbox("two")
         self.delivery_ids: list[str] = []
 
     async def seed(self, deliveries: int = 1) -> None:
         await self.installation.seed(aliases=())
         self.delivery_ids = [await self.queue_delivery(n) for n in range(1, deliveries + 1)]
+
+    def new_outbox(self, owner: str, limits: OutboxLimits | None = None) -> Outbox:
+        installation = self.installation
+        return Outbox(installation.database, installation.core.writers, self.clock, owner, limits or self._limits)
 
     @property
     def integration_id(self) -> str:
@@ -79,3 +90,21 @@ class Outboxes:
         return await self.installation.execute(
             "SELECT * FROM attempts WHERE delivery_id = :id ORDER BY n", id=self.delivery_ids[n]
         )
+
+
+OpenOutboxes = Callable[..., Awaitable[Outboxes]]
+
+
+@pytest.fixture
+async def open_outboxes(store: Store) -> AsyncIterator[OpenOutboxes]:
+    """Yields a function that takes the number of deliveries, and optionally the limits."""
+    opened: list[Outboxes] = []
+
+    async def open_one(deliveries: int = 1, limits: OutboxLimits = LIMITS) -> Outboxes:
+        opened.append(Outboxes(Installation(store), limits))
+        await opened[-1].seed(deliveries)
+        return opened[-1]
+
+    yield open_one
+    for each in opened:
+        await each.installation.close()

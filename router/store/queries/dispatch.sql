@@ -22,7 +22,7 @@ RETURNING {Integration};
 
 -- name: dispatch_current_integration
 -- The current settings and status of an integration, to compare with those at the start of an attempt.
-SELECT encrypted_settings, status FROM integrations WHERE id = :id;
+SELECT id, encrypted_settings, status FROM integrations WHERE id = :id;
 
 -- name: dispatch_release_lease
 -- Releases the lease of an integration, unless another process has taken it.
@@ -52,17 +52,16 @@ WHERE state = 'pending' AND claims > 0 AND next_attempt_at > :now AND integratio
 UPDATE deliveries SET next_attempt_at = :now WHERE state = 'pending' AND next_attempt_at > :latest_plausible;
 
 -- name: dispatch_due_deliveries
--- The oldest due deliveries of an integration.
+-- The oldest due deliveries of an integration: one, or `digest_limit` if more than `digest_after` are due.
 SELECT {Delivery}
 FROM deliveries
 WHERE integration_id = :integration_id AND state = 'pending' AND next_attempt_at <= :now
-ORDER BY next_attempt_at, id LIMIT :limit;
-
--- name: dispatch_digest_threshold
--- Returns a row if more than `after` deliveries of an integration are due.
-SELECT id FROM deliveries
-WHERE integration_id = :integration_id AND state = 'pending' AND next_attempt_at <= :now
-ORDER BY next_attempt_at, id LIMIT 1 OFFSET :after;
+ORDER BY next_attempt_at, id
+LIMIT CASE WHEN EXISTS (
+    SELECT 1 FROM deliveries
+    WHERE integration_id = :integration_id AND state = 'pending' AND next_attempt_at <= :now
+    LIMIT 1 OFFSET :digest_after
+) THEN :digest_limit ELSE 1 END;
 
 -- name: dispatch_probe_delivery
 -- One pending delivery of a failing integration, preferably the oldest parked one. The inner queries use the index of
@@ -82,11 +81,11 @@ WHERE state = 'pending' AND id = COALESCE(
 -- expires. A parked delivery stays parked.
 UPDATE deliveries SET attempts = attempts + 1, claims = claims + 1,
                       next_attempt_at = CASE WHEN parked_at IS NULL THEN CAST(:until AS BIGINT) END
-WHERE id = :id AND state = 'pending' RETURNING attempts;
+WHERE id = :id AND state = 'pending' RETURNING id, attempts;
 
 -- name: dispatch_insert_attempt
 -- Inserts an attempt, before the request.
-INSERT INTO attempts (delivery_id, n, started_at) VALUES (:delivery_id, :n, :started_at);
+INSERT INTO attempts {rows:delivery_id TEXT, n BIGINT, started_at BIGINT};
 
 -- name: dispatch_record_attempt
 -- Stores the outcome of an attempt.

@@ -71,14 +71,13 @@ def _count_steps(store: Store, query: str, **values: object) -> tuple[int, int]:
         ("dispatch_unpark", "pending", "n"),
         ("dispatch_due_deliveries", "delivered", "NULL"),
         ("dispatch_due_deliveries", "pending", "n"),
-        ("dispatch_digest_threshold", "pending", "n"),
     ],
 )
 async def test_the_cost_of_a_claim_does_not_grow_with_the_history(
     store: Store, query: str, state: str, due: str
 ) -> None:
     integration = await _insert_integration_and_ticket(store)
-    values = {"integration_id": integration, "now": 10**9, "limit": 1, "after": 20}
+    values = {"integration_id": integration, "now": 10**9, "digest_limit": 1, "digest_after": 20}
     wanted = {name: values[name] for name in store.catalog[query].parameters}
     await _insert_deliveries(store, integration, 1, HISTORY, state=state, due=due)
     await _insert_deliveries(store, integration, 99_999_990, 1, state="pending", due="NULL")

@@ -11,8 +11,9 @@ from structlog.testing import capture_logs
 from emailrouter.assembly import deliver
 from router.channels import CHANNELS
 from router.clock import SECOND
+from router.dispatch.delivery_batch import CompletedBatch, DeliveryBatch, OutboxLimits, PacingDelay
 from router.dispatch.dispatcher import Dispatcher
-from router.dispatch.outbox import CompletedBatch, DeliveryBatch, Outbox, OutboxLimits, PacingDelay
+from router.dispatch.outbox import Outbox
 from router.errors import Unavailable
 from router.lease_owner import new_lease_owner
 from router.meter import NULL_METER, Meter
@@ -199,7 +200,7 @@ async def test_a_stop_waits_for_the_outcome_with_a_limit(recovers: bool, store: 
     """If the outcome cannot be recorded within `drain` seconds, the attempt stays open and the lease is kept."""
     installation = new_installation(store)
     core = installation.core
-    outbox = UnavailableOutbox(store.database, core.clock, new_lease_owner(), FAST)
+    outbox = UnavailableOutbox(store.database, core.writers, core.clock, new_lease_owner(), FAST)
     core.dispatcher = Dispatcher(
         outbox, deliver.build_sender(core), CHANNELS, core.clock, concurrency=4, drain=30 if recovers else 0.01
     )

@@ -6,18 +6,14 @@ import pytest
 
 from router.channels.contract import SendFailure, SendRetry, SendSuccess
 from router.clock import SECOND
-from router.dispatch.outbox import CompletedBatch, DeliveryBatch, PacingDelay
+from router.dispatch.delivery_batch import CompletedBatch, DeliveryBatch, PacingDelay
 from tests.support import seeds
-from tests.support.installation import Installation
-from tests.support.outboxes import DIGEST, LIMITS, Outboxes
-from tests.support.stores import Store
+from tests.support.outboxes import DIGEST, LIMITS, OpenOutboxes, Outboxes
 
 
 @pytest.fixture
-async def outboxes(store: Store) -> Outboxes:
-    found = Outboxes(Installation(store))
-    await found.seed()
-    return found
+async def outboxes(open_outboxes: OpenOutboxes) -> Outboxes:
+    return await open_outboxes()
 
 
 async def test_the_attempt_is_recorded_before_the_batch_is_returned(outboxes: Outboxes) -> None:
@@ -99,9 +95,8 @@ async def test_a_retry_waits_its_step_and_stores_the_reason(outboxes: Outboxes) 
     assert (await outboxes.integration_row())["last_error"] == "HTTP 503"
 
 
-async def test_retry_after_pauses_the_whole_webhook(store: Store) -> None:
-    outboxes = Outboxes(Installation(store))
-    await outboxes.seed(2)
+async def test_retry_after_pauses_the_whole_webhook(open_outboxes: OpenOutboxes) -> None:
+    outboxes = await open_outboxes(2)
     await outboxes.record_batch(await outboxes.claim_batch(), SendRetry(30.0, "rate limited", status=429))
     assert (await outboxes.delivery_row())["next_attempt_at"] == outboxes.clock.now() + 30 * SECOND
     assert await outboxes.first.find_ready_integrations(10) == []
@@ -147,9 +142,8 @@ async def test_a_delivered_text_is_recorded_as_text(outboxes: Outboxes) -> None:
     assert (await outboxes.delivery_row())["via"] == "text"
 
 
-async def test_pacing_allows_a_burst_and_then_one_a_second(store: Store) -> None:
-    outboxes = Outboxes(Installation(store))
-    await outboxes.seed(7)
+async def test_pacing_allows_a_burst_and_then_one_a_second(open_outboxes: OpenOutboxes) -> None:
+    outboxes = await open_outboxes(7)
     result: object = await outboxes.claim_and_record()
     for _ in range(4):
         assert isinstance(result, DeliveryBatch)
@@ -162,21 +156,19 @@ async def test_pacing_allows_a_burst_and_then_one_a_second(store: Store) -> None
     assert isinstance(await outboxes.claim_and_record(), DeliveryBatch)
 
 
-async def test_many_pending_deliveries_become_a_digest(store: Store) -> None:
-    outboxes = Outboxes(Installation(store))
-    await outboxes.seed(60)
+async def test_many_pending_deliveries_become_a_digest(open_outboxes: OpenOutboxes) -> None:
+    outboxes = await open_outboxes(60)
     batch = await outboxes.claim_batch()
     assert (batch.form, len(batch.deliveries)) == ("digest", DIGEST)
     rest = await outboxes.record_batch(batch, SendSuccess(200))
     assert isinstance(rest, DeliveryBatch)
     assert (rest.form, len(rest.deliveries)) == ("message", 1)
-    rows = await seeds.execute(store.database, "SELECT via FROM deliveries WHERE state = 'delivered'")
+    rows = await seeds.execute(outboxes.installation.database, "SELECT via FROM deliveries WHERE state = 'delivered'")
     assert [row["via"] for row in rows] == ["digest"] * DIGEST
 
 
-async def test_a_permanent_failure_parks_everything_and_probes(store: Store) -> None:
-    outboxes = Outboxes(Installation(store))
-    await outboxes.seed(3)
+async def test_a_permanent_failure_parks_everything_and_probes(open_outboxes: OpenOutboxes) -> None:
+    outboxes = await open_outboxes(3)
     assert (
         await outboxes.record_batch(await outboxes.claim_batch(), SendFailure("permanent", "no_service", status=404))
         is None
@@ -226,9 +218,8 @@ async def test_a_probe_with_a_network_error_is_repeated_later(outboxes: Outboxes
     assert (await outboxes.integration_row())["probe_at"] == outboxes.clock.now() + 600 * SECOND
 
 
-async def test_a_stop_records_the_outcome_and_opens_no_attempt(store: Store) -> None:
-    outboxes = Outboxes(Installation(store))
-    await outboxes.seed(2)
+async def test_a_stop_records_the_outcome_and_opens_no_attempt(open_outboxes: OpenOutboxes) -> None:
+    outboxes = await open_outboxes(2)
     assert await outboxes.record_batch(await outboxes.claim_batch(), SendSuccess(200), stop=True) is None
     assert (await outboxes.delivery_row(0))["state"] == "delivered"
     assert (await outboxes.delivery_row(1))["attempts"] == 0

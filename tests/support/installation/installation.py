@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Literal, Self
 
-from emailrouter.assembly.core import AnyDatabase, Core, build_group_writer
+from emailrouter.assembly.core import ACCEPT_CONNECTIONS, AnyDatabase, Core
 from router.accept import Accept
 from router.accept.incoming import IncomingMail
 from router.accept.transaction import Committed
@@ -88,7 +88,7 @@ class Installation:
         if parser is not None:
             self.core.contents = ContentStore(store.database, self.core.clock, self.core.meter, parser)
         if write is not None:
-            self.core.writer = build_group_writer(config.database, store.database, write)
+            self.core.accept_writer = self.core.writers.open(write, connections=ACCEPT_CONNECTIONS)
         self.domain_name = ""
         self.workspace_id = ""
         self.domain_id = ""

@@ -16,16 +16,20 @@ from asyncpg.transaction import Transaction
 from emailrouter import lifecycle
 from emailrouter.assembly import core
 from router.accept import Accept
+from router.accept.incoming import IncomingMail
 from router.channels.contract import SendFailure
 from router.contents.store import ContentStore
-from router.dispatch import retention
+from router.dispatch import outbox, retention
+from router.dispatch.delivery_batch import DeliveryBatch
 from router.dispatch.dispatcher import Dispatcher
-from router.dispatch.outbox import DeliveryBatch, Outbox
+from router.dispatch.outbox import Outbox
+from router.dispatch.outbox_transaction import ClaimRequest
 from router.dispatch.retention import Retention
 from router.dispatch.sender import TicketSender
 from router.outbound.client import OutboundClient
 from router.routing.routing_cache import RoutingCache
 from router.store import migrate
+from router.store.catalog import load_catalog
 from router.store.database import Statement, StatementGenerator
 from router.store.pg_notify import Notifier
 from router.store.postgres_writer import PostgresWriter
@@ -36,8 +40,8 @@ from smtp.transport import Transport
 Trigger = Callable[[], None]
 Condition = Callable[..., bool]
 
-# Other transactions also call the wrapped commit of asyncpg. This variable is true in those that accept messages.
-_accepting: ContextVar[bool] = ContextVar("accepting", default=False)
+# Other transactions also call the wrapped commit of asyncpg. This variable is true in those of the watched groups.
+_in_watched_group: ContextVar[bool] = ContextVar("in_watched_group", default=False)
 
 
 @dataclass(frozen=True)
@@ -102,73 +106,108 @@ def after(meaning: str, owner: Any, name: str, when: Condition = _always) -> Cra
     return CrashPoint(meaning, put)
 
 
-def after_statement(meaning: str, query: str) -> CrashPoint:
-    """Builds a point in the transaction that accepts messages, after its statement `query`."""
+def _watch_statements(module: Any, name: str, watch: Callable[[Statement, bool], None]) -> None:
+    """Makes the statement generator `name` of `module` call `watch` before and after each of its statements.
+
+    The second argument is whether the statement is done.
+    """
+    inner: Any = vars(module)[name]
+
+    def watched(*args: Any) -> StatementGenerator[Any]:
+        statements = inner(*args)
+        asked: Statement = next(statements)
+        while True:
+            watch(asked, False)
+            answer = yield asked
+            watch(asked, True)
+            try:
+                asked = statements.send(answer)
+            except StopIteration as end:
+                return end.value
+
+    setattr(module, name, watched)
+
+
+def at_statement(meaning: str, module: Any, name: str, query: str, *, done: bool) -> CrashPoint:
+    """Builds a point in the transaction `name` of `module`, before its statement `query`, or after it if `done`."""
 
     def put(trigger: Trigger) -> None:
-        inner: Any = vars(core)["commit_group"]
+        def watch(statement: Statement, is_done: bool) -> None:
+            if statement.query == query and statement.rows and is_done == done:
+                trigger()
 
-        def watched(mails: Sequence[Any]) -> StatementGenerator[Sequence[Any]]:
-            statements = inner(mails)
-            asked: Statement = next(statements)
-            while True:
-                answer = yield asked
-                if asked.query == query and asked.rows:
-                    trigger()
-                try:
-                    asked = statements.send(answer)
-                except StopIteration as end:
-                    results: Sequence[Any] = end.value
-                    return results
-
-        core.commit_group = watched  # type: ignore[attr-defined]  # `core` passes this function to the writers
+        _watch_statements(module, name, watch)
 
     return CrashPoint(meaning, put)
 
 
+def in_accept(meaning: str, query: str) -> CrashPoint:
+    """Builds a point in the transaction that accepts messages, after its statement `query`."""
+    return at_statement(meaning, core, "commit_group", query, done=True)  # `core` passes this function to the writer
+
+
+def in_outbox(meaning: str, query: str, *, done: bool = True) -> CrashPoint:
+    """Builds a point in the transaction of the outbox, after its statement `query`, or before it if not `done`."""
+    return at_statement(meaning, outbox, "claim_and_record", query, done=done)
+
+
 class _CommitTracer:
-    def __init__(self, inner: sqlite3.Connection, first: Trigger | None, then: Trigger | None) -> None:
+    """A connection of SQLite that reports the commits of the transactions that execute the statement `marker`."""
+
+    def __init__(self, inner: sqlite3.Connection, marker: str, first: Trigger | None, then: Trigger | None) -> None:
         self._inner = inner
+        self._marker = marker
         self._first = first
         self._then = then
+        self._is_marked = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
+    def executemany(self, statement: str, rows: Sequence[Any]) -> Any:
+        self._is_marked |= statement == self._marker and bool(rows)
+        return self._inner.executemany(statement, rows)
+
     def execute(self, statement: str, *values: Any) -> Any:
-        commits = statement == "COMMIT"
+        commits = statement == "COMMIT" and self._is_marked
         if commits and self._first is not None:
             self._first()
         found = self._inner.execute(statement, *values)
         if commits and self._then is not None:
             self._then()
+        if statement in ("COMMIT", "ROLLBACK"):
+            self._is_marked = False
         return found
 
 
-def accept_commit(meaning: str, *, done: bool) -> CrashPoint:
-    """Builds a point before the COMMIT of a transaction that accepts messages, or after this COMMIT if `done`."""
+def group_commit(meaning: str, item: type, query: str, *, done: bool) -> CrashPoint:
+    """Builds a point before the COMMIT of a group of `item`, or after this COMMIT if `done`.
+
+    `query` is a statement that returns no rows, by which a transaction on SQLite is recognised.
+    """
 
     def put(trigger: Trigger) -> None:
         first, then = (None, trigger) if done else (trigger, None)
         connected = SqliteWriter._ensure_connection
-        SqliteWriter._ensure_connection = lambda self: _CommitTracer(connected(self), first, then)  # type: ignore[method-assign,assignment,return-value]
+        marker = load_catalog()[query].sqlite
+        SqliteWriter._ensure_connection = lambda self: _CommitTracer(connected(self), marker, first, then)  # type: ignore[method-assign,assignment,return-value]
 
         transaction = PostgresWriter._transaction
 
         async def _transaction(self: Any, connection: Any, items: Any) -> Any:
-            token = _accepting.set(True)
+            token = _in_watched_group.set(isinstance(items[0], item))
             try:
                 return await transaction(self, connection, items)
             finally:
-                _accepting.reset(token)
+                _in_watched_group.reset(token)
 
         PostgresWriter._transaction = _transaction  # type: ignore[method-assign]
         commit = "_Transaction__commit"
         _wrap(
             Transaction,
             commit,
-            before=None if done else lambda _: trigger() if _accepting.get() else None,
-            after=(lambda *_: trigger() if _accepting.get() else None) if done else None,
+            before=None if done else lambda _: trigger() if _in_watched_group.get() else None,
+            after=(lambda *_: trigger() if _in_watched_group.get() else None) if done else None,
         )
 
     return CrashPoint(meaning, put)
@@ -215,14 +254,16 @@ POINTS: dict[str, CrashPoint] = {
     # Accepting a message.
     "recipient-found": after("a recipient was resolved, no reply yet", RoutingCache, "resolve"),
     "message-received": before("the message is in memory, nothing is written", Accept, "accept"),
-    "fingerprint-claimed": after_statement("the fingerprint is written, not committed", "accept_claim_fingerprint"),
-    "message-written": after_statement("the message row is written, its content is not", "accept_insert_message"),
-    "content-written": after_statement("the content is written, the ticket is not", "accept_insert_chunk"),
-    "delivery-written": after_statement("the delivery is written, the ticket is not", "accept_insert_delivery"),
-    "number-reserved": after_statement("the number is reserved, the ticket is not written", "accept_reserve_numbers"),
-    "ticket-written": after_statement("everything is written, not committed", "accept_insert_ticket"),
-    "accept-commit": accept_commit("before COMMIT", done=False),
-    "accept-committed": accept_commit("committed, the caller is not informed", done=True),
+    "fingerprint-claimed": in_accept("the fingerprint is written, not committed", "accept_claim_fingerprint"),
+    "message-written": in_accept("the message row is written, its content is not", "accept_insert_message"),
+    "content-written": in_accept("the content is written, the ticket is not", "accept_insert_chunk"),
+    "delivery-written": in_accept("the delivery is written, the ticket is not", "accept_insert_delivery"),
+    "number-reserved": in_accept("the number is reserved, the ticket is not written", "accept_reserve_numbers"),
+    "ticket-written": in_accept("everything is written, not committed", "accept_insert_ticket"),
+    "accept-commit": group_commit("before COMMIT", IncomingMail, "accept_insert_message", done=False),
+    "accept-committed": group_commit(
+        "committed, the caller is not informed", IncomingMail, "accept_insert_message", done=True
+    ),
     "woken": after("committed and the deliverer woken, no reply yet", Accept, "accept"),
     "reply-ready": before("the 250 is built, not written", Transport, "_write_output", _contains_queued_reply),
     "reply-written": reply_written(),
@@ -230,8 +271,20 @@ POINTS: dict[str, CrashPoint] = {
     "claim-begins": before(
         "a delivery is due, nothing is claimed", Outbox, "claim_and_record", lambda a: _completed_batch(a) is None
     ),
-    "lease-taken": after("the lease is written, not committed", Outbox, "_take_lease", lambda _, r: r is not None),
-    "attempt-written": after("the attempt is written, not committed", Outbox, "_open_attempt"),
+    "lease-taken": in_outbox("the lease is written, not committed", "dispatch_take_lease"),
+    "attempt-written": in_outbox("the attempt is written, not committed", "dispatch_insert_attempt"),
+    "claim-commit": group_commit(
+        "the attempts of several workers are written, before COMMIT",
+        ClaimRequest,
+        "dispatch_insert_attempt",
+        done=False,
+    ),
+    "claim-committed": group_commit(
+        "the attempts of several workers are committed, no worker is informed",
+        ClaimRequest,
+        "dispatch_insert_attempt",
+        done=True,
+    ),
     "claimed": after(
         "the attempt is committed, nothing was sent",
         Outbox,
@@ -242,18 +295,25 @@ POINTS: dict[str, CrashPoint] = {
     "parsed": after("the text is stored", ContentStore, "parse"),
     "post-begins": before("the message is rendered and not sent", OutboundClient, "request"),
     "posted": after("Slack has the message, the outcome is not written", OutboundClient, "request"),
-    "outcome-begins": before("the outcome's transaction has begun", Outbox, "_record_outcome"),
-    "outcome-written": after("the outcome is written, not committed", Outbox, "_record_outcome"),
+    "outcome-begins": in_outbox("the outcome's transaction has begun", "dispatch_record_attempt", done=False),
+    "attempt-closed": in_outbox("the attempt has its outcome, the delivery has not", "dispatch_record_attempt"),
+    "outcome-written": in_outbox("the outcome is written, not committed", "dispatch_mark_delivered"),
+    "outcome-commit": group_commit(
+        "the outcomes of several workers are written, before COMMIT",
+        ClaimRequest,
+        "dispatch_record_attempt",
+        done=False,
+    ),
     "outcome-committed": after(
         "the outcome is committed", Outbox, "claim_and_record", lambda a, _: _completed_batch(a) is not None
     ),
-    "retry-written": after("a retry is scheduled, not committed", Outbox, "_record_retry"),
+    "retry-written": in_outbox("a retry is scheduled, not committed", "dispatch_reschedule"),
     "digest-begins": before("a digest's attempts are committed, it is not sent", TicketSender, "send", _is_digest),
     "digest-posted": after("Slack has the digest, no outcome is written", TicketSender, "send", _is_digest),
-    "parking": after("the integration is marked as failing, not committed", Outbox, "_mark_failing"),
+    "parking": in_outbox("the integration is marked as failing, not committed", "dispatch_mark_failing"),
     "parked": after("the integration's deliveries are parked", Outbox, "claim_and_record", _was_permanent),
     "probe-claimed": after("a probe is claimed, not sent", Outbox, "claim_and_record", _is_probe),
-    "probe-healed": after("the probe succeeded, not committed", Outbox, "_record_delivered", lambda a, _: a[2].probe),
+    "probe-healed": in_outbox("the probe succeeded, not committed", "dispatch_mark_active"),
     # Retention.
     "retention-begins": before("retention starts", Retention, "sweep"),
     "raw-erased": after("raw chunks are erased, not committed", retention, "_erase_chunks"),

@@ -4,19 +4,16 @@ from dataclasses import replace
 
 from router.channels.contract import SendFailure, SendRetry, SendSuccess
 from router.clock import SECOND
-from router.dispatch.outbox import CompletedBatch, DeliveryBatch, NotSent, Outbox
+from router.dispatch.delivery_batch import CompletedBatch, DeliveryBatch, NotSent
 from router.dispatch.schedule import WAIT_SECONDS
-from tests.support.installation import Installation
-from tests.support.outboxes import LIMITS, Outboxes
-from tests.support.stores import Store
+from tests.support.outboxes import LIMITS, OpenOutboxes
 
 FIRST_WAIT = WAIT_SECONDS[0] * SECOND
 
 
-async def test_database_restarts_do_not_lengthen_the_wait(store: Store) -> None:
+async def test_database_restarts_do_not_lengthen_the_wait(open_outboxes: OpenOutboxes) -> None:
     """Longer waits of the retry schedule apply only to failures of the endpoint, but count all earlier attempts."""
-    outboxes = Outboxes(Installation(store))
-    await outboxes.seed()
+    outboxes = await open_outboxes()
     for _ in range(6):
         await outboxes.record_batch(
             await outboxes.claim_batch(), NotSent(None, "not sent: the database is unavailable")
@@ -29,13 +26,12 @@ async def test_database_restarts_do_not_lengthen_the_wait(store: Store) -> None:
     assert int(str(row["next_attempt_at"])) > outboxes.clock.now() + FIRST_WAIT
 
 
-async def test_an_interrupted_attempt_is_lost_also_after_parking(store: Store) -> None:
+async def test_an_interrupted_attempt_is_lost_also_after_parking(open_outboxes: OpenOutboxes) -> None:
     """The permanent failure of one delivery parks both deliveries and resets their counts of claims."""
-    outboxes = Outboxes(Installation(store), replace(LIMITS, digest_after=1))
-    await outboxes.seed(2)
+    outboxes = await open_outboxes(2, limits=replace(LIMITS, digest_after=1))
     assert len((await outboxes.claim_batch()).deliveries) == 2
     outboxes.clock.advance(61)
-    other = Outbox(store.database, outboxes.clock, "other", LIMITS)
+    other = outboxes.new_outbox("other", LIMITS)
     batch = await outboxes.claim_batch(by=other)
     await outboxes.claim_and_record(CompletedBatch(batch, SendFailure("permanent", "no_service"), 0.0), by=other)
     outboxes.clock.advance(600)
@@ -47,9 +43,8 @@ async def test_an_interrupted_attempt_is_lost_also_after_parking(store: Store) -
     assert sorted(outcomes) == [["lost", "open"], ["lost", "parked", "sent"]]
 
 
-async def test_a_delivery_with_too_many_claims_leaves_no_open_attempt(store: Store) -> None:
-    outboxes = Outboxes(Installation(store))
-    await outboxes.seed()
+async def test_a_delivery_with_too_many_claims_leaves_no_open_attempt(open_outboxes: OpenOutboxes) -> None:
+    outboxes = await open_outboxes()
     for _ in range(LIMITS.max_claims):
         await outboxes.claim_batch()
         outboxes.clock.advance(61)

@@ -1,0 +1,226 @@
+"""The transaction of the outbox for several integration workers at once, as a statement generator.
+
+It records the outcomes of the completed batches, extends or takes the leases, and opens the next attempts. Its
+decisions depend only on its arguments and on values that the database returned in the same transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from router.dispatch import pacing
+from router.dispatch.delivery_batch import CompletedBatch, DeliveryBatch, Form, OutboxLimits, PacingDelay
+from router.dispatch.outcome_statements import record_outcomes
+from router.model import Delivery, Integration, Micros
+from router.store.database import Statement, StatementGenerator, model_from_row
+
+Claim = DeliveryBatch | PacingDelay | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRequest:
+    """What one integration worker asks for; a group has at most one request for each integration.
+
+    Attributes:
+        completed: The batch whose outcome is recorded.
+        stop: Release the lease instead of opening attempts.
+        weight: The cost of writing the request in bytes of content, which is negligible.
+    """
+
+    integration_id: str
+    completed: CompletedBatch | None
+    digest_limit: int
+    stop: bool
+    weight: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Admitted:
+    """An integration to which a batch may be sent now, and its next `paced_at`."""
+
+    integration: Integration
+    digest_limit: int
+    paced_at: Micros
+
+    @property
+    def is_probe(self) -> bool:
+        return self.integration.status == "failing"
+
+
+def latest_plausible(now: Micros, limits: OutboxLimits) -> Micros:
+    """Returns the latest plausible time of a lease or probe; later times come from a wrong clock."""
+    return now + limits.lease + pacing.MAX_AHEAD
+
+
+def claim_and_record(
+    requests: Sequence[ClaimRequest], now: Micros, owner: str, limits: OutboxLimits
+) -> StatementGenerator[list[Claim]]:
+    """Records outcomes and opens attempts; returns the claim of each request, in the same order.
+
+    A claim is None if the lease is not held afterwards.
+    """
+    yield from record_outcomes([each.completed for each in requests if each.completed is not None], now, limits)
+    integrations = yield from _take_leases(requests, now, owner, limits)
+    first_claims = [each.integration_id for each in requests if each.completed is None]
+    # An accept transaction that has read the status `failing` may commit after the reactivation and park its delivery.
+    yield Statement(
+        "dispatch_unpark",
+        [
+            {"integration_id": integration_id, "now": now}
+            for integration_id in first_claims
+            if integration_id in integrations and integrations[integration_id].status == "active"
+        ],
+    )
+    claims: dict[str, Claim] = {}
+    admitted = []
+    for request in requests:
+        integration = integrations.get(request.integration_id)
+        decision = None if integration is None else _admit(integration, request.digest_limit, now, limits)
+        if isinstance(decision, _Admitted):
+            admitted.append(decision)
+        else:
+            claims[request.integration_id] = decision
+    claims |= yield from _open_batches(admitted, now, limits)
+    yield Statement(
+        "dispatch_release_lease",
+        [{"id": request.integration_id, "owner": owner} for request in requests if not claims[request.integration_id]],
+    )
+    return [claims[request.integration_id] for request in requests]
+
+
+def _take_leases(
+    requests: Sequence[ClaimRequest], now: Micros, owner: str, limits: OutboxLimits
+) -> StatementGenerator[dict[str, Integration]]:
+    """Takes or extends the leases; returns the integrations that are leased now, by id."""
+    until, latest = now + limits.lease, latest_plausible(now, limits)
+    rows = yield Statement(
+        "dispatch_take_lease",
+        [
+            {"id": request.integration_id, "owner": owner, "now": now, "latest_plausible": latest, "until": until}
+            for request in requests
+            if not request.stop
+        ],
+    )
+    return {row["id"]: model_from_row(Integration, row) for row in rows}
+
+
+def _admit(
+    integration: Integration, digest_limit: int, now: Micros, limits: OutboxLimits
+) -> _Admitted | PacingDelay | None:
+    """Decides whether a batch may be sent now. A delay is at most `max_lease_wait`."""
+    if integration.status == "failing" and (
+        integration.probe_at is None or now < integration.probe_at <= latest_plausible(now, limits)
+    ):
+        return None
+    wait, paced_at = pacing.admit(integration.paced_at, now, limits.per_second, limits.burst)
+    if not wait:
+        return _Admitted(integration, digest_limit, paced_at)
+    return PacingDelay(now + wait) if wait <= limits.max_lease_wait else None
+
+
+def _open_batches(
+    admitted: Sequence[_Admitted], now: Micros, limits: OutboxLimits
+) -> StatementGenerator[dict[str, Claim]]:
+    """Opens the next attempts; returns the batch of each integration by its id, None if no delivery is due."""
+    selected = yield from _select_deliveries(admitted, now, limits)
+    deliveries = [delivery for each in selected.values() for delivery in each]
+    # Not `claims`: parking resets it while an attempt may be open.
+    yield Statement(
+        "dispatch_mark_lost", [{"delivery_id": each.id, "now": now} for each in deliveries if each.attempts]
+    )
+    begun = yield Statement(
+        "dispatch_begin_attempt", [{"id": each.id, "until": now + limits.lease} for each in deliveries]
+    )
+    attempts: dict[str, int] = {row["id"]: row["attempts"] for row in begun}
+    yield Statement(
+        "dispatch_insert_attempt",
+        [{"delivery_id": delivery_id, "n": n, "started_at": now} for delivery_id, n in attempts.items()],
+    )
+    claims = {each.integration.id: _build_batch(each, selected[each.integration.id], attempts) for each in admitted}
+    yield Statement(
+        "dispatch_set_pace",
+        [
+            {"id": each.integration.id, "paced_at": each.paced_at}
+            for each in admitted
+            if claims[each.integration.id] is not None
+        ],
+    )
+    return dict(claims)
+
+
+def _build_batch(
+    admitted: _Admitted, selected: Sequence[Delivery], attempts: Mapping[str, int]
+) -> DeliveryBatch | None:
+    """Returns the batch of the deliveries whose attempts were opened, or None if there are none.
+
+    Between the statements, another transaction may have erased or changed a delivery.
+    """
+    deliveries = tuple(delivery for delivery in selected if delivery.id in attempts)
+    if not deliveries:
+        return None
+    form: Form = "text" if deliveries[0].via == "text" else "message"
+    return DeliveryBatch(
+        admitted.integration,
+        deliveries,
+        tuple(attempts[delivery.id] for delivery in deliveries),
+        "digest" if len(deliveries) > 1 else form,
+        admitted.is_probe,
+    )
+
+
+def _select_deliveries(
+    admitted: Sequence[_Admitted], now: Micros, limits: OutboxLimits
+) -> StatementGenerator[dict[str, list[Delivery]]]:
+    """Selects the deliveries of the next batches, by the id of the integration.
+
+    Fails the deliveries that were claimed too often, and selects again.
+    """
+    selected: dict[str, list[Delivery]] = {each.integration.id: [] for each in admitted}
+    remaining = admitted
+    while remaining:
+        found = yield from _read_deliveries(remaining, now, limits)
+        exhausted = [delivery for each in found.values() for delivery in each if delivery.claims >= limits.max_claims]
+        selected |= found
+        if not exhausted:
+            break
+        yield Statement("dispatch_mark_lost", [{"delivery_id": delivery.id, "now": now} for delivery in exhausted])
+        yield Statement(
+            "dispatch_mark_dead",
+            [
+                {
+                    "id": delivery.id,
+                    "reason": f"failed permanently: claimed {delivery.claims} times without an outcome",
+                }
+                for delivery in exhausted
+            ],
+        )
+        again = {delivery.integration_id for delivery in exhausted}
+        remaining = [each for each in remaining if each.integration.id in again]
+    return selected
+
+
+def _read_deliveries(
+    admitted: Sequence[_Admitted], now: Micros, limits: OutboxLimits
+) -> StatementGenerator[dict[str, list[Delivery]]]:
+    """Reads one delivery of a failing integration, and the oldest due deliveries of the others."""
+    due = yield Statement(
+        "dispatch_due_deliveries",
+        [
+            {
+                "integration_id": each.integration.id,
+                "now": now,
+                "digest_after": limits.digest_after,
+                "digest_limit": each.digest_limit,
+            }
+            for each in admitted
+            if not each.is_probe
+        ],
+    )
+    probed = yield Statement(
+        "dispatch_probe_delivery", [{"integration_id": each.integration.id} for each in admitted if each.is_probe]
+    )
+    found: dict[str, list[Delivery]] = {each.integration.id: [] for each in admitted}
+    for row in (*due, *probed):
+        found[row["integration_id"]].append(model_from_row(Delivery, row))
+    return found

@@ -1,0 +1,39 @@
+-- PostgreSQL executes a statement once for many integration workers, with arrays as parameters.
+
+-- name: dispatch_take_lease
+-- ORDER BY avoids deadlocks between processes.
+WITH wanted AS (
+    SELECT * FROM unnest(CAST(:id AS TEXT[]), CAST(:owner AS TEXT[]), CAST(:until AS BIGINT[]), CAST(:now AS BIGINT[]),
+                         CAST(:latest_plausible AS BIGINT[])) AS wanted (id, owner, until, now, latest_plausible)
+), locked AS (
+    SELECT id FROM integrations WHERE id IN (SELECT id FROM wanted) ORDER BY id FOR NO KEY UPDATE
+)
+UPDATE integrations i SET lease_owner = wanted.owner, lease_until = wanted.until
+FROM wanted JOIN locked ON locked.id = wanted.id
+WHERE i.id = wanted.id
+  AND (i.lease_until <= wanted.now OR i.lease_until > wanted.latest_plausible OR i.lease_owner = wanted.owner)
+RETURNING {Integration:i};
+
+-- name: dispatch_due_deliveries
+SELECT due.*
+FROM unnest(CAST(:integration_id AS TEXT[]), CAST(:now AS BIGINT[]), CAST(:digest_after AS BIGINT[]),
+            CAST(:digest_limit AS BIGINT[])) AS wanted (integration_id, now, digest_after, digest_limit)
+CROSS JOIN LATERAL (
+    SELECT {Delivery}
+    FROM deliveries
+    WHERE integration_id = wanted.integration_id AND state = 'pending' AND next_attempt_at <= wanted.now
+    ORDER BY next_attempt_at, id
+    LIMIT CASE WHEN EXISTS (
+        SELECT 1 FROM deliveries
+        WHERE integration_id = wanted.integration_id AND state = 'pending' AND next_attempt_at <= wanted.now
+        LIMIT 1 OFFSET wanted.digest_after
+    ) THEN wanted.digest_limit ELSE 1 END
+) AS due
+ORDER BY due.next_attempt_at, due.id;
+
+-- name: dispatch_begin_attempt
+UPDATE deliveries d SET attempts = d.attempts + 1, claims = d.claims + 1,
+                        next_attempt_at = CASE WHEN d.parked_at IS NULL THEN begun.until END
+FROM unnest(CAST(:id AS TEXT[]), CAST(:until AS BIGINT[])) AS begun (id, until)
+WHERE d.id = begun.id AND d.state = 'pending'
+RETURNING d.id, d.attempts;
