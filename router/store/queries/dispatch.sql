@@ -85,7 +85,7 @@ WHERE id = :id AND state = 'pending' RETURNING id, attempts;
 
 -- name: dispatch_insert_attempt
 -- Inserts an attempt, before the request.
-INSERT INTO attempts {rows:delivery_id TEXT, n BIGINT, started_at BIGINT};
+INSERT INTO attempts (delivery_id, n, started_at) VALUES (:delivery_id, :n, :started_at);
 
 -- name: dispatch_record_attempt
 -- Stores the outcome of an attempt.

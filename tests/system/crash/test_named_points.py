@@ -37,6 +37,8 @@ DELIVER = (
     "claim-begins",
     "lease-taken",
     "attempt-written",
+    "claim-commit",
+    "claim-committed:2",
     "claimed",
     "claimed:3",
     "parsing",
@@ -45,9 +47,12 @@ DELIVER = (
     "posted",
     "posted:4",
     "outcome-begins",
+    "attempt-closed",
     "releasing-leases",  # needs a lease that the process killed at the previous point has left
     "outcome-written",
     "leases-released",
+    "outcome-commit",
+    "outcome-commit:3",
     "outcome-committed",
 )
 LIFE = ("key-stored", "server-starting", "server-started", "draining", "drained", "dispatcher-stops")
