@@ -70,7 +70,7 @@ def test_an_unknown_model_is_an_error() -> None:
 
 
 def test_no_query_lists_the_columns_that_it_reads() -> None:
-    models: list[Any] = [cls for cls in vars(model).values() if is_dataclass(cls)]
+    models: list[Any] = [cls for cls in vars(model).values() if isinstance(cls, type) and is_dataclass(cls)]
     found = []
     for file in (resources.files("router.store") / "queries").iterdir():
         text = re.sub(r"\w+\.(?=\w)", "", INSERTED.sub("", file.read_text(encoding="utf-8")))
