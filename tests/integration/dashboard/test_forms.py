@@ -167,9 +167,7 @@ async def test_ticket_search_and_pagination(served: ServedInstallation) -> None:
         await served.accept_ticket(mails.plain(subject=f"Order {number:02}"))
     client = await signed_in_client(served, "viewer")
     first = await client.get("/tickets/unassigned")
-    older = re.search(r'rel="next" href="([^"]+)"', first.text)
-    assert older
-    second = await client.get(older[1].replace("&amp;", "&"))
+    second = await client.get(first.next_path)
     shown = [re.findall(r"Order \d\d", page.text) for page in (first, second)]
     assert [len(found) for found in shown] == [50, 2]
     assert sorted(shown[0] + shown[1]) == [f"Order {number:02}" for number in range(52)]

@@ -24,6 +24,12 @@ class PageResponse:
         return str(self.headers.get("Location", ""))
 
     @property
+    def next_path(self) -> str:
+        """The link to the next page of a list."""
+        (path,) = re.findall(r'rel="next" href="([^"]+)"', self.text)
+        return unescape(path)
+
+    @property
     def visible_text(self) -> str:
         return " ".join(unescape(re.sub(r"<[^>]*>", " ", self.text)).split())
 
