@@ -42,6 +42,7 @@ class TicketNotification:
         checks: Results of sender authentication, as text.
         link: The URL of the ticket page; None if `public_url` is a loopback address.
         failed_recipients: The addresses that a bounce reports as undeliverable.
+        state: (label, value) pairs of the ticket's current state; empty if the message will not be updated.
     """
 
     event: DeliveryEvent
@@ -65,6 +66,7 @@ class TicketNotification:
     is_test: bool = False
     warnings: tuple[str, ...] = ()
     failed_recipients: tuple[str, ...] = ()
+    state: tuple[tuple[str, str], ...] = ()
     timezone: str = DEFAULT_TIMEZONE
 
 

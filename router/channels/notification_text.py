@@ -5,11 +5,19 @@ The texts are normalised and limited, but not escaped: a channel escapes them fo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from router.channels.contract import DigestEntry, OperatorAlert, TestMessage, TicketNotification
-from router.channels.untrusted_text import ELLIPSIS, NO_ESCAPES, normalize_line, normalize_text, truncate, utf16_length
+from router.channels.untrusted_text import (
+    ELLIPSIS,
+    NO_MARKUP,
+    Markup,
+    normalize_line,
+    normalize_text,
+    truncate,
+    utf16_length,
+)
 from router.local_time import get_zone, zone_label
 from router.model import Micros
 from router.unicode_security import append_a_labels, deceptive_domain, safe_identifier
@@ -20,7 +28,6 @@ Row = tuple[str, str]  # label and value
 WORKS = "This integration works. New tickets will appear here."
 _MAX_LINK_LENGTH = 600
 _MAX_ATTACHMENTS = 10
-_MAX_FILE_NAME_LENGTH = 100
 _MAX_EXTENSION_LENGTH = 16
 _MAX_NOTES = 5
 _MAX_REPLY_TO = 3
@@ -57,6 +64,10 @@ def detail_rows(notification: TicketNotification) -> list[Row]:
     return rows
 
 
+def state_rows(notification: TicketNotification) -> list[Row]:
+    return [(label, shorten(value, 100) or "(none)") for label, value in notification.state]
+
+
 def test_rows(message: TestMessage) -> list[Row]:
     return [
         ("Integration", _format_name(message.integration_name)),
@@ -76,18 +87,16 @@ def _shorten_all(lines: Sequence[str]) -> list[str]:
     return [short for line in lines[:_MAX_NOTES] if (short := shorten(line, 150))]
 
 
-def message_text(
-    notification: TicketNotification, limit: int, escapes: Mapping[str, str] = NO_ESCAPES
-) -> tuple[str, bool]:
-    """Returns the text, within `limit` UTF-16 units after escaping, and whether it is incomplete."""
-    full_text = normalize_text(notification.text)
+def message_text(notification: TicketNotification, limit: int, markup: Markup = NO_MARKUP) -> tuple[str, bool]:
+    """Returns the escaped text within `limit` UTF-16 units, and whether it is incomplete."""
+    full_text = markup.replace_pattern(normalize_text(notification.text))
     if not is_visible(full_text):
         return "(no text)", notification.truncated
-    shown = truncate(full_text, limit - 2, escapes)
+    shown = truncate(full_text, limit - 2, markup.escapes)
     is_truncated = notification.truncated or shown != full_text
     if is_truncated and not shown.endswith(ELLIPSIS):
         shown += f"\n{ELLIPSIS}"
-    return shown, is_truncated
+    return markup.escape_characters(shown), is_truncated
 
 
 def hidden_lines(notification: TicketNotification) -> list[str]:
@@ -149,21 +158,22 @@ def shorten(text: str, limit: int) -> str:
     return truncate(line, limit) if is_visible(line) else ""
 
 
-def attachment_lines(notification: TicketNotification) -> list[str]:
+def attachment_lines(notification: TicketNotification, name_length: int = 100) -> list[str]:
+    """Returns a line for each attachment shown, with at most `name_length` UTF-16 units of its name."""
     shown = [
-        f"{_format_file_name(name) or '(no name)'} ({_format_size(size)})"
+        f"{_format_file_name(name, name_length) or '(no name)'} ({_format_size(size)})"
         for name, size in notification.attachments[:_MAX_ATTACHMENTS]
     ]
     remaining = len(notification.attachments) - len(shown)
     return [*shown, f"and {remaining} more"] if remaining else shown
 
 
-def _format_file_name(name: str) -> str:
+def _format_file_name(name: str, limit: int) -> str:
     """Shortens a long file name but keeps a short extension, which shows the file type."""
     stem, dot, extension = name.rpartition(".")
-    if not stem or utf16_length(extension) > _MAX_EXTENSION_LENGTH or utf16_length(name) <= _MAX_FILE_NAME_LENGTH:
-        return shorten(name, _MAX_FILE_NAME_LENGTH)
-    return shorten(stem, _MAX_FILE_NAME_LENGTH - utf16_length(dot + extension)) + normalize_line(dot + extension)
+    if not stem or utf16_length(extension) > _MAX_EXTENSION_LENGTH or utf16_length(name) <= limit:
+        return shorten(name, limit)
+    return shorten(stem, limit - utf16_length(dot + extension)) + normalize_line(dot + extension)
 
 
 def _format_size(size: int) -> str:
@@ -191,11 +201,10 @@ def format_time(timestamp: Micros, timezone: str) -> str:
 
 
 def safe_link(url: str | None) -> str:
-    """Returns the URL, or "" if it is missing, too long, or contains characters that could end a link."""
-    is_safe = (
-        url and len(url) <= _MAX_LINK_LENGTH and url.isascii() and url.isprintable() and not set(url) & set(' <>|"')
-    )
-    return url or "" if is_safe else ""
+    """Returns the URL, or "" if it is missing, too long, not HTTP, or contains characters that could end a link."""
+    if not url or len(url) > _MAX_LINK_LENGTH or not url.startswith(("https://", "http://")):
+        return ""
+    return url if url.isascii() and url.isprintable() and not set(url) & set(' <>|"') else ""
 
 
 def group_by_address(entries: Sequence[DigestEntry], limit: int) -> dict[str, list[DigestEntry]]:

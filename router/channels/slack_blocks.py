@@ -1,7 +1,7 @@
 """Block Kit elements built from untrusted text.
 
-Untrusted text goes into `plain_text` objects and `rich_text` elements, which Slack never parses; only `escape` produces
-text for fields that Slack does parse. Pure.
+Untrusted text goes into `plain_text` objects and `rich_text` elements, which Slack never parses; only `MARKUP`
+escapes text for fields that Slack does parse. Pure.
 """
 
 from __future__ import annotations
@@ -10,21 +10,16 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from router.channels.untrusted_text import escape_characters, truncate
+from router.channels.untrusted_text import Markup
 
 Element = dict[str, Any]
 
 MAX_TEXT = 3000  # characters; Slack's limit for one text object
 
-# A word joiner after the @ prevents mentions of a whole channel.
-_MASS_MENTION = re.compile(r"@(?=channel|here|everyone)", re.IGNORECASE)
-_ESCAPE_SEQUENCES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-
-
-def escape(text: str, limit: int) -> str:
-    """Escapes text for fields that Slack parses, disables mass mentions, and truncates to `limit` UTF-16 units."""
-    text = _MASS_MENTION.sub("@\u2060", text)
-    return escape_characters(truncate(text, limit, _ESCAPE_SEQUENCES), _ESCAPE_SEQUENCES)
+# For fields that Slack parses. A word joiner after the @ prevents mentions of a whole channel.
+MARKUP = Markup(
+    {"&": "&amp;", "<": "&lt;", ">": "&gt;"}, re.compile(r"@(?=channel|here|everyone)", re.IGNORECASE), "@\u2060"
+)
 
 
 def header_block(text: str) -> Element:

@@ -47,7 +47,7 @@ def render_plain_ticket(notification: TicketNotification) -> Payload:
     body = "\n".join(["\n".join(parts), "", quoted, *(["", "Attachments:", *attachments] if attachments else [])])
     link = nt.safe_link(notification.link)
     tail = f"\n\n<{link}>" if link else ""  # this link is the only markup that Slack parses
-    return _PLAIN_TEXT_OPTIONS | {"text": sb.escape(body, _MAX_FALLBACK_LENGTH - utf16_length(tail)) + tail}
+    return _PLAIN_TEXT_OPTIONS | {"text": sb.MARKUP.escape(body, _MAX_FALLBACK_LENGTH - utf16_length(tail)) + tail}
 
 
 def render_digest(entries: Sequence[DigestEntry]) -> Payload:
@@ -73,7 +73,7 @@ def render_test(notification: TestMessage) -> Payload:
         sb.rich_text_block([sb.section_element(list(sb.field_elements(rows)))]),
     ]
     text = f"Test message from Email Router: the integration {dict(rows)['Integration']} works."
-    return _PLAIN_TEXT_OPTIONS | {"text": sb.escape(text, _MAX_FALLBACK_LENGTH), "blocks": blocks}
+    return _PLAIN_TEXT_OPTIONS | {"text": sb.MARKUP.escape(text, _MAX_FALLBACK_LENGTH), "blocks": blocks}
 
 
 def render_alert(alert: OperatorAlert) -> Payload:
@@ -83,7 +83,10 @@ def render_alert(alert: OperatorAlert) -> Payload:
         sb.rich_text_block([sb.section_element([sb.text_element(text)])]),
         sb.rich_text_block([sb.section_element(list(sb.field_elements(nt.alert_rows(alert))))]),
     ]
-    return _PLAIN_TEXT_OPTIONS | {"text": sb.escape(f"{alert.title}: {text}", _MAX_FALLBACK_LENGTH), "blocks": blocks}
+    return _PLAIN_TEXT_OPTIONS | {
+        "text": sb.MARKUP.escape(f"{alert.title}: {text}", _MAX_FALLBACK_LENGTH),
+        "blocks": blocks,
+    }
 
 
 def payload_size(payload: Payload) -> int:
@@ -126,7 +129,7 @@ def _render_ticket(notification: TicketNotification, limit: int) -> Payload:
         label = nt.link_label(notification, is_truncated=is_truncated)
         blocks.append(sb.rich_text_block([sb.section_element([sb.link_element(link, label)])]))
     return _PLAIN_TEXT_OPTIONS | {
-        "text": sb.escape(nt.headline(notification, 500), _MAX_FALLBACK_LENGTH),
+        "text": sb.MARKUP.escape(nt.headline(notification, 500), _MAX_FALLBACK_LENGTH),
         "blocks": blocks,
     }
 
@@ -152,7 +155,7 @@ def _render_digest(entries: Sequence[DigestEntry], limit: int, *, with_links: bo
     summaries = [f"{len(members)} for {address}" for address, members in groups.items()]
     text = f"{title}: {'; '.join(summaries[:5])}{'; ...' if len(summaries) > 5 else ''} ({numbers})"
     return _PLAIN_TEXT_OPTIONS | {
-        "text": sb.escape(text, _MAX_FALLBACK_LENGTH),
+        "text": sb.MARKUP.escape(text, _MAX_FALLBACK_LENGTH),
         "blocks": [sb.header_block(title), sb.rich_text_block(parts)],
     }
 

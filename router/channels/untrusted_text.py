@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from router.unicode_security import safe_line
 
 ELLIPSIS = "\u2026"
-NO_ESCAPES: Mapping[str, str] = {}
+_NO_ESCAPES: Mapping[str, str] = {}
 
 # Control characters except tab and line ends, embeddings, overrides and isolates (UAX #9), U+FEFF and annotation marks.
 _REMOVED = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb]+")
@@ -22,6 +23,33 @@ _WHITESPACE = re.compile(r"\s+")
 _BLANK_LINES = re.compile(r"\n(?:[^\S\n]*\n){2,}")
 _ZWJ = "\u200d"
 _MAX_CLUSTER_LENGTH = 32  # code points; crafted text can have unlimited combining marks
+
+
+@dataclass(frozen=True, slots=True)
+class Markup:
+    """The markup of a service, and how text avoids it.
+
+    Attributes:
+        escapes: The sequence for each character with a meaning. The characters are in the Basic Multilingual Plane.
+        pattern: What the sequences do not cover; replaced by `replacement` before.
+    """
+
+    escapes: Mapping[str, str]
+    pattern: re.Pattern[str]
+    replacement: str
+
+    def escape(self, text: str, limit: int) -> str:
+        """Escapes text, and truncates it so that the result has at most `limit` UTF-16 units."""
+        return self.escape_characters(truncate(self.replace_pattern(text), limit, self.escapes))
+
+    def replace_pattern(self, text: str) -> str:
+        return self.pattern.sub(self.replacement, text)
+
+    def escape_characters(self, text: str) -> str:
+        return text.translate({ord(character): sequence for character, sequence in self.escapes.items()})
+
+
+NO_MARKUP = Markup({}, re.compile("(?!)"), "")
 
 
 def utf16_length(text: str) -> int:
@@ -39,14 +67,13 @@ def normalize_line(text: str) -> str:
     return _WHITESPACE.sub(" ", safe_line(normalize_text(text))).strip()
 
 
-def truncate(text: str, limit: int, escapes: Mapping[str, str] = NO_ESCAPES) -> str:
+def truncate(text: str, limit: int, escapes: Mapping[str, str] = _NO_ESCAPES) -> str:
     """Truncates longer text to `limit` UTF-16 units, including a final `ELLIPSIS`.
 
     Combining sequences, emoji sequences and flags of usual length are not split.
 
     Args:
-        escapes: The limit applies to the text after `escape_characters` with this mapping. Only BMP characters are
-            escaped.
+        escapes: The limit applies to the text after each of these characters is replaced by its sequence.
     """
     if _escaped_length(text, escapes) <= limit:
         return text
@@ -58,11 +85,6 @@ def truncate(text: str, limit: int, escapes: Mapping[str, str] = NO_ESCAPES) -> 
             break
         end += 1
     return text[: _grapheme_boundary(text, end)].rstrip() + ELLIPSIS
-
-
-def escape_characters(text: str, escapes: Mapping[str, str]) -> str:
-    """Replaces each character that has an escape sequence."""
-    return text.translate({ord(character): sequence for character, sequence in escapes.items()})
 
 
 def _escaped_length(text: str, escapes: Mapping[str, str]) -> int:

@@ -19,9 +19,9 @@ from router.lease_owner import new_lease_owner
 from router.meter import NULL_METER, Meter
 from router.ports import NullWaker
 from tests.support import mails
+from tests.support.behaviours import FixedResponse, Hang, Reset
 from tests.support.installation import Installation
 from tests.support.slack import SlackStandIn
-from tests.support.slack_behaviours import FixedResponse, Hang, Reset
 from tests.support.stores import Store
 from tests.support.waiting import wait_until
 

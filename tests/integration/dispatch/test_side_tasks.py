@@ -4,9 +4,9 @@ import pytest
 
 from tests.integration.dispatch.test_dispatcher import dispatching, new_installation, wait_delivered
 from tests.support import mails
+from tests.support.behaviours import FixedResponse
 from tests.support.failing import FailingMeter, failing_log
 from tests.support.slack import SlackStandIn
-from tests.support.slack_behaviours import FixedResponse
 from tests.support.stores import Store
 
 OUTCOMES = ("delivery.sent", "delivery.retry_scheduled", "delivery.failed", "delivery.internal_error")

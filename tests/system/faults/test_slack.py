@@ -6,6 +6,7 @@ from pathlib import Path
 
 import trustme
 
+from tests.support.behaviours import Behaviour
 from tests.support.postgres import PostgresServer
 from tests.support.process import Program
 from tests.support.raw_http import RawHttpServer, ScriptedResponse
@@ -19,7 +20,6 @@ from tests.support.slack import (
     SlackStandIn,
     SlowResponse,
 )
-from tests.support.slack_behaviours import Behaviour
 from tests.system.crash.mta import QueueingMta
 from tests.system.crash.system_under_test import SystemUnderTest, poll_until, system_under_test
 

@@ -131,7 +131,7 @@ def prepare_text(data: bytes) -> None:
     value = data.decode("utf-8", "surrogatepass" if data.isascii() else "replace")
     is_visible(untrusted_text.normalize_line(value))
     untrusted_text.truncate(untrusted_text.normalize_text(value), 3000)
-    slack_blocks.escape(value, 3000)
+    slack_blocks.MARKUP.escape(value, 3000)
 
 
 _WORDS = (PUNCTUATION, TEXT, CHARACTERS, (b"\n", b"\r", b"\n \n", b" \n", b"@channel", b"\0"))

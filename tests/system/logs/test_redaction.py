@@ -8,11 +8,11 @@ from typing import Any
 import aiohttp
 
 from tests.support import mails
+from tests.support.behaviours import FixedResponse, Reset
 from tests.support.dns import DnsStandIn
 from tests.support.installation import UNPACED, program_settings, split_address
 from tests.support.process import Program, run_cli
 from tests.support.slack import SlackStandIn
-from tests.support.slack_behaviours import FixedResponse, Reset
 from tests.support.smtp import RawSmtp, send_mail
 
 PASSWORD = "correct horse battery staple"

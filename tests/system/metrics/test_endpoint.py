@@ -13,10 +13,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.integration.metrics.scrape import scrape
 from tests.support import mails
+from tests.support.behaviours import FixedResponse
 from tests.support.installation import Installation, migrated_installation, split_address
 from tests.support.process import Program
 from tests.support.slack import SlackStandIn
-from tests.support.slack_behaviours import FixedResponse
 from tests.support.smtp import RawSmtp, send_mail
 
 SENDER = "ada@customer.test"

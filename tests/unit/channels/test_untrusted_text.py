@@ -1,10 +1,12 @@
 """Truncation and normalisation of text."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.channels.untrusted_text import escape_characters, normalize_line, normalize_text, truncate, utf16_length
+from router.channels.untrusted_text import Markup, normalize_line, normalize_text, truncate, utf16_length
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 GERMANY, FRANCE = "\U0001f1e9\U0001f1ea", "\U0001f1eb\U0001f1f7"
@@ -45,10 +47,12 @@ def test_truncated_text_fits_the_limit(text: str, limit: int) -> None:
 
 @given(ANY, st.integers(min_value=1, max_value=50))
 def test_the_limit_counts_escape_sequences(text: str, limit: int) -> None:
-    escapes = {"a": "bc", "0": "xyz"}
-    shown = truncate(text, limit, escapes)
-    assert utf16_length(escape_characters(shown, escapes)) <= limit
-    assert (shown == text) == (utf16_length(escape_characters(text, escapes)) <= limit)
+    markup = Markup({"a": "bc", "0": "xyz"}, re.compile("b"), "cc")
+    shown = markup.escape(text, limit)
+    assert utf16_length(shown) <= limit
+    unlimited = markup.escape(text, 10_000)
+    assert (shown == unlimited) == (utf16_length(unlimited) <= limit)
+    assert not set("ab0") & set(shown.replace("bc", ""))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Behaviours of the Slack stand-in, and the record of a request."""
+"""Behaviours of stand-ins for services with webhooks, and the record of a request."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -65,6 +65,7 @@ class Post:
 
     method: str
     path: str
+    query: dict[str, str]
     headers: dict[str, str]
     payload: Any  # the decoded body; None if it is not JSON
     raw: bytes
