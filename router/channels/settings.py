@@ -29,7 +29,8 @@ class SettingField:
         format: `url` is a webhook URL (`parse_webhook_url`); `text` is one line.
         secret: Whether the value is stored encrypted and never returned.
         max_length: The maximum length of a text in characters.
-        pattern: A regular expression that a complete value must match; "" for none.
+        pattern: A regular expression that a complete value must match; "" for none. With private networks allowed, a
+            URL need not match, so that it can be that of a stand-in for the service.
         allowed: What `pattern` allows, for errors: "must be ...".
         invalid_code: The error code of an invalid value.
     """
@@ -80,7 +81,8 @@ class SettingField:
             raise self._invalid(f"{self.label} must not be longer than {self.max_length} characters")
         elif _CONTROLS.search(text) or safe_line(text) != text:
             raise self._invalid(f"{self.label} must not contain control or invisible characters")
-        if self.pattern and not re.fullmatch(self.pattern, text):
+        is_stand_in_allowed = allow_private and self.format == "url"
+        if self.pattern and not is_stand_in_allowed and not re.fullmatch(self.pattern, text):
             raise self._invalid(f"{self.label} must be {self.allowed}")
         return text
 
