@@ -3,7 +3,9 @@
 import importlib
 import json
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -23,11 +25,16 @@ from router.channels.contract import (
 )
 from router.channels.settings import Settings
 from router.errors import Refused
-from router.outbound.client import ForbiddenAddressError, HttpResponse, OutboundError
+from router.outbound.client import ForbiddenAddressError, HttpResponse, OutboundClient, OutboundError
+from tests.support.discord import DiscordStandIn
+from tests.support.notifications import NOTIFICATIONS, OPENED, maximum_entries, with_maximum_fields
+from tests.support.slack import SlackStandIn
+from tests.support.webhook_stand_in import WebhookStandIn
 
-# For each channel: valid settings as in the API, and the part of them that is secret.
-SETTINGS: dict[str, tuple[dict[str, str], str]] = {
-    "slack": ({"webhookUrl": "https://hooks.slack.com/services/T0/B0/verysecretpart"}, "verysecretpart"),
+# For each channel: valid settings as in the API, the part of them that is secret, and a stand-in for the service.
+SETTINGS: dict[str, tuple[dict[str, str], str, type[WebhookStandIn]]] = {
+    "discord": ({"webhookUrl": "https://discord.com/api/webhooks/42/verysecretpart"}, "verysecretpart", DiscordStandIn),
+    "slack": ({"webhookUrl": "https://hooks.slack.com/services/T0/B0/verysecretpart"}, "verysecretpart", SlackStandIn),
 }
 NOTIFICATION = TicketNotification(
     "opened",
@@ -43,6 +50,13 @@ NOTIFICATION = TicketNotification(
     link="https://o.test/t/1",
 )
 ENTRY = DigestEntry("opened", 42, "Subject", "ana@c.test", "help@o.test")
+
+
+@asynccontextmanager
+async def outbound_client() -> AsyncIterator[OutboundClient]:
+    client = OutboundClient(allow_private=True)
+    yield client
+    await client.close()
 
 
 class FakeClient:
@@ -128,3 +142,43 @@ async def test_every_result_is_an_outcome(
     assert type(outcome) is kind
     assert client.requests == [("POST", payload, 3.0)]
     assert SETTINGS[channel.kind][1] not in repr(outcome)
+
+
+# Notifications that a service could reject, show incompletely, or treat as markup.
+HOSTILE = {
+    **NOTIFICATIONS,
+    "maximum": with_maximum_fields("\U0001f4ec<@" * 2000),
+    "large_subject": replace(OPENED, subject="Re: *[a](https://evil.example)* " * 32_000),
+    "mentions": replace(OPENED, subject="@everyone <!channel>", text="@here <@42> <@&42> <#42> <!here> @channel"),
+    "directions": replace(OPENED, subject="\u202egpj.exe\u2066", from_name="\u202eana", text="\u202e\u2067a\u2069"),
+    "surrogates": replace(OPENED, subject="\ud83d", from_name="\udcff", from_address="\ud800@\udfff", text="a\ud83db"),
+    "controls": replace(OPENED, subject="\x00", from_name="\x1b[0m", text="\x00\x07\r\x85\u2028"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+async def test_the_service_accepts_hostile_messages(channel: Channel, name: str) -> None:
+    async with SETTINGS[channel.kind][2]() as service, outbound_client() as client:
+        settings = channel.parse_settings({"webhookUrl": service.url()}, allow_private=True)
+        for payload in (channel.render(HOSTILE[name]), channel.render_plain(HOSTILE[name])):
+            outcome = await channel.send(client, settings, payload, 10)
+            assert isinstance(outcome, SendSuccess), outcome
+    for post in service.posts:
+        shown = post.raw.decode()
+        assert not set(shown) & set("\x00\x1b\u202e\u2066\u2067")
+        assert len(post.raw) < 64 * 1024
+
+
+async def test_the_service_accepts_the_other_messages(channel: Channel) -> None:
+    text = "<!channel> @everyone " * 5000
+    payloads = [
+        channel.render_digest(maximum_entries(text, channel.digest_limit)),
+        channel.render_digest([ENTRY]),
+        channel.render_test(TestMessage(text, text, 0)),
+        channel.render_alert(OperatorAlert("Domain alert", text, text, 0)),
+    ]
+    async with SETTINGS[channel.kind][2]() as service, outbound_client() as client:
+        settings = channel.parse_settings({"webhookUrl": service.url()}, allow_private=True)
+        for payload in payloads:
+            outcome = await channel.send(client, settings, payload, 10)
+            assert isinstance(outcome, SendSuccess), outcome

@@ -92,6 +92,6 @@ def test_settings_that_are_no_longer_allowed() -> None:
 
 def test_find_channel() -> None:
     assert find_channel(CHANNELS, "slack") is SLACK
-    with pytest.raises(Refused, match="type must be one of: slack") as refused:
+    with pytest.raises(Refused, match=r"type must be one of: .*slack") as refused:
         find_channel(CHANNELS, "telegraph")
     assert (refused.value.code, refused.value.field) == ("invalid_integration", "type")

@@ -1,4 +1,4 @@
-"""Slack payloads of accepted and parsed messages, compared with golden files for the corpus.
+"""Payloads of accepted and parsed messages: those for Slack are compared with golden files for the corpus.
 
 To update a golden file, delete it, run the test twice and review the difference.
 """
@@ -15,7 +15,7 @@ from router.channels import CHANNELS
 from router.dispatch.ticket_notification import NotificationPreview
 from router.errors import Refused
 from router.model import Actor
-from tests.support import mails
+from tests.support import discord_rules, mails
 from tests.support.corpus import CORPUS, corpus_mail
 from tests.support.installation import seeded_installation
 from tests.support.payloads import assert_valid_payload, iter_strings
@@ -35,9 +35,16 @@ async def test_golden(name: str, tmp_path: Path) -> None:
         preview = NotificationPreview(store.database, installation.contents, CHANNELS, link_base=LINK_BASE)
         (payload,) = await preview.render_payloads(installation.actor, ticket.id, "slack")
         (plain,) = await preview.render_payloads(installation.actor, ticket.id, "slack", plain=True)
+        discord_payloads = [
+            payload
+            for is_plain in (False, True)
+            for payload in await preview.render_payloads(installation.actor, ticket.id, "discord", plain=is_plain)
+        ]
     link = f"{LINK_BASE}/tickets/{ticket.id}"
     assert_valid_payload(payload, (link,))
     assert_valid_payload(plain, (link,))
+    for discord_payload in discord_payloads:
+        discord_rules.assert_valid_payload(discord_payload, (link,))
     text = json.dumps(payload, indent=1, ensure_ascii=False).replace(ticket.id, "ticket_id") + "\n"
     path = GOLDEN / f"{name}.json"
     if not path.exists():

@@ -1,0 +1,199 @@
+"""The Discord channel: webhooks of text channels, threads and forums, and the meaning of Discord's error codes."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import urlencode
+
+from router.channels import discord_message
+from router.channels.channel import Channel
+from router.channels.contract import (
+    DigestEntry,
+    HttpClient,
+    OperatorAlert,
+    Pace,
+    Payload,
+    SendFailure,
+    SendOutcome,
+    SendSuccess,
+    TestMessage,
+    TicketNotification,
+)
+from router.channels.responses import MAX_RETRY_AFTER_SECONDS, KnownError, json_object
+from router.channels.settings import WEBHOOK_URL, SettingField, Settings
+from router.channels.webhook_url import MAX_URL_LENGTH
+from router.outbound.client import HttpResponse
+
+_ID = re.compile("[0-9]{1,20}")
+_THREAD_REQUIRED = "220001"
+# Errors that a retry cannot fix, with their meaning for users.
+_PERMANENT_ERRORS = {
+    "10003": "the Discord channel or thread no longer exists",
+    "10015": "the webhook was removed in Discord",
+    "40067": "the forum requires a tag for each post: allow posts without a tag, or set the thread ID",
+    "40333": "Discord blocks requests from this server",
+    "50001": "the webhook has no access to the Discord channel",
+    "50013": "the webhook has no permission to post in the Discord channel",
+    "50027": "the webhook URL is invalid or was revoked",
+    "160005": "the thread is locked in Discord",
+    "220004": "the webhook cannot post in a forum",
+    _THREAD_REQUIRED: "the forum requires a thread",
+}
+_REJECTED_ERRORS = {
+    "10008": "the message was deleted in Discord",
+    "50083": "the thread is archived in Discord",
+    "200000": "automatic moderation in Discord blocked the message",
+    "200001": "automatic moderation in Discord blocked the title of the thread",
+    "240000": "Discord blocked a link in the message",
+}
+# Errors that the message causes. Discord may still accept it as plain text.
+_PAYLOAD_ERRORS = ("40005", "50006", "50035")
+_RETRY_ERRORS = {
+    "30046": "too many changes of older messages",
+    "40004": "Discord has disabled messages temporarily",
+    "40006": "Discord has disabled this feature temporarily",
+}
+# Requests that are answered 401, 403 or 429 can make Discord block the IP address, and 429 must not be repeated early.
+_RATE_LIMIT_SECONDS = 60.0
+
+
+class DiscordChannel(Channel):
+    """Posts with a webhook of a channel."""
+
+    kind = "discord"
+    label = "Discord"
+    fields = (
+        replace(
+            WEBHOOK_URL,
+            pattern=r"https://((ptb|canary)\.)?(discord|discordapp)\.com/api/webhooks/[0-9]{1,20}/[A-Za-z0-9_-]{1,200}",
+            allowed="a webhook URL of Discord, such as https://discord.com/api/webhooks/123456/abcdef",
+        ),
+        SettingField(
+            name="threadId",
+            label="Thread ID",
+            help="Post in this thread of the channel. In a forum, each ticket gets its own thread if this is not set.",
+            required=False,
+            pattern="[0-9]{1,20}",
+            allowed="the ID of a thread, which consists of digits",
+        ),
+        SettingField(
+            name="username",
+            label="Username",
+            help="Shown instead of the name of the webhook.",
+            required=False,
+            max_length=80,
+            pattern="(?!.*([dD][iI][sS][cC][oO][rR][dD]|[cC][lL][yY][dD][eE])).*",
+            allowed='a name without "discord" or "clyde"',
+        ),
+        SettingField(
+            name="avatarUrl",
+            label="Avatar URL",
+            help="Shown instead of the picture of the webhook.",
+            format="url",
+            required=False,
+            max_length=MAX_URL_LENGTH,
+        ),
+    )
+    setup_steps = (
+        "Open the settings of the channel in Discord, choose **Integrations**, then **Webhooks**.",
+        "Choose **New Webhook**.",
+        "Choose **Copy Webhook URL**: the URL starts with `https://discord.com/api/webhooks/`.",
+    )
+    digest_limit = discord_message.MAX_DIGEST_ENTRIES
+    # Discord allows 5 messages in 2 seconds and 30 in a minute. This sends at most 5, then 24 in the rest of a minute.
+    pace = Pace(per_second=0.4, burst=5)
+    errors = MappingProxyType(
+        {code: KnownError("permanent", meaning) for code, meaning in _PERMANENT_ERRORS.items()}
+        | {code: KnownError("rejected", meaning) for code, meaning in _REJECTED_ERRORS.items()}
+        | {code: KnownError("payload", "the message format was rejected") for code in _PAYLOAD_ERRORS}
+        | {code: KnownError("retry", meaning) for code, meaning in _RETRY_ERRORS.items()}
+    )
+    permanent_statuses = frozenset({401, 403, 404, 410})
+
+    def render(self, notification: TicketNotification) -> Payload:
+        return discord_message.render_ticket(notification)
+
+    def render_plain(self, notification: TicketNotification) -> Payload:
+        return discord_message.render_plain_ticket(notification)
+
+    def render_digest(self, entries: Sequence[DigestEntry]) -> Payload:
+        return discord_message.render_digest(entries)
+
+    def render_test(self, message: TestMessage) -> Payload:
+        return discord_message.render_test(message)
+
+    def render_alert(self, alert: OperatorAlert) -> Payload:
+        return discord_message.render_alert(alert)
+
+    async def send(self, client: HttpClient, settings: Settings, payload: Payload, timeout: float) -> SendOutcome:
+        """Sends the payload. A forum rejects it without a thread; the payload then starts a thread of its own."""
+        thread_id = settings.get("threadId", "")
+        outcome = await self._post(client, settings, payload, timeout, thread_id)
+        if thread_id or not isinstance(outcome, SendFailure) or _error_code(outcome.excerpt) != _THREAD_REQUIRED:
+            return outcome
+        payload = payload | {"thread_name": discord_message.thread_name(payload)}
+        return await self._post(client, settings, payload, timeout - outcome.latency / 1_000_000)
+
+    def error_code(self, response: HttpResponse) -> str:
+        return _error_code(_text(response))
+
+    def retry_after(self, response: HttpResponse, now: datetime) -> float | None:
+        """Returns the delay that Discord requests. After 429 there is always one, also if the response has none."""
+        if response.status != 429:
+            return super().retry_after(response, now)
+        headers = response.headers
+        stated = json_object(_text(response)).get("retry_after"), headers.get("retry-after")
+        known = [seconds for value in stated if (seconds := _parse_seconds(value)) is not None]
+        date = super().retry_after(response, now)
+        reset = _parse_seconds(headers.get("x-ratelimit-reset-after"))
+        return next((seconds for seconds in (*known, date, reset) if seconds is not None), _RATE_LIMIT_SECONDS)
+
+    def remote_ref(self, response: HttpResponse) -> str:
+        """Returns the ids of the message and of its thread. Outside of threads, `_post` removes the latter."""
+        message = json_object(response.body)
+        ref = {"id": message.get("id"), "thread_id": message.get("channel_id")}
+        return json.dumps(ref) if all(isinstance(value, str) and _ID.fullmatch(value) for value in ref.values()) else ""
+
+    async def _post(
+        self, client: HttpClient, settings: Settings, payload: Payload, timeout: float, thread_id: str = ""
+    ) -> SendOutcome:
+        appearance = {"username": settings.get("username"), "avatar_url": settings.get("avatarUrl")}
+        payload = payload | {name: value for name, value in appearance.items() if value}
+        url = self._url(settings, wait="true", thread_id=thread_id)
+        outcome = await self.request(client, "POST", url, payload, timeout)
+        if isinstance(outcome, SendSuccess) and outcome.ref and not thread_id and "thread_name" not in payload:
+            return replace(outcome, ref=json.dumps({"id": json.loads(outcome.ref)["id"]}))
+        return outcome
+
+    def _url(self, settings: Settings, **query: str) -> str:
+        url = self.target_url(settings)
+        parameters = urlencode({name: value for name, value in query.items() if value})
+        return f"{url}{'&' if '?' in url else '?'}{parameters}"
+
+
+CHANNEL = DiscordChannel()
+
+
+def _text(response: HttpResponse) -> str | bytes:
+    return response.body or response.excerpt
+
+
+def _error_code(body: str | bytes) -> str:
+    code: Any = json_object(body).get("code")
+    return str(code) if isinstance(code, int) and code > 0 else ""
+
+
+def _parse_seconds(value: object) -> float | None:
+    """Returns a number of seconds, at most `MAX_RETRY_AFTER_SECONDS`; None for anything else."""
+    try:
+        seconds = float(value) if isinstance(value, str | int | float) else math.nan
+    except (ValueError, OverflowError):
+        return None
+    return min(seconds, MAX_RETRY_AFTER_SECONDS) if seconds >= 0 else None
