@@ -14,8 +14,9 @@ from router.channels import CHANNELS
 from router.errors import Refused
 from router.provisioning import document
 from router.provisioning.apply import DocumentApplier
-from router.provisioning.document import MAX_BYTES, InvalidDocument, WorkspaceDocument
-from router.provisioning.export import ProvisioningServices, export_document, take_snapshot
+from router.provisioning.document import MAX_BYTES, WorkspaceDocument
+from router.provisioning.entry import InvalidDocument
+from router.provisioning.export import export_document, take_snapshot
 from router.provisioning.plan import Plan
 
 _SIGNS = {"add": "+", "change": "~", "remove": "-"}
@@ -32,7 +33,7 @@ async def export(context: CommandContext, output: Path | None) -> None:
 
     Secrets are replaced by references to environment variables. Passwords and API keys are omitted.
     """
-    found = export_document(await take_snapshot(_workspace_services(context), context.actor), CHANNELS)
+    found = export_document(await take_snapshot(context.services, context.actor), CHANNELS)
     if context.as_json:
         console.print_json(found.model_dump(exclude_none=True))
         return
@@ -56,10 +57,10 @@ async def apply(context: CommandContext, file: Path, dry_run: bool, prune: bool,
     Applying the same file again changes nothing. Sections that the file omits are left unchanged.
     """
     new_document = _read_document(file)
-    parts = _workspace_services(context)
-    applier = DocumentApplier(parts, context.core.poster, _resolve_reference)
+    services = context.services
+    applier = DocumentApplier(services, context.core.poster, _resolve_reference)
     try:
-        plan = applier.plan(new_document, await take_snapshot(parts, context.actor), prune=prune)
+        plan = applier.plan(new_document, await take_snapshot(services, context.actor), prune=prune)
     except InvalidDocument as error:
         raise click.UsageError(f"{file}: {error.message}") from None
     if not context.as_json:
@@ -114,18 +115,6 @@ def _resolve_reference(reference: str) -> str | None:
         return Path(name).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise Refused("invalid_integration", f"{reference} cannot be read: {error}") from None
-
-
-def _workspace_services(context: CommandContext) -> ProvisioningServices:
-    services = context.services
-    return ProvisioningServices(
-        workspaces=services.workspaces,
-        users=services.users,
-        domains=services.domains,
-        integrations=services.integrations,
-        aliases=services.aliases,
-        blocked_senders=services.blocked_senders,
-    )
 
 
 COMMANDS = (export, apply)

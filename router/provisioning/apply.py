@@ -17,11 +17,10 @@ from router.provisioning.document import (
     WorkspaceDefinition,
     WorkspaceDocument,
 )
-from router.provisioning.export import ProvisioningServices, Snapshot
+from router.provisioning.export import Snapshot
 from router.provisioning.matching import plan_changes
 from router.provisioning.plan import (
     AddAlias,
-    AddBlockedSender,
     AddDomain,
     AddIntegration,
     AddUser,
@@ -35,13 +34,15 @@ from router.provisioning.plan import (
     Remove,
     SetMxUpstream,
 )
+from router.provisioning.section import SectionChange
 from router.provisioning.settings import ResolveReference, SettingsReader
+from router.services import Services
 
 
 class DocumentApplier:
     """Plans and applies documents."""
 
-    def __init__(self, services: ProvisioningServices, poster: Poster, resolve: ResolveReference) -> None:
+    def __init__(self, services: Services, poster: Poster, resolve: ResolveReference) -> None:
         self._services = services
         self._read_settings = SettingsReader(poster, resolve).read
 
@@ -63,7 +64,7 @@ class DocumentApplier:
 class _PlanExecution:
     """Executes the steps of a plan. Later steps can use the ids of created objects."""
 
-    def __init__(self, services: ProvisioningServices, actor: Actor, plan: Plan) -> None:
+    def __init__(self, services: Services, actor: Actor, plan: Plan) -> None:
         self._services = services
         self._actor = actor
         self._refs = plan.integration_refs
@@ -88,12 +89,12 @@ class _PlanExecution:
                 await self._add_alias(entry, domain, local_part)
             case ChangeAlias(alias, entry):
                 await self._change_alias(alias, entry)
-            case AddBlockedSender(sender):
-                await services.blocked_senders.create(actor, sender)
             case ChangeWorkspace(entry):
                 await self._change_workspace(entry)
             case Remove(kind, key):
                 await self._remove(kind, key)
+            case SectionChange():
+                await step.execute(services, actor)
             case _:
                 assert_never(step)
 
@@ -158,5 +159,3 @@ class _PlanExecution:
                 await self._services.integrations.delete(self._actor, key)
             case "alias":
                 await self._services.aliases.delete(self._actor, key)
-            case "blocked_sender":
-                await self._services.blocked_senders.delete(self._actor, key)

@@ -12,10 +12,11 @@ import tomllib
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, create_model
 
 from router.enumerations import AliasStatus, Role
-from router.errors import Refused
+from router.provisioning.entry import EntryModel, InvalidDocument
+from router.provisioning.sections import SECTIONS
 
 MAX_BYTES = 16 * 1024 * 1024
 
@@ -31,11 +32,7 @@ def validate_reference(value: str) -> str:
 Reference = Annotated[str, AfterValidator(validate_reference)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class WorkspaceDefinition(_Section):
+class WorkspaceDefinition(EntryModel):
     """The settings of the workspace. A field that is None keeps the current value.
 
     `default_integration` is a name or id; `""` removes the default integration.
@@ -47,7 +44,7 @@ class WorkspaceDefinition(_Section):
     locale: str | None = None
 
 
-class IntegrationDefinition(_Section):
+class IntegrationDefinition(EntryModel):
     """An integration. An `id` distinguishes integrations with the same name; aliases then refer to the id.
 
     `settings` contains all settings by their keys (`SettingField.key`); secret ones are references. `webhook_url` is
@@ -57,7 +54,7 @@ class IntegrationDefinition(_Section):
     id: str | None = None
     name: str
     type: str | None = None
-    settings: dict[str, str] = {}
+    settings: dict[str, str] = Field(default_factory=dict)
     webhook_url: Reference | None = None
 
     @property
@@ -71,7 +68,7 @@ class IntegrationDefinition(_Section):
         return older | {key: (f"settings.{key}", text) for key, text in self.settings.items()}
 
 
-class AliasDefinition(_Section):
+class AliasDefinition(EntryModel):
     """An alias. If `integration` is None, an existing alias keeps its integration."""
 
     address: str
@@ -79,7 +76,7 @@ class AliasDefinition(_Section):
     status: AliasStatus = "active"
 
 
-class UserDefinition(_Section):
+class UserDefinition(EntryModel):
     """A user, without password and keys.
 
     With `""` as `timezone`, the user has the time zone of the workspace; None keeps the current value.
@@ -92,26 +89,24 @@ class UserDefinition(_Section):
     timezone: str | None = None
 
 
-class WorkspaceDocument(_Section):
-    """The contents of the TOML file. A list that is missing is None.
+class WorkspaceDocument(EntryModel):
+    """The contents of the TOML file, without the lists of `SECTIONS`. A list that is missing is None.
 
     `mx_managed_upstream` lists the domains whose mail another relay receives. If present, it replaces the current list.
     """
 
     domains: list[str] | None = None
     mx_managed_upstream: list[str] | None = None
-    blocked_senders: list[str] | None = None
     workspace: WorkspaceDefinition = WorkspaceDefinition()
     integrations: list[IntegrationDefinition] | None = Field(default=None)
     aliases: list[AliasDefinition] | None = None
     users: list[UserDefinition] | None = None
 
 
-class InvalidDocument(Refused):
-    """The document is invalid; the message states the location and the problem."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__("invalid_request", message)
+_section_fields: dict[str, Any] = {section.key: (list[section.entry_type] | None, None) for section in SECTIONS}  # type: ignore[name-defined]  # a type known at run time
+CompleteDocument: type[WorkspaceDocument] = create_model(
+    "WorkspaceDocument", __base__=WorkspaceDocument, **_section_fields
+)
 
 
 def parse(text: str) -> WorkspaceDocument:
@@ -121,7 +116,7 @@ def parse(text: str) -> WorkspaceDocument:
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InvalidDocument(f"invalid TOML: {error}") from None
     try:
-        return WorkspaceDocument.model_validate(document)
+        return CompleteDocument.model_validate(document)
     except ValidationError as error:
         # A misspelled required key causes two errors. The error about the unknown key is more helpful.
         errors = error.errors(include_url=False, include_input=False)
@@ -184,12 +179,12 @@ def _format_location(loc: tuple[int | str, ...]) -> str:
 
 
 def _suggestion(loc: tuple[int | str, ...]) -> str:
-    sections: dict[str, type[_Section]] = {
+    sections: dict[str, Any] = {
         "workspace": WorkspaceDefinition,
         "integrations": IntegrationDefinition,
         "aliases": AliasDefinition,
         "users": UserDefinition,
-    }
-    section = sections[str(loc[0])] if len(loc) > 1 and str(loc[0]) in sections else WorkspaceDocument
+    } | {each.key: each.entry_type for each in SECTIONS if issubclass(each.entry_type, BaseModel)}
+    section = sections[str(loc[0])] if len(loc) > 1 and str(loc[0]) in sections else CompleteDocument
     matches = difflib.get_close_matches(str(loc[-1]), section.model_fields, n=1)
     return f"; did you mean {matches[0]}?" if matches else f"; allowed keys: {', '.join(section.model_fields)}"

@@ -5,8 +5,7 @@ Functions with a `location` raise `InvalidDocument` for invalid values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Collection, Iterable, Sequence
 
 from router.admin import validation
 from router.admin.routes.aliases import normalize_local_part
@@ -14,30 +13,8 @@ from router.errors import Refused
 from router.local_time import LOCALE
 from router.mail.address import AddressError, domain_key, local_key
 from router.model import Integration
-from router.provisioning.document import IntegrationDefinition, InvalidDocument, WorkspaceDocument
-from router.routing.senders import normalize_entry
-
-K = TypeVar("K")
-V = TypeVar("V")
-
-
-def index_unique(section: str, key: str, pairs: Iterable[tuple[K, V]]) -> dict[K, V]:
-    """Indexes entries by key. Raises `InvalidDocument` for a duplicate."""
-    entries: dict[K, V] = {}
-    for n, (name, entry) in enumerate(pairs, start=1):
-        if name in entries:
-            text = "@".join(reversed(name)) if isinstance(name, tuple) else name
-            raise InvalidDocument(f"{section}[{n}]{f'.{key}' if key else ''}: {text} is listed twice")
-        entries[name] = entry
-    return entries
-
-
-def normalize(rule: Callable[[str], str], text: str, location: str) -> str:
-    """Applies a validation rule. Raises `InvalidDocument` with the location instead of `Refused`."""
-    try:
-        return rule(text)
-    except Refused as refused:
-        raise InvalidDocument(f"{location}: {refused.message}") from None
+from router.provisioning.document import IntegrationDefinition, WorkspaceDocument
+from router.provisioning.entry import InvalidDocument, normalize
 
 
 def normalize_document(document: WorkspaceDocument, existing: Collection[str]) -> WorkspaceDocument:
@@ -116,13 +93,6 @@ def alias_key(address: str, location: str) -> tuple[str, str]:
 def new_local_part(address: str, domain: str, location: str) -> str:
     local = address.strip().rpartition("@")[0]
     return normalize(lambda text: normalize_local_part(text, domain).written, local, f"{location}.address")
-
-
-def normalize_blocked_sender(text: str) -> str:
-    try:
-        return normalize_entry(text)
-    except ValueError as error:
-        raise InvalidDocument(f"blocked_senders: {text!r} {error}") from None
 
 
 def match_integrations(

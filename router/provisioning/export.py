@@ -8,55 +8,43 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from router.admin.access.users import UserService
-from router.admin.domains.domains import DomainService
-from router.admin.installation.workspaces import WorkspaceService
 from router.admin.paging import MAX_LIMIT, Page
-from router.admin.routes.aliases import AliasService
-from router.admin.routes.blocked_senders import BlockedSenderService
-from router.admin.routes.integrations import IntegrationService
 from router.channels.channel import Channel
 from router.model import Actor, Alias, Domain, Integration, User, Workspace
 from router.provisioning.document import (
     AliasDefinition,
+    CompleteDocument,
     IntegrationDefinition,
     UserDefinition,
     WorkspaceDefinition,
     WorkspaceDocument,
 )
+from router.provisioning.sections import SECTIONS
+from router.services import Services
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class ProvisioningServices:
-    """The use cases for reading and changing a configuration."""
-
-    workspaces: WorkspaceService
-    users: UserService
-    domains: DomainService
-    integrations: IntegrationService
-    aliases: AliasService
-    blocked_senders: BlockedSenderService
-
-
-@dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The current configuration. Integrations are sorted oldest first, all other lists alphabetically."""
+    """The current configuration. Integrations are sorted oldest first, all other lists alphabetically.
+
+    `sections` has the objects of each section of `SECTIONS` by its key.
+    """
 
     workspace: Workspace
     users: tuple[User, ...]
     domains: tuple[Domain, ...]
     integrations: tuple[Integration, ...]
     aliases: tuple[Alias, ...]
-    blocked_senders: tuple[str, ...]
+    sections: Mapping[str, Sequence[Any]]
 
 
-async def take_snapshot(services: ProvisioningServices, actor: Actor) -> Snapshot:
+async def take_snapshot(services: Services, actor: Actor) -> Snapshot:
     """Reads the configuration in several transactions; concurrent changes may be partly included."""
     users = await _fetch_all_pages(lambda cursor: services.users.list(actor, limit=MAX_LIMIT, cursor=cursor))
     domains = await _fetch_all_pages(lambda cursor: services.domains.list(actor, limit=MAX_LIMIT, cursor=cursor))
@@ -70,7 +58,7 @@ async def take_snapshot(services: ProvisioningServices, actor: Actor) -> Snapsho
         domains=tuple(sorted(domains, key=lambda domain: domain.name)),
         integrations=tuple(sorted(integrations, key=lambda integration: integration.id)),
         aliases=tuple(sorted(aliases, key=lambda alias: (alias.domain, alias.local_key))),
-        blocked_senders=tuple(sorted(await services.blocked_senders.list_all(actor.workspace_id))),
+        sections={section.key: await section.read(services, actor) for section in SECTIONS},
     )
 
 
@@ -80,7 +68,9 @@ def export_document(snapshot: Snapshot, channels: Mapping[str, Channel]) -> Work
     refs = {each.id: each.id if names[each.name] > 1 else each.name for each in snapshot.integrations}
     settings = _export_settings(snapshot.integrations, channels)
     default = snapshot.workspace.default_integration_id
-    return WorkspaceDocument(
+    sections = {each.key: each.export(snapshot.sections.get(each.key, ())) for each in SECTIONS}
+    return CompleteDocument(
+        **sections,
         workspace=WorkspaceDefinition(
             name=snapshot.workspace.name,
             default_integration=refs.get(default or "", ""),
@@ -89,7 +79,6 @@ def export_document(snapshot: Snapshot, channels: Mapping[str, Channel]) -> Work
         ),
         domains=[domain.name for domain in snapshot.domains],
         mx_managed_upstream=[domain.name for domain in snapshot.domains if domain.mx_managed == "upstream"],
-        blocked_senders=list(snapshot.blocked_senders),
         integrations=[
             IntegrationDefinition(
                 id=each.id if names[each.name] > 1 else None,

@@ -11,21 +11,25 @@ from dataclasses import dataclass, field
 from router.admin.access.users import normalize_email
 from router.admin.domains.domain_names import normalize_domain_name
 from router.model import Alias, Domain, Integration
-from router.provisioning.document import AliasDefinition, IntegrationDefinition, InvalidDocument, WorkspaceDocument
+from router.provisioning.document import AliasDefinition, IntegrationDefinition, WorkspaceDocument
 from router.provisioning.entries import (
     IntegrationReferences,
     alias_key,
-    index_unique,
     match_integrations,
     new_local_part,
-    normalize,
-    normalize_blocked_sender,
     normalize_document,
+)
+from router.provisioning.entry import (
+    Differences,
+    InvalidDocument,
+    differences,
+    format_differences,
+    index_unique,
+    normalize,
 )
 from router.provisioning.export import Snapshot
 from router.provisioning.plan import (
     AddAlias,
-    AddBlockedSender,
     AddDomain,
     AddIntegration,
     AddUser,
@@ -39,8 +43,7 @@ from router.provisioning.plan import (
     Remove,
     SetMxUpstream,
 )
-
-Differences = dict[str, tuple[object, object]]
+from router.provisioning.sections import SECTIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,7 @@ class _Planner:
         # A domain or integration can be removed only after the aliases that use it.
         after_domains, self._late_steps = self._late_steps, []
         self._plan_domains()
-        self._plan_blocked_senders()
+        self._plan_sections()
         self._plan_workspace()
         for change, step in (*self._late_steps, *after_domains):
             self._add_change(change, step)
@@ -112,15 +115,15 @@ class _Planner:
             if user is None:
                 self._add_change(Change("add", "user", email, entry.role), AddUser(entry))
                 continue
-            differences = _differences(
+            changed = differences(
                 name=(user.name, entry.name),
                 role=(user.role, entry.role),
                 disabled=(user.disabled_at is not None, entry.disabled),
             )
             if entry.timezone is not None:
-                differences |= _differences(timezone=(user.timezone or "", entry.timezone))
-            if differences:
-                change = Change("change", "user", email, _format_differences(differences))
+                changed |= differences(timezone=(user.timezone or "", entry.timezone))
+            if changed:
+                change = Change("change", "user", email, format_differences(changed))
                 step = ChangeUser(user, entry)
                 # New admins precede other changes, because the last admin cannot lose the role.
                 if entry.role == "admin" and not entry.disabled:
@@ -147,10 +150,10 @@ class _Planner:
                 change = Change("add", "integration", entry.name, planned.type)
                 self._add_change(change, AddIntegration(entry, planned.type, planned.changes))
                 continue
-            differences = _differences(name=(current.name, entry.name)) | planned.differences
-            if differences:
+            changed = differences(name=(current.name, entry.name)) | planned.differences
+            if changed:
                 step = ChangeIntegration(current, entry, planned.changes or None)
-                self._add_change(Change("change", "integration", current.name, _format_differences(differences)), step)
+                self._add_change(Change("change", "integration", current.name, format_differences(changed)), step)
         if self._document.integrations is not None:
             matched_ids = {current.id for _, current in pairs if current is not None}
             for integration in self._current.integrations:
@@ -193,10 +196,10 @@ class _Planner:
                 raise InvalidDocument(f"{section}[{n}]: {name} is not a domain of this workspace or file")
         for name in sorted(domains):
             was_upstream = name in existing and existing[name].mx_managed == "upstream"
-            differences = _differences(mx_managed_upstream=(was_upstream, name in upstream))
-            if differences:
+            changed = differences(mx_managed_upstream=(was_upstream, name in upstream))
+            if changed:
                 self._add_change(
-                    Change("change", "domain", name, _format_differences(differences)),
+                    Change("change", "domain", name, format_differences(changed)),
                     SetMxUpstream(name, not was_upstream),
                 )
 
@@ -226,39 +229,38 @@ class _Planner:
                     self._plan_removal(alias.email, Remove("alias", alias.id))
 
     def _compare_alias(self, entry: AliasDefinition, alias: Alias) -> None:
-        differences = _differences(status=(alias.status, entry.status))
+        changed = differences(status=(alias.status, entry.status))
         if (
             entry.integration is not None
             and self._plan.integration_refs.find_id(entry.integration) != alias.integration_id
         ):
-            differences["integration"] = (
+            changed["integration"] = (
                 self._plan.integration_refs.find_name(alias.integration_id),
                 entry.integration,
             )
-        if differences:
+        if changed:
             self._add_change(
-                Change("change", "alias", alias.email, _format_differences(differences)), ChangeAlias(alias, entry)
+                Change("change", "alias", alias.email, format_differences(changed)), ChangeAlias(alias, entry)
             )
 
-    def _plan_blocked_senders(self) -> None:
-        existing = set(self._current.blocked_senders)
-        keyed = (
-            (text if text in existing else normalize_blocked_sender(text), text)
-            for text in self._document.blocked_senders or ()
-        )
-        entries = index_unique("blocked_senders", "", keyed)
-        for sender in entries:
-            if sender not in existing:
-                self._add_change(Change("add", "blocked_sender", sender), AddBlockedSender(sender))
-        if self._document.blocked_senders is not None:
-            for sender in self._current.blocked_senders:
-                if sender not in entries:
-                    self._plan_removal(sender, Remove("blocked_sender", sender))
+    def _plan_sections(self) -> None:
+        for section in SECTIONS:
+            entries = getattr(self._document, section.key)
+            if entries is None:
+                continue
+            for planned in section.plan(entries, self._current.sections.get(section.key, ())):
+                change = Change(planned.action, section.kind, planned.name, planned.detail)
+                if planned.action != "remove":
+                    self._add_change(change, planned)
+                elif self._prune:
+                    self._late_steps.append((change, planned))
+                else:
+                    self._plan.unmanaged.append(f"{section.kind} {planned.name}")
 
     def _plan_workspace(self) -> None:
         current, entry = self._current.workspace, self._document.workspace
         settings = ("name", "timezone", "locale")
-        differences = _differences(
+        changed = differences(
             **{name: (getattr(current, name), getattr(entry, name) or getattr(current, name)) for name in settings}
         )
         ref = entry.default_integration
@@ -267,13 +269,13 @@ class _Planner:
         if ref is not None:
             new_id = self._plan.integration_refs.find_id(ref) if ref else None
             if new_id != current.default_integration_id or (ref and new_id is None):
-                differences["default_integration"] = (
+                changed["default_integration"] = (
                     self._plan.integration_refs.find_name(current.default_integration_id),
                     ref,
                 )
-        if differences:
+        if changed:
             self._add_change(
-                Change("change", "workspace", current.name, _format_differences(differences)), ChangeWorkspace(entry)
+                Change("change", "workspace", current.name, format_differences(changed)), ChangeWorkspace(entry)
             )
 
     def _add_change(self, change: Change, step: PlanStep) -> None:
@@ -287,19 +289,3 @@ class _Planner:
             self._add_change(Change("remove", step.kind, name), step)
         else:
             self._late_steps.append((Change("remove", step.kind, name), step))
-
-
-def _differences(**pairs: tuple[object, object]) -> Differences:
-    return {name: (old, new) for name, (old, new) in pairs.items() if old != new}
-
-
-def _format_differences(differences: Differences) -> str:
-    return ", ".join(
-        f"{name}: {_format_value(old)} -> {_format_value(new)}" for name, (old, new) in differences.items()
-    )
-
-
-def _format_value(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return str(value) if value not in (None, "") else "none"

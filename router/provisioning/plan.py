@@ -9,9 +9,9 @@ from router.channels.poster import SettingChanges
 from router.model import Alias, Integration, User
 from router.provisioning.document import AliasDefinition, IntegrationDefinition, UserDefinition, WorkspaceDefinition
 from router.provisioning.entries import IntegrationReferences
+from router.provisioning.section import SectionChange
 
-Removable = Literal["user", "domain", "integration", "alias", "blocked_sender"]
-Kind = Literal["workspace"] | Removable
+Removable = Literal["user", "domain", "integration", "alias"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Change:
     """A change for display; it never contains a secret."""
 
     action: Literal["add", "change", "remove"]
-    kind: Kind
+    kind: str
     name: str
     detail: str = ""
 
@@ -76,18 +76,13 @@ class ChangeAlias:
 
 
 @dataclass(frozen=True, slots=True)
-class AddBlockedSender:
-    sender: str
-
-
-@dataclass(frozen=True, slots=True)
 class ChangeWorkspace:
     entry: WorkspaceDefinition
 
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Removes an object. `key` is its id, or the text of a blocked sender."""
+    """Removes an object. `key` is its id."""
 
     kind: Removable
     key: str
@@ -102,9 +97,9 @@ PlanStep = (
     | SetMxUpstream
     | AddAlias
     | ChangeAlias
-    | AddBlockedSender
     | ChangeWorkspace
     | Remove
+    | SectionChange
 )
 
 

@@ -8,8 +8,9 @@ from router.channels.channel import Channel, find_channel
 from router.channels.poster import Poster
 from router.errors import InvalidSetting, Refused
 from router.model import Integration
-from router.provisioning.document import IntegrationDefinition, InvalidDocument, validate_reference
-from router.provisioning.matching import Differences, PlannedSettings
+from router.provisioning.document import IntegrationDefinition, validate_reference
+from router.provisioning.entry import Differences, InvalidDocument
+from router.provisioning.matching import PlannedSettings
 from router.secrets import DecryptionError
 
 # Returns the value of a reference, or None if the reference is not set.

@@ -16,7 +16,7 @@ from router.dns.resolver import DnsResolver
 from router.errors import Refused
 from router.provisioning import document
 from router.provisioning.apply import DocumentApplier
-from router.provisioning.export import ProvisioningServices, export_document, take_snapshot
+from router.provisioning.export import export_document, take_snapshot
 from tests.support.installation.command_line import initialise
 from tests.support.installation.dashboard import signed_in_client
 from tests.support.installation.fixtures import sqlite_served
@@ -148,9 +148,7 @@ async def test_setup(sqlite_served: ServedInstallation, slack: SlackStandIn, lin
 async def test_export_and_apply(sqlite_served: ServedInstallation, line: str) -> None:
     served = sqlite_served
     await served.admin.post("/integrations", body(line))
-    services = ProvisioningServices(
-        **{name: getattr(served.services, name) for name in ProvisioningServices.__dataclass_fields__}
-    )
+    services = served.services
 
     async def plan(text: str, secret: str | None) -> tuple[list[str], list[str]]:
         applier = DocumentApplier(services, served.core.poster, lambda _: secret)

@@ -15,10 +15,11 @@ from router.model import Alias, Domain, Integration, User, Workspace
 from router.outbound.client import OutboundClient
 from router.provisioning import document
 from router.provisioning.apply import DocumentApplier
-from router.provisioning.document import InvalidDocument, WorkspaceDocument
-from router.provisioning.export import ProvisioningServices, Snapshot, export_document
+from router.provisioning.entry import InvalidDocument
+from router.provisioning.export import Snapshot, export_document
 from router.provisioning.plan import Change
 from router.secrets import SecretBox, new_key
+from router.services import Services
 from tests.support.installation.command_line import WEBHOOK, CommandLine
 
 # Some tests run many commands, each in a new process.
@@ -89,7 +90,9 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
         ),
         integrations=integrations,
         aliases=aliases,
-        blocked_senders=tuple(draw(st.lists(st.sampled_from(["@a.test", "b@c.test", "192.0.2.0/24"]), unique=True))),
+        sections={
+            "blocked_senders": draw(st.lists(st.sampled_from(["@a.test", "b@c.test", "192.0.2.0/24"]), unique=True))
+        },
     )
 
 
@@ -107,10 +110,10 @@ def test_applying_an_export_changes_nothing(found: Snapshot, prune: bool) -> Non
 
 @given(snapshots())
 def test_empty_file_changes_nothing_and_empty_sections_remove_all(found: Snapshot) -> None:
-    assert _apply().plan(WorkspaceDocument(), found, prune=True).changes == []
+    assert _apply().plan(document.parse(""), found, prune=True).changes == []
     empty = document.parse("domains = []\nintegrations = []\naliases = []\nusers = []\nblocked_senders = []\n")
     entry_count = len(found.domains) + len(found.integrations) + len(found.aliases)
-    entry_count += len(found.users) + len(found.blocked_senders)
+    entry_count += len(found.users) + len(found.sections["blocked_senders"])
     plan = _apply().plan(empty, found, prune=True)
     assert [change.action for change in plan.changes] == ["remove"] * entry_count
     kinds = [change.kind for change in plan.changes]
@@ -120,7 +123,7 @@ def test_empty_file_changes_nothing_and_empty_sections_remove_all(found: Snapsho
 
 def test_same_secret_is_no_change() -> None:
     same = _integration("int_1", "general", BOX.encrypt(f'{{"webhookUrl": "{WEBHOOK}"}}'))
-    found = Snapshot(Workspace("ws_1", "Acme", None, 0, 0), (), (), (same,), (), ())
+    found = Snapshot(Workspace("ws_1", "Acme", None, 0, 0), (), (), (same,), (), {})
     assert _apply(WEBHOOK).plan(export_document(found, CHANNELS), found, prune=True).changes == []
     changed = _apply(WEBHOOK + "x").plan(export_document(found, CHANNELS), found, prune=True).changes
     assert changed == [Change("change", "integration", "general", "webhook_url: the hint -> env:SLACK_WEBHOOK_GENERAL")]
@@ -179,7 +182,7 @@ def test_invalid_document_error_names_position(text: str, expected: str) -> None
     ],
 )
 def test_impossible_document_is_rejected_before_any_change(text: str, expected: str) -> None:
-    found = Snapshot(Workspace("ws_1", "Acme", None, 0, 0), (), (), (), (), ())
+    found = Snapshot(Workspace("ws_1", "Acme", None, 0, 0), (), (), (), (), {})
     with pytest.raises(InvalidDocument) as refused:
         _apply(WEBHOOK).plan(document.parse(text), found, prune=False)
     assert expected in refused.value.message
@@ -191,7 +194,7 @@ def test_equivalent_spellings_are_no_change() -> None:
     alias = Alias("alias_1", "ws_1", "dom_1", "b.test", "support", "support", "int_1", "active", 0)
     user = User("user_1", "ws_1", "eve@b.test", "Ève", "agent", None, 0, None)
     found = Snapshot(
-        Workspace("ws_1", "Süd", "int_1", 0, 0), (user,), (domain,), (_integration("int_1", "Büro"),), (alias,), ()
+        Workspace("ws_1", "Süd", "int_1", 0, 0), (user,), (domain,), (_integration("int_1", "Büro"),), (alias,), {}
     )
     text = (
         'domains = ["B.test"]\n[workspace]\nname = " Su\\u0308d"\ndefault_integration = "Bu\\u0308ro"\n'
@@ -296,7 +299,7 @@ def _integration(integration_id: str, name: str, encrypted: str = "") -> Integra
 
 def _apply(url: str | None = None) -> DocumentApplier:
     """Returns a `DocumentApplier` that can plan changes but not apply them."""
-    services: ProvisioningServices = _UnusedServices()  # type: ignore[assignment]
+    services: Services = _UnusedServices()  # type: ignore[assignment]
     poster = Poster(CHANNELS, OutboundClient(), BOX, allow_private=False, timeout=10)
     return DocumentApplier(services, poster, lambda _: url)
 
