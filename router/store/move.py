@@ -6,6 +6,7 @@ Mail that the source accepts during the move is not copied: stop the program fir
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -17,38 +18,17 @@ import asyncpg
 
 from router.errors import Refused
 from router.store import sqlite
+from router.store.migrate import load_migrations
 from router.store.postgres import PostgresDatabase
 from router.store.postgres_errors import translate_errors
 from router.store.sqlite import SqliteDatabase
 
-# All tables except `schema_versions` and SQLite's full-text index, which triggers fill. A table comes after the tables
-# that it references.
-TABLES = (
-    "workspaces",
-    "users",
-    "api_keys",
-    "domains",
-    "integrations",
-    "aliases",
-    "versions",
-    "installation",
-    "messages",
-    "raw_chunks",
-    "message_contents",
-    "parse_attempts",
-    "fingerprints",
-    "tickets",
-    "ticket_messages",
-    "ticket_participants",
-    "ticket_search",
-    "ticket_events",
-    "deliveries",
-    "attempts",
-    "rate_windows",
-    "sessions",
-    "idempotent_requests",
-    "audit",
-    "blocked_senders",
+# All tables except `schema_versions` and SQLite's full-text index, which triggers fill. A table is created after the
+# tables that it references.
+TABLES = tuple(
+    table
+    for migration in load_migrations()
+    for table in re.findall(r"^CREATE TABLE (\w+)", migration.text, re.MULTILINE)
 )
 # The migrations insert rows into these tables. The move replaces the rows.
 SEEDED_TABLES = frozenset({"versions"})
