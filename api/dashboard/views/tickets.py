@@ -18,7 +18,7 @@ PER_PAGE = 50
 
 @dataclass(frozen=True, slots=True)
 class FilterField:
-    """A field of the filter form. `options` has (value, label) pairs; None is a search field."""
+    """A field of the filter form. `options` has (value, label) pairs; None is a text field."""
 
     name: str
     label: str
