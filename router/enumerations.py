@@ -6,6 +6,8 @@ from typing import Literal, get_args
 
 from router.choice import Choice
 
+# The prefixes of ids (`router.ids`).
+IdPrefix = Literal["ws", "user", "key", "dom", "int", "alias", "msg", "ticket", "evt", "dlv"]
 Role = Literal["admin", "agent", "viewer"]
 DomainStatus = Literal["pending_verification", "active"]
 MxManaged = Literal["here", "upstream"]

@@ -11,9 +11,8 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Annotated, Any, Self, get_type_hints
 
-from router import ids
 from router.choice import Choice
-from router.enumerations import DELIVERY_STATE, TICKET_STATUS
+from router.enumerations import DELIVERY_STATE, TICKET_STATUS, IdPrefix
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ class Criterion:
     label: str
     help: str
     choice: Choice[Any] | None = None
-    refers_to: ids.Prefix | None = None
+    refers_to: IdPrefix | None = None
 
 
 @dataclass(frozen=True, slots=True)

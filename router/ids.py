@@ -9,9 +9,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from typing import Literal
 
-Prefix = Literal["ws", "user", "key", "dom", "int", "alias", "msg", "ticket", "evt", "dlv"]
+from router.enumerations import IdPrefix
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _CHARACTER_PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
@@ -62,17 +61,17 @@ _generator = _Generator()
 os.register_at_fork(after_in_child=_generator.discard_random_bytes)
 
 
-def new_id(prefix: Prefix) -> str:
+def new_id(prefix: IdPrefix) -> str:
     """Returns a new id, larger than all earlier ids of this process with the same prefix."""
     return f"{prefix}_{_encode(_generator.next())}"
 
 
-def first_id_within(prefix: Prefix, seconds: float) -> str:
+def first_id_within(prefix: IdPrefix, seconds: float) -> str:
     """Returns the smallest possible id of an object created in the last `seconds`."""
     return first_id_at(prefix, max(0, time.time_ns() // 1_000_000 - int(seconds * 1000)))
 
 
-def first_id_at(prefix: Prefix, timestamp_ms: int) -> str:
+def first_id_at(prefix: IdPrefix, timestamp_ms: int) -> str:
     """Returns the smallest possible id of an object created at `timestamp_ms` (since the epoch)."""
     return f"{prefix}_{_encode(timestamp_ms << _RANDOM_BITS)}"
 
@@ -91,6 +90,6 @@ def _encode(number: int) -> str:
     return "".join([_CHARACTER_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)])
 
 
-def is_well_formed(text: str, prefix: Prefix) -> bool:
+def is_well_formed(text: str, prefix: IdPrefix) -> bool:
     head, _, tail = text.partition("_")
     return head == prefix and len(tail) == 26 and all(c in _ALPHABET for c in tail)

@@ -10,9 +10,9 @@ from typing import Any, Generic, TypeVar, cast
 import click
 
 from emailrouter.cli.context import CommandContext
-from router import ids
 from router.admin.lookup import LookupService
 from router.choice import Choice
+from router.enumerations import IdPrefix
 from router.filters import ListFilter
 from router.model import Actor
 
@@ -20,7 +20,7 @@ L = TypeVar("L", bound=ListFilter)
 F = TypeVar("F", bound=Callable[..., Any])
 
 # For each type of id: what an option accepts, and how the id is found.
-_LOOKUPS: Mapping[ids.Prefix, tuple[str, Callable[[LookupService, Actor, str], Awaitable[str]]]] = {
+_LOOKUPS: Mapping[IdPrefix, tuple[str, Callable[[LookupService, Actor, str], Awaitable[str]]]] = {
     "user": ("EMAIL|ID", LookupService.find_user_id),
     "alias": ("ADDRESS|ID", LookupService.find_alias_id),
     "int": ("NAME|ID", LookupService.find_integration_id),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar
 
-from router import ids
 from router.admin import paging, validation
 from router.admin.paging import Page
+from router.enumerations import IdPrefix
 from router.errors import not_found_error
 from router.model import Actor, Alias, ApiKey, AuditEntry, Delivery, Domain, Integration, Ticket, User
 from router.store.database import QueryExecutor, fetch_model, fetch_models
@@ -21,7 +21,7 @@ class Identified(Protocol):
 M = TypeVar("M", bound=Identified)
 
 # The prefix of the ids, and the noun of the `not_found` error.
-_KINDS: Mapping[type[Any], tuple[ids.Prefix, str]] = {
+_KINDS: Mapping[type[Any], tuple[IdPrefix, str]] = {
     Alias: ("alias", "Alias"),
     ApiKey: ("key", "Key"),
     AuditEntry: ("evt", "Audit entry"),

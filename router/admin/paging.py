@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from router import ids
+from router.enumerations import IdPrefix
 from router.errors import Refused
 
 DEFAULT_LIMIT = 50
@@ -49,7 +50,7 @@ class PageRequest:
         return Page(items, encode_cursor(key(items[-1])) if len(rows) > self.limit else None)
 
 
-def page_request(prefix: ids.Prefix, limit: int, cursor: str | None) -> PageRequest:
+def page_request(prefix: IdPrefix, limit: int, cursor: str | None) -> PageRequest:
     if cursor is None:
         # Greater than any id, because the first character of an id after its prefix is at most 7.
         return PageRequest(f"{prefix}_{'z' * 26}", _validate_limit(limit))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from router import ids, local_time
+from router.enumerations import IdPrefix
 from router.errors import ErrorCode, Refused, not_found_error
 from router.unicode_security import safe_line
 from router.unicode_text import MAX_MARKS, has_long_marks, is_visible, normalize
@@ -70,7 +71,7 @@ def validate_timezone(value: str, field: str = "timezone") -> str:
     return value
 
 
-def validate_id(value: str, prefix: ids.Prefix, resource: str) -> str:
+def validate_id(value: str, prefix: IdPrefix, resource: str) -> str:
     """Raises `not_found` for a malformed id, so that it needs no query."""
     if not ids.is_well_formed(value, prefix):
         raise not_found_error(resource)
