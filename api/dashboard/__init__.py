@@ -5,8 +5,7 @@ other hosts and works without JavaScript.
 
 How to add a page:
 
-1. Add a module to `views/` that exports `PAGES`, and optionally `NAV_LINKS` and `FLASH_MESSAGES`. Add it to `MODULES`
-   in `views/__init__.py`.
+1. Add a module to `views/` that exports `PAGES`, and optionally `NAV_LINKS` and `FLASH_MESSAGES`.
 2. Write handlers, which take a `Visit`. A POST handler performs one action and usually returns a `Redirect`. To
    report an error to the user, it raises `Refused`.
 3. Name form fields like the API's fields, so that `Refused.field` identifies the input.

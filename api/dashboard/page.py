@@ -114,9 +114,13 @@ class PageRoute:
 
 @dataclass(frozen=True, slots=True)
 class NavLink:
-    """A link in the main navigation for users with at least the role `role`."""
+    """A link in the main navigation, or in the tabs of the section `parent`, for users with at least the role `role`.
+
+    Links are sorted by `position`.
+    """
 
     label: str
     path: str
     role: Role
     position: int
+    parent: str = ""

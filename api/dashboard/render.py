@@ -54,8 +54,7 @@ class Renderer:
             "me": me,
             "local_time": UTC_TIME if me is None or me.workspace is None else LocalTime.for_user(me.user, me.workspace),
             "attention": attention,
-            "nav_links": [link for link in self._nav_links if visit.has_role(link.role)],
-            "active_path": self._active_path(visit.request.path),
+            **self._navigation(visit),
             "flash": self._flash_messages.get(visit.query.get("note", ""), ""),
             "title": page.title,
         }
@@ -70,10 +69,24 @@ class Renderer:
     def render_bytes(self, template: str, context: Mapping[str, Any]) -> bytes:
         return self._environment.get_template(template).render(context).encode("utf-8", "replace")
 
-    def _active_path(self, path: str) -> str:
-        """Returns the path of the navigation link that the page belongs to, or ""."""
-        matches = [link.path for link in self._nav_links if path == link.path or path.startswith(f"{link.path}/")]
-        return max(matches, key=len, default="")
+    def _navigation(self, visit: Visit) -> dict[str, Any]:
+        """Returns the main navigation, the tabs of the section of the page, and the paths of those that are active."""
+        links = [link for link in self._nav_links if visit.has_role(link.role)]
+        main = [link for link in links if not link.parent]
+        active_path = _find_active(main, visit.request.path)
+        tabs = [link for link in links if link.parent and link.parent == active_path]
+        return {
+            "nav_links": main,
+            "active_path": active_path,
+            "tabs": tabs,
+            "active_tab": _find_active(tabs, visit.request.path),
+        }
+
+
+def _find_active(links: Sequence[NavLink], path: str) -> str:
+    """Returns the path of the link that the page belongs to, or ""."""
+    matches = [link.path for link in links if path == link.path or path.startswith(f"{link.path}/")]
+    return max(matches, key=len, default="")
 
 
 def _query_string(**values: str | None) -> str:

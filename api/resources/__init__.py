@@ -1,42 +1,14 @@
-"""The routes of the API, one module per resource."""
+"""The routes of the API. Each module of this package declares the `ROUTES` of a resource."""
 
 from __future__ import annotations
 
-from api.resources import (
-    aliases,
-    audit,
-    auth,
-    blocked_senders,
-    deliveries,
-    domains,
-    explain,
-    health,
-    integrations,
-    keys,
-    messages,
-    overview,
-    tickets,
-    users,
-    workspace,
-)
+import pkgutil
+from importlib import import_module
+
 from api.route import Route
 
-ROUTES: tuple[Route, ...] = (
-    *auth.ROUTES,
-    *workspace.ROUTES,
-    *users.ROUTES,
-    *keys.ROUTES,
-    *domains.ROUTES,
-    *integrations.ROUTES,
-    *aliases.ROUTES,
-    *tickets.ROUTES,
-    *messages.ROUTES,
-    *deliveries.ROUTES,
-    *blocked_senders.ROUTES,
-    *explain.ROUTES,
-    *audit.ROUTES,
-    *overview.ROUTES,
-    *health.ROUTES,
+ROUTES: tuple[Route, ...] = tuple(
+    route for module in pkgutil.iter_modules(__path__) for route in import_module(f"{__name__}.{module.name}").ROUTES
 )
 
 __all__ = ["ROUTES"]

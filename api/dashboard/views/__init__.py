@@ -1,59 +1,17 @@
-"""The pages of the dashboard, one module for each subject."""
+"""The pages of the dashboard. Each module of this package declares the `PAGES` of a subject."""
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Mapping
+from importlib import import_module
 from types import ModuleType
 
 from api.dashboard.page import NavLink, PageRoute
-from api.dashboard.views import (
-    account,
-    aliases,
-    audit,
-    blocked_senders,
-    deliveries,
-    domains,
-    health,
-    home,
-    integrations,
-    keys,
-    live,
-    manage,
-    message,
-    setup,
-    setup_link,
-    sign_in,
-    ticket,
-    tickets,
-    trace,
-    users,
-    workspace,
-)
 
-MODULES: tuple[ModuleType, ...] = (
-    home,
-    sign_in,
-    setup_link,
-    account,
-    tickets,
-    ticket,
-    message,
-    live,
-    deliveries,
-    trace,
-    health,
-    setup,
-    manage,
-    domains,
-    aliases,
-    integrations,
-    users,
-    keys,
-    blocked_senders,
-    workspace,
-    audit,
+MODULES: tuple[ModuleType, ...] = tuple(
+    import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)
 )
-
 PAGES: tuple[PageRoute, ...] = tuple(page for module in MODULES for page in module.PAGES)
 NAV_LINKS: tuple[NavLink, ...] = tuple(link for module in MODULES for link in getattr(module, "NAV_LINKS", ()))
 FLASH_MESSAGES: Mapping[str, str] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from api.dashboard import display_names, manage
 from api.dashboard.latest_message import find_latest_message
-from api.dashboard.page import HtmlPage, PageRoute, Redirect, Visit
+from api.dashboard.page import HtmlPage, NavLink, PageRoute, Redirect, Visit
 
 
 async def show_list(visit: Visit) -> HtmlPage:
@@ -40,8 +40,8 @@ async def show_alias(visit: Visit) -> HtmlPage:
     integrations = await manage.list_integrations(visit)
     named_ids = [alias.integration_id, latest.delivery.integration_id if latest.delivery else None]
     names = await display_names.resolve(visit, named_ids)
-    return manage.manage_page(
-        visit, "alias.html", alias.email, alias=alias, latest=latest, integrations=integrations, names=names
+    return HtmlPage(
+        "alias.html", alias.email, {"alias": alias, "latest": latest, "integrations": integrations, "names": names}
     )
 
 
@@ -70,7 +70,7 @@ async def confirm_delete(visit: Visit) -> HtmlPage:
         "Mail to this address is then rejected, or goes to the catch-all alias of the domain if there is one.",
         "Existing tickets are kept.",
     ]
-    return manage.removal_page(visit, "alias", alias.email, f"/manage/aliases/{alias.id}", consequences)
+    return manage.removal_page("alias", alias.email, f"/manage/aliases/{alias.id}", consequences)
 
 
 async def delete(visit: Visit) -> Redirect:
@@ -82,6 +82,7 @@ def _redirect_to_alias(visit: Visit, flash: str) -> Redirect:
     return Redirect(f"/manage/aliases/{visit.path_params['id']}", flash=flash)
 
 
+NAV_LINKS = (NavLink("Aliases", "/manage/aliases", "viewer", 20, parent="/manage"),)
 FLASH_MESSAGES = {
     "alias-added": "Alias added.",
     "alias-changed": "Alias saved. New messages are posted to the selected integration.",

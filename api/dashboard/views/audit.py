@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from api.dashboard import display_names, manage
-from api.dashboard.page import HtmlPage, PageRoute, Visit
+from api.dashboard.page import HtmlPage, NavLink, PageRoute, Visit
 from router.admin.audit import is_automatic
 from router.model import AuditEntry
 
@@ -82,4 +82,5 @@ def _detail_items(detail: str) -> list[tuple[str, Any]]:
     ]
 
 
+NAV_LINKS = (NavLink("Audit log", "/manage/audit", "admin", 80, parent="/manage"),)
 PAGES = (PageRoute("GET", "/manage/audit", show_list, "admin"),)

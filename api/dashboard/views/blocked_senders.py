@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from api.dashboard import manage
-from api.dashboard.page import HtmlPage, PageRoute, Redirect, Visit
+from api.dashboard.page import HtmlPage, NavLink, PageRoute, Redirect, Visit
 
 
 async def show_list(visit: Visit) -> HtmlPage:
@@ -21,7 +21,6 @@ async def create(visit: Visit) -> Redirect:
 async def confirm_delete(visit: Visit) -> HtmlPage:
     sender = visit.form.get("sender") or visit.query.get("sender", "")
     return manage.confirmation_page(
-        visit,
         f"Unblock {sender}?",
         [
             "Mail from this sender is then accepted, unless another entry blocks it. "
@@ -39,6 +38,7 @@ async def delete(visit: Visit) -> Redirect:
     return Redirect("/manage/blocked-senders", flash="sender-unblocked")
 
 
+NAV_LINKS = (NavLink("Blocked senders", "/manage/blocked-senders", "viewer", 60, parent="/manage"),)
 FLASH_MESSAGES = {
     "sender-blocked": "Sender blocked.",
     "sender-unblocked": "Sender unblocked.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from api.dashboard import display_names, manage
-from api.dashboard.page import HtmlPage, PageRoute, Redirect, Visit
+from api.dashboard.page import HtmlPage, NavLink, PageRoute, Redirect, Visit
 
 
 async def show_list(visit: Visit) -> HtmlPage:
@@ -20,7 +20,7 @@ async def show_domain(visit: Visit) -> HtmlPage:
     view = await visit.services.domains.get(visit.actor, visit.path_params["id"])
     aliases = await manage.list_aliases(visit, view.domain.id)
     names = await display_names.resolve(visit, (alias.integration_id for alias in aliases))
-    return manage.manage_page(visit, "domain.html", view.domain.name, view=view, aliases=aliases, names=names)
+    return HtmlPage("domain.html", view.domain.name, {"view": view, "aliases": aliases, "names": names})
 
 
 async def verify(visit: Visit) -> Redirect:
@@ -46,7 +46,7 @@ async def confirm_delete(visit: Visit) -> HtmlPage:
     if count:
         consequences.append("Its alias is removed too." if count == 1 else f"Its {count} aliases are removed too.")
     force = {"force": "true"} if count else {}
-    return manage.removal_page(visit, "domain", name, f"/manage/domains/{view.domain.id}", consequences, **force)
+    return manage.removal_page("domain", name, f"/manage/domains/{view.domain.id}", consequences, **force)
 
 
 async def delete(visit: Visit) -> Redirect:
@@ -59,6 +59,7 @@ async def delete(visit: Visit) -> Redirect:
     return Redirect("/manage/domains", flash="domain-removed")
 
 
+NAV_LINKS = (NavLink("Domains", "/manage/domains", "viewer", 10, parent="/manage"),)
 FLASH_MESSAGES = {
     "domain-added": "Domain added. Add its DNS records to verify it.",
     "domain-verified": "Domain verified. Its mail is accepted.",

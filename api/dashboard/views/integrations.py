@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from api.dashboard import manage, setting_form
-from api.dashboard.page import HtmlPage, PageRoute, Redirect, Visit
+from api.dashboard.page import HtmlPage, NavLink, PageRoute, Redirect, Visit
 from router.errors import Refused
 
 
@@ -20,13 +20,14 @@ async def create(visit: Visit) -> Redirect:
 async def show_integration(visit: Visit) -> HtmlPage:
     integration = await visit.services.integrations.get(visit.actor, visit.path_params["id"])
     aliases = [alias for alias in await manage.list_aliases(visit) if alias.integration_id == integration.id]
-    return manage.manage_page(
-        visit,
+    return HtmlPage(
         "integration.html",
         integration.name,
-        integration=integration,
-        type=visit.services.integrations.types.get(integration.type),
-        aliases=aliases,
+        {
+            "integration": integration,
+            "type": visit.services.integrations.types.get(integration.type),
+            "aliases": aliases,
+        },
     )
 
 
@@ -61,7 +62,6 @@ async def confirm_delete(visit: Visit) -> HtmlPage:
         "If it is the default integration, the workspace then has none.",
     ]
     return manage.confirmation_page(
-        visit,
         f"Remove {integration.name}?",
         consequences,
         action=f"{path}/delete",
@@ -79,6 +79,7 @@ def _redirect_to_integration(visit: Visit, flash: str) -> Redirect:
     return Redirect(f"/manage/integrations/{visit.path_params['id']}", flash=flash)
 
 
+NAV_LINKS = (NavLink("Integrations", "/manage/integrations", "viewer", 30, parent="/manage"),)
 FLASH_MESSAGES = {
     "integration-added": "Integration added. Send a test message to check it.",
     "integration-renamed": "Name saved.",

@@ -6,7 +6,7 @@ import secrets
 from datetime import date, datetime, timedelta, tzinfo
 
 from api.dashboard import display_names, manage, users
-from api.dashboard.page import HtmlPage, PageRoute, Redirect, Visit
+from api.dashboard.page import HtmlPage, NavLink, PageRoute, Redirect, Visit
 from router.admin.idempotency import StoredResponse
 from router.clock import SECOND
 from router.enumerations import ROLE
@@ -50,7 +50,7 @@ async def create(visit: Visit) -> HtmlPage:
         await idempotency.release(claim)
         raise
     await idempotency.store_response(claim, 201, None)
-    return manage.manage_page(visit, "key.html", "New API key", new=new)
+    return HtmlPage("key.html", "New API key", {"new": new})
 
 
 def _end_of_day(day: str, zone: tzinfo) -> Micros | None:
@@ -66,7 +66,6 @@ def _end_of_day(day: str, zone: tzinfo) -> Micros | None:
 async def confirm_revoke(visit: Visit) -> HtmlPage:
     key = await visit.services.keys.get(visit.actor, visit.path_params["id"])
     return manage.confirmation_page(
-        visit,
         f"Revoke {key.name}?",
         [f"Requests with {key.hint} are rejected immediately. A revoked key cannot be restored."],
         action=f"/manage/keys/{key.id}/revoke",
@@ -80,6 +79,7 @@ async def revoke(visit: Visit) -> Redirect:
     return Redirect("/manage/keys", flash="key-revoked")
 
 
+NAV_LINKS = (NavLink("API keys", "/manage/keys", "viewer", 50, parent="/manage"),)
 FLASH_MESSAGES = {"key-revoked": "Key revoked."}
 PAGES = (
     PageRoute("GET", "/manage/keys", show_list, "viewer"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from api.dashboard import setting_form, setup_progress
-from api.dashboard.page import HtmlPage, PageRoute, Redirect, Visit
+from api.dashboard.page import HtmlPage, NavLink, PageRoute, Redirect, Visit
 from api.dashboard.views.domains import verification_flash
 from api.dashboard.views.integrations import send_test_message
 from router.model import Integration
@@ -75,6 +75,7 @@ def _redirect_to_step(flash: str, step: str) -> Redirect:
     return Redirect(f"/set-up#step-{step}", flash=flash)
 
 
+NAV_LINKS = (NavLink("Setup", "/set-up", "admin", 90, parent="/manage"),)
 PAGES = (
     PageRoute("GET", "/set-up", show_setup, "admin"),
     PageRoute("POST", "/set-up/domain", add_domain, "admin", form_view=show_setup),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from api.dashboard import manage, timezones
-from api.dashboard.page import HtmlPage, PageRoute, Redirect, Visit
+from api.dashboard.page import HtmlPage, NavLink, PageRoute, Redirect, Visit
 from router.enumerations import ROLE
 from router.errors import Refused
 
@@ -27,13 +27,10 @@ async def create(visit: Visit) -> Redirect:
 async def show_user(visit: Visit) -> HtmlPage:
     user = await visit.services.users.get(visit.actor, visit.path_params["id"])
     workspace = await visit.services.workspaces.get(visit.actor)
-    return manage.manage_page(
-        visit,
+    return HtmlPage(
         "user.html",
         user.name or user.email,
-        user=user,
-        roles=ROLE.values,
-        timezones=timezones.timezone_options(user, workspace),
+        {"user": user, "roles": ROLE.values, "timezones": timezones.timezone_options(user, workspace)},
     )
 
 
@@ -71,7 +68,7 @@ async def confirm_delete(visit: Visit) -> HtmlPage:
     ]
     if user.id == visit.actor.user_id:
         consequences.append("This is your own account: you will be signed out.")
-    return manage.removal_page(visit, "user", user.name or user.email, f"/manage/users/{user.id}", consequences)
+    return manage.removal_page("user", user.name or user.email, f"/manage/users/{user.id}", consequences)
 
 
 async def delete(visit: Visit) -> Redirect:
@@ -83,6 +80,7 @@ def _redirect_to_user(visit: Visit, flash: str) -> Redirect:
     return Redirect(f"/manage/users/{visit.path_params['id']}", flash=flash)
 
 
+NAV_LINKS = (NavLink("Users", "/manage/users", "viewer", 40, parent="/manage"),)
 FLASH_MESSAGES = {
     "user-added": "User added. No email was sent; share the sign-in details yourself.",
     "user-changed": "Changes saved.",

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from api.dashboard import manage, timezones
-from api.dashboard.page import HtmlPage, PageRoute, Redirect, Visit
+from api.dashboard.page import HtmlPage, NavLink, PageRoute, Redirect, Visit
 
 
 async def show_workspace(visit: Visit) -> HtmlPage:
     workspace = await visit.services.workspaces.get(visit.actor)
     integrations = await manage.list_integrations(visit)
-    return manage.manage_page(
-        visit,
+    return HtmlPage(
         "workspace.html",
         "Workspace",
-        workspace=workspace,
-        integrations=integrations,
-        timezones=timezones.timezone_names(workspace.timezone),
-        locales=timezones.locale_options(visit.services.clock.now()),
+        {
+            "workspace": workspace,
+            "integrations": integrations,
+            "timezones": timezones.timezone_names(workspace.timezone),
+            "locales": timezones.locale_options(visit.services.clock.now()),
+        },
     )
 
 
@@ -33,6 +34,7 @@ async def change(visit: Visit) -> Redirect:
     return Redirect("/manage/workspace", flash="workspace-changed")
 
 
+NAV_LINKS = (NavLink("Workspace", "/manage/workspace", "viewer", 70, parent="/manage"),)
 FLASH_MESSAGES = {"workspace-changed": "Workspace saved."}
 PAGES = (
     PageRoute("GET", "/manage/workspace", show_workspace, "viewer"),
