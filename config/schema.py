@@ -255,8 +255,10 @@ class DeliverySettings(Section):
     concurrency: Integer = setting(
         32, "Maximum number of concurrent deliveries per process; a slow webhook uses only one of them.", ge=1
     )
-    per_second: Number = setting(1.0, "Maximum messages per second to one webhook; the default is Slack's limit.", gt=0)
-    burst: Integer = setting(5, "Maximum messages in quick succession to one webhook after a pause.", ge=1)
+    per_second: Number = setting(
+        1.0, "Maximum messages per second to one integration; a lower limit of its service also holds.", gt=0
+    )
+    burst: Integer = setting(5, "Maximum messages in quick succession to one integration after a pause.", ge=1)
     digest_after: Integer = setting(
         20, "When more deliveries than this are due for one integration, they are combined into a digest.", ge=1
     )

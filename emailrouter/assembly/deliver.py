@@ -6,9 +6,10 @@ from emailrouter import shutdown, use_cases
 from emailrouter.assembly import link_base
 from emailrouter.assembly.core import Core
 from router.channels import CHANNELS
+from router.channels.contract import Pace
 from router.clock import SECOND, to_micros
 from router.dispatch import maintenance
-from router.dispatch.delivery_batch import OutboxLimits
+from router.dispatch.delivery_batch import OutboxLimits, channel_limits
 from router.dispatch.dispatcher import POLL_INTERVAL_SECONDS, Dispatcher
 from router.dispatch.domain_alerts import DomainAlerts
 from router.dispatch.maintenance import Maintenance, MaintenanceTask
@@ -30,7 +31,6 @@ def build_dispatcher(core: Core) -> Dispatcher:
     return Dispatcher(
         build_outbox(core),
         build_sender(core),
-        CHANNELS,
         core.clock,
         concurrency=settings.concurrency,
         drain=settings.timeout.total_seconds() + shutdown.OUTCOME_SECONDS,
@@ -44,6 +44,7 @@ def build_dispatcher(core: Core) -> Dispatcher:
 
 def build_outbox(core: Core) -> Outbox:
     settings = core.config.delivery
+    pace = Pace(settings.per_second, settings.burst)
     limits = OutboxLimits(
         per_second=settings.per_second,
         burst=settings.burst,
@@ -51,6 +52,7 @@ def build_outbox(core: Core) -> Outbox:
         lease=to_micros(settings.lease),
         max_claims=settings.max_claims,
         max_lease_wait=MAX_LEASE_WAIT,
+        own_limits={kind: channel_limits(channel, pace) for kind, channel in CHANNELS.items()},
     )
     return Outbox(core.database, core.writers, core.clock, new_lease_owner(), limits)
 

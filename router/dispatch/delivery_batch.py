@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from router.channels.contract import SendFailure, SendOutcome, SendRetry, SendSuccess
+from router.channels.channel import Channel
+from router.channels.contract import Pace, SendFailure, SendOutcome, SendRetry, SendSuccess
 from router.model import Delivery, Integration, Micros
 
 # A rich message, plain text after the rich message was rejected, or a digest.
@@ -51,8 +53,19 @@ class CompletedBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class TypeLimits:
+    """The limits of each integration of one type: its pace, and the maximum number of entries in a digest."""
+
+    pace: Pace
+    digest_limit: int
+
+
+@dataclass(frozen=True, slots=True)
 class OutboxLimits:
-    """Settings of `[delivery]`, and `max_lease_wait`, the longest pacing delay for which a lease is kept."""
+    """Settings of `[delivery]`, and `max_lease_wait`, the longest pacing delay for which a lease is kept.
+
+    `own_limits` are the limits of each supported integration type.
+    """
 
     per_second: float
     burst: int
@@ -60,6 +73,29 @@ class OutboxLimits:
     lease: Micros
     max_claims: int
     max_lease_wait: Micros
+    own_limits: Mapping[str, TypeLimits]
+
+    @property
+    def pace(self) -> Pace:
+        return Pace(self.per_second, self.burst)
+
+    def of_type(self, integration_type: str) -> TypeLimits:
+        """Returns the limits of a type. A type that is not supported has the pace of `[delivery]`."""
+        return self.own_limits.get(integration_type) or TypeLimits(self.pace, digest_limit=1)
+
+    def types_by_own_pace(self) -> dict[Pace, list[str]]:
+        """Returns the types whose pace is not that of `[delivery]`, by their pace."""
+        by_pace: dict[Pace, list[str]] = {}
+        for integration_type, limits in self.own_limits.items():
+            if limits.pace != self.pace:
+                by_pace.setdefault(limits.pace, []).append(integration_type)
+        return by_pace
+
+
+def channel_limits(channel: Channel, pace: Pace) -> TypeLimits:
+    """Returns the limits of a channel. Its own pace holds unless that of `[delivery]` is lower."""
+    own = channel.pace
+    return TypeLimits(own if own is not None and own.per_second <= pace.per_second else pace, channel.digest_limit)
 
 
 def outcome_name(outcome: SendOutcome) -> str:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Protocol
 
 import structlog
 
-from router.channels.channel import Channel
 from router.channels.contract import SendFailure, SendOutcome, SendRetry, SendSuccess
 from router.clock import SECOND, Clock
 from router.dispatch.delivery_batch import CompletedBatch, DeliveryBatch, NotSent, PacingDelay, outcome_name
@@ -56,7 +55,6 @@ class Dispatcher:
         self,
         outbox: Outbox,
         sender: DeliverySender,
-        channels: Mapping[str, Channel],
         clock: Clock,
         *,
         concurrency: int,
@@ -68,7 +66,6 @@ class Dispatcher:
         self._side_tasks = side_tasks or SideTasks()
         self._outbox = outbox
         self._sender = sender
-        self._digest_limit = min(channel.digest_limit for channel in channels.values())
         self._clock = clock
         self._concurrency = concurrency
         self._drain = drain
@@ -176,7 +173,7 @@ class Dispatcher:
         while True:
             try:
                 stop = self._stopping.is_set()
-                return await self._outbox.claim_and_record(integration_id, completed, self._digest_limit, stop=stop)
+                return await self._outbox.claim_and_record(integration_id, completed, stop=stop)
             except Unavailable as error:
                 if not isinstance(error, DatabaseFileReplaced):
                     log.warning("dispatch.database_unavailable", integration_id=integration_id, reason=str(error))

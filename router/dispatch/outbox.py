@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from router.channels.contract import Pace
 from router.clock import Clock
 from router.dispatch import pacing, schedule
 from router.dispatch.delivery_batch import CompletedBatch, OutboxLimits
 from router.dispatch.outbox_transaction import Claim, ClaimRequest, claim_and_record, latest_plausible
 from router.model import Micros
-from router.store.database import Database, QueryExecutor, StatementGenerator
+from router.store.database import Database, QueryExecutor, Row, StatementGenerator
 from router.store.group_writers import GroupWriters
 
 
@@ -32,28 +33,40 @@ class Outbox:
 
     async def find_ready_integrations(self, limit: int) -> list[str]:
         """Returns the ids of integrations that have due work and no valid lease, and may send now or soon."""
+        by_own_pace = self._limits.types_by_own_pace()
+        own_types = [integration_type for types in by_own_pace.values() for integration_type in types]
+        rows = await self._find_ready(self._limits.pace, own_types, limit, is_listed=False)
+        for pace, types in by_own_pace.items():
+            rows += await self._find_ready(pace, types, limit, is_listed=True)
+        rows.sort(key=lambda row: (row["paced_at"], row["id"]))
+        return [row["id"] for row in rows[:limit]]
+
+    async def _find_ready(self, pace: Pace, types: Sequence[str], limit: int, *, is_listed: bool) -> list[Row]:
+        """Returns the ready integrations of the types, or of all other types, which have this pace."""
         now = self._clock.now()
-        first = pacing.paced_at_for(now + self._limits.max_lease_wait, self._limits.per_second, self._limits.burst)
-        last = first + pacing.MAX_AHEAD
-        rows = await self._database.fetch_all(
-            "dispatch_ready_integrations",
-            now=now,
-            latest_plausible=latest_plausible(now, self._limits),
-            max_paced_at=first,
-            max_plausible_paced_at=last,
-            limit=limit,
+        first = pacing.paced_at_for(now + self._limits.max_lease_wait, pace.per_second, pace.burst)
+        return list(
+            await self._database.fetch_all(
+                "dispatch_ready_integrations",
+                now=now,
+                latest_plausible=latest_plausible(now, self._limits),
+                types=f",{','.join(types)},",
+                is_listed=int(is_listed),
+                max_paced_at=first,
+                max_plausible_paced_at=first + pacing.MAX_AHEAD,
+                limit=limit,
+            )
         )
-        return [row["id"] for row in rows]
 
     async def claim_and_record(
-        self, integration_id: str, completed: CompletedBatch | None, digest_limit: int, *, stop: bool = False
+        self, integration_id: str, completed: CompletedBatch | None, *, stop: bool = False
     ) -> Claim:
         """Records the outcome of `completed` and opens the next attempts, in one transaction.
 
         Workers that finish together share a commit. With `stop`, releases the lease instead of opening attempts.
         Returns None if the lease is not held afterwards.
         """
-        return await self._writer.commit(ClaimRequest(integration_id, completed, digest_limit, stop))
+        return await self._writer.commit(ClaimRequest(integration_id, completed, stop))
 
     def _write_group(self, requests: Sequence[ClaimRequest]) -> StatementGenerator[Sequence[Claim]]:
         """Starts the transaction of a group. The time is read now, because a lease must not start in the past."""

@@ -30,7 +30,6 @@ class ClaimRequest:
 
     integration_id: str
     completed: CompletedBatch | None
-    digest_limit: int
     stop: bool
     weight: int = 0
 
@@ -40,7 +39,6 @@ class _Admitted:
     """An integration to which a batch may be sent now, and its next `paced_at`."""
 
     integration: Integration
-    digest_limit: int
     paced_at: Micros
 
     @property
@@ -76,7 +74,7 @@ def claim_and_record(
     admitted = []
     for request in requests:
         integration = integrations.get(request.integration_id)
-        decision = None if integration is None else _admit(integration, request.digest_limit, now, limits)
+        decision = None if integration is None else _admit(integration, now, limits)
         if isinstance(decision, _Admitted):
             admitted.append(decision)
         else:
@@ -105,17 +103,16 @@ def _take_leases(
     return {row["id"]: model_from_row(Integration, row) for row in rows}
 
 
-def _admit(
-    integration: Integration, digest_limit: int, now: Micros, limits: OutboxLimits
-) -> _Admitted | PacingDelay | None:
+def _admit(integration: Integration, now: Micros, limits: OutboxLimits) -> _Admitted | PacingDelay | None:
     """Decides whether a batch may be sent now. A delay is at most `max_lease_wait`."""
     if integration.status == "failing" and (
         integration.probe_at is None or now < integration.probe_at <= latest_plausible(now, limits)
     ):
         return None
-    wait, paced_at = pacing.admit(integration.paced_at, now, limits.per_second, limits.burst)
+    pace = limits.of_type(integration.type).pace
+    wait, paced_at = pacing.admit(integration.paced_at, now, pace.per_second, pace.burst)
     if not wait:
-        return _Admitted(integration, digest_limit, paced_at)
+        return _Admitted(integration, paced_at)
     return PacingDelay(now + wait) if wait <= limits.max_lease_wait else None
 
 
@@ -211,7 +208,7 @@ def _read_deliveries(
                 "integration_id": each.integration.id,
                 "now": now,
                 "digest_after": limits.digest_after,
-                "digest_limit": each.digest_limit,
+                "digest_limit": limits.of_type(each.integration.type).digest_limit,
             }
             for each in admitted
             if not each.is_probe

@@ -108,7 +108,8 @@ class _Changes:
         if outcome.retry_after is not None:
             # Retry-After applies to all deliveries to the webhook.
             not_before = self._now + round(outcome.retry_after * SECOND)
-            paced_at = pacing.paced_at_for(not_before, self._limits.per_second, self._limits.burst)
+            pace = self._limits.of_type(batch.integration.type).pace
+            paced_at = pacing.paced_at_for(not_before, pace.per_second, pace.burst)
             self._add("dispatch_set_pace", id=batch.integration.id, paced_at=paced_at)
 
     def add_failure(self, batch: DeliveryBatch, outcome: SendFailure) -> None:

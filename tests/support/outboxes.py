@@ -5,17 +5,23 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from router import ids
-from router.channels.contract import SendOutcome
+from router.channels.contract import Pace, SendOutcome
 from router.clock import SECOND
-from router.dispatch.delivery_batch import CompletedBatch, DeliveryBatch, OutboxLimits
+from router.dispatch.delivery_batch import CompletedBatch, DeliveryBatch, OutboxLimits, TypeLimits
 from router.dispatch.outbox import Outbox
 from tests.support.installation import Installation
 from tests.support.stores import Store
 
-LIMITS = OutboxLimits(
-    per_second=1, burst=5, digest_after=20, lease=60 * SECOND, max_claims=3, max_lease_wait=2 * SECOND
-)
 DIGEST = 50
+LIMITS = OutboxLimits(
+    per_second=1,
+    burst=5,
+    digest_after=20,
+    lease=60 * SECOND,
+    max_claims=3,
+    max_lease_wait=2 * SECOND,
+    own_limits={"slack": TypeLimits(Pace(1, 5), DIGEST)},
+)
 
 
 class Outboxes:
@@ -68,7 +74,7 @@ class Outboxes:
     async def claim_and_record(
         self, finished: CompletedBatch | None = None, *, by: Outbox | None = None, stop: bool = False
     ) -> object:
-        return await (by or self.first).claim_and_record(self.integration_id, finished, DIGEST, stop=stop)
+        return await (by or self.first).claim_and_record(self.integration_id, finished, stop=stop)
 
     async def claim_batch(self, *, by: Outbox | None = None) -> DeliveryBatch:
         found = await self.claim_and_record(by=by)

@@ -3,8 +3,10 @@
 -- name: dispatch_ready_integrations
 -- Integrations without a valid lease and with due work. Times after `latest_plausible` come from a wrong clock. Parked
 -- deliveries of an active integration count as due: an accept transaction can park one during the reactivation.
-SELECT i.id FROM integrations i
-WHERE (i.lease_until <= :now OR i.lease_until > :latest_plausible) AND (
+-- `types` is a list such as `,slack,teams,`; `is_listed` is 1 for the integrations of these types, 0 for the others.
+SELECT i.id, i.paced_at FROM integrations i
+WHERE CASE WHEN CAST(:types AS TEXT) LIKE '%,' || i.type || ',%' THEN 1 ELSE 0 END = :is_listed
+  AND (i.lease_until <= :now OR i.lease_until > :latest_plausible) AND (
     (i.status = 'active' AND (i.paced_at <= :max_paced_at OR i.paced_at > :max_plausible_paced_at) AND (
         EXISTS (SELECT 1 FROM deliveries d
                 WHERE d.integration_id = i.id AND d.state = 'pending' AND d.next_attempt_at <= :now)

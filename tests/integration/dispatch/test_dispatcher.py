@@ -9,7 +9,6 @@ import pytest
 from structlog.testing import capture_logs
 
 from emailrouter.assembly import deliver
-from router.channels import CHANNELS
 from router.clock import SECOND
 from router.dispatch.delivery_batch import CompletedBatch, DeliveryBatch, OutboxLimits, PacingDelay
 from router.dispatch.dispatcher import Dispatcher
@@ -35,7 +34,13 @@ SETTINGS: dict[str, object] = {
     "delivery.concurrency": 4,
 }
 FAST = OutboxLimits(
-    per_second=1000, burst=100, digest_after=1000, lease=30 * SECOND, max_claims=10, max_lease_wait=2 * SECOND
+    per_second=1000,
+    burst=100,
+    digest_after=1000,
+    lease=30 * SECOND,
+    max_claims=10,
+    max_lease_wait=2 * SECOND,
+    own_limits={},
 )
 
 
@@ -45,11 +50,11 @@ class UnavailableOutbox(Outbox):
     is_unavailable = False
 
     async def claim_and_record(
-        self, integration_id: str, finished: CompletedBatch | None, digest_limit: int, *, stop: bool = False
+        self, integration_id: str, finished: CompletedBatch | None, *, stop: bool = False
     ) -> DeliveryBatch | PacingDelay | None:
         if self.is_unavailable:
             raise Unavailable("away")
-        return await super().claim_and_record(integration_id, finished, digest_limit, stop=stop)
+        return await super().claim_and_record(integration_id, finished, stop=stop)
 
 
 def new_installation(store: Store, *, meter: Meter = NULL_METER) -> Installation:
@@ -202,7 +207,7 @@ async def test_a_stop_waits_for_the_outcome_with_a_limit(recovers: bool, store: 
     core = installation.core
     outbox = UnavailableOutbox(store.database, core.writers, core.clock, new_lease_owner(), FAST)
     core.dispatcher = Dispatcher(
-        outbox, deliver.build_sender(core), CHANNELS, core.clock, concurrency=4, drain=30 if recovers else 0.01
+        outbox, deliver.build_sender(core), core.clock, concurrency=4, drain=30 if recovers else 0.01
     )
     hang = Hang()
     slack.script("general", hang)

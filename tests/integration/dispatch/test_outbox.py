@@ -81,7 +81,7 @@ async def test_an_outcome_after_an_expired_lease_is_recorded(outboxes: Outboxes)
     assert (await outboxes.delivery_row())["state"] == "delivered"
     assert (await outboxes.integration_row())["lease_owner"] == "two"
     await outboxes.second.claim_and_record(
-        outboxes.integration_id, CompletedBatch(again, SendRetry(None, "timed out"), 0.0), DIGEST
+        outboxes.integration_id, CompletedBatch(again, SendRetry(None, "timed out"), 0.0)
     )
     assert (await outboxes.delivery_row())["state"] == "delivered"
 
