@@ -7,12 +7,12 @@ changed their records.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from router.clock import Clock
 from router.dns.resolver import DnsFailure, DnsRecords, MxRecord, NoDnsRecord, RecordResolver
+from router.expiring_cache import ExpiringCache
 
 MAX_CONCURRENT = 16
 MAX_CACHE_SECONDS = 300.0
@@ -26,9 +26,8 @@ class CachingResolver:
 
     def __init__(self, resolver: RecordResolver, clock: Clock, *, max_concurrent: int = MAX_CONCURRENT) -> None:
         self._resolver = resolver
-        self._clock = clock
         self._slots = asyncio.Semaphore(max_concurrent)
-        self._cache: OrderedDict[_Key, tuple[float, Any]] = OrderedDict()
+        self._cache: ExpiringCache[_Key, DnsRecords[Any]] = ExpiringCache(clock, CACHE_SIZE)
         self._pending: dict[_Key, asyncio.Task[Any]] = {}
         self.uncached: RecordResolver = _UncachedResolver(resolver, self._slots)
 
@@ -49,8 +48,8 @@ class CachingResolver:
         return answer
 
     async def _query(self, key: _Key, query: Callable[[], Awaitable[Any]]) -> Any:
-        expires_at, answer = self._cache.get(key, (0.0, None))
-        if answer is not None and self._clock.monotonic() < expires_at:
+        answer = self._cache.get(key)
+        if answer is not None:
             return answer
         task = self._pending.get(key)
         if task is None:
@@ -63,11 +62,9 @@ class CachingResolver:
     async def _query_and_cache(self, key: _Key, query: Callable[[], Awaitable[Any]]) -> Any:
         async with self._slots:
             answer = await query()
-        self._cache.pop(key, None)
+        self._cache.discard(key)
         if isinstance(answer, DnsRecords):
-            self._cache[key] = (self._clock.monotonic() + min(answer.ttl, MAX_CACHE_SECONDS), answer)
-            while len(self._cache) > CACHE_SIZE:
-                self._cache.popitem(last=False)
+            self._cache.store(key, answer, min(answer.ttl, MAX_CACHE_SECONDS))
         return answer
 
 

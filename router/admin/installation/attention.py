@@ -6,11 +6,11 @@ replayed and are not included. Reads only.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from router.clock import Clock
+from router.expiring_cache import ExpiringCache
 from router.model import Actor, Delivery
 from router.store.database import Database, fetch_models
 
@@ -57,24 +57,19 @@ class AttentionService:
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
-        self._clock = clock
-        self._cache: OrderedDict[str, tuple[float, AttentionCounts]] = OrderedDict()
+        self._cache: ExpiringCache[str, AttentionCounts] = ExpiringCache(clock, MAX_CACHED_WORKSPACES)
 
     async def get_counts(self, actor: Actor) -> AttentionCounts:
-        workspace_id = actor.workspace_id
-        cached = self._cache.get(workspace_id)
-        if cached is not None and self._clock.monotonic() < cached[0]:
-            return cached[1]
-        row = await self._database.fetch_one("attention_counts", workspace_id=workspace_id, limit=MAX_COUNTED)
+        cached = self._cache.get(actor.workspace_id)
+        if cached is not None:
+            return cached
+        row = await self._database.fetch_one("attention_counts", workspace_id=actor.workspace_id, limit=MAX_COUNTED)
         counts = AttentionCounts() if row is None else AttentionCounts(**row)
-        self._cache[workspace_id] = self._clock.monotonic() + CACHE_SECONDS, counts
-        self._cache.move_to_end(workspace_id)
-        while len(self._cache) > MAX_CACHED_WORKSPACES:
-            self._cache.popitem(last=False)
+        self._cache.store(actor.workspace_id, counts, CACHE_SECONDS)
         return counts
 
     def invalidate(self, actor: Actor) -> None:
-        self._cache.pop(actor.workspace_id, None)
+        self._cache.discard(actor.workspace_id)
 
     async def list_failed(self, actor: Actor, *, limit: int) -> Sequence[Delivery]:
         return await fetch_models(

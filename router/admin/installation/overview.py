@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
@@ -17,6 +16,7 @@ from itertools import pairwise
 
 from router import ids
 from router.clock import Clock
+from router.expiring_cache import ExpiringCache
 from router.local_time import DEFAULT_TIMEZONE, get_zone
 from router.model import Actor, Micros
 from router.store.database import Database, Row
@@ -117,9 +117,8 @@ class OverviewService:
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
-        self._clock = clock
         self._read_lock = asyncio.Lock()
-        self._cache: OrderedDict[tuple[str, str], tuple[float, _MonthStatistics]] = OrderedDict()
+        self._cache: ExpiringCache[tuple[str, str], _MonthStatistics] = ExpiringCache(clock, MAX_CACHED_WORKSPACES)
 
     async def get(self, actor: Actor, *, timezone: str = DEFAULT_TIMEZONE) -> Overview:
         """`timezone` determines when a day begins and ends."""
@@ -151,13 +150,10 @@ class OverviewService:
         """Returns cached statistics, or reads them. Serves one call at a time, to bound the load on the database."""
         async with self._read_lock:
             cached = self._cache.get((workspace_id, timezone))
-            if cached is not None and self._clock.monotonic() < cached[0]:
-                return cached[1]
+            if cached is not None:
+                return cached
             month = await self._read_month(workspace_id, get_zone(timezone))
-            self._cache[workspace_id, timezone] = self._clock.monotonic() + CACHE_SECONDS, month
-            self._cache.move_to_end((workspace_id, timezone))
-            while len(self._cache) > MAX_CACHED_WORKSPACES:
-                self._cache.popitem(last=False)
+            self._cache.store((workspace_id, timezone), month, CACHE_SECONDS)
             return month
 
     async def _read_month(self, workspace_id: str, timezone: tzinfo) -> _MonthStatistics:
