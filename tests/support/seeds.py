@@ -99,6 +99,30 @@ async def insert_ticket(database: Database, workspace_id: str, number: int) -> s
     return ticket_id
 
 
+async def insert_attempt(
+    database: Database, delivery_id: str, *, at: int, outcome: str, status: int, latency: int, answer: str
+) -> None:
+    """Inserts an attempt of a pending delivery that began and ended `at`."""
+    (row,) = await execute(
+        database,
+        "UPDATE deliveries SET attempts = attempts + 1, next_attempt_at = :at WHERE id = :id RETURNING attempts",
+        id=delivery_id,
+        at=at,
+    )
+    await execute(
+        database,
+        "INSERT INTO attempts (delivery_id, n, started_at, finished_at, outcome, status, latency, answer) "
+        "VALUES (:delivery_id, :n, :at, :at, :outcome, :status, :latency, :answer)",
+        delivery_id=delivery_id,
+        n=row["attempts"],
+        at=at,
+        outcome=outcome,
+        status=status,
+        latency=latency,
+        answer=answer,
+    )
+
+
 async def execute(database: Database, statement: str, **values: object) -> list[dict[str, object]]:
     """Executes a statement with named parameters (`:name`) and returns its rows."""
 

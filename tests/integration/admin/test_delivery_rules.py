@@ -1,6 +1,7 @@
 """Delivery use cases."""
 
 from router.filters import DeliveryFilter
+from tests.support import seeds
 from tests.support.installation import Installation
 from tests.support.refusal import refused_code
 
@@ -42,10 +43,7 @@ async def test_a_delivered_delivery_lists_its_attempts_and_cannot_be_replayed(in
     await installation.accept_ticket()
     (delivery,) = (await deliveries.list(actor)).items
     database, now = installation.database, installation.clock.now()
-    ended = {"finished_at": now, "outcome": "sent", "status": 200, "latency": 12_000, "answer": "ok"}
-    await database.execute("dispatch_begin_attempt", id=delivery.id, until=now)
-    await database.execute("dispatch_insert_attempt", delivery_id=delivery.id, n=1, started_at=now)
-    await database.execute("dispatch_record_attempt", delivery_id=delivery.id, n=1, **ended)
+    await seeds.insert_attempt(database, delivery.id, at=now, outcome="sent", status=200, latency=12_000, answer="ok")
     await database.execute("dispatch_mark_delivered", id=delivery.id, now=now, via="message")
     view = await deliveries.get(actor, delivery.id)
     assert (view.delivery.state, view.delivery.attempts, view.delivery.delivered_at) == ("delivered", 1, now)

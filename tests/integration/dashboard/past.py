@@ -4,20 +4,15 @@ from dataclasses import dataclass
 
 from router import ids
 from router.clock import SECOND
+from tests.support import seeds
 from tests.support.installation import Installation
 
 
 async def record_attempt(installation: Installation, delivery_id: str, outcome: str, status: int, answer: str) -> None:
-    database, now = installation.database, installation.clock.now()
-    row = await database.fetch_one("dispatch_begin_attempt", id=delivery_id, until=now)
-    assert row is not None
-    n = row["attempts"]
-    await database.execute("dispatch_insert_attempt", delivery_id=delivery_id, n=n, started_at=now)
-    await database.execute(
-        "dispatch_record_attempt",
-        delivery_id=delivery_id,
-        n=n,
-        finished_at=now,
+    await seeds.insert_attempt(
+        installation.database,
+        delivery_id,
+        at=installation.clock.now(),
         outcome=outcome,
         status=status,
         latency=120_000,
