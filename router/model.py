@@ -51,6 +51,10 @@ class User:
     disabled_at: Micros | None
     timezone: str | None = None
 
+    @property
+    def can_sign_in(self) -> bool:
+        return self.password_hash is not None and self.disabled_at is None
+
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
@@ -113,6 +117,14 @@ class Domain:
     next_check_at: Micros = 0
     alert: str = ""
     alert_at: Micros | None = None
+
+    @property
+    def verified(self) -> bool:
+        return self.status == "active"
+
+    @property
+    def mx_managed_upstream(self) -> bool:
+        return self.mx_managed == "upstream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +297,11 @@ class Delivery:
     delivered_at: Micros | None = None
     via: str = ""
     last_error: str = ""
+
+    @property
+    def parked(self) -> bool:
+        """Whether the delivery waits until its failing integration works again."""
+        return self.parked_at is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ async def login(call: Call[Login, NoQuery]) -> web.StreamResponse:
     device = cookies.device_token(call.request)
     session = await sessions.sign_in(call.body.email, call.body.password, address=call.address, device=device)
     identity = await sessions.get_identity(Actor(session.user.workspace_id, session.user.role, user_id=session.user.id))
-    response = responses.json(MeAnswer.from_model(identity))
+    response = responses.json(MeAnswer.from_identity(identity))
     cookies.set_session(call.request, response, session)
     return response
 
@@ -41,12 +41,15 @@ async def logout(call: Call[EmptyBody, NoQuery]) -> web.StreamResponse:
 
 
 async def show_identity(call: Call[EmptyBody, NoQuery]) -> MeAnswer:
-    return MeAnswer.from_model(await call.services.sessions.get_identity(call.actor))
+    return MeAnswer.from_identity(await call.services.sessions.get_identity(call.actor))
 
 
 async def list_sessions(call: Call[EmptyBody, NoQuery]) -> SessionList:
     sessions = await call.services.sessions.list(call.actor)
-    return SessionList(sessions=[SessionAnswer.from_model(session, _session_id(call)) for session in sessions])
+    current_id = _session_id(call)
+    return SessionList(
+        sessions=[SessionAnswer.from_model(session, current=session.id == current_id) for session in sessions]
+    )
 
 
 async def end_session(call: Call[EmptyBody, NoQuery]) -> None:

@@ -22,7 +22,7 @@ async def list_page(call: Call[EmptyBody, PageParameters]) -> DomainList:
 
 async def create(call: Call[DomainCreate, NoQuery]) -> DomainCreated:
     domains = call.services.domains
-    return DomainCreated.from_model(await domains.create(call.actor, call.body.domain), domains.mx_hosts)
+    return DomainCreated.from_view(await domains.create(call.actor, call.body.domain), domains.mx_hosts)
 
 
 async def show(call: Call[EmptyBody, NoQuery]) -> DomainDetail:

@@ -8,7 +8,7 @@ from api.schema.shape import EmptyBody, NoQuery
 
 
 async def show(call: Call[EmptyBody, NoQuery]) -> HealthAnswer:
-    return HealthAnswer.from_model(await call.services.health.get(call.actor))
+    return HealthAnswer.from_health(await call.services.health.get(call.actor))
 
 
 ROUTES = (

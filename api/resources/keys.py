@@ -14,7 +14,7 @@ async def list_page(call: Call[EmptyBody, PageParameters]) -> KeyList:
 
 async def create(call: Call[KeyCreate, NoQuery]) -> KeyCreated:
     body = call.body
-    return KeyCreated.from_model(
+    return KeyCreated.from_new_key(
         await call.services.keys.create(
             call.actor, name=body.name, role=body.role, user_id=body.user_id, expires_at=body.expires_at
         )

@@ -8,7 +8,7 @@ from api.schema.shape import EmptyBody, NoQuery
 
 
 async def show(call: Call[EmptyBody, NoQuery]) -> OverviewAnswer:
-    return OverviewAnswer.from_model(await call.services.overview.get(call.actor))
+    return OverviewAnswer.from_overview(await call.services.overview.get(call.actor))
 
 
 ROUTES = (

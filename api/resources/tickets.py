@@ -44,7 +44,7 @@ async def list_messages(call: Call[EmptyBody, PageParameters]) -> TicketMessages
     query = call.query
     page = await call.services.tickets.list_messages(call.actor, call.ids["id"], limit=query.limit, cursor=query.cursor)
     return TicketMessages(
-        messages=[MessageAnswer.from_model(message) for message in page.items], next_cursor=page.next_cursor
+        messages=[MessageAnswer.from_view(message) for message in page.items], next_cursor=page.next_cursor
     )
 
 
@@ -67,7 +67,7 @@ async def set_status(call: Call[StatusChange, NoQuery]) -> TicketResolved:
 
 
 async def add_note(call: Call[NoteCreate, NoQuery]) -> NoteAnswer:
-    return NoteAnswer.from_model(await call.services.tickets.add_note(call.actor, call.ids["id"], call.body.text))
+    return NoteAnswer.from_event(await call.services.tickets.add_note(call.actor, call.ids["id"], call.body.text))
 
 
 async def delete(call: Call[EmptyBody, NoQuery]) -> None:

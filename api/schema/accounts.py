@@ -9,10 +9,9 @@ from pydantic import BeforeValidator, Field
 
 from api.schema.shape import Address, Answer, Body, Id, Name, NextCursor, Password, Time, documented
 from router.admin.access.keys import NewKey
-from router.admin.access.sessions import Identity, SessionInfo
+from router.admin.access.sessions import Identity
 from router.enumerations import ROLE, Role
 from router.local_time import LOCALE
-from router.model import ApiKey, User, Workspace
 
 
 def _parse_time(value: object) -> object:
@@ -45,17 +44,6 @@ class WorkspaceAnswer(Answer):
     locale: str = Field(description="Language tag for the format of dates.")
     created_at: Time
 
-    @classmethod
-    def from_model(cls, workspace: Workspace) -> Self:
-        return cls(
-            id=workspace.id,
-            name=workspace.name,
-            default_integration_id=workspace.default_integration_id,
-            timezone=workspace.timezone,
-            locale=workspace.locale,
-            created_at=workspace.created_at,
-        )
-
 
 class WorkspaceChange(Body):
     """Fields to change.
@@ -82,19 +70,6 @@ class UserAnswer(Answer):
     )
     created_at: Time
     disabled_at: Time | None
-
-    @classmethod
-    def from_model(cls, user: User) -> Self:
-        return cls(
-            id=user.id,
-            email=user.email,
-            name=user.name,
-            role=user.role,
-            can_sign_in=user.password_hash is not None and user.disabled_at is None,
-            timezone=user.timezone,
-            created_at=user.created_at,
-            disabled_at=user.disabled_at,
-        )
 
 
 class UserList(Answer):
@@ -124,8 +99,8 @@ class UserChange(Body):
     timezone: Timezone | None = None
 
 
-class KeyAnswer(Answer):
-    """An API key without the key itself."""
+class _KeyFields(Answer):
+    """The fields of an API key that a new key has too."""
 
     id: str
     name: str
@@ -134,48 +109,23 @@ class KeyAnswer(Answer):
     hint: str
     created_at: Time
     expires_at: Time | None
+
+
+class KeyAnswer(_KeyFields):
+    """An API key without the key itself."""
+
     last_used_at: Time | None
     revoked_at: Time | None
 
-    @classmethod
-    def from_model(cls, key: ApiKey) -> Self:
-        return cls(
-            id=key.id,
-            name=key.name,
-            role=key.role,
-            user_id=key.user_id,
-            hint=key.hint,
-            created_at=key.created_at,
-            expires_at=key.expires_at,
-            last_used_at=key.last_used_at,
-            revoked_at=key.revoked_at,
-        )
 
-
-class KeyCreated(Answer):
+class KeyCreated(_KeyFields):
     """A new API key. `key` is the key itself; it is not returned again."""
 
-    id: str
-    name: str
-    role: Role
-    user_id: str
-    hint: str
-    created_at: Time
-    expires_at: Time | None
-    key: str
+    key: str = Field(validation_alias="plaintext")
 
     @classmethod
-    def from_model(cls, created: NewKey) -> Self:
-        return cls(
-            id=created.key.id,
-            name=created.key.name,
-            role=created.key.role,
-            user_id=created.key.user_id,
-            hint=created.key.hint,
-            created_at=created.key.created_at,
-            expires_at=created.key.expires_at,
-            key=created.plaintext,
-        )
+    def from_new_key(cls, created: NewKey) -> Self:
+        return cls.from_model(created, created.key)
 
 
 class KeyList(Answer):
@@ -221,17 +171,6 @@ class SessionAnswer(Answer):
     last_used_at: Time
     expires_at: Time
 
-    @classmethod
-    def from_model(cls, session: SessionInfo, current_id: str) -> Self:
-        return cls(
-            id=session.id,
-            address=session.address,
-            current=session.id == current_id,
-            created_at=session.created_at,
-            last_used_at=session.last_used_at,
-            expires_at=session.expires_at,
-        )
-
 
 class SessionList(Answer):
     """Sessions of the authenticated user, most recently used first."""
@@ -249,11 +188,5 @@ class MeAnswer(Answer):
     key_id: str | None
 
     @classmethod
-    def from_model(cls, identity: Identity) -> Self:
-        return cls(
-            user=None if identity.user is None else UserAnswer.from_model(identity.user),
-            workspace=None if identity.workspace is None else WorkspaceAnswer.from_model(identity.workspace),
-            role=identity.actor.role,
-            via="session" if identity.actor.key_id is None else "key",
-            key_id=identity.actor.key_id,
-        )
+    def from_identity(cls, identity: Identity) -> Self:
+        return cls.from_model(identity, identity.actor, via="session" if identity.actor.key_id is None else "key")

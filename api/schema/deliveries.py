@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from api.schema.shape import Answer, Body, NextCursor, Time, documented, filter_parameters
+from pydantic import Field
+
+from api.schema.shape import Answer, Body, Milliseconds, NextCursor, Time, documented, filter_parameters
 from router.admin.routes.deliveries import DeliveryView
 from router.enumerations import REPLAYABLE_STATE, DeliveryState
 from router.filters import DeliveryFilter
-from router.model import Attempt, Delivery
 
 
 class DeliveryAnswer(Answer):
@@ -31,28 +32,6 @@ class DeliveryAnswer(Answer):
     last_error: str
     created_at: Time
 
-    @classmethod
-    def from_model(cls, delivery: Delivery) -> Self:
-        return cls(**_delivery_fields(delivery))
-
-
-def _delivery_fields(delivery: Delivery) -> dict[str, Any]:
-    return {
-        "id": delivery.id,
-        "ticket_id": delivery.ticket_id,
-        "message_id": delivery.message_id,
-        "integration_id": delivery.integration_id,
-        "event": delivery.event,
-        "state": delivery.state,
-        "attempts": delivery.attempts,
-        "next_attempt_at": delivery.next_attempt_at,
-        "parked": delivery.parked_at is not None,
-        "delivered_at": delivery.delivered_at,
-        "via": delivery.via,
-        "last_error": delivery.last_error,
-        "created_at": delivery.created_at,
-    }
-
 
 class DeliveryList(Answer):
     """A page of deliveries."""
@@ -68,24 +47,12 @@ class AttemptAnswer(Answer):
     """
 
     n: int
-    at: Time
+    at: Time = Field(validation_alias="started_at")
     finished_at: Time | None
     outcome: str
     status: int | None
-    latency_ms: int | None
+    latency_ms: Milliseconds | None = Field(validation_alias="latency")
     answer: str
-
-    @classmethod
-    def from_model(cls, attempt: Attempt) -> Self:
-        return cls(
-            n=attempt.n,
-            at=attempt.started_at,
-            finished_at=attempt.finished_at,
-            outcome=attempt.outcome,
-            status=attempt.status,
-            latency_ms=None if attempt.latency is None else attempt.latency // 1000,
-            answer=attempt.answer,
-        )
 
 
 class DeliveryDetail(DeliveryAnswer):
@@ -96,11 +63,7 @@ class DeliveryDetail(DeliveryAnswer):
 
     @classmethod
     def from_view(cls, view: DeliveryView) -> Self:
-        return cls(
-            **_delivery_fields(view.delivery),
-            attempt_list=[AttemptAnswer.from_model(attempt) for attempt in view.attempts],
-            expires_at=view.delivery.expires_at,
-        )
+        return cls.from_model(view.delivery, attempt_list=view.attempts)
 
 
 DeliveryListParameters = filter_parameters(

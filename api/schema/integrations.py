@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from api.schema.shape import Answer, Body, Name, NextCursor, Time
-from router.admin.routes.integrations import TestResult
+from api.schema.shape import Answer, Body, Milliseconds, Name, NextCursor, Time
 from router.enumerations import IntegrationStatus
 from router.errors import InvalidSetting, Refused
-from router.model import Integration
 
 # The setting that is also accepted at the top level.
 WEBHOOK_URL = "webhookUrl"
@@ -29,20 +27,6 @@ class IntegrationAnswer(Answer):
     last_error: str
     failing_since: Time | None
     created_at: Time
-
-    @classmethod
-    def from_model(cls, integration: Integration) -> Self:
-        return cls(
-            id=integration.id,
-            type=integration.type,
-            name=integration.name,
-            settings=integration.settings,
-            hint=integration.hint,
-            status=integration.status,
-            last_error=integration.last_error,
-            failing_since=integration.failing_since,
-            created_at=integration.created_at,
-        )
 
 
 class IntegrationList(Answer):
@@ -98,16 +82,6 @@ class IntegrationTested(Answer):
 
     ok: bool
     status: int | None
-    answer: str
+    answer: str = Field(validation_alias="response")
     reason: str
-    latency_ms: int
-
-    @classmethod
-    def from_model(cls, result: TestResult) -> Self:
-        return cls(
-            ok=result.ok,
-            status=result.status,
-            answer=result.response,
-            reason=result.reason,
-            latency_ms=result.latency // 1000,
-        )
+    latency_ms: Milliseconds = Field(validation_alias="latency")

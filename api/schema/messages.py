@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Self
-
 from pydantic import Field
 
 from api.schema.shape import Answer, QueryParameters, Time
-from router.model import Message
 
 
 class MessageSearchParameters(QueryParameters):
@@ -33,19 +30,6 @@ class MessageRow(Answer):
     rfc_message_id: str
     size: int
     received_at: Time
-
-    @classmethod
-    def from_model(cls, message: Message) -> Self:
-        return cls(
-            id=message.id,
-            from_address=message.from_address,
-            from_name=message.from_name,
-            reverse_path=message.reverse_path,
-            subject=message.subject,
-            rfc_message_id=message.rfc_message_id,
-            size=message.size,
-            received_at=message.received_at,
-        )
 
 
 class MessageList(Answer):

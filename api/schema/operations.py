@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any, Self
+from typing import Any
 
 from pydantic import Field
 
-from api.schema.shape import Address, Answer, Body, NextCursor, Time
-from router.admin.routes.explain import Explanation
-from router.model import AuditEntry, BlockedSender
+from api.schema.shape import Address, Answer, Body, JsonObject, NextCursor, Time
 
 
 class ExplainRequest(Body):
@@ -44,20 +41,6 @@ class ExplainAnswer(Answer):
     steps: list[StepAnswer]
     preview: dict[str, Any] | None
 
-    @classmethod
-    def from_model(cls, explanation: Explanation) -> Self:
-        return cls(
-            recipient=explanation.recipient,
-            accepted=explanation.accepted,
-            reply=explanation.reply,
-            domain_id=explanation.domain_id,
-            alias_id=explanation.alias_id,
-            integration_id=explanation.integration_id,
-            tag=explanation.tag,
-            steps=[StepAnswer(step=step.step, ok=step.ok, detail=step.detail) for step in explanation.steps],
-            preview=explanation.preview,
-        )
-
 
 class AuditAnswer(Answer):
     """An audited action and its author.
@@ -72,20 +55,7 @@ class AuditAnswer(Answer):
     address: str
     action: str
     target: str
-    detail: dict[str, Any]
-
-    @classmethod
-    def from_model(cls, entry: AuditEntry) -> Self:
-        return cls(
-            id=entry.id,
-            at=entry.at,
-            user_id=entry.user_id,
-            key_id=entry.key_id,
-            address=entry.address,
-            action=entry.action,
-            target=entry.target,
-            detail=json.loads(entry.detail),
-        )
+    detail: JsonObject
 
 
 class AuditList(Answer):
@@ -100,10 +70,6 @@ class BlockedSenderAnswer(Answer):
 
     sender: str
     created_at: Time
-
-    @classmethod
-    def from_model(cls, blocked: BlockedSender) -> Self:
-        return cls(sender=blocked.sender, created_at=blocked.created_at)
 
 
 class BlockedSenderList(Answer):

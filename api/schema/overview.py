@@ -7,24 +7,19 @@ from typing import Self
 
 from pydantic import Field
 
-from api.schema.shape import Answer, Time
+from api.schema.shape import Answer, Milliseconds, Seconds, Time
 from router.admin.installation.health import Health
-from router.admin.installation.overview import DayCounts, DurationStatistics, OpenTickets, Overview
+from router.admin.installation.overview import Overview
 from router.enumerations import DomainStatus, IntegrationStatus
-from router.model import Domain, Integration
 
 
 class DayAnswer(Answer):
     """Counts of a day in UTC. `dead`: permanently failed deliveries of the day's messages."""
 
     date: date
-    mails: int
+    mails: int = Field(validation_alias="messages")
     tickets: int
     dead: int
-
-    @classmethod
-    def from_model(cls, day: DayCounts) -> Self:
-        return cls(date=day.date, mails=day.messages, tickets=day.tickets, dead=day.dead)
 
 
 class OpenAnswer(Answer):
@@ -34,48 +29,28 @@ class OpenAnswer(Answer):
     in_progress: int
     waiting: int
 
-    @classmethod
-    def from_model(cls, tickets: OpenTickets) -> Self:
-        return cls(open=tickets.open, in_progress=tickets.in_progress, waiting=tickets.waiting)
-
 
 class AliasOpenAnswer(OpenAnswer):
     """Unresolved tickets of an alias by status."""
 
     alias_id: str
-    alias: str
+    alias: str = Field(validation_alias="address")
 
 
 class DurationAnswer(Answer):
     """Durations in seconds, null without measurements. `count` is the number of measurements."""
 
     count: int
-    median_seconds: int | None
-    p90_seconds: int | None
-
-    @classmethod
-    def from_model(cls, times: DurationStatistics) -> Self:
-        return cls(
-            count=times.count,
-            median_seconds=_in_units(times.median, 10**6),
-            p90_seconds=_in_units(times.percentile, 10**6),
-        )
+    median_seconds: Seconds | None = Field(validation_alias="median")
+    p90_seconds: Seconds | None = Field(validation_alias="percentile")
 
 
 class LatencyAnswer(Answer):
     """Time from accepting a message to the response of the integration, in milliseconds."""
 
     count: int
-    median_ms: int | None
-    p95_ms: int | None
-
-    @classmethod
-    def from_model(cls, times: DurationStatistics) -> Self:
-        return cls(count=times.count, median_ms=_in_units(times.median, 1000), p95_ms=_in_units(times.percentile, 1000))
-
-
-def _in_units(value: int | None, unit: int) -> int | None:
-    return None if value is None else value // unit
+    median_ms: Milliseconds | None = Field(validation_alias="median")
+    p95_ms: Milliseconds | None = Field(validation_alias="percentile")
 
 
 class OverviewAnswer(Answer):
@@ -97,26 +72,9 @@ class OverviewAnswer(Answer):
     capped: bool
 
     @classmethod
-    def from_model(cls, overview: Overview) -> Self:
-        return cls(
-            days=[DayAnswer.from_model(day) for day in overview.days],
-            now=OpenAnswer.from_model(overview.now),
-            unassigned=overview.unassigned,
-            by_alias=[
-                AliasOpenAnswer(
-                    alias_id=entry.alias_id,
-                    alias=entry.address,
-                    open=entry.tickets.open,
-                    in_progress=entry.tickets.in_progress,
-                    waiting=entry.tickets.waiting,
-                )
-                for entry in overview.by_alias
-            ],
-            claim=DurationAnswer.from_model(overview.claim),
-            resolve=DurationAnswer.from_model(overview.resolve),
-            delivery=LatencyAnswer.from_model(overview.delivery),
-            capped=overview.capped,
-        )
+    def from_overview(cls, overview: Overview) -> Self:
+        by_alias = [AliasOpenAnswer.from_model(entry, entry.tickets) for entry in overview.by_alias]
+        return cls.from_model(overview, by_alias=by_alias)
 
 
 class DelivererAnswer(Answer):
@@ -125,8 +83,8 @@ class DelivererAnswer(Answer):
     `alive`: whether any of the processes reported within the last ten minutes. `seenAt`: the time of the last report.
     """
 
-    alive: bool
-    seen_at: Time | None
+    alive: bool = Field(validation_alias="deliverer_alive")
+    seen_at: Time | None = Field(validation_alias="deliverer_seen_at")
 
 
 class QueueAnswer(Answer):
@@ -150,18 +108,7 @@ class TroubleAnswer(Answer):
     status: IntegrationStatus
     last_error: str
     failing_since: Time | None
-    next_probe_at: Time | None
-
-    @classmethod
-    def from_model(cls, integration: Integration) -> Self:
-        return cls(
-            id=integration.id,
-            name=integration.name,
-            status=integration.status,
-            last_error=integration.last_error,
-            failing_since=integration.failing_since,
-            next_probe_at=integration.probe_at,
-        )
+    next_probe_at: Time | None = Field(validation_alias="probe_at")
 
 
 class DoubtAnswer(Answer):
@@ -171,22 +118,11 @@ class DoubtAnswer(Answer):
     """
 
     id: str
-    domain: str
+    domain: str = Field(validation_alias="name")
     status: DomainStatus
     misses: int
     missing_since: Time | None
     checked_at: Time | None
-
-    @classmethod
-    def from_model(cls, domain: Domain) -> Self:
-        return cls(
-            id=domain.id,
-            domain=domain.name,
-            status=domain.status,
-            misses=domain.misses,
-            missing_since=domain.missing_since,
-            checked_at=domain.checked_at,
-        )
 
 
 class HealthAnswer(Answer):
@@ -201,12 +137,6 @@ class HealthAnswer(Answer):
     domains: list[DoubtAnswer]
 
     @classmethod
-    def from_model(cls, health: Health) -> Self:
-        return cls(
-            deliverer=DelivererAnswer(alive=health.deliverer_alive, seen_at=health.deliverer_seen_at),
-            queue=QueueAnswer(
-                waiting=health.waiting, parked=health.parked, dead=health.dead, oldest_at=health.oldest_at
-            ),
-            integrations=[TroubleAnswer.from_model(integration) for integration in health.integrations],
-            domains=[DoubtAnswer.from_model(domain) for domain in health.domains],
-        )
+    def from_health(cls, health: Health) -> Self:
+        deliverer, queue = DelivererAnswer.from_model(health), QueueAnswer.from_model(health)
+        return cls.from_model(health, deliverer=deliverer, queue=queue)

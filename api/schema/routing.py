@@ -18,30 +18,17 @@ from api.schema.shape import (
     documented,
 )
 from router.admin.domains.domains import DomainView
-from router.admin.routes.test_mail import TestMail
-from router.dns.verification import RecordReport
 from router.enumerations import ALIAS_STATUS, AliasStatus, DomainStatus
-from router.model import Alias, Domain
 
 
 class DomainAnswer(Answer):
     """A domain in a list."""
 
     id: str
-    domain: str
+    domain: str = Field(validation_alias="name")
     status: DomainStatus
     verified: bool
     created_at: Time
-
-    @classmethod
-    def from_model(cls, domain: Domain) -> Self:
-        return cls(
-            id=domain.id,
-            domain=domain.name,
-            status=domain.status,
-            verified=domain.status == "active",
-            created_at=domain.created_at,
-        )
 
 
 class DomainList(Answer):
@@ -65,28 +52,19 @@ class TxtRecord(Answer):
     value: str
 
 
-class DomainCreated(Answer):
+class DomainCreated(DomainAnswer):
     """A new domain and the DNS records that verify it."""
 
-    id: str
-    domain: str
-    status: DomainStatus
-    verified: bool
     mx_records: list[MxRecord]
     txt_record: TxtRecord
-    created_at: Time
 
     @classmethod
-    def from_model(cls, view: DomainView, mx_hosts: tuple[tuple[str, int], ...]) -> Self:
+    def from_view(cls, view: DomainView, mx_hosts: tuple[tuple[str, int], ...]) -> Self:
         txt = next(record for record in view.records if record.type == "TXT")
-        return cls(
-            id=view.domain.id,
-            domain=view.domain.name,
-            status=view.domain.status,
-            verified=view.domain.status == "active",
+        return cls.from_model(
+            view.domain,
             mx_records=[MxRecord(priority=priority, value=host) for host, priority in mx_hosts],
             txt_record=TxtRecord(name=txt.name, value=txt.expected[0]),
-            created_at=view.domain.created_at,
         )
 
 
@@ -100,18 +78,6 @@ class RecordAnswer(Answer):
     status: Literal["ok", "missing", "wrong", "error"]
     checked_at: Time | None
     fix: str
-
-    @classmethod
-    def from_model(cls, record: RecordReport) -> Self:
-        return cls(
-            type=record.type,
-            name=record.name,
-            expected=list(record.expected),
-            found=list(record.found),
-            status=record.status,
-            checked_at=record.checked_at,
-            fix=record.fix,
-        )
 
 
 class DomainDetail(DomainAnswer):
@@ -130,21 +96,7 @@ class DomainDetail(DomainAnswer):
 
     @classmethod
     def from_view(cls, view: DomainView) -> Self:
-        domain = view.domain
-        return cls(
-            id=domain.id,
-            domain=domain.name,
-            status=domain.status,
-            verified=domain.status == "active",
-            created_at=domain.created_at,
-            alias_count=view.alias_count,
-            records=[RecordAnswer.from_model(record) for record in view.records],
-            proof=view.proof,
-            verified_at=domain.verified_at,
-            checked_at=domain.checked_at,
-            missing_since=domain.missing_since,
-            mx_managed_upstream=domain.mx_managed == "upstream",
-        )
+        return cls.from_model(view, view.domain)
 
 
 class DomainChange(Body):
@@ -180,18 +132,6 @@ class AliasAnswer(Answer):
     integration_id: str | None
     status: AliasStatus
     created_at: Time
-
-    @classmethod
-    def from_model(cls, alias: Alias) -> Self:
-        return cls(
-            id=alias.id,
-            email=alias.email,
-            local_part=alias.local_part,
-            domain_id=alias.domain_id,
-            integration_id=alias.integration_id,
-            status=alias.status,
-            created_at=alias.created_at,
-        )
 
 
 class AliasList(Answer):
@@ -232,7 +172,3 @@ class AliasTested(Answer):
 
     message_id: str
     ticket_id: str | None
-
-    @classmethod
-    def from_model(cls, result: TestMail) -> Self:
-        return cls(message_id=result.message_id, ticket_id=result.ticket_id)

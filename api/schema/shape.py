@@ -6,11 +6,14 @@ models only document them.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, TypeVar
+from types import SimpleNamespace
+from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 from pydantic import (
+    AliasGenerator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -42,6 +45,10 @@ Time = Annotated[
     PlainSerializer(iso, return_type=str),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2030-01-01T12:00:00Z"]}),
 ]
+JsonObject = Annotated[dict[str, Any], BeforeValidator(json.loads, json_schema_input_type=dict[str, Any])]
+# Durations, from microseconds.
+Seconds = Annotated[int, BeforeValidator(lambda duration: duration // 10**6, json_schema_input_type=int)]
+Milliseconds = Annotated[int, BeforeValidator(lambda duration: duration // 1000, json_schema_input_type=int)]
 # The field is omitted on the last page.
 NextCursor = Annotated[str | None, Field(exclude_if=lambda cursor: cursor is None), WithJsonSchema({"type": "string"})]
 
@@ -53,7 +60,23 @@ class _CamelCaseModel(BaseModel):
 class Answer(_CamelCaseModel):
     """Base of responses: built with snake_case names, serialised in camelCase."""
 
-    model_config = ConfigDict(validate_by_name=True, validate_by_alias=False, serialize_by_alias=True)
+    model_config = ConfigDict(
+        alias_generator=AliasGenerator(serialization_alias=to_camel),
+        from_attributes=True,
+        validate_by_name=True,
+        serialize_by_alias=True,
+    )
+
+    @classmethod
+    def from_model(cls, *parts: object, **values: object) -> Self:
+        """Builds the answer from the attributes of objects.
+
+        A field has the attribute of its name, or of its `validation_alias`. `values` take precedence, then earlier
+        parts.
+        """
+        if len(parts) == 1 and not values:
+            return cls.model_validate(parts[0])
+        return cls.model_validate(_Attributes(SimpleNamespace(**values), *parts))
 
     def to_json(self) -> str:
         """JSON text, as stored for idempotent requests."""
@@ -62,6 +85,17 @@ class Answer(_CamelCaseModel):
     def to_json_bytes(self) -> bytes:
         """JSON bytes, without an intermediate string."""
         return self.__pydantic_serializer__.to_json(self, by_alias=True)
+
+
+class _Attributes:
+    """The attributes of several objects. The first object that has an attribute provides it."""
+
+    def __init__(self, *parts: object) -> None:
+        self._parts = parts
+
+    def __getattr__(self, name: str) -> object:
+        part = next((part for part in self._parts if hasattr(part, name)), None)
+        return getattr(part, name)
 
 
 class Body(_CamelCaseModel):

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
 from api.schema.deliveries import DeliveryAnswer
-from api.schema.shape import Answer, Body, Id, NextCursor, Time, documented, filter_parameters
+from api.schema.shape import Answer, Body, Id, JsonObject, NextCursor, Time, documented, filter_parameters
 from router.admin.tickets.conversation import MessageView, TicketView
-from router.admin.tickets.messages import Trace
 from router.enumerations import TICKET_STATUS, ActorType, TicketEventType, TicketStatus
 from router.filters import TicketFilter
-from router.mail.contents import Attachment, NamedMailbox
-from router.model import Ticket, TicketEvent
+from router.model import TicketEvent
 
 TicketStatusName = Annotated[str, documented(TICKET_STATUS)]
 
@@ -29,34 +27,12 @@ class TicketAnswer(Answer):
     subject: str
     status: TicketStatus
     assigned_to: str | None
-    alias: str
+    alias: str = Field(validation_alias="address")
     alias_id: str | None
     received_at: Time
     updated_at: Time
     claimed_at: Time | None
     resolved_at: Time | None
-
-    @classmethod
-    def from_model(cls, ticket: Ticket) -> Self:
-        return cls(**_ticket_fields(ticket))
-
-
-def _ticket_fields(ticket: Ticket) -> dict[str, Any]:
-    return {
-        "id": ticket.id,
-        "number": ticket.number,
-        "from_address": ticket.from_address,
-        "from_name": ticket.from_name,
-        "subject": ticket.subject,
-        "status": ticket.status,
-        "assigned_to": ticket.assigned_to,
-        "alias": ticket.address,
-        "alias_id": ticket.alias_id,
-        "received_at": ticket.received_at,
-        "updated_at": ticket.updated_at,
-        "claimed_at": ticket.claimed_at,
-        "resolved_at": ticket.resolved_at,
-    }
 
 
 class TicketList(Answer):
@@ -75,26 +51,12 @@ class AttachmentAnswer(Answer):
     size: int
     inline: bool
 
-    @classmethod
-    def from_model(cls, attachment: Attachment) -> Self:
-        return cls(
-            n=attachment.n,
-            filename=attachment.filename,
-            content_type=attachment.content_type,
-            size=attachment.size,
-            inline=attachment.inline,
-        )
-
 
 class MailboxAnswer(Answer):
     """A mailbox of a header field. `name` is empty without a display name."""
 
     address: str
     name: str
-
-    @classmethod
-    def from_model(cls, mailbox: NamedMailbox) -> Self:
-        return cls(address=mailbox.address, name=mailbox.name)
 
 
 class MessageAnswer(Answer):
@@ -126,29 +88,11 @@ class MessageAnswer(Answer):
     received_at: Time
 
     @classmethod
-    def from_model(cls, view: MessageView) -> Self:
-        message, contents = view.message, view.contents
-        return cls(
-            id=message.id,
-            from_address=message.from_address,
-            from_name=message.from_name,
-            reply_to=[MailboxAnswer.from_model(mailbox) for mailbox in contents.reply_to],
-            original_from=None if contents.original_from is None else MailboxAnswer.from_model(contents.original_from),
-            recipients=[link.recipient for link in view.links],
-            tag=next((link.tag for link in view.links if link.tag), ""),
-            subject=message.subject,
-            text=contents.text,
-            quoted=contents.quoted,
-            html=contents.html,
-            attachments=[AttachmentAnswer.from_model(attachment) for attachment in contents.attachments],
-            auth={},
-            automatic=message.automatic,
-            warnings=list(contents.warnings),
-            failed_recipients=list(contents.failed_recipients),
-            size=message.size,
-            sent_at=message.sent_at,
-            received_at=message.received_at,
-        )
+    def from_view(cls, view: MessageView) -> Self:
+        recipients = [link.recipient for link in view.links]
+        tag = next((link.tag for link in view.links if link.tag), "")
+        # The size is that of the message.
+        return cls.from_model(view.message, view.contents, recipients=recipients, tag=tag, auth={})
 
 
 # Older, shorter words for the types of events.
@@ -171,9 +115,9 @@ class EventActorAnswer(Answer):
     `name` is the current name; it has a placeholder if the user or key was removed.
     """
 
-    type: ActorType
-    id: str | None
-    name: str
+    type: ActorType = Field(validation_alias="actor_type")
+    id: str | None = Field(validation_alias="actor_id")
+    name: str = Field(validation_alias="actor_name")
 
 
 class EventAnswer(Answer):
@@ -189,22 +133,13 @@ class EventAnswer(Answer):
     event: str
     actor: EventActorAnswer
     user_id: str | None
-    detail: dict[str, Any]
+    detail: JsonObject
 
     @classmethod
-    def from_model(cls, event: TicketEvent) -> Self:
+    def from_event(cls, event: TicketEvent) -> Self:
         # A person who reopens a ticket sets its status.
         word = "status" if event.type == "ticket.reopened" and event.actor_type != "mail" else _EVENT_WORDS[event.type]
-        return cls(
-            id=event.id,
-            sequence=event.sequence,
-            at=event.at,
-            type=event.type,
-            event=word,
-            actor=EventActorAnswer(type=event.actor_type, id=event.actor_id, name=event.actor_name),
-            user_id=event.user_id,
-            detail=json.loads(event.detail),
-        )
+        return cls.from_model(event, event=word, actor=EventActorAnswer.from_model(event))
 
 
 class TicketDetail(TicketAnswer):
@@ -223,14 +158,9 @@ class TicketDetail(TicketAnswer):
 
     @classmethod
     def from_view(cls, view: TicketView) -> Self:
-        return cls(
-            **_ticket_fields(view.ticket),
-            messages=[MessageAnswer.from_model(message) for message in view.messages],
-            message_count=view.message_count,
-            next_cursor=view.next_cursor,
-            deliveries=[DeliveryAnswer.from_model(delivery) for delivery in view.deliveries],
-            events=[EventAnswer.from_model(event) for event in view.events],
-        )
+        messages = [MessageAnswer.from_view(message) for message in view.messages]
+        events = [EventAnswer.from_event(event) for event in view.events]
+        return cls.from_model(view, view.ticket, messages=messages, events=events)
 
 
 class TicketMessages(Answer):
@@ -251,10 +181,6 @@ class TicketClaimed(Answer):
     assigned_to: str | None
     claimed_at: Time | None
 
-    @classmethod
-    def from_model(cls, ticket: Ticket) -> Self:
-        return cls(id=ticket.id, status=ticket.status, assigned_to=ticket.assigned_to, claimed_at=ticket.claimed_at)
-
 
 class TicketResolved(Answer):
     """The new status of the ticket."""
@@ -262,10 +188,6 @@ class TicketResolved(Answer):
     id: str
     status: TicketStatus
     resolved_at: Time | None
-
-    @classmethod
-    def from_model(cls, ticket: Ticket) -> Self:
-        return cls(id=ticket.id, status=ticket.status, resolved_at=ticket.resolved_at)
 
 
 TicketListParameters = filter_parameters("TicketListParameters", "Parameters of the list of all tickets.", TicketFilter)
@@ -303,17 +225,11 @@ class NoteAnswer(Answer):
     ticket_id: str
     user_id: str | None
     text: str
-    created_at: Time
+    created_at: Time = Field(validation_alias="at")
 
     @classmethod
-    def from_model(cls, event: TicketEvent) -> Self:
-        return cls(
-            id=event.id,
-            ticket_id=event.ticket_id,
-            user_id=event.user_id,
-            text=json.loads(event.detail)["text"],
-            created_at=event.at,
-        )
+    def from_event(cls, event: TicketEvent) -> Self:
+        return cls.from_model(event, text=json.loads(event.detail)["text"])
 
 
 class TraceEventAnswer(Answer):
@@ -328,13 +244,5 @@ class TraceAnswer(Answer):
     """Events of a message in chronological order."""
 
     message_id: str
-    tickets: list[str]
+    tickets: list[str] = Field(validation_alias="ticket_ids")
     events: list[TraceEventAnswer]
-
-    @classmethod
-    def from_model(cls, trace: Trace) -> Self:
-        return cls(
-            message_id=trace.message_id,
-            tickets=list(trace.ticket_ids),
-            events=[TraceEventAnswer(at=event.at, event=event.event, detail=event.detail) for event in trace.events],
-        )

@@ -45,7 +45,7 @@ async def add(context: CommandContext, domain: str) -> None:
     """Add a domain and print the DNS records that verify it."""
     view = await context.services.domains.create(context.actor, domain)
     if context.as_json:
-        context.print_object(to_json(DomainCreated.from_model(view, context.services.domains.mx_hosts)))
+        context.print_object(to_json(DomainCreated.from_view(view, context.services.domains.mx_hosts)))
         return
     click.echo(f"{view.domain.name} was added. {_RECORDS} {view.domain.name}\n")
     for host, priority in context.services.domains.mx_hosts:

@@ -67,7 +67,7 @@ async def create(context: CommandContext, name: str, user: str, role: str | None
     """Create a key and print it once."""
     owner = await context.lookup.find_user_id(context.actor, user)
     new = await context.services.keys.create(context.actor, name=name, role=role, user_id=owner, expires_at=expires)
-    context.print_object(to_json(KeyCreated.from_model(new)), userId=await context.display_names([owner]))
+    context.print_object(to_json(KeyCreated.from_new_key(new)), userId=await context.display_names([owner]))
 
 
 @group.command("revoke")

@@ -187,7 +187,7 @@ async def note(context: CommandContext, ticket: str, text: str, acting: str | No
     event = await context.services.tickets.add_note(
         context.actor, await context.lookup.find_ticket_id(context.actor, ticket), body
     )
-    context.print_result(to_json(NoteAnswer.from_model(event)), "Note added.")
+    context.print_result(to_json(NoteAnswer.from_event(event)), "Note added.")
 
 
 @group.command("remove")

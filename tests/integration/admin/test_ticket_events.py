@@ -165,7 +165,7 @@ async def test_a_person_who_reopens_a_ticket_sets_its_status(installation: Insta
     extra = ["In-Reply-To: <one@customer.test>"]
     await installation.accept_message(mails.mail("<two@customer.test>", extra=extra))
     events = (await installation.tickets.get(installation.actor, ticket_id)).events
-    assert [(event.type, EventAnswer.from_model(event).event) for event in events] == [
+    assert [(event.type, EventAnswer.from_event(event).event) for event in events] == [
         ("ticket.created", "opened"),
         ("ticket.status_changed", "status"),
         ("ticket.resolved", "status"),
