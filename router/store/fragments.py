@@ -5,6 +5,7 @@
 - `INSERT INTO tickets {rows:Ticket}` inserts many rows in a statement generator (`router.store.database`). SQLite
   executes the statement once for each row; on PostgreSQL, it has an array for each column.
   `{rows:Message + aliases BIGINT}` adds columns, `{rows:message_id TEXT, n BIGINT}` lists columns without a model.
+- `UPDATE tickets SET {set:Ticket} updated_at = :now` also sets the columns that have a parameter: `status = :status, `.
 
 Pure.
 """
@@ -22,12 +23,16 @@ from router import model
 
 _COLUMNS = re.compile(r"\{([A-Z]\w*)(?::(\w+))?\}")
 _ROWS = re.compile(r"\{(rows|values):([^{}]*)\}")
+_SET = re.compile(r"\{set:(\w+)\}")
+# Not set by `{set:Model}`: the columns of WHERE, and the one that the statement sets itself.
+_NOT_SET = {"id", "workspace_id", "updated_at"}
 _SQL_TYPES = {str: "TEXT", int: "BIGINT", bytes: "BYTEA"}
 
 
 def expand(text: str, *, postgres: bool) -> str:
     """Expands all references. Raises ValueError for an unknown model."""
     text = _ROWS.sub(lambda match: _row_source(match.group(2), arrays=postgres and match.group(1) == "rows"), text)
+    text = _SET.sub(lambda match: _assignments(match.group(1)), text)
     return _COLUMNS.sub(lambda match: _column_list(match.group(1), match.group(2)), text)
 
 
@@ -55,6 +60,11 @@ def _stored_fields(cls: Any) -> Iterator[Field[Any]]:
 def _column_list(name: str, alias: str | None) -> str:
     prefix = f"{alias}." if alias else ""
     return ", ".join(prefix + column for column in column_names(_find_model(name)))
+
+
+def _assignments(name: str) -> str:
+    columns = (column for column in column_names(_find_model(name)) if column not in _NOT_SET)
+    return "".join(f"{{if has {column}: {column} = :{column},}}" for column in columns)
 
 
 def _row_source(definition: str, *, arrays: bool) -> str:

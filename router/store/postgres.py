@@ -74,7 +74,7 @@ class PostgresExecutor:
         return rows[0] if rows else None
 
     async def execute(self, query: str, /, **values: object) -> int:
-        named_query = self._catalog[query]
+        named_query = self._catalog.select(query, values)
         with self._guard(self._connection):
             status: str = await self._connection.execute(
                 named_query.postgres, *(values[name] for name in named_query.parameters)

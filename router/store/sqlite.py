@@ -88,7 +88,7 @@ class SqliteExecutor:
 
     async def execute(self, query: str, /, **values: object) -> int:
         with translate_errors():
-            async with self._connection.execute(self._catalog[query].sqlite, values) as cursor:
+            async with self._connection.execute(self._catalog.select(query, values).sqlite, values) as cursor:
                 return cursor.rowcount
 
     async def execute_many(self, query: str, rows: Sequence[Mapping[str, object]], /) -> None:

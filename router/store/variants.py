@@ -2,7 +2,8 @@
 
 - `{if status: AND t.status = :status}` is included if the parameter `status` is given: neither None nor False.
 - Conditions are separated by commas, and all must hold: `{if alias_id, not status: ...}`,
-  `{if state = dead: ...}`, `{if not state = pending: ...}`.
+  `{if state = dead: ...}`, `{if not state = pending: ...}`. `{if has status: ...}` only requires the parameter, whose
+  value may be None.
 - `{union TICKET_STATUS: SELECT ... WHERE status = @ ...}` becomes one SELECT for each value of the `Choice` in
   `router/enumerations.py`, joined with UNION ALL. `@` is the value as a literal.
 
@@ -20,21 +21,23 @@ from router.choice import Choice
 
 _INNERMOST = re.compile(r"\{(if|union) ([^{}:]+):([^{}]*)\}")
 _HEAD = re.compile(r"\{if ([^{}:]+):")
-_CONDITION = re.compile(r"(not )?(\w+)(?: = (\w+))?")
+_CONDITION = re.compile(r"(not |has )?(\w+)(?: = (\w+))?")
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Whether a parameter is given, or has a certain value; or, if negated, the opposite."""
+    """Whether a parameter is given, or has the value `value`. The prefix is `not `, `has ` or empty."""
 
     parameter: str
-    value: str | None
-    is_negated: bool
+    value: str | None = None
+    prefix: str = ""
 
     def holds(self, values: Mapping[str, object]) -> bool:
+        if self.prefix == "has ":
+            return self.parameter in values
         given = values.get(self.parameter)
         met = given is not None and given is not False if self.value is None else given == self.value
-        return met is not self.is_negated
+        return met is not bool(self.prefix)
 
 
 def find_conditions(text: str) -> tuple[Condition, ...]:
@@ -59,7 +62,7 @@ def _parse(head: str) -> Iterator[Condition]:
         match = _CONDITION.fullmatch(part.strip())
         if match is None:
             raise ValueError(f"{{if {head}: ...}}: {part.strip()!r} is not a condition")
-        yield Condition(match[2], match[3], match[1] is not None)
+        yield Condition(match[2], match[3], match[1] or "")
 
 
 def _union(name: str, body: str) -> str:

@@ -25,11 +25,16 @@ def test_none_and_false_are_not_given(missing: object) -> None:
     assert variant("{if a: A}{if not a: none}", a=missing) == "none"
 
 
+def test_a_parameter_of_none_can_be_required() -> None:
+    assert variant("{if has a: A}", a=None) == "A"
+    assert variant("{if has a: A}", b=1) == ""
+
+
 def test_each_condition_is_found_once() -> None:
     assert find_conditions("{if a: 1}{if not a, b = x: {if a: 2}}") == (
-        Condition("a", None, False),
-        Condition("a", None, True),
-        Condition("b", "x", False),
+        Condition("a"),
+        Condition("a", prefix="not "),
+        Condition("b", "x"),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from router.admin import audit, paging, ticket_events, validation
 from router.admin.fetch import fetch_by_id, fetch_page
@@ -130,8 +131,16 @@ class TicketService:
             if ticket.assigned_to is None and ticket.status == "open":
                 return ticket
             _require_assignee_or_admin(actor, ticket)
-            unassigned = replace(ticket, status="open", assigned_to=None, claimed_at=None)
-            return await self._update(transaction, actor, unassigned, "ticket.unclaimed", {"from": ticket.assigned_to})
+            return await self._change(
+                transaction,
+                actor,
+                ticket,
+                "ticket.unclaimed",
+                {"from": ticket.assigned_to},
+                status="open",
+                assigned_to=None,
+                claimed_at=None,
+            )
 
     async def assign(self, actor: Actor, ticket_id: str, user_id: str) -> Ticket:
         """Assigns a ticket to a user. An open ticket is set to `in_progress`.
@@ -150,14 +159,15 @@ class TicketService:
                 raise Refused("invalid_request", "Tickets cannot be assigned to a viewer", "userId")
             if ticket.assigned_to == user.id and ticket.status != "open":
                 return ticket
-            assigned = replace(
+            return await self._change(
+                transaction,
+                actor,
                 ticket,
+                "ticket.assigned",
+                {"to": user.id, "from": ticket.assigned_to},
                 assigned_to=user.id,
                 claimed_at=ticket.claimed_at if ticket.assigned_to == user.id else self._clock.now(),
                 status="in_progress" if ticket.status == "open" else ticket.status,
-            )
-            return await self._update(
-                transaction, actor, assigned, "ticket.assigned", {"to": user.id, "from": ticket.assigned_to}
             )
 
     async def set_status(self, actor: Actor, ticket_id: str, status: str) -> Ticket:
@@ -173,13 +183,12 @@ class TicketService:
             if ticket.status == new_status:
                 return ticket
             now = self._clock.now()
-            changed = replace(ticket, status=new_status, resolved_at=now if new_status == "resolved" else None)
+            changes: dict[str, object] = {"resolved_at": now if new_status == "resolved" else None}
             if new_status == "in_progress" and ticket.assigned_to is None and actor.user_id is not None:
-                changed = replace(changed, assigned_to=actor.user_id, claimed_at=now)
+                changes |= {"assigned_to": actor.user_id, "claimed_at": now}
             event_type = _status_event_type(ticket.status, new_status)
-            return await self._update(
-                transaction, actor, changed, event_type, {"from": ticket.status, "to": new_status}
-            )
+            detail = {"from": ticket.status, "to": new_status}
+            return await self._change(transaction, actor, ticket, event_type, detail, status=new_status, **changes)
 
     async def add_note(self, actor: Actor, ticket_id: str, text: str) -> TicketEvent:
         """Adds an internal note, which is never sent to the customer."""
@@ -211,27 +220,20 @@ class TicketService:
         rows = await search.find_newest(request.before)
         return request.to_page([model_from_row(Ticket, row) for row in rows], lambda ticket: ticket.id)
 
-    async def _update(
+    async def _change(
         self,
         transaction: QueryExecutor,
         actor: Actor,
         ticket: Ticket,
         event_type: TicketEventType,
-        detail: dict[str, str | None],
+        detail: Mapping[str, str | None],
+        **changes: Any,
     ) -> Ticket:
+        """Sets fields of a locked ticket and records the event."""
         now = self._clock.now()
-        await transaction.execute(
-            "ticket_update",
-            id=ticket.id,
-            workspace_id=ticket.workspace_id,
-            status=ticket.status,
-            assigned_to=ticket.assigned_to,
-            claimed_at=ticket.claimed_at,
-            resolved_at=ticket.resolved_at,
-            now=now,
-        )
+        await transaction.execute("ticket_update", id=ticket.id, workspace_id=ticket.workspace_id, now=now, **changes)
         await ticket_events.record(transaction, actor, ticket.id, now, event_type, **detail)
-        return replace(ticket, updated_at=now)
+        return replace(ticket, updated_at=now, **changes)
 
 
 async def _lock_unresolved(transaction: QueryExecutor, actor: Actor, ticket_id: str) -> Ticket:

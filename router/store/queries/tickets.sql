@@ -45,9 +45,8 @@ WHERE id = :id AND workspace_id = :workspace_id AND status <> 'resolved'
 RETURNING {Ticket};
 
 -- name: ticket_update
--- Updates a locked ticket.
-UPDATE tickets SET status = :status, assigned_to = :assigned_to, claimed_at = :claimed_at,
-                   resolved_at = :resolved_at, updated_at = :now
+-- Updates the given columns of a locked ticket.
+UPDATE tickets SET {set:Ticket} updated_at = :now
 WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: ticket_next_sequence

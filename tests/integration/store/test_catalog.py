@@ -37,6 +37,15 @@ def test_queries_that_write_start_with_their_verb() -> None:
             assert not {"INSERT", "UPDATE", "DELETE"} & set(words), query.name
 
 
+def test_an_update_sets_the_given_columns() -> None:
+    values = {"id": "ticket_1", "workspace_id": "ws_1", "now": 7, "assigned_to": None, "status": "open"}
+    query = catalog.load_catalog().select("ticket_update", values)
+    assert " ".join(query.sqlite.split()) == (
+        "UPDATE tickets SET status = :status,assigned_to = :assigned_to, updated_at = :now "
+        "WHERE id = :id AND workspace_id = :workspace_id"
+    )
+
+
 def test_parameters_are_numbered_in_the_order_of_their_first_use() -> None:
     query = catalog.load_catalog()["routing_aliases"]
     assert query.parameters == ("domain_id", "key", "base", "catch_all")
