@@ -115,7 +115,8 @@ class IntegrationService:
         """
         validation.validate_id(integration_id, "int", "Integration")
         async with self._database.transaction() as transaction:
-            integration = await _fetch_integration(transaction, actor, integration_id)
+            # Locked, because settings that are not given are kept.
+            integration = await _fetch_integration(transaction, actor, integration_id, "integration_lock_to_change")
             stored = None
             if settings is not None:
                 channel = self._poster.channels.get(integration.type)
@@ -208,11 +209,11 @@ class IntegrationService:
         return await prepared.send(prepared.channel.render_test(message))
 
 
-async def _fetch_integration(transaction: QueryExecutor, actor: Actor, integration_id: str) -> Integration:
+async def _fetch_integration(
+    transaction: QueryExecutor, actor: Actor, integration_id: str, query: str = "integration_by_id"
+) -> Integration:
     validation.validate_id(integration_id, "int", "Integration")
-    integration = await fetch_model(
-        transaction, Integration, "integration_by_id", id=integration_id, workspace_id=actor.workspace_id
-    )
+    integration = await fetch_model(transaction, Integration, query, id=integration_id, workspace_id=actor.workspace_id)
     if integration is None:
         raise not_found_error("Integration")
     return integration

@@ -5,6 +5,11 @@ SELECT {Integration}
 FROM integrations WHERE id = :id AND workspace_id = :workspace_id
 FOR KEY SHARE;
 
+-- name: integration_lock_to_change
+SELECT {Integration}
+FROM integrations WHERE id = :id AND workspace_id = :workspace_id
+FOR NO KEY UPDATE;
+
 -- name: integration_lock_to_delete
 SELECT {Integration}
 FROM integrations WHERE id = :id AND workspace_id = :workspace_id

@@ -8,6 +8,11 @@ FROM integrations WHERE id = :id AND workspace_id = :workspace_id;
 SELECT {Integration}
 FROM integrations WHERE id = :id AND workspace_id = :workspace_id;
 
+-- name: integration_lock_to_change
+-- One integration of a workspace, locked against other changes.
+SELECT {Integration}
+FROM integrations WHERE id = :id AND workspace_id = :workspace_id;
+
 -- name: integration_lock_to_delete
 -- One integration of a workspace, locked so that no further alias can refer to it.
 SELECT {Integration}

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from router.channels import CHANNELS
 from router.contents.store import ContentStore
 from router.errors import Refused, SerializationConflict
 from router.model import Actor
@@ -17,6 +18,7 @@ from router.store.postgres import PostgresExecutor
 from tests.support.installation import Installation, seeded_installation
 from tests.support.postgres import PostgresServer
 from tests.support.stores import postgres_store
+from tests.support.telegraph import TELEGRAPH
 
 PASSWORD = "correct horse battery"
 Interleave = Callable[[Awaitable[object], Coroutine[Any, Any, object]], Awaitable[object]]
@@ -86,6 +88,20 @@ async def test_concurrent_changes_of_an_integration_are_both_kept(
     after = await integrations.get(installation.actor, integration_id)
     assert after.name == "Renamed"
     assert (after.hint, after.encrypted_settings) != (before.hint, before.encrypted_settings)
+
+
+async def test_concurrent_changes_of_settings_are_both_kept(
+    installation: Installation, interleave: Interleave, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(CHANNELS, TELEGRAPH.kind, TELEGRAPH)
+    integrations, actor = installation.services.integrations, installation.actor
+    settings = {"lineUrl": "https://telegraph.test/a", "station": "Kiel"}
+    made = await integrations.create(actor, type=TELEGRAPH.kind, name="Post", settings=settings)
+    await interleave(
+        integrations.change(actor, made.id, settings={"station": "Bremen"}),
+        integrations.change(actor, made.id, settings={"callSign": "DL1ABC"}),
+    )
+    assert (await integrations.get(actor, made.id)).settings == {"station": "Bremen", "callSign": "DL1ABC"}
 
 
 async def test_adding_a_note_while_the_ticket_is_erased(installation: Installation, interleave: Interleave) -> None:
