@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 from router.admin import paging, validation
 from router.admin.paging import Page
 from router.enumerations import IdPrefix
-from router.errors import not_found_error
+from router.errors import Refused, not_found_error
 from router.model import Actor, Alias, ApiKey, AuditEntry, Delivery, Domain, Integration, Ticket, User
 from router.store.database import QueryExecutor, fetch_model, fetch_models
 
@@ -41,6 +41,16 @@ async def fetch_by_id(executor: QueryExecutor, actor: Actor, model: type[M], que
     if found is None:
         raise not_found_error(noun)
     return found
+
+
+async def lock_integration(transaction: QueryExecutor, actor: Actor, integration_id: str, field: str) -> Integration:
+    """Locks an integration that `field` of a request refers to. Raises `invalid_integration` if there is none."""
+    integration = await fetch_model(
+        transaction, Integration, "integration_lock", id=integration_id, workspace_id=actor.workspace_id
+    )
+    if integration is None:
+        raise Refused("invalid_integration", "Integration not found", field)
+    return integration
 
 
 async def fetch_page(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from router.admin import audit, validation
+from router.admin.fetch import lock_integration
 from router.clock import Clock
-from router.errors import Refused, not_found_error
+from router.errors import not_found_error
 from router.local_time import LOCALE
-from router.model import Actor, Integration, Workspace
+from router.model import Actor, Workspace
 from router.store.database import Database, QueryExecutor, fetch_model
 
 
@@ -39,7 +40,7 @@ class WorkspaceService:
         async with self._database.transaction() as transaction:
             # Locks the integration first, as the deletion of an integration does. The same order prevents deadlocks.
             if default_integration_id is not None:
-                await _lock_integration(transaction, actor, default_integration_id)
+                await lock_integration(transaction, actor, default_integration_id, "defaultIntegrationId")
             workspace = await _fetch_workspace(transaction, actor, "workspace_lock")
             default = None if clear_default_integration else workspace.default_integration_id
             await transaction.execute(
@@ -63,14 +64,6 @@ class WorkspaceService:
                 locale=locale,
             )
             return await _fetch_workspace(transaction, actor, "workspace_by_id")
-
-
-async def _lock_integration(transaction: QueryExecutor, actor: Actor, integration_id: str) -> None:
-    integration = await fetch_model(
-        transaction, Integration, "integration_lock", id=integration_id, workspace_id=actor.workspace_id
-    )
-    if integration is None:
-        raise Refused("invalid_integration", "Integration not found", "defaultIntegrationId")
 
 
 async def _fetch_workspace(transaction: QueryExecutor, actor: Actor, query: str) -> Workspace:

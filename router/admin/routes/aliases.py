@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 from router import ids
 from router.admin import audit, validation
-from router.admin.fetch import fetch_by_id, fetch_page
+from router.admin.fetch import fetch_by_id, fetch_page, lock_integration
 from router.admin.paging import DEFAULT_LIMIT, Page
 from router.admin.routes.test_mail import TestMail, TestMailService
 from router.clock import Clock
 from router.enumerations import ALIAS_STATUS
 from router.errors import Refused
 from router.mail.address import MAX_LOCAL_PART_BYTES, AddressError, local_key, parse_mailbox
-from router.model import Actor, Alias, Domain, Integration
+from router.model import Actor, Alias, Domain
 from router.routing.route import CATCH_ALL
 from router.store.database import Database, QueryExecutor, fetch_model
 
@@ -74,7 +74,7 @@ class AliasService:
         async with self._database.transaction() as transaction:
             domain = await _fetch_domain(transaction, actor, domain_id, "domain_lock")
             local = normalize_local_part(local_part, domain.name)
-            integration = await _lock_integration(transaction, actor, integration_id)
+            integration = await lock_integration(transaction, actor, integration_id, "integrationId")
             added = await transaction.execute(
                 "alias_insert",
                 id=alias_id,
@@ -110,7 +110,7 @@ class AliasService:
         async with self._database.transaction() as transaction:
             alias = await _fetch_alias(transaction, actor, alias_id)
             if integration_id is not None:
-                await _lock_integration(transaction, actor, integration_id)
+                await lock_integration(transaction, actor, integration_id, "integrationId")
             await transaction.execute(
                 "alias_update",
                 id=alias.id,
@@ -162,15 +162,6 @@ async def _fetch_domain(transaction: QueryExecutor, actor: Actor, domain_id: str
     if domain is None:
         raise Refused("not_found", "Domain not found", "domainId")
     return domain
-
-
-async def _lock_integration(transaction: QueryExecutor, actor: Actor, integration_id: str) -> Integration:
-    integration = await fetch_model(
-        transaction, Integration, "integration_lock", id=integration_id, workspace_id=actor.workspace_id
-    )
-    if integration is None:
-        raise Refused("invalid_integration", "Integration not found", "integrationId")
-    return integration
 
 
 def normalize_local_part(text: str, domain: str) -> LocalPart:
