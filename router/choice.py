@@ -21,6 +21,7 @@ class Choice(Generic[V]):
         code: The error code of an invalid value.
         synonyms: Other accepted texts with their values. They are never returned.
         labels: The labels that differ from the value as words ("In progress" for `in_progress`).
+        default: The value that lists and notifications need not show.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Choice(Generic[V]):
     code: ErrorCode = "invalid_request"
     synonyms: Mapping[str, V] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
+    default: V | None = None
 
     def parse(self, text: str) -> V:
         """Returns the value of a text. Raises `Refused` with the accepted values."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from router.choice import Choice
 
@@ -36,3 +36,6 @@ DELIVERY_STATE: Choice[DeliveryState] = Choice(
     "state", get_args(DeliveryState), labels={"pending": "Queued", "dead": "Failed"}
 )
 REPLAYABLE_STATE: Choice[DeliveryState] = Choice("state", ("dead", "pending"), labels=DELIVERY_STATE.labels)
+
+# The fields of a ticket that agents set to one of several values. Each has a REST call, a command and a form.
+TICKET_CHOICES: tuple[Choice[Any], ...] = (TICKET_STATUS,)

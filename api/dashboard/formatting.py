@@ -12,10 +12,11 @@ from markupsafe import Markup, escape
 
 from api.schema.shape import iso
 from router.admin.installation.attention import MAX_COUNTED, AttentionCounts
+from router.choice import Choice
 from router.clock import SECOND
-from router.enumerations import DELIVERY_STATE, TICKET_STATUS
+from router.enumerations import DELIVERY_STATE, TICKET_CHOICES, TICKET_STATUS
 from router.local_time import UTC_TIME, LocalTime
-from router.model import Micros
+from router.model import Micros, Ticket, TicketEvent
 from router.unicode_security import append_a_labels
 
 # Labels of outcomes of delivery attempts (`router.dispatch.outbox`). Other outcomes are shown by name.
@@ -96,6 +97,18 @@ def pluralize(number: int, singular: str, plural: str = "") -> str:
     return f"{number:,} {singular if number == 1 else plural or f'{singular}s'}"
 
 
+def ticket_marks(ticket: Ticket) -> list[tuple[str, str]]:
+    """Returns (label, value) pairs of the fields that differ from their default: `High priority`."""
+    marked = ((choice, getattr(ticket, choice.name)) for choice in TICKET_CHOICES if choice.default is not None)
+    return [(f"{choice.label(value)} {choice.name}", value) for choice, value in marked if value != choice.default]
+
+
+def changed_choice(event: TicketEvent) -> Choice[Any]:
+    """Returns the field that the event changed. `ticket.resolved` and `ticket.reopened` changed the status."""
+    name = event.type.removeprefix("ticket.").removesuffix("_changed")
+    return next((choice for choice in TICKET_CHOICES if choice.name == name), TICKET_STATUS)
+
+
 def outcome_label(value: str) -> str:
     return OUTCOME_LABELS.get(value, value)
 
@@ -169,6 +182,8 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "duration": format_duration,
     "status": TICKET_STATUS.label,
     "delivery_state": DELIVERY_STATE.label,
+    "marks": ticket_marks,
+    "changed_choice": changed_choice,
     "outcome": outcome_label,
     "options": select_options,
     "markdown": render_markdown,

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from api.route import Call, Route
-from api.schema.shape import EmptyBody, NoQuery, PageParameters
+from api.schema.shape import Answer, Body, EmptyBody, NoQuery, PageParameters
 from api.schema.tickets import (
     Assign,
     MessageAnswer,
     MyTicketListParameters,
     NoteAnswer,
     NoteCreate,
-    StatusChange,
     TicketAnswer,
     TicketClaimed,
     TicketDetail,
     TicketList,
     TicketListParameters,
     TicketMessages,
-    TicketResolved,
+    choice_answer,
+    choice_change,
 )
+from router.choice import Choice
+from router.enumerations import TICKET_CHOICES
 from router.filters import TicketFilter
 
 
@@ -60,12 +63,6 @@ async def assign(call: Call[Assign, NoQuery]) -> TicketClaimed:
     return TicketClaimed.from_model(await call.services.tickets.assign(call.actor, call.ids["id"], call.body.user_id))
 
 
-async def set_status(call: Call[StatusChange, NoQuery]) -> TicketResolved:
-    return TicketResolved.from_model(
-        await call.services.tickets.set_status(call.actor, call.ids["id"], call.body.status)
-    )
-
-
 async def add_note(call: Call[NoteCreate, NoQuery]) -> NoteAnswer:
     return NoteAnswer.from_event(await call.services.tickets.add_note(call.actor, call.ids["id"], call.body.text))
 
@@ -82,6 +79,26 @@ async def _list(call: Call[EmptyBody, PageParameters], ticket_filter: TicketFilt
     query = call.query
     page = await call.services.tickets.list(call.actor, ticket_filter, limit=query.limit, cursor=query.cursor)
     return TicketList(tickets=[TicketAnswer.from_model(ticket) for ticket in page.items], next_cursor=page.next_cursor)
+
+
+def _choice_route(choice: Choice[Any]) -> Route:
+    """Returns the call that sets a field of a ticket."""
+    answer = choice_answer(choice)
+
+    async def set_choice(call: Call[Body, NoQuery]) -> Answer:
+        value = getattr(call.body, choice.name)
+        return answer.from_model(await call.services.tickets.set_choice(call.actor, call.ids["id"], choice, value))
+
+    return Route(
+        "POST",
+        f"/emails/tickets/{{id}}/{choice.name}",
+        set_choice,
+        f"Set the {choice.name} of a ticket",
+        "agent",
+        answer,
+        body=choice_change(choice),
+        errors=(choice.code,),
+    )
 
 
 ROUTES = (
@@ -160,16 +177,7 @@ ROUTES = (
         body=Assign,
         errors=("not_open",),
     ),
-    Route(
-        "POST",
-        "/emails/tickets/{id}/status",
-        set_status,
-        "Set the status of a ticket",
-        "agent",
-        TicketResolved,
-        body=StatusChange,
-        errors=("invalid_status",),
-    ),
+    *(_choice_route(choice) for choice in TICKET_CHOICES),
     Route(
         "POST",
         "/emails/tickets/{id}/notes",

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, create_model
 
 from api.schema.deliveries import DeliveryAnswer
 from api.schema.shape import Answer, Body, Id, JsonObject, NextCursor, Time, documented, filter_parameters
 from router.admin.tickets.conversation import MessageView, TicketView
+from router.choice import Choice
 from router.enumerations import TICKET_STATUS, ActorType, TicketEventType, TicketStatus
 from router.filters import TicketFilter
 from router.model import TicketEvent
-
-TicketStatusName = Annotated[str, documented(TICKET_STATUS)]
 
 
 class TicketAnswer(Answer):
@@ -95,18 +94,16 @@ class MessageAnswer(Answer):
         return cls.from_model(view.message, view.contents, recipients=recipients, tag=tag, auth={})
 
 
-# Older, shorter words for the types of events.
+# The older, shorter words for the types of events that are not their noun or verb, as in `ticket.note_added`.
 _EVENT_WORDS: dict[TicketEventType, str] = {
     "ticket.created": "opened",
     "ticket.message_received": "replied",
-    "ticket.claimed": "claimed",
-    "ticket.unclaimed": "unclaimed",
-    "ticket.assigned": "assigned",
-    "ticket.status_changed": "status",
     "ticket.resolved": "status",
-    "ticket.reopened": "reopened",
-    "ticket.note_added": "note",
 }
+
+
+def _event_word(event_type: TicketEventType) -> str:
+    return _EVENT_WORDS.get(event_type) or event_type.removeprefix("ticket.").partition("_")[0]
 
 
 class EventActorAnswer(Answer):
@@ -138,7 +135,7 @@ class EventAnswer(Answer):
     @classmethod
     def from_event(cls, event: TicketEvent) -> Self:
         # A person who reopens a ticket sets its status.
-        word = "status" if event.type == "ticket.reopened" and event.actor_type != "mail" else _EVENT_WORDS[event.type]
+        word = "status" if event.type == "ticket.reopened" and event.actor_type != "mail" else _event_word(event.type)
         return cls.from_model(event, event=word, actor=EventActorAnswer.from_model(event))
 
 
@@ -205,11 +202,22 @@ class Assign(Body):
     user_id: Id
 
 
-class StatusChange(Body):
-    """The new status."""
+def choice_change(choice: Choice[Any]) -> type[Body]:
+    """Builds the body of the call that sets a field of a ticket."""
+    fields: Any = {choice.name: (str, documented(choice))}
+    name = f"{choice.name.capitalize()}Change"
+    model = create_model(name, __base__=Body, __doc__=f"The new {choice.name}.", **fields)
+    model.codes = {choice.name: choice.code}
+    return model
 
-    codes: ClassVar = {"status": "invalid_status"}
-    status: TicketStatusName
+
+def choice_answer(choice: Choice[Any]) -> type[Answer]:
+    """Returns the answer of the call that sets a field of a ticket."""
+    if choice is TICKET_STATUS:
+        return TicketResolved
+    fields: Any = {"id": str, choice.name: (Literal[choice.values], ...)}
+    name = f"Ticket{choice.name.capitalize()}"
+    return create_model(name, __base__=Answer, __doc__=f"The new {choice.name} of the ticket.", **fields)
 
 
 class NoteCreate(Body):

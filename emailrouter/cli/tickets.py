@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from api.schema.tickets import NoteAnswer, TicketAnswer, TicketClaimed, TicketDetail, TicketResolved
+from api.schema.tickets import NoteAnswer, TicketAnswer, TicketClaimed, TicketDetail, choice_answer
 from emailrouter import assembly
 from emailrouter.cli import console
 from emailrouter.cli.context import (
@@ -24,16 +24,16 @@ from emailrouter.cli.context import (
 from emailrouter.cli.paging import Paging, paging_options, to_rows
 from emailrouter.cli.parameters import ChoiceType, FilterOptions, filter_options
 from router.channels import CHANNELS
+from router.choice import Choice
 from router.dispatch.ticket_notification import NotificationPreview
-from router.enumerations import TICKET_STATUS
+from router.enumerations import TICKET_CHOICES
 from router.errors import Refused
 from router.filters import TicketFilter
 
 F = TypeVar("F", bound=Callable[..., Any])
-_STATUS = ChoiceType(TICKET_STATUS)
 _COLUMNS = {
     "number": "number",
-    "status": "status",
+    **{choice.name: choice.name for choice in TICKET_CHOICES},
     "from": "from",
     "subject": "subject",
     "alias": "alias",
@@ -161,18 +161,27 @@ async def assign(context: CommandContext, ticket: str, user: str, acting: str | 
     context.print_result(to_json(TicketClaimed.from_model(changed)), f"#{changed.number} is assigned to {user}.")
 
 
-@group.command("status")
-@click.argument("ticket")
-@click.argument("status", type=_STATUS)
-@_acting_option(required=False)
-@with_context()
-async def set_status(context: CommandContext, ticket: str, status: str, acting: str | None) -> None:
-    """Set the status of a ticket: open, in_progress, waiting or resolved."""
-    context = await _act_as(context, acting)
-    changed = await context.services.tickets.set_status(
-        context.actor, await context.lookup.find_ticket_id(context.actor, ticket), status
-    )
-    context.print_result(to_json(TicketResolved.from_model(changed)), f"#{changed.number} is {changed.status}.")
+def _choice_command(choice: Choice[Any]) -> click.Command:
+    """Returns the command that sets a field of a ticket."""
+    *others, last = choice.values
+
+    @group.command(choice.name, help=f"Set the {choice.name} of a ticket: {', '.join(others)} or {last}.")
+    @click.argument("ticket")
+    @click.argument("value", metavar=choice.name.upper(), type=ChoiceType(choice))
+    @_acting_option(required=False)
+    @with_context()
+    async def set_choice(context: CommandContext, ticket: str, value: str, acting: str | None) -> None:
+        context = await _act_as(context, acting)
+        ticket_id = await context.lookup.find_ticket_id(context.actor, ticket)
+        changed = await context.services.tickets.set_choice(context.actor, ticket_id, choice, value)
+        answer = to_json(choice_answer(choice).from_model(changed))
+        context.print_result(answer, f"The {choice.name} of #{changed.number} is {value}.")
+
+    return set_choice
+
+
+for _choice in TICKET_CHOICES:
+    _choice_command(_choice)
 
 
 @group.command("note")

@@ -15,6 +15,8 @@ from api.dashboard.change_feed import newest_id
 from api.dashboard.page import HtmlPage, PageRoute, Redirect, Visit
 from router.admin.paging import MAX_LIMIT
 from router.admin.tickets.timeline import MessageExcerpt, Timeline, TimelineEntry
+from router.choice import Choice
+from router.enumerations import TICKET_CHOICES, TICKET_STATUS
 from router.filters import DeliveryFilter
 from router.mail.contents import Attachment
 from router.model import TicketEvent
@@ -64,6 +66,8 @@ async def show_ticket(visit: Visit) -> HtmlPage:
         "reply_link": reply_link.build_mailto(timeline.reply_addresses, ticket.subject),
         "names": await display_names.resolve(visit, named_ids),
         "assignees": [user for user in workspace_users if user.role != "viewer" and user.disabled_at is None],
+        # The buttons for the status depend on the current status.
+        "choices": [choice for choice in TICKET_CHOICES if choice is not TICKET_STATUS],
         "can_assign": visit.has_role("agent")
         and (visit.has_role("admin") or ticket.assigned_to == visit.actor.user_id),
         "newest_id": newest,
@@ -86,9 +90,15 @@ async def assign(visit: Visit) -> Redirect:
     return _redirect_to_ticket(visit, "assigned")
 
 
-async def set_status(visit: Visit) -> Redirect:
-    await visit.services.tickets.set_status(visit.actor, visit.path_params["id"], visit.form.get("status", ""))
-    return _redirect_to_ticket(visit, "status-set")
+def _choice_route(choice: Choice[Any]) -> PageRoute:
+    """Returns the route of the form that sets a field of a ticket."""
+
+    async def set_choice(visit: Visit) -> Redirect:
+        value = visit.form.get(choice.name, "")
+        await visit.services.tickets.set_choice(visit.actor, visit.path_params["id"], choice, value)
+        return _redirect_to_ticket(visit, f"{choice.name}-set")
+
+    return PageRoute("POST", f"/tickets/{{id}}/{choice.name}", set_choice, "agent", form_view=show_ticket)
 
 
 async def add_note(visit: Visit) -> Redirect:
@@ -157,7 +167,7 @@ FLASH_MESSAGES = {
     "claimed": "Ticket assigned to you.",
     "unclaimed": "Ticket unassigned.",
     "assigned": "Ticket assigned.",
-    "status-set": "Status changed.",
+    **{f"{choice.name}-set": f"{choice.name.capitalize()} changed." for choice in TICKET_CHOICES},
     "noted": "Note added.",
 }
 PAGES = (
@@ -165,6 +175,6 @@ PAGES = (
     PageRoute("POST", "/tickets/{id}/claim", claim, "agent", form_view=show_ticket),
     PageRoute("POST", "/tickets/{id}/unclaim", unclaim, "agent", form_view=show_ticket),
     PageRoute("POST", "/tickets/{id}/assign", assign, "agent", form_view=show_ticket),
-    PageRoute("POST", "/tickets/{id}/status", set_status, "agent", form_view=show_ticket),
+    *(_choice_route(choice) for choice in TICKET_CHOICES),
     PageRoute("POST", "/tickets/{id}/notes", add_note, "agent", form_view=show_ticket),
 )

@@ -16,6 +16,7 @@ from router.admin.fetch import fetch_by_id, fetch_page
 from router.admin.paging import DEFAULT_LIMIT, Page, PageRequest
 from router.admin.tickets.conversation import ConversationReader, MessageView, TicketView
 from router.admin.tickets.timeline import Timeline
+from router.choice import Choice
 from router.clock import Clock
 from router.enumerations import TICKET_STATUS, TicketEventType, TicketStatus
 from router.errors import Refused
@@ -169,6 +170,11 @@ class TicketService:
                 claimed_at=ticket.claimed_at if ticket.assigned_to == user.id else self._clock.now(),
                 status="in_progress" if ticket.status == "open" else ticket.status,
             )
+
+    async def set_choice(self, actor: Actor, ticket_id: str, choice: Choice[Any], value: str) -> Ticket:
+        """Sets a field of `TICKET_CHOICES`."""
+        setters = {TICKET_STATUS.name: self.set_status}
+        return await setters[choice.name](actor, ticket_id, value)
 
     async def set_status(self, actor: Actor, ticket_id: str, status: str) -> Ticket:
         """Sets the status. Reopening keeps the assignee.
