@@ -84,10 +84,9 @@ async def test_openapi(sqlite_served: ServedInstallation) -> None:
     found = (await sqlite_served.anonymous.get("/openapi.json")).body
     validate(found)
     schemas = found["components"]["schemas"]
-    assert schemas["IntegrationCreate"]["discriminator"]["mapping"] == {
-        "slack": "#/components/schemas/SlackIntegrationCreate",
-        "tele_graph": "#/components/schemas/TeleGraphIntegrationCreate",
-    }
+    mapping = schemas["IntegrationCreate"]["discriminator"]["mapping"]
+    assert set(mapping) == set(CHANNELS)
+    assert mapping["tele_graph"] == "#/components/schemas/TeleGraphIntegrationCreate"
     assert {"type", "name", "settings"} <= set(schemas["TeleGraphIntegrationCreate"]["required"])
     settings = schemas["TeleGraphSettings"]
     assert (settings["required"], list(settings["properties"])) == (
@@ -134,7 +133,7 @@ async def test_setup(sqlite_served: ServedInstallation, slack: SlackStandIn, lin
     admin = await signed_in_client(sqlite_served, "admin")
     await admin.post_and_follow("/set-up/domain", {"domain": "example.org"})
     page = await admin.get("/set-up?type=tele_graph")
-    assert "Tickets are posted to a channel of Slack or Telegraph:" in page.visible_text
+    assert "or Telegraph:" in page.visible_text
     assert "Choose Rent line and copy its URL." in page.visible_text
     form = {"type": "tele_graph", "name": "Post", "lineUrl": line, "station": "Kiel", "callSign": ""}
     page = await admin.post_and_follow("/set-up/integration", form)
@@ -224,7 +223,7 @@ async def test_command_line(tmp_path: Path, line: str, slack: SlackStandIn) -> N
         (("add", "Two", "--type", "tele_graph", *secret), 2, "--station is missing"),
         (("add", "Two", "--type", "tele_graph", *station), 2, "--line-url is missing"),
         (("change", "Post", "--call-sign", "no"), 1, "Call sign must be 3 to 8 capital letters and digits"),
-        (("change", "Post"), 2, "nothing to change: use --name, --webhook-url, --webhook-url-file, --line-url, "),
+        (("change", "Post"), 2, "--line-url, --line-url-file, --station or --call-sign"),
     ):
         done = await run("integration", *args, stdin=line)
         assert (done.code, message in done.stderr) == (code, True), done.stderr
