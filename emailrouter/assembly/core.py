@@ -15,6 +15,7 @@ from router.accept import Accept
 from router.accept.incoming import IncomingMail
 from router.accept.transaction import Committed, commit_group
 from router.clock import Clock, to_micros
+from router.contents.pool import Parser
 from router.contents.store import ContentStore
 from router.meter import NULL_METER, Meter
 from router.ports import Waker
@@ -82,8 +83,12 @@ class Core:
         )
 
     @cached_property
+    def parser(self) -> Parser:
+        return Parser()
+
+    @cached_property
     def contents(self) -> ContentStore:
-        return ContentStore(self.database, self.clock, self.meter)
+        return ContentStore(self.database, self.writers, self.clock, self.meter, self.parser)
 
     @cached_property
     def client(self) -> OutboundClient:

@@ -1,20 +1,25 @@
 """Records which messages a worker is parsing, so that a message does not crash the program again and again.
 
 A record is committed before the worker receives the message, and deleted in the transaction that stores the contents.
-A remaining record counts only if no process can still be working on the message.
+A remaining record counts only if no process can still be working on the message. All records are written through one
+group writer, in order, so that a cancelled `begin` is written before its `withdraw`.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import structlog
 
 from router.clock import SECOND, Clock
+from router.contents.contents_transaction import BeginAttempt, ContentsChange, WithdrawAttempt
 from router.contents.pool import PARSE_TIMEOUT_SECONDS, START_TIMEOUT_SECONDS, UnparsableMessage
 from router.errors import Unavailable
 from router.lease_owner import is_dead, new_lease_owner
 from router.mail import parse
 from router.model import Micros
-from router.store.database import Database, QueryExecutor
+from router.store.database import Row
+from router.store.group_commit import GroupWriter
 
 # The time of two attempts, doubled to allow for slow databases and for clock differences between hosts.
 MAX_ATTEMPT_AGE: Micros = round(4 * (PARSE_TIMEOUT_SECONDS + START_TIMEOUT_SECONDS)) * SECOND
@@ -25,8 +30,8 @@ log = structlog.get_logger()
 class ParseAttempts:
     """The parse attempts of this process; one instance per process."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
-        self._database = database
+    def __init__(self, writer: GroupWriter[ContentsChange, Row | None], clock: Clock) -> None:
+        self._writer = writer
         self._clock = clock
         self._owner = new_lease_owner()
         self._running: set[str] = set()
@@ -42,28 +47,21 @@ class ParseAttempts:
         """
         if message_id in self._running:
             return
-        # Added before the statement: a cancelled statement may be committed, and `withdraw` must delete the record.
+        # Added before the commit: the caller may be cancelled although the record is written, and `withdraw` must
+        # delete the record.
         self._running.add(message_id)
-        now = self._clock.now()
-        values = {
-            "message_id": message_id,
-            "owner": self._owner,
-            "parser": parse.PARSER_VERSION,
-            "started_at": now,
-        }
-        if await self._database.execute("parse_attempt_begin", **values):
-            return
-        row = await self._database.fetch_one("parse_attempt_by_message", message_id=message_id)
+        attempt = BeginAttempt(message_id, self._owner, parse.PARSER_VERSION, self._clock.now())
+        row = await self._writer.commit(attempt)
         if row is None:
-            return  # the other attempt has just ended, or the message was erased
+            return  # recorded; or the message was erased
         # A record of this process remains if the database was unavailable in `withdraw`.
         own = row["owner"] == self._owner
         if not own and not retry and row["parser"] >= parse.PARSER_VERSION:
-            if is_dead(row["owner"]) or now - row["started_at"] > MAX_ATTEMPT_AGE:
+            if is_dead(row["owner"]) or attempt.started_at - row["started_at"] > MAX_ATTEMPT_AGE:
                 raise UnparsableMessage("an earlier parsing attempt was interrupted")
             self._running.discard(message_id)  # the record belongs to another process
             return
-        await self._database.execute("parse_attempt_take_over", **values)
+        await self._writer.commit(replace(attempt, replace=True))
 
     async def withdraw(self, message_id: str) -> None:
         """Deletes the record of an attempt that failed for a reason unrelated to the message."""
@@ -71,15 +69,14 @@ class ParseAttempts:
             return
         self._running.discard(message_id)
         try:
-            await self._database.execute("parse_attempt_withdraw", message_id=message_id, owner=self._owner)
+            await self._writer.commit(WithdrawAttempt(message_id, self._owner))
         except Unavailable as error:
             log.warning("parsing.attempt_not_cleared", message_id=message_id, reason=str(error))
 
-    async def finish(self, message_id: str, transaction: QueryExecutor) -> None:
-        """Deletes the record in the transaction that stores the contents."""
-        if message_id in self._running:
-            await transaction.execute("parse_attempt_end", message_id=message_id)
+    def is_running(self, message_id: str) -> bool:
+        """Whether this process has a record, which the transaction that stores the contents must delete."""
+        return message_id in self._running
 
     def discard_finished(self, message_id: str) -> None:
-        """Removes the attempt from memory, after the transaction of `finish` has been committed."""
+        """Removes the attempt from memory, after the transaction that deletes its record has been committed."""
         self._running.discard(message_id)

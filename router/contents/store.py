@@ -1,8 +1,7 @@
 """The raw data and the parsed contents of stored messages.
 
 A message is parsed when its contents are first read, and again by a newer parser version. If it cannot be parsed, the
-start of its source and a warning are stored as the contents. The search terms are stored in the same transaction, so
-every message with stored contents can be found.
+start of its source and a warning are stored as the contents.
 """
 
 from __future__ import annotations
@@ -10,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import asdict
 
 import structlog
 
 from router import ids
 from router.clock import Clock
 from router.contents.attempts import ParseAttempts
+from router.contents.contents_transaction import StoreContents, write_changes
 from router.contents.pool import ParsedMessage, Parser, UnparsableMessage
 from router.errors import Unavailable
 from router.mail import parse
@@ -24,6 +23,7 @@ from router.mail.contents import Attachment, AttachmentData, Contents, NamedMail
 from router.meter import NULL_METER, Meter
 from router.search import terms
 from router.store.database import Database, Row
+from router.store.group_writers import GroupWriters
 
 # Each parse holds its whole message in memory.
 MAX_CONCURRENT_PARSES = 4
@@ -32,6 +32,9 @@ CATCH_UP_LIMIT = 50
 # Assumed maximum time from the creation of a message's id until its transaction is visible to searches.
 CATCH_UP_MARGIN_SECONDS = 120.0
 
+# Newer than every parser version: no stored contents are sufficient.
+_NEWEST_VERSION = 2**31
+
 log = structlog.get_logger()
 
 
@@ -39,13 +42,19 @@ class ContentStore:
     """The contents of the stored messages. Create one per process, and close it after the objects that use it."""
 
     def __init__(
-        self, database: Database, clock: Clock, meter: Meter = NULL_METER, parser: Parser | None = None
+        self,
+        database: Database,
+        writers: GroupWriters,
+        clock: Clock,
+        meter: Meter = NULL_METER,
+        parser: Parser | None = None,
     ) -> None:
         self._database = database
+        self._writer = writers.open(write_changes)
         self._clock = clock
         self._meter = meter
         self._parser = parser or Parser()
-        self._attempts = ParseAttempts(database, clock)
+        self._attempts = ParseAttempts(self._writer, clock)
         self._parse_slots = asyncio.Semaphore(MAX_CONCURRENT_PARSES)
         self._parsed_up_to = ""  # all messages up to this id are parsed
         self._parse_task: asyncio.Task[None] | None = None
@@ -56,12 +65,7 @@ class ContentStore:
         Parses the message first if its contents are not stored, or if an older parser version has stored them. If the
         raw data was erased, returns the stored contents.
         """
-        row = await self._database.fetch_one("contents_by_message", message_id=message_id)
-        if row is not None and row["parser"] >= parse.PARSER_VERSION:
-            return _from_row(row)
-        if row is not None and await self._database.fetch_one("contents_raw_chunk", message_id=message_id, n=0) is None:
-            return _from_row(row)  # retention erased the raw data
-        return await self.parse(message_id)
+        return await self._get_or_parse(message_id, parse.PARSER_VERSION)
 
     async def list_unparsed(self, message_ids: Sequence[str]) -> list[str]:
         """Returns the ids of the messages that neither this parser version nor a newer one has parsed."""
@@ -74,15 +78,16 @@ class ContentStore:
 
         With `retry`, parses even if an earlier attempt was interrupted.
         """
+        return await self._get_or_parse(message_id, _NEWEST_VERSION, retry=retry)
+
+    async def _get_or_parse(self, message_id: str, sufficient: int, *, retry: bool = False) -> Contents:
+        """Returns contents that were stored by the parser version `sufficient` or a newer one; else parses."""
+        row = await self._database.fetch_one("contents_or_raw", message_id=message_id, parser=sufficient)
+        if row is not None and row["parser"] is not None and row["data"] is None:
+            return _from_row(row)
         try:
             async with self._parse_slots:
-                content = await self.read_raw(message_id)
-                if (
-                    not content
-                    and (row := await self._database.fetch_one("contents_by_message", message_id=message_id))
-                    is not None
-                ):
-                    return _from_row(row)
+                content = b"" if row is None else await self._read_after(message_id, row["data"] or b"", row["size"])
                 parsed = await self._parse_raw(message_id, content, retry=retry)
             await self._store(message_id, parsed)
             self._attempts.discard_finished(message_id)
@@ -90,6 +95,15 @@ class ContentStore:
             await self._attempts.withdraw(message_id)
             raise
         return parsed.contents
+
+    async def _read_after(self, message_id: str, first_chunk: bytes, size: int) -> bytes:
+        """Returns the original bytes of a message, of which the first chunk was read."""
+        chunks, nbytes = [first_chunk], len(first_chunk)
+        while chunks[-1] and nbytes < size:
+            row = await self._database.fetch_one("contents_raw_chunk", message_id=message_id, n=len(chunks))
+            chunks.append(b"" if row is None else row["data"])
+            nbytes += len(chunks[-1])
+        return b"".join(chunks)
 
     async def _parse_raw(self, message_id: str, content: bytes, *, retry: bool) -> ParsedMessage:
         try:
@@ -165,44 +179,16 @@ class ContentStore:
             log.warning("parsing.database_unavailable", reason=str(error))
 
     async def _store(self, message_id: str, parsed: ParsedMessage) -> None:
-        contents = parsed.contents
-        attachments = json.dumps([asdict(attachment) for attachment in contents.attachments])
-        async with self._database.transaction() as transaction:
-            await transaction.fetch_all("contents_lock_tickets", message_id=message_id)
-            if await transaction.fetch_one("contents_lock_message", message_id=message_id) is None:
-                return  # the message was erased in the meantime
-            await transaction.execute(
-                "contents_upsert",
-                message_id=message_id,
-                text=contents.text,
-                quoted=contents.quoted,
-                html=contents.html,
-                attachments=attachments,
-                warnings=json.dumps(contents.warnings),
-                reply_to=json.dumps([asdict(mailbox) for mailbox in contents.reply_to]),
-                original_from=json.dumps(contents.original_from and asdict(contents.original_from)),
-                failed_recipients=json.dumps(contents.failed_recipients),
+        await self._writer.commit(
+            StoreContents(
+                message_id,
+                parsed.contents,
+                parsed.search_words,
                 parser=parse.PARSER_VERSION,
                 parsed_at=self._clock.now(),
+                has_attempt=self._attempts.is_running(message_id),
             )
-            await self._attempts.finish(message_id, transaction)
-            await transaction.fetch_all("search_lock")
-            for row in await transaction.fetch_all("search_tickets_by_message", message_id=message_id):
-                header = terms.text_words(f"{row['from_name']} {row['from_address']} {row['subject']}")
-                words = terms.ticket_terms(
-                    row["workspace_id"],
-                    row["number"],
-                    row["alias_id"],
-                    existing=row["words"].split(),
-                    added=[*header, *parsed.search_words],
-                )
-                await transaction.execute(
-                    "search_upsert",
-                    ticket_id=row["ticket_id"],
-                    workspace_id=row["workspace_id"],
-                    index_position=terms.index_position(row["ticket_id"]),
-                    words=" ".join(words),
-                )
+        )
 
 
 def _is_raw(contents: Contents) -> bool:

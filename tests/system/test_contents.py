@@ -142,14 +142,14 @@ async def test_parse_missing_skips_indexed_messages(
 async def test_failing_parse_does_not_hide_other_search_results(installation: Installation) -> None:
     await installation.accept_message(mails.plain(subject="parcel"))
     failing_id = await installation.accept_message(mails.plain(subject="parcel"))
-    parse_original = installation.contents.parse
+    get_original = installation.contents.get
 
-    async def parse(message_id: str, *, retry: bool = False) -> Contents:
+    async def get(message_id: str) -> Contents:
         if message_id == failing_id:
             raise RuntimeError("an internal error")
-        return await parse_original(message_id, retry=retry)
+        return await get_original(message_id)
 
-    installation.contents.parse = parse  # type: ignore[method-assign]  # simulates an internal error
+    installation.contents.get = get  # type: ignore[method-assign]  # simulates an internal error
     with capture_logs() as logs:
         assert await installation.search("parcel") == [1]
     assert [line["message_id"] for line in logs if line["event"] == "parsing.prefetch_failed"] == [failing_id]

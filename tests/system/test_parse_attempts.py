@@ -9,16 +9,18 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from router.admin.tickets.reparse import ReparseService
-from router.contents import attempts
+from router.contents import attempts, contents_transaction
+from router.contents.contents_transaction import BeginAttempt
 from router.contents.pool import Parser
 from router.errors import Unavailable
 from router.mail import parse
+from router.store.database import Row, StatementGenerator
 from tests.support import mails
 from tests.support.installation import Installation, migrated_installation, seeded_installation, split_address
 from tests.support.process import Program
@@ -152,18 +154,18 @@ async def test_parse_cancelled_during_recording_leaves_no_attempt(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     message_id = await installation.accept_message(HTML)
-    run, committed = installation.store.database.execute, asyncio.Event()
+    written = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    begin = contents_transaction._begin_attempts
 
-    async def execute_and_stall(name: str, **values: object) -> int:
-        changed = await run(name, **values)
-        if name == "parse_attempt_begin":
-            committed.set()
-            await asyncio.Event().wait()
-        return changed
+    def begin_and_report(changes: Sequence[BeginAttempt]) -> StatementGenerator[list[Row | None]]:
+        results = yield from begin(changes)
+        loop.call_soon_threadsafe(written.set)
+        return results
 
-    monkeypatch.setattr(installation.store.database, "execute", execute_and_stall)
+    monkeypatch.setattr(contents_transaction, "_begin_attempts", begin_and_report)
     parsing = asyncio.create_task(installation.contents.get(message_id))
-    await asyncio.wait_for(committed.wait(), 30)
+    await asyncio.wait_for(written.wait(), 30)
     parsing.cancel()
     await asyncio.gather(parsing, return_exceptions=True)
     assert await attempted_messages(installation) == []
@@ -184,19 +186,21 @@ async def test_concurrent_readers_both_get_the_contents(installation: Installati
     assert await attempted_messages(installation) == []
 
 
-@pytest.mark.parametrize(("content", "statements"), [(mails.plain(), 0), (HTML, 1)])
-async def test_number_of_statements_for_an_attempt(installation: Installation, content: bytes, statements: int) -> None:
+@pytest.mark.parametrize(("content", "attempts"), [(mails.plain(), 0), (HTML, 1)])
+async def test_number_of_recorded_attempts(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, content: bytes, attempts: int
+) -> None:
     """Parsing without a worker process records no attempt."""
-    executed: list[str] = []
-    run = installation.store.database.execute
+    recorded: list[BeginAttempt] = []
+    begin = contents_transaction._begin_attempts
 
-    async def record_execute(query: str, /, **values: object) -> int:
-        executed.append(query)
-        return await run(query, **values)
+    def begin_and_note(changes: Sequence[BeginAttempt]) -> StatementGenerator[list[Row | None]]:
+        recorded.extend(changes)
+        return begin(changes)
 
-    installation.store.database.execute = record_execute  # type: ignore[method-assign]  # records the queries
+    monkeypatch.setattr(contents_transaction, "_begin_attempts", begin_and_note)
     await installation.contents.get(await installation.accept_message(content))
-    assert executed == ["parse_attempt_begin"] * statements
+    assert len(recorded) == attempts
 
 
 async def test_restarted_program_does_not_retry_the_interrupted_parse(tmp_path: Path, slack: SlackStandIn) -> None:

@@ -7,18 +7,25 @@ WHERE NOT EXISTS (
     SELECT 1 FROM message_contents c WHERE c.message_id = asked.id AND c.parser >= CAST(:parser AS BIGINT)
 );
 
--- name: contents_lock_tickets
-SELECT t.id FROM ticket_messages tm JOIN tickets t ON t.id = tm.ticket_id
-WHERE tm.message_id = :message_id ORDER BY t.id
-FOR KEY SHARE OF t;
-
--- name: contents_lock_message
-SELECT id FROM messages WHERE id = :message_id
-FOR KEY SHARE;
+-- name: contents_lock
+-- The condition on `locked` makes PostgreSQL lock the tickets first.
+WITH locked AS MATERIALIZED (
+    SELECT t.id FROM ticket_messages tm JOIN tickets t ON t.id = tm.ticket_id
+    WHERE tm.message_id = ANY (CAST(:message_id AS TEXT[])) ORDER BY t.id
+    FOR KEY SHARE OF t
+)
+SELECT m.id AS message_id FROM messages m
+WHERE m.id = ANY (CAST(:message_id AS TEXT[])) AND (SELECT count(*) FROM locked) >= 0
+ORDER BY m.id
+FOR KEY SHARE OF m;
 
 -- name: parse_attempt_begin
 INSERT INTO parse_attempts (message_id, owner, parser, started_at)
-SELECT id, CAST(:owner AS TEXT), CAST(:parser AS BIGINT), CAST(:started_at AS BIGINT)
-FROM messages WHERE id = :message_id
-FOR KEY SHARE
-ON CONFLICT (message_id) DO NOTHING;
+SELECT m.id, begun.owner, begun.parser, begun.started_at
+FROM unnest(CAST(:message_id AS TEXT[]), CAST(:owner AS TEXT[]), CAST(:parser AS BIGINT[]),
+            CAST(:started_at AS BIGINT[])) AS begun (message_id, owner, parser, started_at)
+JOIN messages m ON m.id = begun.message_id
+ORDER BY m.id
+FOR KEY SHARE OF m
+ON CONFLICT (message_id) DO NOTHING
+RETURNING message_id;

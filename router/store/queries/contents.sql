@@ -3,19 +3,24 @@
 SELECT message_id, text, quoted, html, attachments, warnings, reply_to, original_from, failed_recipients, parser
 FROM message_contents WHERE message_id = :message_id;
 
+-- name: contents_or_raw
+-- The parsed contents of a message, its size, and the first chunk of its raw data unless the contents are of this parser
+-- version or a newer one. The columns of missing contents are NULL.
+SELECT m.size, c.text, c.quoted, c.html, c.attachments, c.warnings, c.reply_to, c.original_from, c.failed_recipients,
+       c.parser, r.data
+FROM messages m
+LEFT JOIN message_contents c ON c.message_id = m.id
+LEFT JOIN raw_chunks r ON r.message_id = m.id AND r.n = 0 AND (c.parser IS NULL OR c.parser < :parser)
+WHERE m.id = :message_id;
+
 -- name: contents_unparsed
 -- Of the given messages (JSON), those that neither this parser version nor a newer one has parsed.
 SELECT value AS message_id FROM json_each(:ids)
 WHERE NOT EXISTS (SELECT 1 FROM message_contents c WHERE c.message_id = value AND c.parser >= :parser);
 
--- name: contents_lock_tickets
--- The tickets of a message, locked against erasure.
-SELECT t.id FROM ticket_messages tm JOIN tickets t ON t.id = tm.ticket_id
-WHERE tm.message_id = :message_id ORDER BY t.id;
-
--- name: contents_lock_message
--- A message, locked against erasure.
-SELECT id FROM messages WHERE id = :message_id;
+-- name: contents_lock
+-- A message, locked against erasure together with its tickets.
+SELECT id AS message_id FROM messages WHERE id = :message_id;
 
 -- name: contents_upsert
 -- Stores the parsed contents of a message, or replaces them.
@@ -36,11 +41,12 @@ SELECT data FROM raw_chunks WHERE message_id = :message_id AND n = :n;
 -- Inserts the parse attempt of a message, unless the message already has one.
 INSERT INTO parse_attempts (message_id, owner, parser, started_at)
 SELECT id, :owner, :parser, :started_at FROM messages WHERE id = :message_id
-ON CONFLICT (message_id) DO NOTHING;
+ON CONFLICT (message_id) DO NOTHING
+RETURNING message_id;
 
 -- name: parse_attempt_by_message
 -- The parse attempt of a message.
-SELECT owner, parser, started_at FROM parse_attempts WHERE message_id = :message_id;
+SELECT message_id, owner, parser, started_at FROM parse_attempts WHERE message_id = :message_id;
 
 -- name: parse_attempt_take_over
 -- Makes this process the owner of a message's parse attempt.

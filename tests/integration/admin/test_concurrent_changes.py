@@ -153,7 +153,7 @@ async def test_assigning_a_ticket_while_the_user_is_deleted(installation: Instal
 async def test_reading_a_message_while_it_is_erased(installation: Installation) -> None:
     message_id = await installation.accept_message()
     ((ticket_id,),) = (row.values() for row in await installation.execute("SELECT id FROM tickets"))
-    contents = ContentStore(installation.database, installation.clock)
+    contents = ContentStore(installation.database, installation.core.writers, installation.clock)
     async with installation.database.transaction() as transaction:
         await erase_ticket(transaction, str(ticket_id))
         reading = asyncio.create_task(contents.get(message_id))

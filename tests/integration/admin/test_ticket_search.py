@@ -21,6 +21,7 @@ from router.search import terms, ticket_search
 from router.store.sqlite import SqliteDatabase
 from tests.support import seeds
 from tests.support.clock import FakeClock
+from tests.support.installation import Installation
 from tests.support.stores import Store, sqlite_store
 
 # Workspace ids with the same last four characters. The range terms of the PostgreSQL index contain only these.
@@ -164,15 +165,15 @@ class Archive:
 
 @asynccontextmanager
 async def archive(store: Store, seed: int) -> AsyncIterator[Archive]:
-    contents = ContentStore(store.database, FakeClock())
+    installation = Installation(store)
     for workspace in (OURS, THEIRS):
         await seeds.execute(
             store.database, "INSERT INTO workspaces (id, name, created_at) VALUES (:id, 'x', 1)", id=workspace
         )
     try:
-        yield Archive(store, contents, random.Random(seed))
+        yield Archive(store, installation.contents, random.Random(seed))
     finally:
-        await contents.close()
+        await installation.close()
 
 
 @pytest.fixture

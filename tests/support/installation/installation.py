@@ -86,7 +86,7 @@ class Installation:
             meter=meter,
         )
         if parser is not None:
-            self.core.contents = ContentStore(store.database, self.core.clock, self.core.meter, parser)
+            self.core.parser = parser
         if write is not None:
             self.core.accept_writer = self.core.writers.open(write, connections=ACCEPT_CONNECTIONS)
         self.domain_name = ""

@@ -18,6 +18,7 @@ from emailrouter.assembly import core
 from router.accept import Accept
 from router.accept.incoming import IncomingMail
 from router.channels.contract import SendFailure
+from router.contents import contents_transaction
 from router.contents.store import ContentStore
 from router.dispatch import outbox, retention
 from router.dispatch.delivery_batch import DeliveryBatch
@@ -149,6 +150,11 @@ def in_accept(meaning: str, query: str) -> CrashPoint:
 def in_outbox(meaning: str, query: str, *, done: bool = True) -> CrashPoint:
     """Builds a point in the transaction of the outbox, after its statement `query`, or before it if not `done`."""
     return at_statement(meaning, outbox, "claim_and_record", query, done=done)
+
+
+def in_contents(meaning: str, query: str) -> CrashPoint:
+    """Builds a point in the transaction that stores parsed contents, after its statement `query`."""
+    return at_statement(meaning, contents_transaction, "store_contents", query, done=True)
 
 
 class _CommitTracer:
@@ -291,8 +297,10 @@ POINTS: dict[str, CrashPoint] = {
         "claim_and_record",
         lambda _, r: isinstance(r, DeliveryBatch),
     ),
-    "parsing": before("the message is about to be parsed", ContentStore, "parse"),
-    "parsed": after("the text is stored", ContentStore, "parse"),
+    "parsing": before("the message is about to be parsed", ContentStore, "_parse_raw"),
+    "contents-written": in_contents("the text is written, its words are not", "contents_upsert"),
+    "words-written": in_contents("the text and its words are written, not committed", "search_upsert"),
+    "parsed": after("the text is stored", ContentStore, "_get_or_parse"),
     "post-begins": before("the message is rendered and not sent", OutboundClient, "request"),
     "posted": after("Slack has the message, the outcome is not written", OutboundClient, "request"),
     "outcome-begins": in_outbox("the outcome's transaction has begun", "dispatch_record_attempt", done=False),

@@ -42,6 +42,8 @@ DELIVER = (
     "claimed",
     "claimed:3",
     "parsing",
+    "contents-written",
+    "words-written",
     "parsed",
     "post-begins",
     "posted",
