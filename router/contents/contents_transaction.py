@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import Any
 
 from router.mail.contents import Contents
+from router.mail.parse import PARSER_VERSION
 from router.model import Micros
 from router.search.index import MessageWords, index
 from router.store.database import Row, Statement, StatementGenerator
@@ -62,6 +63,17 @@ class StoreContents:
 
 
 ContentsChange = BeginAttempt | WithdrawAttempt | StoreContents
+
+
+def read_contents(message_ids: Sequence[str]) -> StatementGenerator[dict[str, Row]]:
+    """Reads the stored contents of each message, or the start of its raw data if they must be parsed, by message id.
+
+    A message that was erased has no row.
+    """
+    rows = yield Statement(
+        "contents_or_raw", [{"message_id": message_id, "parser": PARSER_VERSION} for message_id in message_ids]
+    )
+    return {row["message_id"]: row for row in rows}
 
 
 def write_changes(changes: Sequence[ContentsChange]) -> StatementGenerator[list[Row | None]]:

@@ -65,7 +65,12 @@ class ContentStore:
         Parses the message first if its contents are not stored, or if an older parser version has stored them. If the
         raw data was erased, returns the stored contents.
         """
-        return await self._get_or_parse(message_id, parse.PARSER_VERSION)
+        row = await self._database.fetch_one("contents_or_raw", message_id=message_id, parser=parse.PARSER_VERSION)
+        return await self._complete(message_id, row)
+
+    async def complete(self, row: Row) -> Contents:
+        """Returns the contents of a message like `get`, for a row of `read_contents`."""
+        return await self._complete(row["message_id"], row)
 
     async def list_unparsed(self, message_ids: Sequence[str]) -> list[str]:
         """Returns the ids of the messages that neither this parser version nor a newer one has parsed."""
@@ -78,11 +83,11 @@ class ContentStore:
 
         With `retry`, parses even if an earlier attempt was interrupted.
         """
-        return await self._get_or_parse(message_id, _NEWEST_VERSION, retry=retry)
+        row = await self._database.fetch_one("contents_or_raw", message_id=message_id, parser=_NEWEST_VERSION)
+        return await self._complete(message_id, row, retry=retry)
 
-    async def _get_or_parse(self, message_id: str, sufficient: int, *, retry: bool = False) -> Contents:
-        """Returns contents that were stored by the parser version `sufficient` or a newer one; else parses."""
-        row = await self._database.fetch_one("contents_or_raw", message_id=message_id, parser=sufficient)
+    async def _complete(self, message_id: str, row: Row | None, *, retry: bool = False) -> Contents:
+        """Returns the contents of a row of `contents_or_raw`, or parses its raw data and stores the result."""
         if row is not None and row["parser"] is not None and row["data"] is None:
             return _from_row(row)
         try:

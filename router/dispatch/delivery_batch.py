@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from router.channels.channel import Channel
 from router.channels.contract import Pace, SendFailure, SendOutcome, SendRetry, SendSuccess
 from router.model import Delivery, Integration, Micros
+from router.store.database import Row
 
 # A rich message, plain text after the rich message was rejected, or a digest.
 Form = Literal["message", "text", "digest"]
@@ -18,7 +19,12 @@ Form = Literal["message", "text", "digest"]
 class DeliveryBatch:
     """The deliveries of one request: a single one, or several in a digest.
 
-    `attempts` contains the attempt number of each delivery, in the same order. A `probe` tests a failing integration.
+    Attributes:
+        attempts: The attempt number of each delivery, in the same order.
+        probe: Whether the batch tests a failing integration.
+        notifications: The row of `dispatch_notification` of each delivery by its id. A delivery has none if its message
+            was erased.
+        stored_contents: Unless the batch is a digest, the row of the message for `ContentStore.complete`.
     """
 
     integration: Integration
@@ -26,6 +32,8 @@ class DeliveryBatch:
     attempts: tuple[int, ...]
     form: Form
     probe: bool
+    notifications: Mapping[str, Row] = field(default_factory=dict, repr=False)
+    stored_contents: Row | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

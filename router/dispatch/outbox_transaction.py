@@ -1,14 +1,15 @@
 """The transaction of the outbox for several integration workers at once, as a statement generator.
 
-It records the outcomes of the completed batches, extends or takes the leases, and opens the next attempts. Its
-decisions depend only on its arguments and on values that the database returned in the same transaction.
+It records the outcomes of the completed batches, extends or takes the leases, opens the next attempts, and reads what
+they send. Its decisions depend only on its arguments and on values that the database returned in the same transaction.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from router.contents.contents_transaction import read_contents
 from router.dispatch import pacing
 from router.dispatch.delivery_batch import CompletedBatch, DeliveryBatch, Form, OutboxLimits, PacingDelay
 from router.dispatch.outcome_statements import record_outcomes
@@ -134,16 +135,34 @@ def _open_batches(
         "dispatch_insert_attempt",
         [{"delivery_id": delivery_id, "n": n, "started_at": now} for delivery_id, n in attempts.items()],
     )
-    claims = {each.integration.id: _build_batch(each, selected[each.integration.id], attempts) for each in admitted}
+    batches = {each.integration.id: _build_batch(each, selected[each.integration.id], attempts) for each in admitted}
     yield Statement(
         "dispatch_set_pace",
         [
             {"id": each.integration.id, "paced_at": each.paced_at}
             for each in admitted
-            if claims[each.integration.id] is not None
+            if batches[each.integration.id] is not None
         ],
     )
-    return dict(claims)
+    opened = yield from _read_notifications([batch for batch in batches.values() if batch is not None])
+    return {integration_id: opened.get(integration_id) for integration_id in batches}
+
+
+def _read_notifications(batches: Sequence[DeliveryBatch]) -> StatementGenerator[dict[str, DeliveryBatch]]:
+    """Reads what the batches send; returns the batches with it, by the id of the integration."""
+    rows = yield Statement(
+        "dispatch_notification", [{"delivery_id": delivery.id} for batch in batches for delivery in batch.deliveries]
+    )
+    notifications = {row["delivery_id"]: row for row in rows}
+    contents = yield from read_contents([batch.deliveries[0].message_id for batch in batches if batch.form != "digest"])
+    return {
+        batch.integration.id: replace(
+            batch,
+            notifications={each.id: notifications[each.id] for each in batch.deliveries if each.id in notifications},
+            stored_contents=None if batch.form == "digest" else contents.get(batch.deliveries[0].message_id),
+        )
+        for batch in batches
+    }
 
 
 def _build_batch(

@@ -1,4 +1,4 @@
-"""Sends a delivery batch: reads the ticket events, has the channel render them, and makes the HTTP request.
+"""Sends a delivery batch: has the messages parsed, has the channel render them, and makes the HTTP request.
 
 Errors of the endpoint or the network are outcomes. An unavailable database or parser raises `Unavailable`.
 """
@@ -6,13 +6,12 @@ Errors of the endpoint or the network are outcomes. An unavailable database or p
 from __future__ import annotations
 
 from router.channels.channel import Channel
-from router.channels.contract import DigestEntry, Payload, SendFailure, SendOutcome, TicketNotification
+from router.channels.contract import DigestEntry, Payload, SendFailure, SendOutcome
 from router.channels.poster import Poster
 from router.contents.store import ContentStore
 from router.dispatch import ticket_notification
 from router.dispatch.delivery_batch import DeliveryBatch
-from router.model import Delivery
-from router.store.database import Database
+from router.store.database import Row
 
 
 class TicketSender:
@@ -21,8 +20,7 @@ class TicketSender:
     `link_base` is `public_url`. It is None, and messages contain no links, if `public_url` is a loopback address.
     """
 
-    def __init__(self, database: Database, contents: ContentStore, poster: Poster, *, link_base: str | None) -> None:
-        self._database = database
+    def __init__(self, contents: ContentStore, poster: Poster, *, link_base: str | None) -> None:
         self._contents = contents
         self._poster = poster
         self._link_base = link_base
@@ -37,26 +35,19 @@ class TicketSender:
         return await integration.send(payload)
 
     async def _render_payload(self, channel: Channel, batch: DeliveryBatch) -> Payload | None:
-        if batch.form == "digest":
-            entries = [entry for d in batch.deliveries if (entry := await self._read_digest_entry(d)) is not None]
-            return channel.render_digest(entries) if entries else None
-        notification = await self.build_notification(batch.deliveries[0])
-        if notification is None:
+        """Returns None if the tickets were erased."""
+        rows = [batch.notifications[each.id] for each in batch.deliveries if each.id in batch.notifications]
+        if not rows:
             return None
+        if batch.form == "digest":
+            return channel.render_digest([self._build_digest_entry(row) for row in rows])
+        if batch.stored_contents is None:
+            return None
+        contents = await self._contents.complete(batch.stored_contents)
+        notification = ticket_notification.from_row(rows[0], contents, self._ticket_link(rows[0]["ticket_id"]))
         return channel.render_plain(notification) if batch.form == "text" else channel.render(notification)
 
-    async def build_notification(self, delivery: Delivery) -> TicketNotification | None:
-        """Returns None if the ticket was erased."""
-        row = await self._database.fetch_one("dispatch_notification", delivery_id=delivery.id)
-        if row is None:
-            return None
-        contents = await self._contents.get(row["message_id"])
-        return ticket_notification.from_row(row, contents, self._ticket_link(row["ticket_id"]))
-
-    async def _read_digest_entry(self, delivery: Delivery) -> DigestEntry | None:
-        row = await self._database.fetch_one("dispatch_notification", delivery_id=delivery.id)
-        if row is None:
-            return None
+    def _build_digest_entry(self, row: Row) -> DigestEntry:
         return DigestEntry(
             event=row["event"],
             number=row["number"],

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 
@@ -45,6 +45,16 @@ class NamedQuery:
     parameters: tuple[str, ...]
     returns_rows: bool
     takes_arrays: bool
+
+    def bind_one(self, values: Mapping[str, object]) -> list[object]:
+        """Returns the parameters of the PostgreSQL text for the values of one row."""
+        return [[values[name]] if self.takes_arrays else values[name] for name in self.parameters]
+
+    def bind_many(self, rows: Sequence[Mapping[str, object]]) -> list[list[object]]:
+        """Returns the parameters of each execution of the PostgreSQL text, together for all rows."""
+        if self.takes_arrays:
+            return [[[row[name] for row in rows] for name in self.parameters]]
+        return [[row[name] for name in self.parameters] for row in rows]
 
 
 @dataclass(frozen=True, slots=True)

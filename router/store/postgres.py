@@ -64,9 +64,7 @@ class PostgresExecutor:
     async def fetch_all(self, query: str, /, **values: object) -> Sequence[Row]:
         named_query = self._catalog.select(query, values)
         with self._guard(self._connection):
-            rows: Sequence[Row] = await self._connection.fetch(
-                named_query.postgres, *(values[name] for name in named_query.parameters)
-            )
+            rows: Sequence[Row] = await self._connection.fetch(named_query.postgres, *named_query.bind_one(values))
         return rows
 
     async def fetch_one(self, query: str, /, **values: object) -> Row | None:
@@ -76,9 +74,7 @@ class PostgresExecutor:
     async def execute(self, query: str, /, **values: object) -> int:
         named_query = self._catalog.select(query, values)
         with self._guard(self._connection):
-            status: str = await self._connection.execute(
-                named_query.postgres, *(values[name] for name in named_query.parameters)
-            )
+            status: str = await self._connection.execute(named_query.postgres, *named_query.bind_one(values))
         # The command tag ends with the number of rows: `INSERT 0 1`, `UPDATE 3`, `DELETE 2`.
         return int(status.rpartition(" ")[2])
 

@@ -139,15 +139,11 @@ class PostgresWriter(Generic[ItemT, ResultT]):
         if not statement.rows:
             return []
         query = self._catalog[statement.query]
+        executions = query.bind_many(statement.rows)
         with self._database.guard_statements(connection):
-            if query.takes_arrays:
-                columns = ([row[name] for row in statement.rows] for name in query.parameters)
-                rows: Sequence[Row] = await connection.fetch(query.postgres, *columns)
-                return rows
-            values = [tuple(row[name] for name in query.parameters) for row in statement.rows]
-            if query.returns_rows:
-                return [row for each in values for row in await connection.fetch(query.postgres, *each)]
-            await connection.executemany(query.postgres, values)
+            if query.returns_rows or len(executions) == 1:
+                return [row for values in executions for row in await connection.fetch(query.postgres, *values)]
+            await connection.executemany(query.postgres, executions)
             return []
 
 

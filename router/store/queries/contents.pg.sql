@@ -7,6 +7,14 @@ WHERE NOT EXISTS (
     SELECT 1 FROM message_contents c WHERE c.message_id = asked.id AND c.parser >= CAST(:parser AS BIGINT)
 );
 
+-- name: contents_or_raw
+SELECT m.id AS message_id, m.size, c.text, c.quoted, c.html, c.attachments, c.warnings, c.reply_to, c.original_from,
+       c.failed_recipients, c.parser, r.data
+FROM unnest(CAST(:message_id AS TEXT[]), CAST(:parser AS BIGINT[])) AS wanted (message_id, parser)
+JOIN messages m ON m.id = wanted.message_id
+LEFT JOIN message_contents c ON c.message_id = m.id
+LEFT JOIN raw_chunks r ON r.message_id = m.id AND r.n = 0 AND (c.parser IS NULL OR c.parser < wanted.parser);
+
 -- name: contents_lock
 -- The condition on `locked` makes PostgreSQL lock the tickets first.
 WITH locked AS MATERIALIZED (

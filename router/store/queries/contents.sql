@@ -6,8 +6,8 @@ FROM message_contents WHERE message_id = :message_id;
 -- name: contents_or_raw
 -- The parsed contents of a message, its size, and the first chunk of its raw data unless the contents are of this parser
 -- version or a newer one. The columns of missing contents are NULL.
-SELECT m.size, c.text, c.quoted, c.html, c.attachments, c.warnings, c.reply_to, c.original_from, c.failed_recipients,
-       c.parser, r.data
+SELECT m.id AS message_id, m.size, c.text, c.quoted, c.html, c.attachments, c.warnings, c.reply_to, c.original_from,
+       c.failed_recipients, c.parser, r.data
 FROM messages m
 LEFT JOIN message_contents c ON c.message_id = m.id
 LEFT JOIN raw_chunks r ON r.message_id = m.id AND r.n = 0 AND (c.parser IS NULL OR c.parser < :parser)

@@ -37,3 +37,12 @@ UPDATE deliveries d SET attempts = d.attempts + 1, claims = d.claims + 1,
 FROM unnest(CAST(:id AS TEXT[]), CAST(:until AS BIGINT[])) AS begun (id, until)
 WHERE d.id = begun.id AND d.state = 'pending'
 RETURNING d.id, d.attempts;
+
+-- name: dispatch_notification
+SELECT d.id AS delivery_id, d.event, t.id AS ticket_id, t.number, t.address, t.status, t.subject AS ticket_subject,
+       m.id AS message_id, m.subject, m.from_name, m.from_address, m.received_at, m.automatic, m.protocol, w.timezone
+FROM deliveries d
+JOIN tickets t ON t.id = d.ticket_id
+JOIN messages m ON m.id = d.message_id
+JOIN workspaces w ON w.id = t.workspace_id
+WHERE d.id = ANY (CAST(:delivery_id AS TEXT[]));

@@ -204,8 +204,7 @@ async def test_a_replay_concurrent_with_the_deliverer(installation: Installation
                 installation.services.deliveries.replay_many(installation.actor, state="pending")
             )
             await wait_until_done_or_blocked(installation, replaying)
-            until = installation.clock.now() + 1
-            await transaction.fetch_one("dispatch_begin_attempt", id=[delivery.id], until=[until])
+            await transaction.fetch_one("dispatch_begin_attempt", id=delivery.id, until=installation.clock.now() + 1)
     except SerializationConflict:
         # On a stalled machine, PostgreSQL can abort the deliverer instead of the replay. The deliverer would retry.
         opened = 0

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from emailrouter.assembly import deliver
 from router.channels import CHANNELS
+from router.dispatch.delivery_batch import DeliveryBatch
 from router.dispatch.ticket_notification import NotificationPreview
 from router.errors import Refused
 from router.model import Actor
@@ -82,11 +84,10 @@ async def test_times_are_in_the_time_zone_of_the_workspace(store: Store) -> None
         await installation.services.workspaces.change(installation.actor, timezone="Asia/Tokyo")
         preview = NotificationPreview(store.database, installation.contents, CHANNELS, link_base=None)
         (payload,) = await preview.render_payloads(installation.actor, ticket.id, "slack")
-        (delivery,) = await installation.execute("SELECT id FROM deliveries")
-        row = await store.database.fetch_one("dispatch_notification", delivery_id=delivery["id"])
+        batch = await deliver.build_outbox(installation.core).claim_and_record(installation.integration_id, None)
     assert any(text.strip() == "2030-01-01 21:00 JST" for text in iter_strings(payload))
-    assert row is not None
-    assert row["timezone"] == "Asia/Tokyo"
+    assert isinstance(batch, DeliveryBatch)
+    assert [row["timezone"] for row in batch.notifications.values()] == ["Asia/Tokyo"]
 
 
 @settings(max_examples=200, deadline=None)

@@ -300,7 +300,7 @@ POINTS: dict[str, CrashPoint] = {
     "parsing": before("the message is about to be parsed", ContentStore, "_parse_raw"),
     "contents-written": in_contents("the text is written, its words are not", "contents_upsert"),
     "words-written": in_contents("the text and its words are written, not committed", "search_upsert"),
-    "parsed": after("the text is stored", ContentStore, "_get_or_parse"),
+    "parsed": after("the text is stored", ContentStore, "_store"),
     "post-begins": before("the message is rendered and not sent", OutboundClient, "request"),
     "posted": after("Slack has the message, the outcome is not written", OutboundClient, "request"),
     "outcome-begins": in_outbox("the outcome's transaction has begun", "dispatch_record_attempt", done=False),
