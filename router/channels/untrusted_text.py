@@ -53,7 +53,7 @@ NO_MARKUP = Markup({}, re.compile("(?!)"), "")
 
 
 def utf16_length(text: str) -> int:
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def normalize_text(text: str) -> str:
@@ -77,13 +77,7 @@ def truncate(text: str, limit: int, escapes: Mapping[str, str] = _NO_ESCAPES) ->
     """
     if _escaped_length(text, escapes) <= limit:
         return text
-    remaining = limit - utf16_length(ELLIPSIS)
-    end = 0
-    for character in text:
-        remaining -= utf16_length(escapes.get(character, character))
-        if remaining < 0:
-            break
-        end += 1
+    end = _fitting_characters(text, limit - utf16_length(ELLIPSIS), escapes)
     return text[: _grapheme_boundary(text, end)].rstrip() + ELLIPSIS
 
 
@@ -91,6 +85,20 @@ def _escaped_length(text: str, escapes: Mapping[str, str]) -> int:
     return utf16_length(text) + sum(
         text.count(character) * (utf16_length(sequence) - 1) for character, sequence in escapes.items()
     )
+
+
+def _fitting_characters(text: str, limit: int, escapes: Mapping[str, str]) -> int:
+    """Returns how many characters at the start of a longer text have at most `limit` UTF-16 units after escaping."""
+    start = text[: max(limit, 0)]
+    if _escaped_length(start, escapes) <= limit:
+        return len(start)
+    lengths = {character: utf16_length(sequence) for character, sequence in escapes.items()}
+    remaining = limit
+    for end, character in enumerate(start):
+        remaining -= lengths.get(character, 2 if character > "\uffff" else 1)
+        if remaining < 0:
+            return end
+    return len(start)
 
 
 def _grapheme_boundary(text: str, end: int) -> int:
