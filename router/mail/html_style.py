@@ -7,6 +7,7 @@ style sheets are not read.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 HIDDEN = "display:none"
 INVISIBLE, VISIBLE = "visibility:hidden", "visibility:visible"
@@ -14,6 +15,8 @@ STRUCK = "text-decoration:line-through"
 INDENTED = "border:none"
 """The style of a `blockquote` that editors insert to indent text, not to quote."""
 MAX_STYLE_LENGTH = 16384  # the rest of a longer style is ignored
+
+_MAX_CACHED_LENGTH = 512
 
 _COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
 # Possessive quantifiers prevent backtracking.
@@ -64,6 +67,16 @@ def canonical_style(style: str) -> str:
 
     Returns `""` if no declaration remains.
     """
+    return _reduce_cached(style) if len(style) <= _MAX_CACHED_LENGTH else _reduce(style)
+
+
+# Mail programs repeat a few styles in every cell and paragraph.
+@lru_cache(maxsize=512)
+def _reduce_cached(style: str) -> str:
+    return _reduce(style)
+
+
+def _reduce(style: str) -> str:
     declared = _parse_declarations(style)
     if not declared:
         return ""
