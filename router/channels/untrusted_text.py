@@ -46,6 +46,8 @@ class Markup:
         return self.pattern.sub(self.replacement, text)
 
     def escape_characters(self, text: str) -> str:
+        if not any(character in text for character in self.escapes):
+            return text  # `translate` takes far longer
         return text.translate({ord(character): sequence for character, sequence in self.escapes.items()})
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from router import ids
@@ -184,12 +184,19 @@ def _may_be_prefix(text: str, last: str) -> bool:
 
 
 def _split_words(text: str, *, with_last: bool = True) -> Iterable[str]:
-    """Yields the words of a text.
+    """Returns the words of a text.
 
     With `with_last`, the last character of each run in a script without spaces is also a word. Every character of the
     run then starts a word.
     """
-    for found in _WORD_PATTERN.finditer(_fold(text)):
+    folded = _fold(text)
+    if folded.isascii():
+        return [word[:MAX_WORD_LENGTH] for word in _WORD_PATTERN.findall(folded)]
+    return _split_unspaced_words(folded, with_last=with_last)
+
+
+def _split_unspaced_words(folded: str, *, with_last: bool) -> Iterator[str]:
+    for found in _WORD_PATTERN.finditer(folded):
         word = found[0]
         if word.isascii() or _UNSPACED.search(word) is None:
             yield word[:MAX_WORD_LENGTH]
