@@ -7,7 +7,7 @@ import asyncio
 from emailrouter.check.check_context import CheckContext
 from emailrouter.check.result import CheckResult, fail, ok, warn
 from router.dns.resolver import DnsFailure, DnsRecords
-from router.dns.verification import RecordReport, VerificationResult, check_domain
+from router.dns.verification import RecordReport, VerificationResult, automatic_mode, check_domain
 from router.model import Domain
 from router.outbound.addresses import is_public
 from router.store.database import fetch_models
@@ -91,21 +91,13 @@ async def domains(context: CheckContext) -> list[CheckResult]:
         return [warn("domains", "no domains yet: no mail is accepted", fix)]
     count = await context.database.fetch_one("workspace_count")
     hosts = [(mx.host, mx.priority) for mx in context.config.server.mx_hosts]
-    several = count is not None and count["workspaces"] > 1
+    setting = context.config.dns.verification
+    mode = automatic_mode(count["workspaces"] if count else 0) if setting == "auto" else setting
     semaphore = asyncio.Semaphore(MAX_CONCURRENT)
 
     async def check_one(domain: Domain) -> list[CheckResult]:
-        mode = context.config.dns.verification
         async with semaphore:
-            verdict = await check_domain(
-                domain.name,
-                domain.token,
-                hosts,
-                ("mx+txt" if several else "mx") if mode == "auto" else mode,
-                resolver=context.resolver,
-                now=context.clock.now(),
-                upstream=domain.mx_managed == "upstream",
-            )
+            verdict = await check_domain(domain, hosts, mode, resolver=context.resolver, now=context.clock.now())
         return _verification_results(domain, verdict)
 
     results = [

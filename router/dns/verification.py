@@ -25,7 +25,7 @@ from router.dns.records import (
     txt_value,
 )
 from router.dns.resolver import DnsFailure, DnsRecords, MxRecord, NoDnsRecord, RecordResolver
-from router.model import Micros
+from router.model import Domain, Micros
 
 _V = TypeVar("_V")
 VerificationMode = Literal["mx", "txt", "mx+txt"]
@@ -70,42 +70,36 @@ class VerificationResult:
         return any(record.type == "TXT" and record.status == "ok" for record in self.records)
 
 
-def expected_records(
-    domain: str, token: str, mx_hosts: Sequence[tuple[str, int]], *, upstream: bool = False
-) -> tuple[RecordReport, ...]:
+def automatic_mode(workspaces: int) -> VerificationMode:
+    """Returns the records that verify a domain. With several workspaces, MX records do not show the owner."""
+    return "mx" if workspaces <= 1 else "mx+txt"
+
+
+def expected_records(domain: Domain, mx_hosts: Sequence[tuple[str, int]]) -> tuple[RecordReport, ...]:
     """Returns the reports to show before the first check, with the record values to add."""
-    missing = NoDnsRecord()
-    mx_check = check_upstream_mx(domain, missing) if upstream else check_mx(domain, missing, mx_hosts)
-    return (
-        _build_report("MX", domain, () if upstream else format_mx_records(mx_hosts), (), mx_check, now=None),
-        _build_report("TXT", txt_name(domain), (txt_value(token),), (), check_txt(domain, missing, token), now=None),
-    )
+    return _build_reports(domain, mx_hosts, NoDnsRecord(), NoDnsRecord(), now=None)
 
 
 async def check_domain(
-    domain: str,
-    token: str,
+    domain: Domain,
     mx_hosts: Sequence[tuple[str, int]],
     mode: VerificationMode,
     *,
     resolver: RecordResolver,
     now: Micros,
-    upstream: bool = False,
 ) -> VerificationResult:
     """Queries and checks the records of a domain.
 
     Args:
-        domain: The domain name in A-label form and lower case.
         mx_hosts: (host, priority) pairs of `[server] mx_hosts`.
-        mode: The records that must be correct for the domain to be verified; `txt` if `upstream` is set.
+        mode: The records that must be correct for the domain to be verified. For a domain whose MX records belong to
+            another relay, always the TXT record.
         resolver: Its `alternates` are queried as well if it does not verify the domain.
-        upstream: The MX records belong to another relay that forwards mail, so only the TXT record counts.
     """
-    if upstream:
-        mode = "txt"
+    required: VerificationMode = "txt" if domain.mx_managed == "upstream" else mode
 
     def check_with(alternate: RecordResolver) -> Awaitable[VerificationResult]:
-        return _check_records(domain, token, mx_hosts, mode, resolver=alternate, now=now, upstream=upstream)
+        return _check_records(domain, mx_hosts, required, resolver=alternate, now=now)
 
     result = await check_with(resolver)
     if result.is_verified or not resolver.alternates:
@@ -116,34 +110,48 @@ async def check_domain(
 
 
 async def _check_records(
-    domain: str,
-    token: str,
+    domain: Domain,
     mx_hosts: Sequence[tuple[str, int]],
     mode: VerificationMode,
     *,
     resolver: RecordResolver,
     now: Micros,
-    upstream: bool,
 ) -> VerificationResult:
-    mx, txt = await asyncio.gather(resolver.query_mx(domain), resolver.query_txt(txt_name(domain)))
+    mx, txt = await asyncio.gather(resolver.query_mx(domain.name), resolver.query_txt(txt_name(domain.name)))
     misplaced_mx, misplaced_txt = await asyncio.gather(
-        _find_misplaced_mx(domain, mx, mx_hosts, resolver), _find_misplaced_txt(domain, txt, token, resolver)
+        _find_misplaced_mx(domain.name, mx, mx_hosts, resolver),
+        _find_misplaced_txt(domain.name, txt, domain.token, resolver),
     )
-    mx_check = check_upstream_mx(domain, mx) if upstream else check_mx(domain, mx, mx_hosts, misplaced_mx)
-    txt_check = check_txt(domain, txt, token, misplaced_txt)
-    found_mx = tuple(f"{record.preference} {record.host or '.'}" for record in _values(mx))
-    records = (
-        _build_report("MX", domain, () if upstream else format_mx_records(mx_hosts), found_mx, mx_check, now=now),
-        _build_report("TXT", txt_name(domain), (txt_value(token),), _values(txt), txt_check, now=now),
-    )
+    records = _build_reports(domain, mx_hosts, mx, txt, misplaced_mx=misplaced_mx, misplaced_txt=misplaced_txt, now=now)
     required = [record for record in records if record.type.lower() in mode.split("+")]
-    verifying = [record for record in records if record.type == "TXT" or not upstream]
+    verifying = [record for record in records if record.type == "TXT" or domain.mx_managed != "upstream"]
     return VerificationResult(
         records=records,
         is_verified=all(record.status == "ok" for record in required),
         has_correct_record=any(record.status == "ok" for record in verifying),
         is_definitely_missing=all(record.status in ("missing", "wrong") for record in verifying),
         txt_values=_values(txt),
+    )
+
+
+def _build_reports(
+    domain: Domain,
+    mx_hosts: Sequence[tuple[str, int]],
+    mx: DnsRecords[MxRecord] | NoDnsRecord | DnsFailure,
+    txt: DnsRecords[str] | NoDnsRecord | DnsFailure,
+    *,
+    misplaced_mx: Sequence[str] = (),
+    misplaced_txt: Sequence[str] = (),
+    now: Micros | None,
+) -> tuple[RecordReport, ...]:
+    name, upstream = domain.name, domain.mx_managed == "upstream"
+    expected_mx = () if upstream else format_mx_records(mx_hosts)
+    mx_check = check_upstream_mx(name, mx) if upstream else check_mx(name, mx, mx_hosts, misplaced_mx)
+    txt_check = check_txt(name, txt, domain.token, misplaced_txt)
+    found_mx = tuple(f"{record.preference} {record.host or '.'}" for record in _values(mx))
+    return (
+        _build_report("MX", name, expected_mx, found_mx, mx_check, now=now),
+        _build_report("TXT", txt_name(name), (txt_value(domain.token),), _values(txt), txt_check, now=now),
     )
 
 

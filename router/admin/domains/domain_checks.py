@@ -24,7 +24,13 @@ from router.dns import verification_state
 from router.dns.caching_resolver import CachingResolver
 from router.dns.records import TXT_PREFIX, txt_value
 from router.dns.resolver import RecordResolver
-from router.dns.verification import VerificationMode, VerificationResult, check_domain, dump_records
+from router.dns.verification import (
+    VerificationMode,
+    VerificationResult,
+    automatic_mode,
+    check_domain,
+    dump_records,
+)
 from router.dns.verification_state import Change, VerificationState
 from router.model import Actor, Domain, Micros
 from router.store.database import Database, QueryExecutor, fetch_models
@@ -167,15 +173,8 @@ class DomainCheckService:
         return DomainCheckResult(updated, is_taken)
 
     async def _query_records(self, domain: Domain, resolver: RecordResolver) -> VerificationResult:
-        return await check_domain(
-            domain.name,
-            domain.token,
-            self._policy.mx_hosts,
-            await self.verification_mode(self._database, domain),
-            resolver=resolver,
-            now=self._clock.now(),
-            upstream=domain.mx_managed == "upstream",
-        )
+        mode = await self.verification_mode(self._database, domain)
+        return await check_domain(domain, self._policy.mx_hosts, mode, resolver=resolver, now=self._clock.now())
 
     async def _revoke(self, transaction: QueryExecutor, domain: Domain, now: Micros) -> None:
         alert = (
@@ -225,16 +224,13 @@ class DomainCheckService:
         )
 
     async def verification_mode(self, transaction: QueryExecutor, domain: Domain) -> VerificationMode:
-        """Returns the records that verify a domain.
-
-        With several workspaces, `auto` requires the TXT record, because MX records do not show the owner.
-        """
+        """Returns the records that verify a domain."""
         if domain.mx_managed == "upstream":
             return "txt"
         if self._policy.verification != "auto":
             return self._policy.verification
         row = await transaction.fetch_one("workspace_count")
-        return "mx" if row is None or row["workspaces"] <= 1 else "mx+txt"
+        return automatic_mode(row["workspaces"] if row else 0)
 
 
 def _can_take_over(result: VerificationResult, other: Domain, actor: Actor | None) -> bool:

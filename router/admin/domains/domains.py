@@ -148,10 +148,7 @@ class DomainService:
         self._on_routing_change()
 
     async def _build_view(self, transaction: QueryExecutor, domain: Domain) -> DomainView:
-        upstream = domain.mx_managed == "upstream"
-        records = load_records(domain.records) or expected_records(
-            domain.name, domain.token, self.mx_hosts, upstream=upstream
-        )
+        records = load_records(domain.records) or expected_records(domain, self.mx_hosts)
         mode = await self._checks.verification_mode(transaction, domain)
         return DomainView(domain, await _count_aliases(transaction, domain), records, mode)
 

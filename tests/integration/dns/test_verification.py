@@ -14,6 +14,7 @@ from router.dns.verification import (
     expected_records,
     load_records,
 )
+from router.model import Domain
 from tests.support.dns import DnsStandIn
 
 DOMAIN, TOKEN, MX_HOSTS = "help.example.org", "ab12cd34", [("mx1.router.test", 10)]
@@ -33,8 +34,22 @@ def resolver(dns: DnsStandIn) -> DnsResolver:
     return DnsResolver([("127.0.0.1", dns.port)], timeout=5, lifetime=10)
 
 
+def _domain(name: str) -> Domain:
+    return Domain(
+        id="dom_1",
+        workspace_id="ws_1",
+        name=name,
+        status="pending_verification",
+        token=TOKEN,
+        records="[]",
+        created_at=NOW,
+        verified_at=None,
+        checked_at=None,
+    )
+
+
 async def _check(resolver: DnsResolver, mode: VerificationMode = "mx+txt", domain: str = DOMAIN) -> VerificationResult:
-    return await check_domain(domain, TOKEN, MX_HOSTS, mode, resolver=resolver, now=NOW)
+    return await check_domain(_domain(domain), MX_HOSTS, mode, resolver=resolver, now=NOW)
 
 
 def _publish_records(dns: DnsStandIn) -> None:
@@ -203,7 +218,7 @@ async def test_domain_of_maximum_length(resolver: DnsResolver) -> None:
 
 
 def test_before_the_first_check() -> None:
-    mx, txt = expected_records(DOMAIN, TOKEN, MX_HOSTS)
+    mx, txt = expected_records(_domain(DOMAIN), MX_HOSTS)
     assert (mx.status, mx.expected, mx.checked_at) == ("missing", ("10 mx1.router.test",), None)
     assert (txt.name, txt.expected, txt.found) == (TXT, (VALUE,), ())
 
