@@ -216,7 +216,7 @@ def parse_blocked_sender(value: object) -> str:
 def parse_path(value: object) -> Path:
     if isinstance(value, Path):
         return value
-    if not isinstance(value, str) or not value or re.search(r"[\0\r\n]", value):
+    if not isinstance(value, str) or not value or re.search("[\0\r\n\ud800-\udfff]", value):  # or lone surrogates
         raise ValueError("must be the path of a file or directory")
     return Path(value)
 

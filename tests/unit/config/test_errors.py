@@ -5,7 +5,7 @@ import traceback
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from config.load import ConfigError, load
@@ -249,6 +249,7 @@ def test_errors_do_not_contain_secret_file_content(key: Setting, directory: Path
 
 
 @given(st.sampled_from(SETTINGS), st.text(st.characters(exclude_characters="\0")))
+@example(next(setting for setting in SETTINGS if setting.name == "smtp.tls_cert"), "\ud800")
 def test_any_text_loads_or_raises_one_line(key: Setting, text: str) -> None:
     line = key.name
     try:
