@@ -86,6 +86,10 @@ class TicketFilter(ListFilter):
     alias_id: Annotated[str | None, Criterion("Address", "Only tickets of this alias.", refers_to="alias")] = None
     unassigned: bool = False
 
+    def parameters(self) -> dict[str, Any]:
+        """Adds `selective`: whether an index contains only the few tickets that a filter selects."""
+        return {**asdict(self), "selective": self.unassigned}
+
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFilter(ListFilter):

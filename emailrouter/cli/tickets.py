@@ -167,7 +167,7 @@ def _choice_command(choice: Choice[Any]) -> click.Command:
 
     @group.command(choice.name, help=f"Set the {choice.name} of a ticket: {', '.join(others)} or {last}.")
     @click.argument("ticket")
-    @click.argument("value", metavar=choice.name.upper(), type=ChoiceType(choice))
+    @click.argument("value", type=ChoiceType(choice))
     @_acting_option(required=False)
     @with_context()
     async def set_choice(context: CommandContext, ticket: str, value: str, acting: str | None) -> None:

@@ -9,11 +9,11 @@ SELECT {Ticket}
 FROM tickets WHERE id = :id AND workspace_id = :workspace_id;
 
 -- fragment: ticket_conditions
--- The conditions of a TicketFilter on the table `t`. COALESCE keeps SQLite from using the index that fits less: few
--- tickets are unassigned, and an alias belongs to one workspace.
+-- The conditions of a TicketFilter on the table `t`. COALESCE keeps SQLite from using the index that fits less: that of
+-- the workspace, or that of the alias if the filter is selective.
 {if not alias_id: t.workspace_id = :workspace_id}
-{if alias_id, not unassigned: t.alias_id = :alias_id AND COALESCE(t.workspace_id, '') = :workspace_id}
-{if alias_id, unassigned: t.workspace_id = :workspace_id AND COALESCE(t.alias_id, '') = :alias_id}
+{if alias_id, not selective: t.alias_id = :alias_id AND COALESCE(t.workspace_id, '') = :workspace_id}
+{if alias_id, selective: t.workspace_id = :workspace_id AND COALESCE(t.alias_id, '') = :alias_id}
 {if status: AND t.status = :status}
 {if assigned_to: AND t.assigned_to = :assigned_to}
 {if unassigned: AND t.assigned_to IS NULL AND t.status <> 'resolved'}
@@ -25,8 +25,8 @@ SELECT {Ticket:t}
 FROM tickets t
 WHERE {if not alias_id: {ticket_conditions} AND t.id < :before}
       {if alias_id, status: {ticket_conditions} AND t.id < :before}
-      {if alias_id, not status, unassigned: {ticket_conditions} AND t.id < :before}
-      {if alias_id, not status, not unassigned: t.id IN ({union TICKET_STATUS:
+      {if alias_id, not status, selective: {ticket_conditions} AND t.id < :before}
+      {if alias_id, not status, not selective: t.id IN ({union TICKET_STATUS:
           SELECT id FROM (
               SELECT t.id FROM tickets t WHERE {ticket_conditions} AND t.status = @ AND t.id < :before
               ORDER BY t.id DESC LIMIT :limit) AS newest})}
