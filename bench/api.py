@@ -26,6 +26,7 @@ from bench.filled import Dataset, create_dataset
 from bench.installation import KINDS, bench_installation
 from bench.processes import cpu_seconds
 from router.admin import paging
+from router.enumerations import TICKET_PRIORITY
 from router.store import catalog
 from router.store.postgres import PostgresDatabase
 from router.store.sqlite import SqliteDatabase
@@ -51,6 +52,9 @@ def cases(dataset: Dataset) -> dict[str, Sequence[str]]:
             *(f"aliasId={small}{more}" for more in ("", *(f"&{one}" for one in statuses))),
             *(f"assignedTo={busy}{more}" for more in ("", f"&{deep}", *(f"&{one}" for one in statuses))),
             *(f"assignedTo={busy}&aliasId={small}{more}" for more in ("", "&status=open", "&status=resolved")),
+            *(f"priority={priority}" for priority in TICKET_PRIORITY.values),
+            *(f"priority={priority}&status=open" for priority in TICKET_PRIORITY.values),
+            *(f"priority=urgent&{more}" for more in (f"aliasId={main}", f"aliasId={small}", f"assignedTo={busy}")),
             *(f"assignedTo={other}", f"assignedTo={other}&aliasId={main}&status=resolved"),
             *searches(dataset, deep),
         ],

@@ -21,6 +21,9 @@ from router.store.sqlite import SqliteDatabase
 
 # Of 1000 tickets, 900 belong to the first alias, 95 to the second, 5 to other aliases or to none. Most of the newest
 # 20,000 are open, nearly all older ones are resolved. A quarter of all tickets is assigned, mostly to one user.
+# One ticket of 20 is high or low; few are urgent.
+_PRIORITY = """CASE WHEN n % 1009 = 0 THEN 'urgent' WHEN n % 20 = 0 THEN 'high' WHEN n % 20 = 1 THEN 'low'
+ELSE 'normal' END"""
 _STATUS = """CASE WHEN n % 9973 = 0 THEN 'waiting' WHEN n % 997 = 0 THEN 'in_progress'
     WHEN n > {count} - 20000 AND n % 3 <> 0 OR n % 4999 = 0 THEN 'open' ELSE 'resolved' END"""
 _ALIAS = "CASE WHEN n % 1000 < 900 THEN 0 WHEN n % 1000 < 995 THEN 1 ELSE 2 + n % 997 END"
@@ -112,9 +115,9 @@ def _statements(dataset: Dataset, *, on_postgres: bool) -> list[str]:
 
     status = _STATUS.format(count=dataset.count)
     ticket = f"""INSERT INTO tickets (id, workspace_id, number, alias_id, address, subject, from_address, from_name,
-            status, assigned_to, claimed_at, resolved_at, received_at, updated_at)
+            status, priority, assigned_to, claimed_at, resolved_at, received_at, updated_at)
         SELECT {_id("ticket", hex_id, time_ms)}, '{workspace}', n, a.id, 'support@example.org', 'Hello, order ' || n,
-            'customer' || n || '@customer.test', 'A customer', {status}, u.id,
+            'customer' || n || '@customer.test', 'A customer', {status}, {_PRIORITY}, u.id,
             CASE WHEN u.id IS NOT NULL THEN {at} END, CASE WHEN {status} = 'resolved' THEN {at} END, {at}, {at}
         FROM {series(dataset.count)}
         LEFT JOIN bench_aliases a ON a.k = {_ALIAS} LEFT JOIN bench_users u ON u.k = {_ASSIGNEE} ORDER BY n"""

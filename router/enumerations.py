@@ -14,6 +14,7 @@ MxManaged = Literal["here", "upstream"]
 IntegrationStatus = Literal["active", "failing"]
 AliasStatus = Literal["active", "disabled"]
 TicketStatus = Literal["open", "in_progress", "waiting", "resolved"]
+TicketPriority = Literal["urgent", "high", "normal", "low"]
 DeliveryState = Literal["pending", "delivered", "dead"]
 DeliveryEvent = Literal["opened", "replied"]
 TicketEventType = Literal[
@@ -23,6 +24,7 @@ TicketEventType = Literal[
     "ticket.unclaimed",
     "ticket.assigned",
     "ticket.status_changed",
+    "ticket.priority_changed",
     "ticket.resolved",
     "ticket.reopened",
     "ticket.note_added",
@@ -32,10 +34,13 @@ ActorType = Literal["user", "mail", "rule", "slack", "key", "system"]
 ROLE: Choice[Role] = Choice("role", get_args(Role))  # the role with the most permissions first
 ALIAS_STATUS: Choice[AliasStatus] = Choice("status", get_args(AliasStatus), code="invalid_status")
 TICKET_STATUS: Choice[TicketStatus] = Choice("status", get_args(TicketStatus), code="invalid_status")
+TICKET_PRIORITY: Choice[TicketPriority] = Choice(
+    "priority", get_args(TicketPriority), synonyms={"moderate": "normal", "not-urgent": "low"}, default="normal"
+)
 DELIVERY_STATE: Choice[DeliveryState] = Choice(
     "state", get_args(DeliveryState), labels={"pending": "Queued", "dead": "Failed"}
 )
 REPLAYABLE_STATE: Choice[DeliveryState] = Choice("state", ("dead", "pending"), labels=DELIVERY_STATE.labels)
 
 # The fields of a ticket that agents set to one of several values. Each has a REST call, a command and a form.
-TICKET_CHOICES: tuple[Choice[Any], ...] = (TICKET_STATUS,)
+TICKET_CHOICES: tuple[Choice[Any], ...] = (TICKET_STATUS, TICKET_PRIORITY)

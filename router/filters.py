@@ -12,7 +12,7 @@ from functools import cache
 from typing import Annotated, Any, Self, get_type_hints
 
 from router.choice import Choice
-from router.enumerations import DELIVERY_STATE, TICKET_STATUS, IdPrefix
+from router.enumerations import DELIVERY_STATE, TICKET_PRIORITY, TICKET_STATUS, IdPrefix
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,9 @@ class TicketFilter(ListFilter):
         ),
     ] = None
     status: Annotated[str | None, Criterion("Status", "Only tickets with this status.", choice=TICKET_STATUS)] = None
+    priority: Annotated[
+        str | None, Criterion("Priority", "Only tickets with this priority.", choice=TICKET_PRIORITY)
+    ] = None
     assigned_to: Annotated[
         str | None, Criterion("Assignee", "Only tickets assigned to this user.", refers_to="user")
     ] = None
@@ -88,7 +91,7 @@ class TicketFilter(ListFilter):
 
     def parameters(self) -> dict[str, Any]:
         """Adds `selective`: whether an index contains only the few tickets that a filter selects."""
-        return {**asdict(self), "selective": self.unassigned}
+        return {**asdict(self), "selective": self.unassigned or self.priority not in (None, TICKET_PRIORITY.default)}
 
 
 @dataclass(frozen=True, slots=True)

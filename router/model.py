@@ -18,6 +18,7 @@ from router.enumerations import (
     MxManaged,
     Role,
     TicketEventType,
+    TicketPriority,
     TicketStatus,
 )
 
@@ -232,6 +233,7 @@ class Ticket:
     assigned_to: str | None = None
     claimed_at: Micros | None = None
     resolved_at: Micros | None = None
+    priority: TicketPriority = "normal"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from api.schema.deliveries import DeliveryAnswer
 from api.schema.shape import Answer, Body, Id, JsonObject, NextCursor, Time, documented, filter_parameters
 from router.admin.tickets.conversation import MessageView, TicketView
 from router.choice import Choice
-from router.enumerations import TICKET_STATUS, ActorType, TicketEventType, TicketStatus
+from router.enumerations import TICKET_STATUS, ActorType, TicketEventType, TicketPriority, TicketStatus
 from router.filters import TicketFilter
 from router.model import TicketEvent
 
@@ -25,6 +25,7 @@ class TicketAnswer(Answer):
     from_name: str
     subject: str
     status: TicketStatus
+    priority: TicketPriority
     assigned_to: str | None
     alias: str = Field(validation_alias="address")
     alias_id: str | None

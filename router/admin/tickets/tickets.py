@@ -18,7 +18,7 @@ from router.admin.tickets.conversation import ConversationReader, MessageView, T
 from router.admin.tickets.timeline import Timeline
 from router.choice import Choice
 from router.clock import Clock
-from router.enumerations import TICKET_STATUS, TicketEventType, TicketStatus
+from router.enumerations import TICKET_PRIORITY, TICKET_STATUS, TicketEventType, TicketStatus
 from router.errors import Refused
 from router.filters import TicketFilter
 from router.model import Actor, Ticket, TicketEvent, User
@@ -173,7 +173,7 @@ class TicketService:
 
     async def set_choice(self, actor: Actor, ticket_id: str, choice: Choice[Any], value: str) -> Ticket:
         """Sets a field of `TICKET_CHOICES`."""
-        setters = {TICKET_STATUS.name: self.set_status}
+        setters = {TICKET_STATUS.name: self.set_status, TICKET_PRIORITY.name: self.set_priority}
         return await setters[choice.name](actor, ticket_id, value)
 
     async def set_status(self, actor: Actor, ticket_id: str, status: str) -> Ticket:
@@ -195,6 +195,18 @@ class TicketService:
             event_type = _status_event_type(ticket.status, new_status)
             detail = {"from": ticket.status, "to": new_status}
             return await self._change(transaction, actor, ticket, event_type, detail, status=new_status, **changes)
+
+    async def set_priority(self, actor: Actor, ticket_id: str, priority: str) -> Ticket:
+        """Sets the priority. An unchanged priority is not recorded."""
+        new_priority = TICKET_PRIORITY.parse(priority)
+        async with self._database.transaction() as transaction:
+            ticket = await fetch_by_id(transaction, actor, Ticket, "ticket_lock", ticket_id)
+            if ticket.priority == new_priority:
+                return ticket
+            detail = {"from": ticket.priority, "to": new_priority}
+            return await self._change(
+                transaction, actor, ticket, "ticket.priority_changed", detail, priority=new_priority
+            )
 
     async def add_note(self, actor: Actor, ticket_id: str, text: str) -> TicketEvent:
         """Adds an internal note, which is never sent to the customer."""

@@ -205,17 +205,21 @@ CREATE TABLE tickets (
     updated_at BIGINT NOT NULL,
     -- The sequence of the newest event. The first message has 1; every further event increments it.
     last_sequence BIGINT NOT NULL DEFAULT 1,
+    priority TEXT NOT NULL DEFAULT 'normal' CHECK (priority IN ('urgent', 'high', 'normal', 'low')),
     UNIQUE (workspace_id, number)
 );
 CREATE INDEX tickets_by_workspace ON tickets (workspace_id, id);
 CREATE INDEX tickets_by_status ON tickets (workspace_id, status, id);
 CREATE INDEX tickets_by_alias ON tickets (alias_id, status, id);
--- The next three indexes are partial: new tickets are unassigned, so opening a ticket writes to none of them.
+-- The next five indexes are partial: new tickets are unassigned and have the priority `normal`, so opening a ticket
+-- writes to none of them.
 CREATE INDEX tickets_by_assignee ON tickets (workspace_id, assigned_to, id) WHERE assigned_to IS NOT NULL;
 CREATE INDEX tickets_by_assignee_and_status ON tickets (workspace_id, assigned_to, status, id)
     WHERE assigned_to IS NOT NULL;
 CREATE INDEX tickets_by_assignee_and_alias ON tickets (assigned_to, alias_id, status, id)
     WHERE assigned_to IS NOT NULL;
+CREATE INDEX tickets_by_priority ON tickets (workspace_id, priority, id) WHERE priority <> 'normal';
+CREATE INDEX tickets_by_priority_and_status ON tickets (workspace_id, priority, status, id) WHERE priority <> 'normal';
 -- Retention reads this index, oldest first.
 CREATE INDEX tickets_resolved ON tickets (resolved_at, id) WHERE status = 'resolved';
 CREATE INDEX tickets_unassigned ON tickets (workspace_id, id) WHERE assigned_to IS NULL AND status <> 'resolved';

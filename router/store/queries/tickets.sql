@@ -16,6 +16,8 @@ FROM tickets WHERE id = :id AND workspace_id = :workspace_id;
 {if alias_id, selective: t.workspace_id = :workspace_id AND COALESCE(t.alias_id, '') = :alias_id}
 {if status: AND t.status = :status}
 {if assigned_to: AND t.assigned_to = :assigned_to}
+{if priority: AND t.priority = :priority}
+{if priority, not priority = normal: AND t.priority <> 'normal'}
 {if unassigned: AND t.assigned_to IS NULL AND t.status <> 'resolved'}
 
 -- name: ticket_page

@@ -60,6 +60,7 @@ REQUIRED_ROLES: dict[tuple[str, str], Role | None] = {
     ("POST", "/emails/tickets/{id}/unclaim"): "agent",
     ("POST", "/emails/tickets/{id}/assign"): "agent",
     ("POST", "/emails/tickets/{id}/status"): "agent",
+    ("POST", "/emails/tickets/{id}/priority"): "agent",
     ("POST", "/emails/tickets/{id}/notes"): "agent",
     ("GET", "/emails/messages"): "viewer",
     ("GET", "/emails/messages/{id}/raw"): "viewer",
@@ -82,6 +83,7 @@ BODIES = {
     "/domains/{id}": {"mxManagedUpstream": True},
     "/emails/tickets/{id}/assign": {"userId": "user_none"},
     "/emails/tickets/{id}/status": {"status": "open"},
+    "/emails/tickets/{id}/priority": {"priority": "high"},
     "/emails/tickets/{id}/notes": {"text": "Hello"},
 }
 

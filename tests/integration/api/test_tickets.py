@@ -95,6 +95,37 @@ async def test_statuses(sqlite_served: ServedInstallation) -> None:
     assert (refused.status, refused.code) == (400, "invalid_status")
 
 
+async def test_priorities(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    await served.create_alias()
+    ticket_id = await served.accept_ticket(mails.plain())
+    path = f"/emails/tickets/{ticket_id}"
+    assert (await served.admin.get(path)).body["priority"] == "normal"
+    agent, agent_id = await served.add_client("agent")
+    for given, canonical in (("moderate", "normal"), ("not-urgent", "low"), ("low", "low"), ("urgent", "urgent")):
+        changed = await agent.post(f"{path}/priority", {"priority": given})
+        assert (changed.status, changed.body) == (200, {"id": ticket_id, "priority": canonical})
+    ticket = (await agent.get(path)).body
+    assert ticket["priority"] == "urgent"
+    changes = [event for event in ticket["events"] if event["type"] == "ticket.priority_changed"]
+    assert [(event["event"], event["userId"], event["detail"]) for event in changes] == [
+        ("priority", agent_id, {"from": "normal", "to": "low"}),
+        ("priority", agent_id, {"from": "low", "to": "urgent"}),
+    ]
+    for wrong in ("", "Urgent", "lowest"):
+        refused = await agent.post(f"{path}/priority", {"priority": wrong})
+        assert (refused.status, refused.code, refused.field) == (400, "invalid_request", "priority")
+    for wanted, count in (("urgent", 1), ("low", 0), ("not-urgent", 0), ("moderate", 0)):
+        for more in ("", "&q=%231", "&status=open"):
+            page = await served.admin.get(f"/emails/tickets?priority={wanted}{more}")
+            assert len(page.body["tickets"]) == count, (wanted, more)
+    refused = await served.admin.get("/emails/tickets?priority=lowest")
+    assert (refused.status, refused.code, refused.field) == (400, "invalid_request", "priority")
+    assert (await agent.get("/emails/tickets/mine?priority=urgent")).body == {"tickets": []}
+    viewer, _ = await served.add_client("viewer")
+    assert (await viewer.post(f"{path}/priority", {"priority": "low"})).status == 403
+
+
 async def test_each_parameter_filters_the_list(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     _, _, alias_id = await served.create_alias()

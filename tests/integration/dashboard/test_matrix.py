@@ -31,6 +31,7 @@ REQUIRED_ROLES: dict[tuple[str, str], Role | None] = {
     ("POST", "/tickets/{id}/unclaim"): "agent",
     ("POST", "/tickets/{id}/assign"): "agent",
     ("POST", "/tickets/{id}/status"): "agent",
+    ("POST", "/tickets/{id}/priority"): "agent",
     ("POST", "/tickets/{id}/notes"): "agent",
     ("GET", "/tickets/{id}/messages/{message}/html"): "viewer",
     ("GET", "/tickets/{id}/messages/{message}/text"): "viewer",

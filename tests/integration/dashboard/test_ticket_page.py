@@ -57,12 +57,31 @@ async def test_changes_show_their_authors(sqlite_served: ServedInstallation) -> 
     await served.admin.post(f"/emails/tickets/{ticket_id}/notes", {"text": "Called."})
     await served.client(key.plaintext).post(f"/emails/tickets/{ticket_id}/status", {"status": "waiting"})
     await served.services.tickets.set_status(Actor(served.actor.workspace_id, "admin"), ticket_id, "resolved")
+    await served.admin.post(f"/emails/tickets/{ticket_id}/priority", {"priority": "not-urgent"})
     await served.accept_message(mails.reply_to("<0@customer.test>", text="Again."))
     text = (await (await signed_in_client(served, "viewer")).get(f"/tickets/{ticket_id}")).visible_text
     name = served.login.email
     assert f"{name} (API key CI <b>) set the status to Waiting" in text
     assert "Operator set the status to Resolved" in text
+    assert f"{name} (API key" in text
+    assert "set the priority to Low" in text
     assert "Ada Customer reopened the ticket" in text
+
+
+async def test_an_agent_sets_the_priority(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    await served.create_alias()
+    ticket_id = await served.accept_ticket(mails.plain())
+    page = f"/tickets/{ticket_id}"
+    client = await signed_in_client(served, "agent")
+    assert " priority" not in (await client.get("/tickets")).visible_text
+    saved = await client.post(f"{page}/priority", {"priority": "urgent"})
+    assert (saved.status, saved.location) == (303, f"{page}?note=priority-set")
+    assert "Urgent priority" in (await client.get(page)).visible_text
+    for path in ("/tickets", "/tickets/unassigned", "/tickets?priority=urgent"):
+        assert "Urgent priority" in (await client.get(path)).visible_text, path
+    assert "No tickets match." in (await client.get("/tickets?priority=high")).visible_text
+    assert "priority must be one of" in (await client.post(f"{page}/priority", {"priority": "x"})).visible_text
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,8 @@ async def populate(served: ServedInstallation) -> dict[str, str]:
     await served.services.tickets.add_note(served.actor, ticket, "Called back.")
     other = await served.accept_ticket(mails.html(subject="Where is my order?"))
     await served.accept_ticket(mails.plain(subject="An invoice " + "that has a very long subject " * 10))
+    for ticket_id, priority in ((ticket, "urgent"), (other, "low")):
+        await served.services.tickets.set_priority(served.actor, ticket_id, priority)
     watched = await _add_activity(served, other)
     await served.services.tickets.set_status(served.actor, other, "waiting")
     return {

@@ -90,6 +90,12 @@ async def test_ticket_commands_act_on_behalf_of_a_user(cli: CommandLine) -> None
     assert (await cli.json("ticket", "status", "1", "resolved"))["resolvedAt"] is not None
     assert "resolved" in await cli.error_line("ticket", "claim", "1", "--as", ADMIN)
     assert "'frozen' is not one of" in await cli.error_line("ticket", "status", "1", "frozen", code=2)
+    low = await cli.json("ticket", "priority", "1", "not-urgent", "--as", "eve@example.org")
+    assert low["priority"] == "low"
+    assert "is not one of" in await cli.error_line("ticket", "priority", "1", "lowest", code=2)
+    for priority, numbers in (("not-urgent", [1]), ("low", [1]), ("moderate", [])):
+        found = await cli.json("ticket", "list", "--priority", priority)
+        assert [ticket["number"] for ticket in found["tickets"]] == numbers, priority
 
     assert "--yes" in await cli.error_line("ticket", "remove", "1", code=2)
     (await cli("ticket", "remove", "1", "--yes")).ok()
