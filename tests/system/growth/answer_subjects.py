@@ -1,4 +1,4 @@
-"""Growth-test subjects for DNS answers, responses of Slack, and Slack messages."""
+"""Growth-test subjects for DNS answers, and for the settings, responses and messages of channels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.resolver
 
-from router.channels import slack, slack_blocks, slack_message, untrusted_text
+from router.channels import CHANNELS, slack, slack_blocks, untrusted_text
 from router.channels.contract import DigestEntry, OperatorAlert, TestMessage, TicketNotification
 from router.dispatch import ticket_notification
 from router.dns import exchange, records, resolver
@@ -83,15 +83,16 @@ def evaluate_mx_records(data: bytes) -> None:
     records.check_upstream_mx("example.com", resolver.DnsRecords(tuple(found)))
 
 
-def process_slack_response(data: bytes) -> None:
+def process_channel_response(data: bytes) -> None:
     """Processes responses that contain `data` as the head, as a header field and as the body."""
     for received in (data, b"HTTP/1.1 100 Continue\r\n" + data, b"HTTP/1.1 200 OK\r\n" + data):
         recorder.parse_head(received[: recorder._MAX_RECORDED])
-    excerpt = client._to_printable(data[:1024])
-    for body in (excerpt, f'{{"error": "{excerpt}'):
-        answer = client.HttpResponse(400, client._first_values({"Retry-After": decode_text(data)[:8190]}), body)
-        slack.CHANNEL.classify_response(answer, _NOW)
-        slack.CHANNEL.classify_response(client.HttpResponse(429, answer.headers, body), _NOW)
+    headers = client._first_values({"Retry-After": decode_text(data)[:8190]})
+    for body in (data[: client.MAX_BODY_BYTES], b'{"error": "' + data[:1000], b'{"code": ' + data[:1000] + b"}"):
+        excerpt = client._to_printable(body[:1024])
+        for channel in CHANNELS.values():
+            for status in (200, 400, 429):
+                channel.classify_response(client.HttpResponse(status, headers, excerpt, body=body), _NOW)
 
 
 def validate_webhook_url(data: bytes) -> None:
@@ -103,6 +104,14 @@ def validate_webhook_url(data: bytes) -> None:
             client._parse_url(settings["webhookUrl"])
     with suppress(ValueError):
         non_public_reason(value)
+
+
+def validate_text_settings(data: bytes) -> None:
+    value = decode_text(data)
+    for channel in CHANNELS.values():
+        for field in channel.fields:
+            with suppress(Refused):
+                field.parse(value, allow_private=False)
 
 
 def build_notification(data: bytes) -> TicketNotification:
@@ -117,14 +126,15 @@ def build_notification(data: bytes) -> TicketNotification:
     return ticket_notification.from_row(row, Contents(value, value, "", files[:200], (value[:200],)), None)
 
 
-def render_slack_messages(data: bytes) -> None:
+def render_messages(data: bytes) -> None:
     notification = build_notification(data)
-    slack.CHANNEL.render(notification)
-    slack.CHANNEL.render_plain(notification)
     entry = DigestEntry("opened", 1, notification.subject, notification.from_address, notification.address)
-    slack.CHANNEL.render_digest([entry] * slack_message.MAX_DIGEST_ENTRIES)
-    slack.CHANNEL.render_alert(OperatorAlert("a", decode_text(data)[:50_000], "a", 0))
-    slack.CHANNEL.render_test(TestMessage("a", decode_text(data)[:200], 0))
+    for channel in CHANNELS.values():
+        channel.render(notification)
+        channel.render_plain(notification)
+        channel.render_digest([entry] * channel.digest_limit)
+        channel.render_alert(OperatorAlert("a", decode_text(data)[:50_000], "a", 0))
+        channel.render_test(TestMessage("a", decode_text(data)[:200], 0))
 
 
 def prepare_text(data: bytes) -> None:
@@ -146,9 +156,13 @@ SUBJECTS = (
     Subject("dns: TXT records", evaluate_txt_records, 60_000, (PUNCTUATION, TEXT, (b'" "', b"\t"))),
     Subject("dns: MX records", evaluate_mx_records, 12_000, (PUNCTUATION, TEXT, (b"mx1example", b"10 ", b"xn--"))),
     Subject(
-        "slack: a response", process_slack_response, 16_384, (*PLAIN, JSON, (b"HTTP/1.1 100 a\r\n", b"retry-after:"))
+        "channels: a response",
+        process_channel_response,
+        client.MAX_BODY_BYTES,
+        (*PLAIN, JSON, (b"HTTP/1.1 100 a\r\n", b"retry-after:")),
     ),
-    Subject("slack: a webhook's URL", validate_webhook_url, 1100, (*PLAIN, URL)),
-    Subject("slack_message: a notification", render_slack_messages, 262144, _WORDS),
+    Subject("channels: a webhook's URL", validate_webhook_url, 1100, (*PLAIN, URL)),
+    Subject("channels: a setting", validate_text_settings, 65_536, (*PLAIN,)),
+    Subject("channels: a notification", render_messages, 262144, _WORDS),
     Subject("channels: pieces of text", prepare_text, 262144, _WORDS),
 )

@@ -147,6 +147,7 @@ def render_ticket_page(data: bytes) -> None:
         "nav_links": [],
         "active_path": "",
         "flash": "",
+        "choices": (),
         "title": timeline.ticket.subject,
         "ticket": timeline.ticket,
         "entries": ticket._page_entries(timeline),
