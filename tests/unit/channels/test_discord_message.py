@@ -1,4 +1,4 @@
-"""Discord payloads: golden files for some notifications, and properties for any message."""
+"""Discord payloads: properties for any message."""
 
 import json
 from dataclasses import replace
@@ -18,7 +18,6 @@ from tests.support.notifications import (
     DIGEST,
     FILLERS,
     LINK,
-    NOTIFICATIONS,
     OPENED,
     TEXT,
     TIMESTAMP,
@@ -31,32 +30,8 @@ GOLDEN = Path(__file__).parent / "golden" / "discord"
 STATE = (("Status", "in progress"), ("Assignee", "Bo_b"))
 
 
-@pytest.mark.parametrize("name", NOTIFICATIONS)
-def test_golden(name: str) -> None:
-    assert_golden(GOLDEN, name, discord_message.render_ticket(NOTIFICATIONS[name]))
-
-
-@pytest.mark.parametrize("name", NOTIFICATIONS)
-def test_golden_plain(name: str) -> None:
-    assert_golden(GOLDEN, f"{name}.plain", discord_message.render_plain_ticket(NOTIFICATIONS[name]))
-
-
 def test_golden_state() -> None:
     assert_golden(GOLDEN, "state", discord_message.render_ticket(replace(OPENED, state=STATE)))
-
-
-def test_golden_digest() -> None:
-    assert_golden(GOLDEN, "digest", discord_message.render_digest(DIGEST))
-
-
-def test_golden_test() -> None:
-    message = TestMessage("Example & Co", "Billing <channel>", TIMESTAMP, "Europe/Berlin")
-    assert_golden(GOLDEN, "test", discord_message.render_test(message))
-
-
-def test_golden_alert() -> None:
-    alert = OperatorAlert("Domain alert", "Records *missing*: v=spf1 @everyone", "Acme", TIMESTAMP)
-    assert_golden(GOLDEN, "alert", discord_message.render_alert(alert))
 
 
 # --- properties

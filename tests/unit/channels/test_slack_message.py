@@ -1,8 +1,7 @@
-"""Slack payloads: golden files for some notifications, and properties for any message."""
+"""Slack payloads: properties for any message."""
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -13,36 +12,16 @@ from router.channels.contract import DigestEntry, OperatorAlert, TestMessage, Ti
 from tests.support.notifications import (
     ANY_ENTRY,
     ANY_NOTIFICATION,
-    DIGEST,
     FILLERS,
     NOTIFICATIONS,
     OPENED,
     TEXT,
     TIMESTAMP,
-    assert_golden,
     maximum_entries,
     with_maximum_fields,
 )
 from tests.support.payloads import assert_valid_payload, iter_objects, iter_strings
 from tests.support.slack_rules import block_errors
-
-GOLDEN = Path(__file__).parent / "golden" / "slack"
-
-
-@pytest.mark.parametrize("name", NOTIFICATIONS)
-def test_golden(name: str) -> None:
-    assert_golden(GOLDEN, name, slack_message.render_ticket(NOTIFICATIONS[name]))
-
-
-@pytest.mark.parametrize("name", NOTIFICATIONS)
-def test_golden_plain(name: str) -> None:
-    assert_golden(GOLDEN, f"{name}.plain", slack_message.render_plain_ticket(NOTIFICATIONS[name]))
-
-
-def test_golden_test() -> None:
-    assert_golden(
-        GOLDEN, "test", slack_message.render_test(TestMessage("Example & Co", "Billing <channel>", TIMESTAMP))
-    )
 
 
 def test_times_are_in_the_time_zone_of_the_workspace() -> None:
@@ -56,10 +35,6 @@ def test_times_are_in_the_time_zone_of_the_workspace() -> None:
     )
     for payload in payloads:
         assert "2025-11-22 12:24 CET" in json.dumps(payload)
-
-
-def test_golden_digest() -> None:
-    assert_golden(GOLDEN, "digest", slack_message.render_digest(DIGEST))
 
 
 # --- properties
