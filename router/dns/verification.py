@@ -99,7 +99,7 @@ async def check_domain(
     required: VerificationMode = "txt" if domain.mx_managed == "upstream" else mode
 
     def check_with(alternate: RecordResolver) -> Awaitable[VerificationResult]:
-        return _check_records(domain, mx_hosts, required, resolver=alternate, now=now)
+        return _check_records(domain, mx_hosts, required, alternate, now)
 
     result = await check_with(resolver)
     if result.is_verified or not resolver.alternates:
@@ -110,12 +110,7 @@ async def check_domain(
 
 
 async def _check_records(
-    domain: Domain,
-    mx_hosts: Sequence[tuple[str, int]],
-    mode: VerificationMode,
-    *,
-    resolver: RecordResolver,
-    now: Micros,
+    domain: Domain, mx_hosts: Sequence[tuple[str, int]], mode: VerificationMode, resolver: RecordResolver, now: Micros
 ) -> VerificationResult:
     mx, txt = await asyncio.gather(resolver.query_mx(domain.name), resolver.query_txt(txt_name(domain.name)))
     misplaced_mx, misplaced_txt = await asyncio.gather(
