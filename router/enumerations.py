@@ -16,7 +16,7 @@ AliasStatus = Literal["active", "disabled"]
 TicketStatus = Literal["open", "in_progress", "waiting", "resolved"]
 TicketPriority = Literal["urgent", "high", "normal", "low"]
 DeliveryState = Literal["pending", "delivered", "dead"]
-DeliveryEvent = Literal["opened", "replied"]
+DeliveryEvent = Literal["opened", "replied", "updated"]
 TicketEventType = Literal[
     "ticket.created",
     "ticket.message_received",

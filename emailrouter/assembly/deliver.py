@@ -50,6 +50,7 @@ def build_outbox(core: Core) -> Outbox:
         burst=settings.burst,
         digest_after=settings.digest_after,
         lease=to_micros(settings.lease),
+        max_age=to_micros(settings.max_age),
         max_claims=settings.max_claims,
         max_lease_wait=MAX_LEASE_WAIT,
         own_limits={kind: channel_limits(channel, pace) for kind, channel in CHANNELS.items()},

@@ -11,7 +11,10 @@ from router.enumerations import ActorType, TicketEventType
 from router.model import Actor, Micros, TicketEvent
 from router.store.database import QueryExecutor, fetch_models
 from router.store.fragments import model_values
+from router.store.post_updates import queue_updates
 
+# Events that change nothing that a post shows.
+_WITHOUT_UPDATE: frozenset[TicketEventType] = frozenset({"ticket.note_added"})
 # The names of actors without a name of their own.
 _OTHER_NAMES: Mapping[ActorType, str] = {
     "user": "removed user",
@@ -24,7 +27,10 @@ _OTHER_NAMES: Mapping[ActorType, str] = {
 async def record(
     transaction: QueryExecutor, actor: Actor, ticket_id: str, now: Micros, event_type: TicketEventType, **detail: object
 ) -> TicketEvent:
-    """Records an event and omits details that are None. Locks the ticket until the commit."""
+    """Records an event, and queues the updates of the ticket's posts. Locks the ticket until the commit.
+
+    Details that are None are omitted.
+    """
     (numbered,) = await transaction.fetch_all("ticket_next_sequence", id=ticket_id)
     actor_type, actor_id = _identify(actor)
     event = TicketEvent(
@@ -40,6 +46,8 @@ async def record(
         detail=json.dumps({name: value for name, value in detail.items() if value is not None}, ensure_ascii=False),
     )
     await transaction.execute("ticket_event_insert", **model_values(event))
+    if event_type not in _WITHOUT_UPDATE:
+        await queue_updates(transaction, ticket_id, now)
     return event
 
 

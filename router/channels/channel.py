@@ -119,6 +119,18 @@ class Channel(ABC):
         """Sends the payload with one request. Never raises for failures of the service or of the network."""
         return await self.request(client, "POST", self.target_url(settings), payload, timeout)
 
+    async def reply(
+        self, client: HttpClient, settings: Settings, ref: str, payload: Payload, timeout: float
+    ) -> SendOutcome:
+        """Sends the payload as a reply to the message `ref`. Required if `can_thread`."""
+        raise NotImplementedError
+
+    async def update(
+        self, client: HttpClient, settings: Settings, ref: str, payload: Payload, timeout: float
+    ) -> SendOutcome:
+        """Replaces the content of the message `ref` by the payload. Required if `can_update`."""
+        raise NotImplementedError
+
     async def request(self, client: HttpClient, method: str, url: str, payload: Payload, timeout: float) -> SendOutcome:
         """Sends one JSON request and classifies the response or the failure of the network."""
         body = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

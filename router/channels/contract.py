@@ -13,7 +13,7 @@ from router.model import Micros
 from router.outbound.client import HttpResponse
 
 Payload = dict[str, Any]  # a JSON object in the format of the receiving service
-FailureKind = Literal["permanent", "rejected", "payload"]
+FailureKind = Literal["permanent", "rejected", "payload", "gone"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,8 @@ class SendFailure:
 
     Attributes:
         kind: `permanent` makes the integration `failing` and parks its deliveries. `rejected` fails this delivery.
-            `payload` means that the service rejected the format; `render_plain` may be tried.
+            `payload` means that the service rejected the format; `render_plain` may be tried. `gone` means that the
+            message to update no longer exists.
     """
 
     kind: FailureKind

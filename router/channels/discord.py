@@ -32,10 +32,10 @@ from router.channels.webhook_url import MAX_URL_LENGTH
 from router.outbound.client import HttpResponse
 
 _ID = re.compile("[0-9]{1,20}")
-_THREAD_REQUIRED = "220001"
+_UNKNOWN_CHANNEL, _THREAD_REQUIRED = "10003", "220001"
 # Errors that a retry cannot fix, with their meaning for users.
 _PERMANENT_ERRORS = {
-    "10003": "the Discord channel or thread no longer exists",
+    _UNKNOWN_CHANNEL: "the Discord channel or thread no longer exists",
     "10015": "the webhook was removed in Discord",
     "40067": "the forum requires a tag for each post: allow posts without a tag, or set the thread ID",
     "40333": "Discord blocks requests from this server",
@@ -46,8 +46,11 @@ _PERMANENT_ERRORS = {
     "220004": "the webhook cannot post in a forum",
     _THREAD_REQUIRED: "the forum requires a thread",
 }
-_REJECTED_ERRORS = {
+_GONE_ERRORS = {
     "10008": "the message was deleted in Discord",
+    "50005": "the message was sent with another webhook",
+}
+_REJECTED_ERRORS = {
     "50083": "the thread is archived in Discord",
     "200000": "automatic moderation in Discord blocked the message",
     "200001": "automatic moderation in Discord blocked the title of the thread",
@@ -111,11 +114,14 @@ class DiscordChannel(Channel):
     pace = Pace(per_second=0.4, burst=5)
     errors = MappingProxyType(
         {code: KnownError("permanent", meaning) for code, meaning in _PERMANENT_ERRORS.items()}
+        | {code: KnownError("gone", meaning) for code, meaning in _GONE_ERRORS.items()}
         | {code: KnownError("rejected", meaning) for code, meaning in _REJECTED_ERRORS.items()}
         | {code: KnownError("payload", "the message format was rejected") for code in _PAYLOAD_ERRORS}
         | {code: KnownError("retry", meaning) for code, meaning in _RETRY_ERRORS.items()}
     )
     permanent_statuses = frozenset({401, 403, 404, 410})
+    can_update = True
+    can_thread = True
 
     def render(self, notification: TicketNotification) -> Payload:
         return discord_message.render_ticket(notification)
@@ -140,6 +146,29 @@ class DiscordChannel(Channel):
             return outcome
         payload = payload | {"thread_name": discord_message.thread_name(payload)}
         return await self._post(client, settings, payload, timeout - outcome.latency / 1_000_000)
+
+    async def reply(
+        self, client: HttpClient, settings: Settings, ref: str, payload: Payload, timeout: float
+    ) -> SendOutcome:
+        """Sends the payload to the thread of the message. If the thread was deleted, sends it like a first message."""
+        thread_id = json.loads(ref).get("thread_id", "")
+        if not thread_id or settings.get("threadId"):
+            return await self.send(client, settings, payload, timeout)
+        outcome = await self._post(client, settings, payload, timeout, thread_id)
+        if isinstance(outcome, SendFailure) and _error_code(outcome.excerpt) == _UNKNOWN_CHANNEL:
+            return await self.send(client, settings, payload, timeout - outcome.latency / 1_000_000)
+        return outcome
+
+    async def update(
+        self, client: HttpClient, settings: Settings, ref: str, payload: Payload, timeout: float
+    ) -> SendOutcome:
+        message = json.loads(ref)
+        url = self._url(settings, f"/messages/{message['id']}", thread_id=message.get("thread_id", ""))
+        # A message that was sent in plain form would otherwise hide embeds.
+        outcome = await self.request(client, "PATCH", url, {"flags": 0} | payload, timeout)
+        if isinstance(outcome, SendFailure) and _error_code(outcome.excerpt) == _UNKNOWN_CHANNEL:
+            return replace(outcome, kind="gone")
+        return outcome
 
     def error_code(self, response: HttpResponse) -> str:
         return _error_code(_text(response))
@@ -172,10 +201,10 @@ class DiscordChannel(Channel):
             return replace(outcome, ref=json.dumps({"id": json.loads(outcome.ref)["id"]}))
         return outcome
 
-    def _url(self, settings: Settings, **query: str) -> str:
-        url = self.target_url(settings)
+    def _url(self, settings: Settings, path: str = "", **query: str) -> str:
+        url, _, own_query = self.target_url(settings).partition("?")  # only the URL of a stand-in can have a query
         parameters = urlencode({name: value for name, value in query.items() if value})
-        return f"{url}{'&' if '?' in url else '?'}{parameters}"
+        return f"{url}{path}?{'&'.join(part for part in (own_query, parameters) if part)}".removesuffix("?")
 
 
 CHANNEL = DiscordChannel()

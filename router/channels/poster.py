@@ -42,6 +42,12 @@ class IntegrationSender:
     async def send(self, payload: Payload) -> SendOutcome:
         return await self.channel.send(self._client, self._settings, payload, self._timeout)
 
+    async def reply(self, ref: str, payload: Payload) -> SendOutcome:
+        return await self.channel.reply(self._client, self._settings, ref, payload, self._timeout)
+
+    async def update(self, ref: str, payload: Payload) -> SendOutcome:
+        return await self.channel.update(self._client, self._settings, ref, payload, self._timeout)
+
 
 class Poster:
     """Encrypts and decrypts the settings of integrations, and creates their senders."""

@@ -35,6 +35,28 @@ class DeliveryBatch:
     notifications: Mapping[str, Row] = field(default_factory=dict, repr=False)
     stored_contents: Row | None = field(default=None, repr=False)
 
+    @property
+    def is_update(self) -> bool:
+        """Whether the request changes a post. An update is never in a digest and never a probe."""
+        return self.deliveries[0].event == "updated"
+
+    @property
+    def via(self) -> str:
+        """Returns how the deliveries are sent, as in the API."""
+        return "update" if self.is_update else self.form
+
+
+@dataclass(frozen=True, slots=True)
+class StateShown(SendSuccess):
+    """The message shows the state of the ticket; `rendered_hash` identifies the state."""
+
+    rendered_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged(SendSuccess):
+    """Nothing was sent, because the message already shows the state of the ticket."""
+
 
 @dataclass(frozen=True, slots=True)
 class NotSent(SendRetry):
@@ -70,15 +92,19 @@ class TypeLimits:
 
 @dataclass(frozen=True, slots=True)
 class OutboxLimits:
-    """Settings of `[delivery]`, and `max_lease_wait`, the longest pacing delay for which a lease is kept.
+    """Settings of `[delivery]`.
 
-    `own_limits` are the limits of each supported integration type.
+    Attributes:
+        max_age: How long a delivery is retried.
+        max_lease_wait: The longest pacing delay for which a lease is kept.
+        own_limits: The limits of each supported integration type.
     """
 
     per_second: float
     burst: int
     digest_after: int
     lease: Micros
+    max_age: Micros
     max_claims: int
     max_lease_wait: Micros
     own_limits: Mapping[str, TypeLimits]

@@ -15,7 +15,7 @@ import structlog
 
 from router.channels.contract import SendFailure, SendOutcome, SendRetry, SendSuccess
 from router.clock import SECOND, Clock
-from router.dispatch.delivery_batch import CompletedBatch, DeliveryBatch, NotSent, PacingDelay, outcome_name
+from router.dispatch.delivery_batch import CompletedBatch, DeliveryBatch, NotSent, PacingDelay, Unchanged, outcome_name
 from router.dispatch.outbox import Outbox
 from router.errors import DatabaseFileReplaced, Unavailable
 from router.lease_owner import is_dead
@@ -199,8 +199,11 @@ class Dispatcher:
 
     def _report_outcome(self, completed: CompletedBatch) -> None:
         batch, outcome = completed.batch, completed.outcome
+        if isinstance(outcome, Unchanged):
+            return
         self._side_tasks.run("log", lambda: _log_outcome(batch, outcome))
-        self._side_tasks.run("meter", lambda: self._count_outcome(batch, outcome))
+        if not batch.is_update:
+            self._side_tasks.run("meter", lambda: self._count_outcome(batch, outcome))
 
     def _count_outcome(self, batch: DeliveryBatch, outcome: SendOutcome) -> None:
         self._meter.record_attempt(outcome_name(outcome), len(batch.deliveries), outcome.latency / SECOND)
@@ -248,7 +251,7 @@ def _log_outcome(batch: DeliveryBatch, outcome: SendOutcome) -> None:
         }
         match outcome:
             case SendSuccess():
-                log.info("delivery.sent", via=batch.form, **facts)
+                log.info("delivery.sent", via=batch.via, **facts)
             case SendRetry():
                 log.warning("delivery.retry_scheduled", reason=outcome.reason, **facts)
             case SendFailure():

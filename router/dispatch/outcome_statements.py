@@ -1,6 +1,7 @@
 """Records the outcomes of several batches, as statements of the outbox transaction.
 
-Pure, except for one read: whether an integration was changed during a request that failed.
+Reads only what changed during a request: the integrations of failed requests, and the tickets whose state a message
+shows. A change of a ticket during the request is not lost: its post is updated again.
 """
 
 from __future__ import annotations
@@ -9,10 +10,19 @@ from collections.abc import Sequence
 
 from router.channels.contract import SendFailure, SendRetry, SendSuccess
 from router.clock import SECOND
-from router.dispatch import pacing, schedule
-from router.dispatch.delivery_batch import CompletedBatch, DeliveryBatch, NotSent, OutboxLimits, outcome_name
+from router.dispatch import pacing, schedule, ticket_state
+from router.dispatch.delivery_batch import (
+    CompletedBatch,
+    DeliveryBatch,
+    NotSent,
+    OutboxLimits,
+    StateShown,
+    Unchanged,
+    outcome_name,
+)
 from router.model import Integration, Micros
 from router.store.database import Row, Statement, StatementGenerator
+from router.store.post_updates import queue_updates_of
 
 # The order of the statements. Parking and unparking change deliveries that earlier statements have rescheduled.
 _ORDER = (
@@ -26,28 +36,50 @@ _ORDER = (
     "dispatch_park",
     "dispatch_unpark",
     "dispatch_set_pace",
+    "post_insert",
+    "post_set_rendered",
+    "post_delete",
+    "post_delete_update",
 )
 
 
 def record_outcomes(completed: Sequence[CompletedBatch], now: Micros, limits: OutboxLimits) -> StatementGenerator[None]:
-    """Records what happened to each batch, and what follows for its deliveries and its integration."""
+    """Records what happened to each batch, and what follows for its deliveries, its integration and its post."""
+    current_states = yield from _read_states(completed)
     failed = [each.batch for each in completed if not isinstance(each.outcome, SendSuccess)]
     current = yield Statement("dispatch_current_integration", [{"id": batch.integration.id} for batch in failed])
     current_rows = {row["id"]: row for row in current}
     changes = _Changes(now, limits)
     for each in completed:
         changes.add_attempts(each)
-        if isinstance(each.outcome, SendSuccess):
+        if isinstance(each.outcome, StateShown):
+            changes.add_state_shown(each.batch, each.outcome, current_states.get(each.batch.deliveries[0].ticket_id))
+        elif isinstance(each.outcome, Unchanged):
+            changes.drop_update(each.batch)
+        elif isinstance(each.outcome, SendSuccess):
             changes.add_delivered(each.batch)
         elif _was_changed_meanwhile(each.batch, current_rows.get(each.batch.integration.id)):
             changes.reschedule_all(each.batch, reason=each.outcome.reason)
         elif isinstance(each.outcome, SendRetry):
             changes.add_retry(each.batch, each.outcome, each.random)
+        elif each.batch.is_update:
+            changes.add_failed_update(each.batch, each.outcome, each.random)
         else:
             changes.add_failure(each.batch, each.outcome)
     for query in _ORDER:
         if changes.rows[query]:
             yield Statement(query, changes.rows[query])
+    yield from queue_updates_of(changes.outdated_tickets, now)
+
+
+def _read_states(completed: Sequence[CompletedBatch]) -> StatementGenerator[dict[str, str]]:
+    """Returns the hash of the current state of each ticket whose state was shown, and locks the ticket.
+
+    This is the first statement of the transaction, and the tickets are in order: both avoid deadlocks.
+    """
+    shown = {each.batch.deliveries[0].ticket_id for each in completed if isinstance(each.outcome, StateShown)}
+    rows = yield Statement("post_states", [{"ticket_id": ticket_id} for ticket_id in sorted(shown)])
+    return {row["ticket_id"]: ticket_state.hash_state(ticket_state.from_row(row)) for row in rows}
 
 
 def _was_changed_meanwhile(batch: DeliveryBatch, current: Row | None) -> bool:
@@ -66,6 +98,7 @@ class _Changes:
 
     def __init__(self, now: Micros, limits: OutboxLimits) -> None:
         self.rows: dict[str, list[dict[str, object]]] = {query: [] for query in _ORDER}
+        self.outdated_tickets: list[str] = []  # tickets that changed while the first message about them was sent
         self._now = now
         self._limits = limits
 
@@ -85,13 +118,58 @@ class _Changes:
 
     def add_delivered(self, batch: DeliveryBatch) -> None:
         self.rows["dispatch_mark_delivered"] += (
-            {"id": delivery.id, "now": self._now, "via": batch.form} for delivery in batch.deliveries
+            {"id": delivery.id, "now": self._now, "via": batch.via} for delivery in batch.deliveries
         )
+        if batch.is_update:
+            return
         if batch.probe:
             self._add("dispatch_mark_active", id=batch.integration.id)
             self._add("dispatch_unpark", integration_id=batch.integration.id, now=self._now)
         elif batch.integration.last_error:
             self._add("dispatch_set_last_error", id=batch.integration.id, reason="")
+
+    def add_state_shown(self, batch: DeliveryBatch, outcome: StateShown, current_hash: str | None) -> None:
+        """`current_hash` is that of the current state; None if the ticket was erased."""
+        delivery = batch.deliveries[0]
+        is_current = current_hash in (None, outcome.rendered_hash)
+        if batch.is_update:
+            self._add(
+                "post_set_rendered",
+                ticket_id=delivery.ticket_id,
+                integration_id=delivery.integration_id,
+                rendered_hash=outcome.rendered_hash,
+            )
+        elif outcome.ref and current_hash is not None:
+            self._add(
+                "post_insert",
+                ticket_id=delivery.ticket_id,
+                integration_id=delivery.integration_id,
+                delivery_id=delivery.id,
+                ref=outcome.ref,
+                rendered_hash=outcome.rendered_hash,
+                max_age=self._limits.max_age,
+            )
+            if not is_current:
+                self.outdated_tickets.append(delivery.ticket_id)
+        if batch.is_update and not is_current:
+            self.reschedule_all(batch, reason="")
+        else:
+            self.add_delivered(batch)
+
+    def add_failed_update(self, batch: DeliveryBatch, outcome: SendFailure, random: float) -> None:
+        """Records the failure of an update, which says nothing about new messages: the integration stays active."""
+        delivery = batch.deliveries[0]
+        if outcome.kind == "gone":
+            self._add("post_delete", ticket_id=delivery.ticket_id, integration_id=delivery.integration_id)
+            self.drop_update(batch)
+        elif outcome.kind == "permanent":
+            self.add_retry(batch, SendRetry(None, outcome.reason), random)
+        else:
+            self.add_failure(batch, outcome)
+
+    def drop_update(self, batch: DeliveryBatch) -> None:
+        """Deletes an update that has nothing to send."""
+        self._add("post_delete_update", id=batch.deliveries[0].id)
 
     def add_retry(self, batch: DeliveryBatch, outcome: SendRetry, random: float) -> None:
         self._add_error(batch, outcome.reason)
@@ -132,6 +210,8 @@ class _Changes:
         self._add("dispatch_reschedule", id=delivery_id, next_attempt_at=next_attempt_at, via=via, reason=reason)
 
     def _add_error(self, batch: DeliveryBatch, reason: str) -> None:
+        if batch.is_update:
+            return
         if batch.probe:
             self._schedule_probe(batch.integration, reason)
         else:

@@ -5,13 +5,33 @@ Errors of the endpoint or the network are outcomes. An unavailable database or p
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from router.channels.channel import Channel
-from router.channels.contract import DigestEntry, Payload, SendFailure, SendOutcome
-from router.channels.poster import Poster
+from router.channels.contract import DigestEntry, Payload, SendFailure, SendOutcome, SendSuccess
+from router.channels.poster import IntegrationSender, Poster
 from router.contents.store import ContentStore
-from router.dispatch import ticket_notification
-from router.dispatch.delivery_batch import DeliveryBatch
+from router.dispatch import ticket_notification, ticket_state
+from router.dispatch.delivery_batch import DeliveryBatch, StateShown, Unchanged
+from router.dispatch.ticket_state import TicketState
+from router.mail.contents import Contents
 from router.store.database import Row
+
+_ERASED = SendFailure("rejected", "the ticket was erased")
+
+
+@dataclass(frozen=True, slots=True)
+class _TicketData:
+    """The row of `dispatch_notification` of a delivery, and the contents of its message."""
+
+    row: Row
+    contents: Contents
+
+    @property
+    def post_ref(self) -> str | None:
+        """Returns the reference of the ticket's post at the integration, if there is one."""
+        ref: str | None = self.row["post_ref"]
+        return ref
 
 
 class TicketSender:
@@ -29,22 +49,43 @@ class TicketSender:
         integration = self._poster.prepare(batch.integration)
         if isinstance(integration, SendFailure):
             return integration
-        payload = await self._render_payload(integration.channel, batch)
-        if payload is None:
-            return SendFailure("rejected", "the ticket was erased")
+        rows = [batch.notifications[each.id] for each in batch.deliveries if each.id in batch.notifications]
+        if batch.form == "digest" and rows:
+            return await integration.send(
+                integration.channel.render_digest([self._build_digest_entry(row) for row in rows])
+            )
+        if not rows or batch.stored_contents is None:
+            return _ERASED
+        ticket = _TicketData(rows[0], await self._contents.complete(batch.stored_contents))
+        if batch.is_update or (ticket.post_ref is None and integration.channel.can_update):
+            return await self._send_post(integration, batch, ticket)
+        payload = self._render(integration.channel, batch, ticket)
+        if ticket.post_ref is not None and integration.channel.can_thread:
+            return await integration.reply(ticket.post_ref, payload)
         return await integration.send(payload)
 
-    async def _render_payload(self, channel: Channel, batch: DeliveryBatch) -> Payload | None:
-        """Returns None if the tickets were erased."""
-        rows = [batch.notifications[each.id] for each in batch.deliveries if each.id in batch.notifications]
-        if not rows:
-            return None
-        if batch.form == "digest":
-            return channel.render_digest([self._build_digest_entry(row) for row in rows])
-        if batch.stored_contents is None:
-            return None
-        contents = await self._contents.complete(batch.stored_contents)
-        notification = ticket_notification.from_row(rows[0], contents, self._ticket_link(rows[0]["ticket_id"]))
+    async def _send_post(
+        self, integration: IntegrationSender, batch: DeliveryBatch, ticket: _TicketData
+    ) -> SendOutcome:
+        """Sends the message that shows the state of the ticket, or updates it if the state has changed."""
+        state = ticket_state.from_row(ticket.row)
+        rendered_hash = ticket_state.hash_state(state)
+        payload = self._render(integration.channel, batch, ticket, state)
+        if not batch.is_update:
+            outcome = await integration.send(payload)
+        elif ticket.post_ref is None:
+            return SendFailure("gone", "the ticket has no message that can be updated")
+        elif ticket.row["rendered_hash"] == rendered_hash:
+            return Unchanged(200)
+        else:
+            outcome = await integration.update(ticket.post_ref, payload)
+        if not isinstance(outcome, SendSuccess):
+            return outcome
+        return StateShown(outcome.status, outcome.excerpt, outcome.latency, outcome.ref, rendered_hash)
+
+    def _render(self, channel: Channel, batch: DeliveryBatch, ticket: _TicketData, state: TicketState = ()) -> Payload:
+        link = self._ticket_link(ticket.row["ticket_id"])
+        notification = ticket_notification.from_row(ticket.row, ticket.contents, link, state)
         return channel.render_plain(notification) if batch.form == "text" else channel.render(notification)
 
     def _build_digest_entry(self, row: Row) -> DigestEntry:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from router.channels.channel import Channel, find_channel
 from router.channels.contract import Payload, TicketNotification
 from router.contents.store import ContentStore
+from router.dispatch.ticket_state import TicketState
 from router.errors import not_found_error
 from router.mail.contents import Contents
 from router.mail.originator_fields import drop_if_same
@@ -22,8 +23,11 @@ TEXT_LIMIT = 12_000
 MAX_EVENTS = 100
 
 
-def from_row(row: Row, contents: Contents, ticket_link: str | None) -> TicketNotification:
-    """Builds the notification from a row of `dispatch_notification` or `dispatch_notifications_by_ticket`."""
+def from_row(row: Row, contents: Contents, ticket_link: str | None, state: TicketState = ()) -> TicketNotification:
+    """Builds the notification from a row of `dispatch_notification` or `dispatch_notifications_by_ticket`.
+
+    `state` is that of a message that will be updated when it changes.
+    """
     original_from = contents.original_from and drop_if_same(row["from_address"], [contents.original_from])
     return TicketNotification(
         event=row["event"],
@@ -46,6 +50,7 @@ def from_row(row: Row, contents: Contents, ticket_link: str | None) -> TicketNot
         is_test=row["protocol"] == TEST_PROTOCOL,
         warnings=contents.warnings,
         failed_recipients=contents.failed_recipients,
+        state=state,
         timezone=row["timezone"],
     )
 

@@ -18,6 +18,7 @@ LIMITS = OutboxLimits(
     burst=5,
     digest_after=20,
     lease=60 * SECOND,
+    max_age=72 * 3600 * SECOND,
     max_claims=3,
     max_lease_wait=2 * SECOND,
     own_limits={"slack": TypeLimits(Pace(1, 5), DIGEST)},

@@ -168,6 +168,7 @@ class IntegrationService:
                 )
             await transaction.execute("workspace_clear_default", id=actor.workspace_id, integration_id=integration.id)
             await transaction.execute("integration_fail_pending", id=integration.id, reason=REMOVED_REASON)
+            await transaction.execute("post_delete_by_integration", integration_id=integration.id)
             await transaction.execute("integration_delete", id=integration.id, workspace_id=actor.workspace_id)
             await audit.record(
                 transaction, actor, self._clock.now(), "integration.delete", integration.id, name=integration.name

@@ -319,7 +319,7 @@ CREATE TABLE deliveries (
     ticket_id TEXT NOT NULL REFERENCES tickets (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
     message_id TEXT NOT NULL,
     integration_id TEXT NOT NULL,
-    event TEXT NOT NULL CHECK (event IN ('opened', 'replied')),
+    event TEXT NOT NULL CHECK (event IN ('opened', 'replied', 'updated')),
     state TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'delivered', 'dead')),
     attempts BIGINT NOT NULL DEFAULT 0,
     claims BIGINT NOT NULL DEFAULT 0,
@@ -338,6 +338,9 @@ CREATE INDEX deliveries_by_ticket ON deliveries (ticket_id, id);
 CREATE INDEX deliveries_by_integration ON deliveries (integration_id, id);
 CREATE INDEX deliveries_dead ON deliveries (workspace_id, id) WHERE state = 'dead';
 CREATE INDEX deliveries_dead_by_integration ON deliveries (integration_id, id) WHERE state = 'dead';
+-- Several changes of a ticket need one update of its post, and a later change also replaces an update that failed.
+CREATE UNIQUE INDEX deliveries_updates ON deliveries (ticket_id, integration_id)
+    WHERE event = 'updated' AND state <> 'delivered';
 
 CREATE TABLE attempts (
     delivery_id TEXT NOT NULL REFERENCES deliveries (id) ON DELETE CASCADE,
@@ -350,6 +353,20 @@ CREATE TABLE attempts (
     answer TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (delivery_id, n)
 );
+
+-- The message that shows the current state of a ticket at an integration whose messages can be changed.
+CREATE TABLE posts (
+    ticket_id TEXT NOT NULL REFERENCES tickets (id) ON DELETE CASCADE,
+    integration_id TEXT NOT NULL,
+    -- The delivery that sent the message, and the reference of the message at the service.
+    delivery_id TEXT NOT NULL,
+    ref TEXT NOT NULL,
+    rendered_hash TEXT NOT NULL,
+    -- How long an update is retried, in microseconds.
+    max_age BIGINT NOT NULL,
+    PRIMARY KEY (ticket_id, integration_id)
+);
+CREATE INDEX posts_by_integration ON posts (integration_id);
 
 CREATE TABLE rate_windows (
     scope TEXT NOT NULL,

@@ -22,10 +22,15 @@ CROSS JOIN LATERAL (
     SELECT {Delivery}
     FROM deliveries
     WHERE integration_id = wanted.integration_id AND state = 'pending' AND next_attempt_at <= wanted.now
+      AND (event <> 'updated' OR NOT EXISTS (
+          SELECT 1 FROM deliveries
+          WHERE integration_id = wanted.integration_id AND state = 'pending' AND next_attempt_at <= wanted.now
+            AND event <> 'updated'))
     ORDER BY next_attempt_at, id
     LIMIT CASE WHEN EXISTS (
         SELECT 1 FROM deliveries
         WHERE integration_id = wanted.integration_id AND state = 'pending' AND next_attempt_at <= wanted.now
+          AND event <> 'updated'
         LIMIT 1 OFFSET wanted.digest_after
     ) THEN wanted.digest_limit ELSE 1 END
 ) AS due
@@ -39,10 +44,5 @@ WHERE d.id = begun.id AND d.state = 'pending'
 RETURNING d.id, d.attempts;
 
 -- name: dispatch_notification
-SELECT d.id AS delivery_id, d.event, t.id AS ticket_id, t.number, t.address, t.status, t.subject AS ticket_subject,
-       m.id AS message_id, m.subject, m.from_name, m.from_address, m.received_at, m.automatic, m.protocol, w.timezone
-FROM deliveries d
-JOIN tickets t ON t.id = d.ticket_id
-JOIN messages m ON m.id = d.message_id
-JOIN workspaces w ON w.id = t.workspace_id
+SELECT {notification_columns}, {ticket_state} FROM {notification_tables}
 WHERE d.id = ANY (CAST(:delivery_id AS TEXT[]));

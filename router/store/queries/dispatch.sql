@@ -13,7 +13,8 @@ WHERE CASE WHEN CAST(:types AS TEXT) LIKE '%,' || i.type || ',%' THEN 1 ELSE 0 E
         OR EXISTS (SELECT 1 FROM deliveries d
                    WHERE d.integration_id = i.id AND d.state = 'pending' AND d.next_attempt_at IS NULL)))
     OR (i.status = 'failing' AND (i.probe_at <= :now OR i.probe_at > :latest_plausible) AND EXISTS (
-        SELECT 1 FROM deliveries d WHERE d.integration_id = i.id AND d.state = 'pending')))
+        SELECT 1 FROM deliveries d
+        WHERE d.integration_id = i.id AND d.state = 'pending' AND d.event <> 'updated')))
 ORDER BY i.paced_at, i.id LIMIT :limit;
 
 -- name: dispatch_take_lease
@@ -54,28 +55,32 @@ WHERE state = 'pending' AND claims > 0 AND next_attempt_at > :now AND integratio
 UPDATE deliveries SET next_attempt_at = :now WHERE state = 'pending' AND next_attempt_at > :latest_plausible;
 
 -- name: dispatch_due_deliveries
--- The oldest due deliveries of an integration: one, or `digest_limit` if more than `digest_after` are due.
+-- The oldest due deliveries of an integration: one, or `digest_limit` if more than `digest_after` are due. Updates of
+-- posts follow when no other delivery is due; they are never in a digest.
 SELECT {Delivery}
 FROM deliveries
 WHERE integration_id = :integration_id AND state = 'pending' AND next_attempt_at <= :now
+  AND (event <> 'updated' OR NOT EXISTS (
+      SELECT 1 FROM deliveries
+      WHERE integration_id = :integration_id AND state = 'pending' AND next_attempt_at <= :now AND event <> 'updated'))
 ORDER BY next_attempt_at, id
 LIMIT CASE WHEN EXISTS (
     SELECT 1 FROM deliveries
-    WHERE integration_id = :integration_id AND state = 'pending' AND next_attempt_at <= :now
+    WHERE integration_id = :integration_id AND state = 'pending' AND next_attempt_at <= :now AND event <> 'updated'
     LIMIT 1 OFFSET :digest_after
 ) THEN :digest_limit ELSE 1 END;
 
 -- name: dispatch_probe_delivery
 -- One pending delivery of a failing integration, preferably the oldest parked one. The inner queries use the index of
--- pending deliveries.
+-- pending deliveries. An update of a post never tests an integration.
 SELECT {Delivery}
 FROM deliveries
 WHERE state = 'pending' AND id = COALESCE(
     (SELECT id FROM deliveries
-     WHERE integration_id = :integration_id AND state = 'pending' AND next_attempt_at IS NULL
+     WHERE integration_id = :integration_id AND state = 'pending' AND next_attempt_at IS NULL AND event <> 'updated'
      ORDER BY next_attempt_at, id LIMIT 1),
     (SELECT id FROM deliveries
-     WHERE integration_id = :integration_id AND state = 'pending'
+     WHERE integration_id = :integration_id AND state = 'pending' AND event <> 'updated'
      ORDER BY next_attempt_at, id LIMIT 1));
 
 -- name: dispatch_begin_attempt
@@ -148,15 +153,26 @@ UPDATE integrations SET last_error = :reason WHERE id = :id AND last_error <> :r
 UPDATE deliveries SET state = 'dead', next_attempt_at = NULL, parked_at = NULL, last_error = :reason
 WHERE state = 'pending' AND integration_id NOT IN (SELECT id FROM integrations);
 
--- name: dispatch_notification
--- The data of a ticket notification.
-SELECT d.id AS delivery_id, d.event, t.id AS ticket_id, t.number, t.address, t.status, t.subject AS ticket_subject,
-       m.id AS message_id, m.subject, m.from_name, m.from_address, m.received_at, m.automatic, m.protocol, w.timezone
-FROM deliveries d
+-- fragment: notification_columns
+-- The data of a ticket notification, and of the post of the ticket at the integration. An update shows the event of the
+-- post.
+d.id AS delivery_id, CASE WHEN d.event = 'updated' THEN o.event ELSE d.event END AS event, t.id AS ticket_id, t.number,
+t.address, m.id AS message_id, m.subject, m.from_name, m.from_address, m.received_at, m.automatic, m.protocol, w.timezone,
+p.ref AS post_ref, p.rendered_hash
+
+-- fragment: notification_tables
+-- The tables of `notification_columns` and `ticket_state`.
+deliveries d
 JOIN tickets t ON t.id = d.ticket_id
 JOIN messages m ON m.id = d.message_id
 JOIN workspaces w ON w.id = t.workspace_id
-WHERE d.id = :delivery_id;
+LEFT JOIN users u ON u.id = t.assigned_to
+LEFT JOIN posts p ON p.ticket_id = d.ticket_id AND p.integration_id = d.integration_id
+LEFT JOIN deliveries o ON o.id = p.delivery_id
+
+-- name: dispatch_notification
+-- The data of a ticket notification for a delivery.
+SELECT {notification_columns}, {ticket_state} FROM {notification_tables} WHERE d.id = :delivery_id;
 
 -- name: dispatch_notifications_by_ticket
 -- The data of notifications for the latest messages of a ticket, newest first.

@@ -21,7 +21,7 @@ SELECT (SELECT COUNT(*) FROM newest) AS messages,
        COUNT(CASE WHEN d.id IS NULL AND events.integration_id IS NOT NULL THEN 1 END) AS undelivered,
        COUNT(*) - (SELECT COUNT(*) FROM events) AS duplicated
 FROM events
-LEFT JOIN deliveries d ON d.ticket_id = events.ticket_id AND d.message_id = events.message_id;
+LEFT JOIN deliveries d ON d.ticket_id = events.ticket_id AND d.message_id = events.message_id AND d.event <> 'updated';
 
 -- name: loss_audit_mismatched_messages
 -- Messages with a wrong number of tickets, or without a delivery that they must have.
@@ -30,7 +30,8 @@ WHERE n.aliases - n.repeated <> (
         SELECT COUNT(DISTINCT tm.ticket_id) FROM ticket_messages tm WHERE tm.message_id = n.id)
    OR EXISTS (
         SELECT 1 FROM ticket_messages tm WHERE tm.message_id = n.id AND tm.integration_id IS NOT NULL AND NOT EXISTS (
-            SELECT 1 FROM deliveries d WHERE d.ticket_id = tm.ticket_id AND d.message_id = tm.message_id))
+            SELECT 1 FROM deliveries d
+            WHERE d.ticket_id = tm.ticket_id AND d.message_id = tm.message_id AND d.event <> 'updated'))
 ORDER BY n.id LIMIT :limit;
 
 -- name: loss_audit_damaged_messages

@@ -21,20 +21,20 @@ SELECT {TicketMessage}
 FROM ticket_messages WHERE message_id = :message_id ORDER BY ticket_id, recipient LIMIT :limit;
 
 -- name: message_attempts
--- The attempts of all deliveries of a message, newest first.
+-- The attempts of all deliveries of a message except updates of posts, newest first.
 SELECT {Attempt:a}, d.integration_id, d.ticket_id
 FROM ticket_messages tm
-JOIN deliveries d ON d.ticket_id = tm.ticket_id AND d.message_id = tm.message_id
+JOIN deliveries d ON d.ticket_id = tm.ticket_id AND d.message_id = tm.message_id AND d.event <> 'updated'
 JOIN attempts a ON a.delivery_id = d.id
 WHERE tm.message_id = :message_id
 GROUP BY {Attempt:a}, d.integration_id, d.ticket_id
 ORDER BY a.started_at DESC, a.delivery_id, a.n LIMIT :limit;
 
 -- name: message_deliveries
--- The deliveries of a message.
+-- The deliveries of a message except updates of posts.
 SELECT DISTINCT {Delivery:d}
 FROM ticket_messages tm
-JOIN deliveries d ON d.ticket_id = tm.ticket_id AND d.message_id = tm.message_id
+JOIN deliveries d ON d.ticket_id = tm.ticket_id AND d.message_id = tm.message_id AND d.event <> 'updated'
 WHERE tm.message_id = :message_id
 ORDER BY d.id LIMIT :limit;
 

@@ -20,6 +20,6 @@ FROM json_array_elements(CAST(:days AS JSON)) WITH ORDINALITY AS one (span, n);
 SELECT one.n - 1 AS day, (
     SELECT count(*) FROM (
         SELECT 1 FROM deliveries d
-        WHERE d.workspace_id = :workspace_id AND d.state = 'dead' AND d.id >= 'dlv_' || (one.span ->> 0)
+        WHERE d.workspace_id = :workspace_id AND d.state = 'dead' AND d.event <> 'updated' AND d.id >= 'dlv_' || (one.span ->> 0)
           AND d.id < 'dlv_' || (one.span ->> 1) LIMIT :limit) AS found) AS dead
 FROM json_array_elements(CAST(:days AS JSON)) WITH ORDINALITY AS one (span, n);

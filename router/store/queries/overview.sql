@@ -1,5 +1,5 @@
 -- The overview of a workspace (router/admin/installation). Ids sort by time, so a range of days is a range of ids.
--- Most counts stop at `limit` rows.
+-- Most counts stop at `limit` rows. Updates of posts are not counted.
 
 -- name: overview_mails
 -- Counts the messages of each day, and the scanned rows: messages have no index by workspace. `days` (JSON) contains
@@ -30,7 +30,7 @@ FROM json_each(:days) AS one;
 SELECT one.key AS day, (
     SELECT count(*) FROM (
         SELECT 1 FROM deliveries d
-        WHERE d.workspace_id = :workspace_id AND d.state = 'dead'
+        WHERE d.workspace_id = :workspace_id AND d.state = 'dead' AND d.event <> 'updated'
           AND d.id >= 'dlv_' || json_extract(one.value, '$[0]') AND d.id < 'dlv_' || json_extract(one.value, '$[1]')
         LIMIT :limit) AS found) AS dead
 FROM json_each(:days) AS one;
@@ -74,7 +74,7 @@ ORDER BY t.id DESC LIMIT :limit;
 SELECT d.created_at, d.delivered_at
 FROM (SELECT s.created_at, s.delivered_at, row_number() OVER (ORDER BY s.id DESC) AS n
       FROM deliveries s
-      WHERE s.workspace_id = :workspace_id AND s.id >= :since) AS d
+      WHERE s.workspace_id = :workspace_id AND s.id >= :since AND s.event <> 'updated') AS d
 WHERE (d.n - 1) % :every = 0 LIMIT :limit;
 
 -- name: health_queue
@@ -83,13 +83,14 @@ WHERE (d.n - 1) % :every = 0 LIMIT :limit;
 SELECT q.waiting, q.parked, d.created_at AS oldest_at
 FROM (SELECT COUNT(p.next_attempt_at) AS waiting, COUNT(*) - COUNT(p.next_attempt_at) AS parked, MIN(p.id) AS oldest
       FROM deliveries p
-      WHERE p.state = 'pending'
+      WHERE p.state = 'pending' AND p.event <> 'updated'
         AND p.integration_id IN (SELECT i.id FROM integrations i WHERE i.workspace_id = :workspace_id)) q
 LEFT JOIN deliveries d ON d.id = q.oldest;
 
 -- name: health_dead
 -- The number of dead deliveries of a workspace.
-SELECT COUNT(*) AS dead FROM deliveries WHERE workspace_id = :workspace_id AND state = 'dead';
+SELECT COUNT(*) AS dead FROM deliveries
+WHERE workspace_id = :workspace_id AND state = 'dead' AND event <> 'updated';
 
 -- name: health_integrations
 -- Integrations that are failing, or had an error after their last success.
@@ -113,10 +114,11 @@ SELECT MAX(CAST(value AS BIGINT)) AS seen_at FROM installation WHERE name IN ('m
 -- Counts the problems that need attention, up to `limit` of each kind. The conditions on state match partial indexes.
 SELECT
     (SELECT count(*) FROM (SELECT 1 FROM integrations i JOIN deliveries f ON f.integration_id = i.id
-                           WHERE i.workspace_id = :workspace_id AND f.state = 'dead' LIMIT :limit) AS a) AS failed,
+                           WHERE i.workspace_id = :workspace_id AND f.state = 'dead' AND f.event <> 'updated'
+                           LIMIT :limit) AS a) AS failed,
     (SELECT count(*) FROM (SELECT 1 FROM integrations i JOIN deliveries p ON p.integration_id = i.id
                            WHERE i.workspace_id = :workspace_id AND i.status = 'failing' AND p.state = 'pending'
-                             AND p.next_attempt_at IS NULL LIMIT :limit) AS b) AS parked,
+                             AND p.next_attempt_at IS NULL AND p.event <> 'updated' LIMIT :limit) AS b) AS parked,
     (SELECT count(*) FROM (SELECT 1 FROM integrations i WHERE i.workspace_id = :workspace_id
                              AND i.status = 'failing' LIMIT :limit) AS c) AS failing,
     (SELECT count(*) FROM (SELECT 1 FROM domains d WHERE d.workspace_id = :workspace_id
@@ -127,7 +129,8 @@ SELECT
 -- name: attention_failed
 -- The dead deliveries of existing integrations among the newest `scanned` dead deliveries, newest first.
 SELECT {Delivery:f}
-FROM (SELECT * FROM deliveries d WHERE d.workspace_id = :workspace_id AND d.state = 'dead'
+FROM (SELECT * FROM deliveries d
+      WHERE d.workspace_id = :workspace_id AND d.state = 'dead' AND d.event <> 'updated'
       ORDER BY d.id DESC LIMIT :scanned) AS f
 WHERE EXISTS (SELECT 1 FROM integrations i WHERE i.id = f.integration_id)
 ORDER BY f.id DESC LIMIT :limit;
@@ -135,6 +138,7 @@ ORDER BY f.id DESC LIMIT :limit;
 -- name: attention_parked
 -- Counts the parked deliveries of each failing integration, up to `limit`.
 SELECT i.id, (SELECT count(*) FROM (SELECT 1 FROM deliveries p WHERE p.integration_id = i.id AND p.state = 'pending'
-                                      AND p.next_attempt_at IS NULL LIMIT :limit) AS a) AS parked
+                                      AND p.next_attempt_at IS NULL AND p.event <> 'updated'
+                                    LIMIT :limit) AS a) AS parked
 FROM integrations i WHERE i.workspace_id = :workspace_id AND i.status = 'failing'
 ORDER BY i.id DESC LIMIT :integrations;

@@ -38,6 +38,7 @@ FAST = OutboxLimits(
     burst=100,
     digest_after=1000,
     lease=30 * SECOND,
+    max_age=3600 * SECOND,
     max_claims=10,
     max_lease_wait=2 * SECOND,
     own_limits={},

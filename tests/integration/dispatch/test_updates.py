@@ -1,0 +1,411 @@
+"""A message that shows the state of a ticket is updated with it: no change is lost, and many changes cost one edit."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from router.admin.installation.loss_audit import audit_losses
+from router.channels.contract import SendFailure, SendRetry, SendSuccess
+from router.dispatch.delivery_batch import Unchanged
+from tests.support import mails
+from tests.support.behaviours import FixedResponse
+from tests.support.discord import DiscordStandIn
+from tests.support.manual_delivery import ManualDelivery, open_posting, shown_state
+from tests.support.slack import SlackStandIn
+from tests.support.stores import Store
+
+FIRST, REPLY = "<first@customer.test>", "<reply@customer.test>"
+OPEN = {"Status": "Open", "Assignee": "Unassigned"}
+
+
+@pytest.fixture
+async def posting(store: Store) -> AsyncIterator[ManualDelivery]:
+    async with open_posting(store) as opened:
+        yield opened
+
+
+async def open_ticket(posting: ManualDelivery) -> str:
+    """Accepts a message and delivers it; returns the id of the ticket."""
+    ticket_id = await posting.installation.accept_ticket(mails.plain(message_id=FIRST))
+    assert all(isinstance(outcome, SendSuccess) for outcome in await posting.deliver())
+    return ticket_id
+
+
+async def set_status(posting: ManualDelivery, ticket_id: str, *statuses: str) -> None:
+    installation = posting.installation
+    for status in statuses:
+        installation.clock.advance(1)
+        await installation.tickets.set_status(installation.actor, ticket_id, status)
+
+
+def only_state(posting: ManualDelivery) -> dict[str, str]:
+    (message,) = posting.discord.messages.values()
+    return shown_state(message)
+
+
+# --- the usual course
+
+
+async def test_the_first_message_shows_the_state(posting: ManualDelivery) -> None:
+    ticket_id = await open_ticket(posting)
+    assert only_state(posting) == OPEN
+    (post,) = await posting.rows("posts")
+    assert (post["ticket_id"], post["integration_id"]) == (ticket_id, posting.installation.integration_id)
+    assert await posting.updates() == []
+
+
+async def test_a_change_updates_the_message(posting: ManualDelivery) -> None:
+    installation = posting.installation
+    ticket_id = await open_ticket(posting)
+    agent = await installation.add_actor()
+    await installation.services.users.change(installation.actor, agent.user_id or "", name="Bo *Berg*")
+    await installation.tickets.claim(agent, ticket_id)
+    (update,) = await posting.updates()
+    assert update["via"] == ""
+    await posting.deliver()
+    assert only_state(posting) == {"Status": "In progress", "Assignee": "Bo \\*Berg\\*"}
+    (update,) = await posting.updates("delivered")
+    assert (update["via"], update["attempts"]) == ("update", 1)
+    await installation.services.users.delete(installation.actor, agent.user_id or "")
+    await posting.deliver()
+    assert only_state(posting)["Assignee"] == "Unassigned"
+
+
+async def test_ten_changes_cost_one_edit(posting: ManualDelivery) -> None:
+    ticket_id = await open_ticket(posting)
+    await set_status(posting, ticket_id, *(["waiting", "in_progress", "resolved", "open", "in_progress"] * 2))
+    assert len(await posting.updates()) == 1
+    await posting.deliver()
+    assert (posting.requests("POST"), posting.requests("PATCH")) == (1, 1)
+    assert only_state(posting)["Status"] == "In progress"
+
+
+async def test_an_update_without_a_difference_sends_nothing(posting: ManualDelivery) -> None:
+    ticket_id = await open_ticket(posting)
+    await set_status(posting, ticket_id, "waiting", "open")
+    assert [type(outcome) for outcome in await posting.deliver()] == [Unchanged]
+    assert posting.requests("PATCH") == 0
+    assert await posting.updates() == await posting.updates("delivered") == []
+
+
+async def test_a_note_needs_no_update(posting: ManualDelivery) -> None:
+    ticket_id = await open_ticket(posting)
+    await posting.installation.tickets.add_note(posting.installation.actor, ticket_id, "Internal")
+    assert await posting.updates() == []
+
+
+async def test_a_reply_shows_no_state_and_reopens_the_post(posting: ManualDelivery) -> None:
+    ticket_id = await open_ticket(posting)
+    await set_status(posting, ticket_id, "resolved")
+    await posting.deliver()
+    await posting.installation.accept_message(mails.reply_to(FIRST, message_id=REPLY))
+    assert len(await posting.updates()) == 1
+    await posting.deliver()
+    first, second = posting.discord.messages.values()
+    assert (shown_state(first), shown_state(second)) == (OPEN, {})
+    assert "New reply" in second.body["content"]
+
+
+async def test_a_channel_that_cannot_update_has_no_posts(store: Store) -> None:
+    async with open_posting(store, SlackStandIn()) as posting:
+        ticket_id = await open_ticket(posting)
+        await set_status(posting, ticket_id, "resolved")
+        assert await posting.rows("posts") == []
+        assert await posting.updates() == []
+        assert await posting.deliver() == []
+
+
+# --- changes while a request is in flight
+
+
+async def test_a_change_before_the_first_message_is_recorded_is_shown_by_an_update(posting: ManualDelivery) -> None:
+    ticket_id = await posting.installation.accept_ticket()
+    batch = await posting.claim_batch()
+    outcome = await posting.send(batch)
+    await set_status(posting, ticket_id, "waiting")
+    await posting.record(batch, outcome)
+    assert only_state(posting) == OPEN
+    assert len(await posting.updates()) == 1
+    await posting.deliver()
+    assert only_state(posting)["Status"] == "Waiting"
+
+
+async def test_a_change_during_an_edit_is_shown_by_another_edit(posting: ManualDelivery) -> None:
+    ticket_id = await open_ticket(posting)
+    await set_status(posting, ticket_id, "waiting")
+    batch = await posting.claim_batch()
+    outcome = await posting.send(batch)
+    await set_status(posting, ticket_id, "in_progress", "resolved")
+    await posting.record(batch, outcome)
+    assert only_state(posting)["Status"] == "Waiting"
+    (update,) = await posting.updates()
+    assert (update["claims"], update["last_error"]) == (0, "")
+    await posting.deliver()
+    assert only_state(posting)["Status"] == "Resolved"
+    assert posting.requests("PATCH") == 2
+
+
+async def test_a_change_after_the_claim_is_shown_by_another_edit(posting: ManualDelivery) -> None:
+    ticket_id = await open_ticket(posting)
+    await set_status(posting, ticket_id, "waiting")
+    batch = await posting.claim_batch()
+    await set_status(posting, ticket_id, "resolved")
+    await posting.record(batch, await posting.send(batch))
+    await posting.deliver()
+    assert only_state(posting)["Status"] == "Resolved"
+    assert posting.requests("PATCH") == 2
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+async def test_no_concurrent_change_is_lost(posting: ManualDelivery, *, is_first: bool) -> None:
+    """Records an outcome and changes the ticket at the same time, many times."""
+    for n in range(12):
+        ticket_id = await posting.installation.accept_ticket(mails.plain(subject=f"Ticket {n}"))
+        if not is_first:
+            await posting.deliver()
+            await set_status(posting, ticket_id, "in_progress")
+        batch = await posting.claim_batch()
+        outcome = await posting.send(batch)
+        await asyncio.gather(posting.record(batch, outcome), set_status(posting, ticket_id, "waiting"))
+        await posting.deliver()
+        assert shown_state(list(posting.discord.messages.values())[-1])["Status"] == "Waiting"
+    assert await posting.updates() == []
+
+
+# --- failures
+
+
+async def test_a_deleted_message_ends_its_updates(posting: ManualDelivery) -> None:
+    ticket_id = await open_ticket(posting)
+    posting.discord.messages.clear()
+    await set_status(posting, ticket_id, "waiting")
+    (outcome,) = await posting.deliver()
+    assert isinstance(outcome, SendFailure)
+    assert outcome.kind == "gone"
+    assert await posting.rows("posts") == []
+    assert {row["event"] for row in await posting.rows("deliveries")} == {"opened"}
+    (integration,) = await posting.rows("integrations")
+    assert (integration["status"], integration["last_error"]) == ("active", "")
+    await set_status(posting, ticket_id, "resolved")
+    assert await posting.updates() == []
+    await posting.installation.accept_message(mails.reply_to(FIRST))
+    await posting.deliver()
+    assert only_state(posting) == OPEN  # the next message is the new post
+
+
+async def test_a_failing_edit_never_stops_new_messages(posting: ManualDelivery) -> None:
+    ticket_id = await open_ticket(posting)
+    (message_id,) = posting.discord.messages
+    path = f"{posting.discord.path()}/messages/{message_id}"
+    posting.discord.script(
+        path,
+        FixedResponse(401, '{"code": 50027}'),
+        FixedResponse(403, '{"code": 50013}'),
+        FixedResponse(500, ""),
+        FixedResponse(429, '{"retry_after": 100.5}'),
+    )
+    await set_status(posting, ticket_id, "waiting")
+    kinds: list[type] = []
+    for _ in range(4):
+        kinds += [type(outcome) for outcome in await posting.deliver()]
+        posting.installation.clock.advance(3600)
+    assert kinds == [SendFailure, SendFailure, SendRetry, SendRetry]
+    (integration,) = await posting.rows("integrations")
+    assert (integration["status"], integration["last_error"]) == ("active", "")
+    await posting.deliver()
+    assert only_state(posting)["Status"] == "Waiting"
+
+
+async def test_an_update_expires_and_the_next_change_revives_it(posting: ManualDelivery) -> None:
+    ticket_id = await open_ticket(posting)
+    (message_id,) = posting.discord.messages
+    path = f"{posting.discord.path()}/messages/{message_id}"
+    posting.discord.default(path, FixedResponse(500, ""))
+    await set_status(posting, ticket_id, "waiting")
+    posting.installation.clock.advance(days=4)
+    await posting.deliver()
+    (dead,) = await posting.updates("dead")
+    assert "failed permanently" in str(dead["last_error"])
+    posting.discord.default(path, None)
+    await set_status(posting, ticket_id, "resolved")
+    (revived,) = await posting.updates()
+    assert revived["id"] == dead["id"]
+    await posting.deliver()
+    assert only_state(posting)["Status"] == "Resolved"
+
+
+async def test_a_failed_update_can_be_replayed(posting: ManualDelivery) -> None:
+    installation = posting.installation
+    ticket_id = await open_ticket(posting)
+    (message_id,) = posting.discord.messages
+    posting.discord.script(f"{posting.discord.path()}/messages/{message_id}", FixedResponse(400, '{"code": 200000}'))
+    await set_status(posting, ticket_id, "waiting")
+    await posting.deliver()
+    (dead,) = await posting.updates("dead")
+    assert await installation.services.deliveries.replay_many(installation.actor) == 1
+    await posting.deliver()
+    assert only_state(posting)["Status"] == "Waiting"
+    view = await installation.services.deliveries.get(installation.actor, str(dead["id"]))
+    assert (view.delivery.event, view.delivery.state, view.delivery.via) == ("updated", "delivered", "update")
+
+
+async def test_a_rejected_format_is_updated_as_plain_text(posting: ManualDelivery) -> None:
+    ticket_id = await open_ticket(posting)
+    (message_id,) = posting.discord.messages
+    posting.discord.script(f"{posting.discord.path()}/messages/{message_id}", FixedResponse(400, '{"code": 50035}'))
+    await set_status(posting, ticket_id, "waiting")
+    await posting.deliver()
+    (message,) = posting.discord.messages.values()
+    assert "**Status** Waiting" in message.body["content"]
+    assert (message.body["flags"], message.body["embeds"]) == (4, [])
+    await set_status(posting, ticket_id, "resolved")
+    await posting.deliver()
+    assert (only_state(posting)["Status"], message.body["flags"]) == ("Resolved", 0)
+
+
+async def test_updates_of_a_failing_integration_wait_and_never_test_it(posting: ManualDelivery) -> None:
+    ticket_id = await open_ticket(posting)
+    posting.discord.remove_webhook("general")
+    await posting.installation.accept_message(mails.plain(subject="Second"))
+    await posting.deliver()
+    await set_status(posting, ticket_id, "waiting")
+    (update,) = await posting.updates()
+    assert (update["next_attempt_at"], update["parked_at"] is None) == (None, False)
+    posting.discord.restore_webhook("general")
+    posting.installation.clock.advance(3600)
+    (probe, edit) = await posting.deliver()
+    assert isinstance(probe, SendSuccess)
+    assert isinstance(edit, SendSuccess)
+    assert [post.method for post in posting.service.posts][-2:] == ["POST", "PATCH"]
+    assert shown_state(next(iter(posting.discord.messages.values())))["Status"] == "Waiting"
+
+
+async def test_after_a_crash_the_edit_is_repeated(posting: ManualDelivery) -> None:
+    ticket_id = await open_ticket(posting)
+    await set_status(posting, ticket_id, "waiting")
+    await posting.send(await posting.claim_batch())  # the process is killed before it records the outcome
+    posting.installation.clock.advance(3600)
+    await posting.deliver()
+    assert posting.requests("PATCH") == 2
+    assert only_state(posting)["Status"] == "Waiting"
+
+
+async def test_after_a_crash_the_repeated_message_is_the_post(posting: ManualDelivery) -> None:
+    ticket_id = await posting.installation.accept_ticket()
+    await posting.send(await posting.claim_batch())
+    posting.installation.clock.advance(3600)
+    await posting.deliver()
+    await set_status(posting, ticket_id, "waiting")
+    await posting.deliver()
+    states = [shown_state(message)["Status"] for message in posting.discord.messages.values()]
+    assert states == ["Open", "Waiting"]
+
+
+# --- digests, counts, erasure
+
+
+async def test_tickets_in_a_digest_have_no_post(store: Store) -> None:
+    async with open_posting(store, settings={"delivery.digest_after": 1}) as posting:
+        tickets = [await posting.installation.accept_ticket(mails.plain(message_id=f"<{n}@c.test>")) for n in "abc"]
+        await posting.deliver()
+        assert await posting.rows("posts") == []
+        await set_status(posting, tickets[0], "waiting")
+        assert await posting.updates() == []
+        await posting.installation.accept_message(mails.reply_to("<a@c.test>"))
+        await posting.deliver()
+        assert shown_state(list(posting.discord.messages.values())[-1]) == OPEN
+
+
+async def test_updates_are_neither_in_a_digest_nor_counted_for_it(store: Store) -> None:
+    async with open_posting(store, settings={"delivery.digest_after": 2}) as posting:
+        tickets = []
+        for n in range(4):
+            tickets.append(await posting.installation.accept_ticket(mails.plain(subject=f"Ticket {n}")))
+            await posting.deliver()
+        for ticket_id in tickets:
+            await set_status(posting, ticket_id, "waiting")
+        await posting.installation.accept_message(mails.plain(subject="Another"))
+        await posting.deliver()
+        assert (posting.requests("POST"), posting.requests("PATCH")) == (5, 4)
+        assert {row["via"] for row in await posting.rows("deliveries")} == {"message", "update"}
+        assert [shown_state(each)["Status"] for each in posting.discord.messages.values()] == ["Waiting"] * 4 + ["Open"]
+
+
+async def test_updates_are_not_counted(posting: ManualDelivery) -> None:
+    installation = posting.installation
+    ticket_id = await open_ticket(posting)
+    await set_status(posting, ticket_id, "waiting")
+    report = await audit_losses(installation.database)
+    assert (report.delivered, report.pending, report.duplicated, report.list_faults()) == (1, 0, 0, [])
+    queue = await installation.database.fetch_one("metrics_queue")
+    assert queue is not None
+    assert (queue["waiting"], queue["parked"], queue["oldest_at"]) == (0, 0, None)
+    page = await installation.services.deliveries.list(installation.actor)
+    assert [delivery.event for delivery in page.items] == ["updated", "opened"]
+
+
+async def test_an_erased_ticket_has_neither_post_nor_update(posting: ManualDelivery) -> None:
+    installation = posting.installation
+    ticket_id = await open_ticket(posting)
+    await set_status(posting, ticket_id, "waiting")
+    batch = await posting.claim_batch()
+    await installation.tickets.delete(installation.actor, ticket_id)
+    await posting.record(batch, await posting.send(batch))
+    assert await posting.deliver() == []
+    for table in ("posts", "deliveries", "attempts"):
+        assert await posting.rows(table) == []
+
+
+async def test_a_ticket_erased_while_its_first_message_is_sent_has_no_post(posting: ManualDelivery) -> None:
+    installation = posting.installation
+    ticket_id = await installation.accept_ticket()
+    batch = await posting.claim_batch()
+    outcome = await posting.send(batch)
+    await installation.tickets.delete(installation.actor, ticket_id)
+    await posting.record(batch, outcome)
+    assert await posting.rows("posts") == []
+
+
+async def test_a_removed_integration_has_neither_posts_nor_updates(posting: ManualDelivery) -> None:
+    installation = posting.installation
+    ticket_id = await open_ticket(posting)
+    await set_status(posting, ticket_id, "waiting")
+    await installation.execute("UPDATE aliases SET integration_id = NULL")
+    await installation.services.integrations.delete(installation.actor, installation.integration_id)
+    assert await posting.rows("posts") == []
+    assert await posting.updates() == []
+    await set_status(posting, ticket_id, "resolved")
+    assert await posting.updates() == []
+
+
+# --- threads
+
+
+async def test_replies_and_updates_of_a_forum_stay_in_the_thread_of_the_ticket(store: Store) -> None:
+    async with open_posting(store, DiscordStandIn(is_forum=True)) as posting:
+        ticket_id = await open_ticket(posting)
+        await posting.installation.accept_message(mails.reply_to(FIRST, message_id=REPLY))
+        await posting.deliver()
+        await set_status(posting, ticket_id, "waiting")
+        await posting.deliver()
+        (thread_id,) = posting.discord.threads
+        first, second = posting.discord.messages.values()
+        assert (first.channel_id, second.channel_id) == (thread_id, thread_id)
+        assert (shown_state(first)["Status"], shown_state(second)) == ("Waiting", {})
+
+
+async def test_a_reply_to_a_deleted_thread_starts_another(store: Store) -> None:
+    async with open_posting(store, DiscordStandIn(is_forum=True)) as posting:
+        ticket_id = await open_ticket(posting)
+        (thread,) = posting.discord.threads.values()
+        thread.is_deleted = True
+        await posting.installation.accept_message(mails.reply_to(FIRST))
+        await posting.deliver()
+        assert len(posting.discord.threads) == 2
+        await set_status(posting, ticket_id, "waiting")
+        (outcome,) = await posting.deliver()
+        assert isinstance(outcome, SendFailure)
+        assert outcome.kind == "gone"
+        (integration,) = await posting.rows("integrations")
+        assert integration["status"] == "active"

@@ -1,0 +1,92 @@
+"""An installation with one Discord integration, whose outbox and sender a test drives step by step."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from emailrouter.assembly import deliver
+from router.channels.contract import SendOutcome
+from router.dispatch.delivery_batch import CompletedBatch, DeliveryBatch
+from router.dispatch.outbox import Outbox
+from tests.support.discord import DiscordMessage, DiscordStandIn
+from tests.support.installation import Installation
+from tests.support.stores import Store
+from tests.support.webhook_stand_in import WebhookStandIn
+
+
+@dataclass
+class ManualDelivery:
+    """The parts of a deliver process. Time advances between batches, so that the pace never delays a test."""
+
+    installation: Installation
+    service: WebhookStandIn
+    outbox: Outbox = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.outbox = deliver.build_outbox(self.installation.core)
+        self._sender = deliver.build_sender(self.installation.core)
+
+    @property
+    def discord(self) -> DiscordStandIn:
+        assert isinstance(self.service, DiscordStandIn)
+        return self.service
+
+    async def claim(self, completed: CompletedBatch | None = None) -> DeliveryBatch | None:
+        self.installation.clock.advance(10)
+        claimed = await self.outbox.claim_and_record(self.installation.integration_id, completed)
+        assert claimed is None or isinstance(claimed, DeliveryBatch), claimed
+        return claimed
+
+    async def claim_batch(self) -> DeliveryBatch:
+        batch = await self.claim()
+        assert batch is not None
+        return batch
+
+    async def send(self, batch: DeliveryBatch) -> SendOutcome:
+        return await self._sender.send(batch)
+
+    async def record(self, batch: DeliveryBatch, outcome: SendOutcome) -> None:
+        """Records an outcome and releases the lease."""
+        completed = CompletedBatch(batch, outcome, 0.0)
+        await self.outbox.claim_and_record(self.installation.integration_id, completed, stop=True)
+
+    async def deliver(self) -> list[SendOutcome]:
+        """Sends what is due, and returns the outcomes."""
+        outcomes = []
+        batch = await self.claim()
+        while batch is not None:
+            outcomes.append(await self.send(batch))
+            batch = await self.claim(CompletedBatch(batch, outcomes[-1], 0.0))
+        return outcomes
+
+    def requests(self, method: str) -> int:
+        return sum(post.method == method for post in self.service.posts)
+
+    async def rows(self, table: str) -> list[dict[str, object]]:
+        return await self.installation.execute(f"SELECT * FROM {table}")
+
+    async def updates(self, state: str = "pending") -> list[dict[str, object]]:
+        return await self.installation.execute(
+            "SELECT * FROM deliveries WHERE event = 'updated' AND state = :state", state=state
+        )
+
+
+def shown_state(message: DiscordMessage) -> dict[str, str]:
+    """Returns the fields of a message that show the state of a ticket."""
+    fields = message.body["embeds"][0].get("fields", []) if message.body["embeds"] else []
+    return {each["name"]: each["value"] for each in fields if each.get("inline")}
+
+
+@asynccontextmanager
+async def open_posting(
+    store: Store, service: WebhookStandIn | None = None, *, settings: Mapping[str, object] | None = None
+) -> AsyncIterator[ManualDelivery]:
+    """Opens an installation that posts to a stand-in for a service, by default Discord."""
+    own = {"delivery.allow_private_networks": True, "delivery.per_second": 1000.0, **(settings or {})}
+    installation = Installation(store, own)
+    async with service or DiscordStandIn() as running:
+        await installation.seed(aliases=["support"], webhook=running.url())
+        kind = "discord" if isinstance(running, DiscordStandIn) else "slack"
+        await installation.execute("UPDATE integrations SET type = :kind", kind=kind)
+        yield ManualDelivery(installation, running)
+        await installation.close()
