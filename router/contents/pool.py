@@ -28,6 +28,8 @@ from router.search import terms
 MAX_SMALL_BYTES = 64 * 1024
 # Lines that start with `--`. A message with many of them can take as long to parse as a larger message.
 MAX_SMALL_BOUNDARIES = 500
+# A worker parses the messages that contain this. A thread would stop at the HTML, and a worker start again.
+_HTML_TYPE = b"text/html"
 MAX_THREADS = 2
 MAX_WORKERS = 2
 # After this time, a worker that has not reached its own CPU limit is killed. Half of the default `[delivery] lease`.
@@ -88,7 +90,7 @@ class Parser:
             UnparsableMessage: Parsing took too long or crashed the worker.
             Unavailable: No worker could be started.
         """
-        if is_small(content):
+        if is_small(content) and _HTML_TYPE not in content.lower():
             with suppress(HtmlNotAllowed):
                 async with self._thread_slots:
                     return await asyncio.to_thread(_parse_here, content)
