@@ -1,7 +1,7 @@
 """Encrypts and decrypts the settings of integrations, and sends payloads to integrations.
 
-Settings are validated each time they are decrypted: nothing is sent to a target that the channel or
-`[delivery] allow_private_networks` no longer allows.
+Settings are validated when they are decrypted: nothing is sent to a target that the channel or
+`[delivery] allow_private_networks` no longer allows. A process decrypts unchanged settings once.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from router.channels.settings import Settings
 from router.errors import InvalidSetting
 from router.model import Integration
 from router.secrets import DecryptionError, SecretBox
+
+_MAX_SENDERS = 1000  # remembered at once
 
 # The values of changed settings by name; None removes an optional setting.
 SettingChanges = Mapping[str, object]
@@ -66,6 +68,7 @@ class Poster:
         self._box = box
         self._allow_private = allow_private
         self._timeout = timeout
+        self._senders: dict[tuple[str, str], IntegrationSender] = {}  # by type and encrypted settings
 
     def parse_settings(self, channel: Channel, values: SettingChanges) -> Settings:
         """Validates settings. Raises `InvalidSetting`."""
@@ -103,6 +106,9 @@ class Poster:
 
     def prepare(self, integration: Integration) -> IntegrationSender | SendFailure:
         """Returns a sender, or the failure to record for the delivery if nothing can be sent."""
+        key = integration.type, integration.encrypted_settings
+        if (known := self._senders.get(key)) is not None:
+            return known
         channel = self.channels.get(integration.type)
         if channel is None:
             return SendFailure("permanent", f"this version does not support the integration type {integration.type!r}")
@@ -112,7 +118,10 @@ class Poster:
             return SendFailure("permanent", "the settings cannot be decrypted with this secret key; enter them again")
         except InvalidSetting as invalid:
             return SendFailure("permanent", invalid.message)
-        return IntegrationSender(channel, settings, self._client, self._timeout)
+        if len(self._senders) >= _MAX_SENDERS:
+            self._senders.clear()
+        self._senders[key] = IntegrationSender(channel, settings, self._client, self._timeout)
+        return self._senders[key]
 
     def _decrypt(self, integration: Integration) -> dict[str, object]:
         try:
