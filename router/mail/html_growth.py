@@ -54,10 +54,11 @@ class TooComplex(Exception):  # noqa: N818 - describes HTML, not a fault
 
 def is_too_complex(html: str) -> bool:
     estimate = _GrowthEstimate(min(MAX_REOPENED_LENGTH, REOPENED_BASE_LENGTH + REOPENED_PER_CHARACTER * len(html)))
-    depth = DepthEstimate()
+    # A few tags cannot nest too deeply.
+    depth = DepthEstimate() if html.count("<") > MAX_DEPTH else None
     try:
         for name, end, tag in _parse_tags(html):
-            if depth.process_tag(name, end=end) > MAX_DEPTH:
+            if depth is not None and depth.process_tag(name, end=end) > MAX_DEPTH:
                 raise TooComplex
             estimate.process_tag(name, tag, end=end)
     except TooComplex:
@@ -76,13 +77,14 @@ def _parse_tags(html: str) -> Iterator[tuple[str, bool, str]]:
     position, foreign = 0, False
     while (token := TOKEN.search(html, position)) is not None:
         position = token.end()
-        if token["name"] is None:
+        slash, name, attributes = token.group("end", "name", "attributes")
+        if name is None:
             continue
-        if position - token.start() > MAX_TAG_LENGTH and len(ATTRIBUTE.findall(token["attributes"])) > MAX_ATTRIBUTES:
+        if position - token.start() > MAX_TAG_LENGTH and len(ATTRIBUTE.findall(attributes)) > MAX_ATTRIBUTES:
             raise TooComplex
-        name = token["name"].lower()
-        yield name, bool(token["end"]), token["attributes"]
-        if name in RAW_TEXT and not token["end"]:
+        name = name.lower()
+        yield name, bool(slash), attributes
+        if name in RAW_TEXT and not slash:
             found = END_OF_RAW_TEXT[name].search(html, position)
             end = len(html) if found is None else found.start()
             if foreign:  # in foreign content the text may be markup
