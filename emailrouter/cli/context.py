@@ -12,7 +12,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
@@ -22,7 +22,7 @@ from emailrouter.assembly.core import Core
 from emailrouter.cli import console
 from emailrouter.operator_services import open_core
 from router.admin.lookup import LookupService
-from router.admin.paging import DEFAULT_LIMIT, MAX_LIMIT, Page
+from router.admin.paging import Page
 from router.errors import Refused
 from router.model import Actor, Workspace
 from router.services import Services
@@ -201,53 +201,8 @@ async def _find_workspace(lookup: LookupService, id_or_name: str | None) -> Work
     return known[0]
 
 
-# --- lists
-
-
-def paging_options(function: F) -> F:
-    """Adds the options for paging. The command receives `limit` (None for all entries) and `cursor`."""
-
-    @functools.wraps(function)
-    def command(*args: Any, list_all: bool, limit: int, **kwargs: Any) -> Any:
-        return function(*args, limit=None if list_all else limit, **kwargs)
-
-    for option in (
-        click.option("--cursor", metavar="C", help="Continue after the previous page (its nextCursor)."),
-        click.option("--all", "list_all", is_flag=True, help="List all entries."),
-        click.option(
-            "--limit",
-            type=click.IntRange(min=1),
-            default=DEFAULT_LIMIT,
-            show_default=True,
-            help="Maximum number of entries.",
-        ),
-    ):
-        option(command)
-    return cast(F, command)
-
-
-async def collect_pages(
-    fetch: Callable[[int, str | None], Awaitable[Page[T]]],
-    *,
-    limit: int | None = None,
-    cursor: str | None = None,
-) -> Page[T]:
-    """Fetches pages until there are `limit` items or no more pages. A `limit` of None fetches all items."""
-    items: list[T] = []
-    while True:
-        page = await fetch(MAX_LIMIT if limit is None else min(MAX_LIMIT, limit - len(items)), cursor)
-        items += page.items
-        cursor = page.next_cursor
-        if cursor is None or len(items) == limit:
-            return Page(tuple(items), cursor)
-
-
 def to_json(answer: Answer) -> Json:
     return answer.model_dump(mode="json", by_alias=True)
-
-
-def to_rows(page: Page[T], shape: Callable[[T], Answer]) -> Page[Json]:
-    return Page(tuple(to_json(shape(item)) for item in page.items), page.next_cursor)
 
 
 # --- prompts

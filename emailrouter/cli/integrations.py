@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
 from api.schema.integrations import IntegrationAnswer, IntegrationTested
-from emailrouter.cli.context import (
-    CommandContext,
-    WorkspaceGroup,
-    collect_pages,
-    confirm,
-    confirmation_option,
-    paging_options,
-    to_json,
-    to_rows,
-    with_context,
-)
+from emailrouter.cli.context import CommandContext, WorkspaceGroup, confirm, confirmation_option, to_json, with_context
+from emailrouter.cli.paging import Paging, paging_options, to_rows
 from emailrouter.cli.setting_options import GivenSettings, option_names, setting_options
 from router.channels import CHANNELS
 
@@ -28,11 +21,9 @@ def group() -> None:
 @group.command("list")
 @paging_options
 @with_context()
-async def list_command(context: CommandContext, limit: int | None, cursor: str | None) -> None:
+async def list_command(context: CommandContext, paging: Paging) -> None:
     """List the integrations, newest first."""
-    page = await collect_pages(
-        lambda n, c: context.services.integrations.list(context.actor, limit=n, cursor=c), limit=limit, cursor=cursor
-    )
+    page = await paging.collect(partial(context.services.integrations.list, context.actor))
     columns = {
         "name": "name",
         "type": "type",
