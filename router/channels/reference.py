@@ -20,7 +20,8 @@ _HEAD = """# Channels
 
 An integration posts tickets to one service. Its `type` says which one, and its settings say where.
 The settings have the names below in the REST API, in
-[workspace documents](commands.md#a-workspace-as-a-file), and as options of `emailrouter integration`.
+[workspace documents](commands.md#a-workspace-as-a-file), and as options of `emailrouter
+integration`.
 """
 
 

@@ -1,5 +1,6 @@
 """Rules for the modules of the product and for all files of the repository."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -81,6 +82,36 @@ def test_each_channel_file_is_listed() -> None:
         if re.search(r"^CHANNEL\b", path.read_text(encoding="utf-8"), re.MULTILINE)
     }
     assert exporting == listed
+
+
+def test_only_channels_name_their_service() -> None:
+    """Texts and templates outside `router/channels` name no type of integration; docstrings and comments may."""
+    exempt = {
+        "api/examples.py": "copies docs/api.md, whose example is a Slack webhook",
+        "emailrouter/manual.py": "introduces the program",
+        "router/enumerations.py": "an actor of a ticket event",
+    }
+    services = re.compile(rf"\b({'|'.join([*CHANNELS, *(each.label for each in CHANNELS.values())])})\b")
+    own = ("router/channels/", "emailrouter/demo", "emailrouter/cli/demo")  # the demo has a stand-in for Slack
+    sources = [path for path in SOURCES if not name(path).startswith(own)]
+    found = {
+        name(path)
+        for path in sources
+        for node in ast.walk(_without_docstrings(ast.parse(path.read_text(encoding="utf-8"))))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and services.search(node.value)
+    }
+    templates = (ROOT / "api" / "dashboard").rglob("*.html")
+    found |= {name(path) for path in templates if services.search(path.read_text(encoding="utf-8"))}
+    assert found == set(exempt)
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = [
+                each for each in node.body if not (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant))
+            ]
+    return tree
 
 
 def test_each_command_file_is_listed() -> None:
