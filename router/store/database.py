@@ -77,11 +77,14 @@ StatementGenerator = Generator[Statement, Sequence[Row], T]
 
 @cache
 def _field_names(cls: Any) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(cls))
+    return tuple(field.name for field in fields(cls) if not field.metadata.get("related"))
 
 
 def model_from_row(cls: type[T], row: Row) -> T:
-    """Builds a dataclass instance from the columns named like the fields; ignores other columns."""
+    """Builds a dataclass instance from the columns named like the fields; ignores other columns.
+
+    A field with the metadata `related` keeps its default: its value is in rows of another table.
+    """
     dataclass_type: Any = cls  # `type[T]` does not state that `cls` is a dataclass
     return cls(**{name: row[name] for name in _field_names(dataclass_type)})
 

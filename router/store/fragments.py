@@ -54,7 +54,7 @@ def _getter(cls: Any) -> attrgetter[tuple[object, ...]]:
 
 
 def _stored_fields(cls: Any) -> Iterator[Field[Any]]:
-    return (field for field in fields(cls) if not field.metadata.get("joined"))
+    return (field for field in fields(cls) if not field.metadata.get("joined") and not field.metadata.get("related"))
 
 
 def _column_list(name: str, alias: str | None) -> str:

@@ -1,7 +1,7 @@
 """The columns of a model are listed in router/model.py alone."""
 
 import re
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from importlib import resources
 from typing import Any
 
@@ -9,6 +9,7 @@ import pytest
 
 from router import model
 from router.model import TicketEvent
+from router.store.database import model_from_row
 from router.store.fragments import column_names, expand, model_values
 
 EVENT = TicketEvent("evt_1", "ticket_1", "ws_1", 3, 7, "ticket.note_added", "system", None, None, "{}", "Operator")
@@ -81,3 +82,17 @@ def test_no_query_lists_the_columns_that_it_reads() -> None:
                 if re.search(rf"\b{listed}\b", text):
                     found.append((file.name, cls.__name__, names[start]))
     assert found == []
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """A model with a value from rows of another table."""
+
+    id: str
+    books: tuple[str, ...] = field(default=(), metadata={"related": True})
+
+
+def test_a_related_field_is_neither_a_column_nor_read_from_the_row() -> None:
+    assert column_names(Shelf) == ("id",)
+    assert model_values(Shelf("a", ("b",))) == {"id": "a"}
+    assert model_from_row(Shelf, {"id": "a"}).books == ()
