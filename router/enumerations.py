@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 from router.choice import Choice
 
 # The prefixes of ids (`router.ids`).
-IdPrefix = Literal["ws", "user", "key", "dom", "int", "alias", "msg", "ticket", "evt", "dlv"]
+IdPrefix = Literal["ws", "user", "key", "dom", "int", "alias", "msg", "ticket", "evt", "dlv", "tag"]
 Role = Literal["admin", "agent", "viewer"]
 DomainStatus = Literal["pending_verification", "active"]
 MxManaged = Literal["here", "upstream"]
@@ -28,6 +28,7 @@ TicketEventType = Literal[
     "ticket.resolved",
     "ticket.reopened",
     "ticket.note_added",
+    "ticket.tags_changed",
 ]
 ActorType = Literal["user", "mail", "rule", "slack", "key", "system"]
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Self, get_type_hints
 
 from router.choice import Choice
 from router.enumerations import DELIVERY_STATE, TICKET_PRIORITY, TICKET_STATUS, IdPrefix
+from router.tag import caseless_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +88,15 @@ class TicketFilter(ListFilter):
         str | None, Criterion("Assignee", "Only tickets assigned to this user.", refers_to="user")
     ] = None
     alias_id: Annotated[str | None, Criterion("Address", "Only tickets of this alias.", refers_to="alias")] = None
+    tag: Annotated[str | None, Criterion("Tag", "Only tickets with this tag, in upper or lower case.")] = None
     unassigned: bool = False
 
     def parameters(self) -> dict[str, Any]:
         """Adds `selective`: whether an index contains only the few tickets that a filter selects."""
-        return {**asdict(self), "selective": self.unassigned or self.priority not in (None, TICKET_PRIORITY.default)}
+        return asdict(self) | {
+            "selective": self.unassigned or self.priority not in (None, TICKET_PRIORITY.default),
+            "tag": None if self.tag is None else caseless_key(self.tag),
+        }
 
 
 @dataclass(frozen=True, slots=True)

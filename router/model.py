@@ -21,6 +21,7 @@ from router.enumerations import (
     TicketPriority,
     TicketStatus,
 )
+from router.tag import Tag
 
 Micros = int  # since the epoch
 
@@ -234,14 +235,14 @@ class Ticket:
     claimed_at: Micros | None = None
     resolved_at: Micros | None = None
     priority: TicketPriority = "normal"
+    tags: tuple[Tag, ...] = field(default=(), metadata={"related": True})
 
 
 @dataclass(frozen=True, slots=True)
 class TicketMessage:
     """A message in a ticket, with one row for each recipient at the ticket's alias.
 
-    Attributes:
-        sequence: The sequence of the event `ticket.created` or `ticket.message_received`, the same for all recipients.
+    `sequence` is that of the event that is derived from the message, the same for all recipients.
     """
 
     ticket_id: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from operator import attrgetter
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, create_model
+from pydantic import BeforeValidator, Field, create_model
 
 from api.schema.deliveries import DeliveryAnswer
 from api.schema.shape import Answer, Body, Id, JsonObject, NextCursor, Time, documented, filter_parameters
@@ -33,6 +34,7 @@ class TicketAnswer(Answer):
     updated_at: Time
     claimed_at: Time | None
     resolved_at: Time | None
+    tags: list[Annotated[str, BeforeValidator(attrgetter("name"))]]
 
 
 class TicketList(Answer):

@@ -24,6 +24,7 @@ MODULES = {
     "alias": "aliases",
     "blocked-sender": "blocked_senders",
     "ticket": "tickets",
+    "tag": "tags",
     "delivery": "deliveries",
     "check": "check",
     "explain": "explain",

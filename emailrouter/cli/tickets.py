@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from api.schema.tags import TicketTags
 from api.schema.tickets import NoteAnswer, TicketAnswer, TicketClaimed, TicketDetail, choice_answer
 from emailrouter import assembly
 from emailrouter.cli import console
@@ -37,6 +38,7 @@ _COLUMNS = {
     "from": "from",
     "subject": "subject",
     "alias": "alias",
+    "tags": "tags",
     "assigned to": "assignedTo",
     "received": "receivedAt",
 }
@@ -197,6 +199,23 @@ async def note(context: CommandContext, ticket: str, text: str, acting: str | No
         context.actor, await context.lookup.find_ticket_id(context.actor, ticket), body
     )
     context.print_result(to_json(NoteAnswer.from_event(event)), "Note added.")
+
+
+@group.command("tag")
+@click.argument("ticket")
+@click.option("--add", metavar="NAME", multiple=True, help="Tag to add; can be repeated.")
+@click.option("--remove", metavar="NAME", multiple=True, help="Tag to remove; can be repeated.")
+@_acting_option(required=False)
+@with_context()
+async def tag(
+    context: CommandContext, ticket: str, add: tuple[str, ...], remove: tuple[str, ...], acting: str | None
+) -> None:
+    """Add tags to a ticket and remove tags from it. Adding an unknown name creates the tag."""
+    context = await _act_as(context, acting)
+    ticket_id = await context.lookup.find_ticket_id(context.actor, ticket)
+    tags = await context.services.tickets.tags.tag_ticket(context.actor, ticket_id, add=add, remove=remove)
+    names = ", ".join(each.name for each in tags) or "none"
+    context.print_result(to_json(TicketTags.from_tags(ticket_id, tags)), f"Tags: {names}.")
 
 
 @group.command("remove")

@@ -15,6 +15,7 @@ from router.admin import audit, paging, ticket_events, validation
 from router.admin.fetch import fetch_by_id, fetch_page
 from router.admin.paging import DEFAULT_LIMIT, Page, PageRequest
 from router.admin.tickets.conversation import ConversationReader, MessageView, TicketView
+from router.admin.tickets.tags import TagService
 from router.admin.tickets.timeline import Timeline
 from router.choice import Choice
 from router.clock import Clock
@@ -30,16 +31,19 @@ from router.store.erasure import erase_ticket
 # Maximum time that a search waits until new messages are parsed.
 SEARCH_PARSE_SECONDS = 1.0
 MAX_NEWEST = 200
+# A list reads all tickets of a tag that has fewer.
+FEW_TICKETS = 2000
 _ALL_TICKETS = TicketFilter()
 
 
 class TicketService:
-    """Manages the tickets of the actor's workspace."""
+    """Manages the tickets of the actor's workspace, and their `tags`."""
 
     def __init__(self, database: Database, clock: Clock, conversation: ConversationReader) -> None:
         self._database = database
         self._clock = clock
         self._conversation = conversation
+        self.tags = TagService(database, clock)
 
     async def list(
         self,
@@ -54,9 +58,11 @@ class TicketService:
             return await self._search(
                 actor, ticket_filter.q, ticket_filter, paging.page_request("ticket", limit, cursor)
             )
-        return await fetch_page(
-            self._database, actor, Ticket, "ticket_page", limit=limit, cursor=cursor, **ticket_filter.parameters()
+        query = "ticket_page_by_tag" if await self._reads_by_tag(actor, ticket_filter) else "ticket_page"
+        page = await fetch_page(
+            self._database, actor, Ticket, query, limit=limit, cursor=cursor, **ticket_filter.parameters()
         )
+        return Page(await self.tags.attach(page.items), page.next_cursor)
 
     async def list_newest_ids(self, actor: Actor) -> frozenset[str]:
         """Returns the id suffixes of the newest messages and events. A new id means that a ticket changed.
@@ -68,7 +74,7 @@ class TicketService:
 
     async def get(self, actor: Actor, ticket_id: str) -> TicketView:
         """Returns a ticket with its first message, and with its newest messages, deliveries and events."""
-        return await self._conversation.read_ticket(await self._fetch(actor, ticket_id))
+        return await self._conversation.read_ticket(await self._fetch_tagged(actor, ticket_id))
 
     async def list_messages(
         self, actor: Actor, ticket_id: str, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
@@ -80,7 +86,7 @@ class TicketService:
         return await self._conversation.read_message(await self._fetch(actor, ticket_id), message_id)
 
     async def get_timeline(self, actor: Actor, ticket_id: str, before: str | None = None) -> Timeline:
-        return await self._conversation.read_timeline(await self._fetch(actor, ticket_id), before)
+        return await self._conversation.read_timeline(await self._fetch_tagged(actor, ticket_id), before)
 
     async def get_many(self, actor: Actor, ticket_ids: Iterable[str]) -> Mapping[str, Ticket]:
         """Returns tickets by id. Omits nonexistent tickets, and ids in excess of `MAX_LIMIT`."""
@@ -226,6 +232,10 @@ class TicketService:
             await erase_ticket(transaction, ticket.id)
             await audit.record(transaction, actor, self._clock.now(), "ticket.delete", ticket.id, number=ticket.number)
 
+    async def _fetch_tagged(self, actor: Actor, ticket_id: str) -> Ticket:
+        (ticket,) = await self.tags.attach([await self._fetch(actor, ticket_id)])
+        return ticket
+
     async def _fetch(self, actor: Actor, ticket_id: str) -> Ticket:
         return await fetch_by_id(self._database, actor, Ticket, "ticket_by_id", ticket_id)
 
@@ -236,7 +246,19 @@ class TicketService:
         await self._conversation.parse_missing(SEARCH_PARSE_SECONDS)
         search = TicketSearch(self._database, actor.workspace_id, question, ticket_filter, request.row_limit)
         rows = await search.find_newest(request.before)
-        return request.to_page([model_from_row(Ticket, row) for row in rows], lambda ticket: ticket.id)
+        tickets = await self.tags.attach(model_from_row(Ticket, row) for row in rows)
+        return request.to_page(tickets, lambda ticket: ticket.id)
+
+    async def _reads_by_tag(self, actor: Actor, ticket_filter: TicketFilter) -> bool:
+        """Whether the tickets of the tag are read, and not those that match the other conditions.
+
+        Usually, most tickets are resolved, and few are open or assigned to one user.
+        """
+        if ticket_filter.tag is None:
+            return False
+        has_few = ticket_filter.status not in (None, "resolved") or ticket_filter.assigned_to is not None
+        narrow = has_few or ticket_filter.parameters()["selective"]
+        return not narrow or await self.tags.has_few_tickets(actor, ticket_filter.tag, FEW_TICKETS)
 
     async def _change(
         self,

@@ -224,6 +224,24 @@ CREATE INDEX tickets_by_priority_and_status ON tickets (workspace_id, priority, 
 CREATE INDEX tickets_resolved ON tickets (resolved_at, id) WHERE status = 'resolved';
 CREATE INDEX tickets_unassigned ON tickets (workspace_id, id) WHERE assigned_to IS NULL AND status <> 'resolved';
 
+-- Names are unique regardless of case: `name_key` is the key for comparison (router/tag.py).
+CREATE TABLE tags (
+    id TEXT PRIMARY KEY,
+    workspace_id TEXT NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    name_key TEXT NOT NULL,
+    color TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    UNIQUE (workspace_id, name_key)
+);
+
+CREATE TABLE ticket_tags (
+    tag_id TEXT NOT NULL REFERENCES tags (id) ON DELETE CASCADE,
+    ticket_id TEXT NOT NULL REFERENCES tickets (id) ON DELETE CASCADE,
+    PRIMARY KEY (tag_id, ticket_id)
+) /*sqlite WITHOUT ROWID */;
+CREATE INDEX ticket_tags_by_ticket ON ticket_tags (ticket_id, tag_id);
+
 CREATE TABLE ticket_messages (
     -- The foreign key is checked only at the commit, as in ticket_participants and deliveries: a new ticket is inserted
     -- last, because reserving its number locks the workspace.

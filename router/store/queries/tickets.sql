@@ -19,6 +19,9 @@ FROM tickets WHERE id = :id AND workspace_id = :workspace_id;
 {if priority: AND t.priority = :priority}
 {if priority, not priority = normal: AND t.priority <> 'normal'}
 {if unassigned: AND t.assigned_to IS NULL AND t.status <> 'resolved'}
+{if tag: AND EXISTS (
+    SELECT 1 FROM ticket_tags g WHERE g.ticket_id = t.id
+    AND g.tag_id = (SELECT id FROM tags WHERE tags.workspace_id = :workspace_id AND tags.name_key = :tag))}
 
 -- name: ticket_page
 -- Tickets that match a TicketFilter, newest first. The index by alias has the status before the id, so without a status,
@@ -33,6 +36,15 @@ WHERE {if not alias_id: {ticket_conditions} AND t.id < :before}
               SELECT t.id FROM tickets t WHERE {ticket_conditions} AND t.status = @ AND t.id < :before
               ORDER BY t.id DESC LIMIT :limit) AS newest})}
 ORDER BY t.id DESC LIMIT :limit;
+
+-- name: ticket_page_by_tag
+-- As ticket_page, for a tag. Reads the tickets of the tag, newest first, and checks the other conditions for each one.
+-- CROSS JOIN keeps SQLite from reading the tickets first.
+SELECT {Ticket:t}
+FROM ticket_tags tagged CROSS JOIN tickets t
+WHERE tagged.tag_id = (SELECT id FROM tags WHERE tags.workspace_id = :workspace_id AND tags.name_key = :tag)
+      AND tagged.ticket_id < :before AND t.id = tagged.ticket_id AND {ticket_conditions}
+ORDER BY tagged.ticket_id DESC LIMIT :limit;
 
 -- name: ticket_claim
 -- Assigns an unresolved ticket; of concurrent claims by different users, one succeeds. An unchanged updated_at tells

@@ -1,7 +1,9 @@
 """Every combination of filters lists the same tickets and deliveries as a filter in Python."""
 
+import json
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import product
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -18,11 +20,13 @@ L = TypeVar("L", bound=ListFilter)
 M = TypeVar("M", Ticket, Delivery)
 COUNT = 60
 LIMIT = 7
+SAMPLE = 300  # combinations with a tag that are tested
 
 
 async def test_ticket_filters(installation: Installation) -> None:
     rng = random.Random(17)
     known = [await add_ticket(installation, rng, number) for number in range(1, COUNT + 1)]
+    known = await add_tag(installation, rng, known)
     words = {ticket.id: "hello" if rng.random() < 0.5 else "other" for ticket in known}
     for ticket in known:
         indexed = terms.ticket_terms(
@@ -35,12 +39,15 @@ async def test_ticket_filters(installation: Installation) -> None:
             index_position=terms.index_position(ticket.id),
             words=" ".join(indexed),
         )
-    for wanted in combinations(TicketFilter, known, q=(None, "hello."), unassigned=(False, True)):
+    more = {"q": (None, "hello."), "unassigned": (False, True)}
+    tagged = [*combinations(TicketFilter, known, **more, tag=("vip", "unknown"))]
+    for wanted in (*combinations(TicketFilter, known, **more, tag=(None,)), *rng.sample(tagged, SAMPLE)):
         expected = [
             ticket
             for ticket in reversed(known)
             if matches(wanted, ticket)
             and (wanted.q is None or words[ticket.id] == "hello")
+            and (wanted.tag is None or wanted.tag in (tag.name_key for tag in ticket.tags))
             and (not wanted.unassigned or (ticket.assigned_to is None and ticket.status != "resolved"))
         ]
         assert await read_all_pages(installation.tickets, installation, wanted) == expected, wanted
@@ -57,7 +64,7 @@ async def test_delivery_filters(installation: Installation) -> None:
 
 
 def matches(wanted: ListFilter, item: Ticket | Delivery) -> bool:
-    given = {name: getattr(wanted, name) for name in wanted.criteria() if name != "q"}
+    given = {name: getattr(wanted, name) for name in wanted.criteria() if name not in ("q", "tag")}
     return all(value is None or getattr(item, name) == value for name, value in given.items())
 
 
@@ -96,6 +103,14 @@ async def add_ticket(installation: Installation, rng: random.Random, number: int
         **random_literals(Ticket, rng),
     )
     return await insert(installation, "tickets", ticket)
+
+
+async def add_tag(installation: Installation, rng: random.Random, tickets: Sequence[Ticket]) -> list[Ticket]:
+    """Adds a tag to some of the tickets."""
+    tag = await installation.tickets.tags.create(installation.actor, "VIP")
+    tagged = {ticket.id for ticket in tickets if rng.random() < 0.5}
+    await installation.database.execute("tag_add_to_tickets", tag_id=tag.id, ids=json.dumps(sorted(tagged)))
+    return [replace(ticket, tags=(tag,)) if ticket.id in tagged else ticket for ticket in tickets]
 
 
 async def add_delivery(

@@ -4,13 +4,14 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from router import ids
+from router.admin.tickets import tickets as tickets_module
 from router.admin.tickets.conversation import ConversationReader
 from router.admin.tickets.tickets import TicketService
 from router.contents.store import ContentStore
@@ -27,6 +28,7 @@ from tests.support.stores import Store, sqlite_store
 # Workspace ids with the same last four characters. The range terms of the PostgreSQL index contain only these.
 OURS, THEIRS = f"ws_{'0' * 25}1", f"ws_{'1' * 22}0001"
 ALIASES, ASSIGNEES = ("alias_a", "alias_b", None), ("user_a", "user_b", None, None)
+TAGS = {"Billing": 0.5, "Straße": 0.05}  # how many tickets have each tag
 # Milliseconds between two tickets: from 0 to 300 days.
 INTERVALS_MS = (0, 0, 1, 1, 40, 5_000, 3_600_000, 86_400_000, 300 * 86_400_000)
 QUERIES = ["hello", "hel", "hello.", "door", "door.", "do", "kettle", "anchor.", "anch", "nobody", "12", "7", "#9"]
@@ -43,12 +45,17 @@ class KnownTicket:
     alias_id: str | None
     assigned_to: str | None
     words: frozenset[str] | None
+    tags: frozenset[str]
 
     def matches(self, wanted: TicketFilter) -> bool:
         """Implements the search without an index, as a reference."""
         asked = (wanted.status, wanted.alias_id, wanted.assigned_to)
         have = (self.status, self.alias_id, self.assigned_to)
         if any(one is not None and one != other for one, other in zip(asked, have, strict=True)):
+            return False
+        if wanted.unassigned and (self.assigned_to is not None or self.status == "resolved"):
+            return False
+        if wanted.tag is not None and wanted.tag.casefold() not in {tag.casefold() for tag in self.tags}:
             return False
         if wanted.q is None or self.words is None:
             return wanted.q is None
@@ -103,6 +110,7 @@ class Archive:
             rng.choice(ALIASES),
             rng.choice(ASSIGNEES),
             None if rng.random() < 0.05 else frozenset(words),
+            frozenset(tag for tag, part in TAGS.items() if rng.random() < part),
         )
         await self._write(workspace, ticket)
         if workspace == OURS:
@@ -121,6 +129,15 @@ class Archive:
             status=ticket.status,
             person=ticket.assigned_to,
         )
+        for tag in ticket.tags:
+            await seeds.execute(
+                self.store.database,
+                "INSERT INTO ticket_tags (tag_id, ticket_id) SELECT id, :ticket FROM tags "
+                "WHERE workspace_id = :workspace AND name = :name",
+                ticket=ticket.id,
+                workspace=workspace,
+                name=tag,
+            )
         if ticket.words is None:
             return
         words = terms.ticket_terms(workspace, ticket.number, ticket.alias_id, existing=[], added=sorted(ticket.words))
@@ -160,6 +177,7 @@ class Archive:
             status=status,
             assigned_to=rng.choice((None, None, "user_a", "user_x")),
             alias_id=rng.choice((None, None, "alias_a", "alias_x")),
+            tag=rng.choice((None, None, "billing", "STRASSE", "none")),
         )
 
 
@@ -170,6 +188,16 @@ async def archive(store: Store, seed: int) -> AsyncIterator[Archive]:
         await seeds.execute(
             store.database, "INSERT INTO workspaces (id, name, created_at) VALUES (:id, 'x', 1)", id=workspace
         )
+        for tag in TAGS:
+            await seeds.execute(
+                store.database,
+                "INSERT INTO tags (id, workspace_id, name, name_key, color, created_at) "
+                "VALUES (:id, :workspace, :name, :key, '', 1)",
+                id=ids.new_id("tag"),
+                workspace=workspace,
+                name=tag,
+                key=tag.casefold(),
+            )
     try:
         yield Archive(store, installation.contents, random.Random(seed))
     finally:
@@ -203,6 +231,23 @@ async def test_a_search_returns_the_same_tickets_as_a_full_scan(store: Store, se
                 found = await tickets.read_all_pages(wanted, tickets.rng.choice((1, 2, 3, 10)))
                 assert found == tickets.expected(wanted, tickets.known_tickets), wanted
         assert {"search_match_tickets", "search_range"} <= tickets.database.query_counts.keys()
+
+
+@pytest.mark.parametrize("few", [0, 10, 1000])
+async def test_lists_by_tag_return_the_same_tickets_as_a_full_scan(
+    store: Store, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tickets_module, "FEW_TICKETS", few)
+    async with archive(store, few) as tickets:
+        await tickets.add_many(120)
+        for tag in ("billing", "BILLING ", "straSSe", "none", "\u0301"):
+            assert await tickets.read_all_pages(TicketFilter(tag=tag), 200) == tickets.expected(
+                TicketFilter(tag=tag.strip()), tickets.known_tickets
+            )
+        for _ in range(60):
+            wanted = replace(tickets.add_random_filters(""), q=None, unassigned=tickets.rng.random() < 0.3)
+            found = await tickets.read_all_pages(wanted, tickets.rng.choice((1, 2, 3, 10)))
+            assert found == tickets.expected(wanted, tickets.known_tickets), wanted
 
 
 async def test_a_search_with_default_bounds(store: Store) -> None:

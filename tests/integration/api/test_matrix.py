@@ -62,6 +62,10 @@ REQUIRED_ROLES: dict[tuple[str, str], Role | None] = {
     ("POST", "/emails/tickets/{id}/status"): "agent",
     ("POST", "/emails/tickets/{id}/priority"): "agent",
     ("POST", "/emails/tickets/{id}/notes"): "agent",
+    ("POST", "/emails/tickets/{id}/tags"): "agent",
+    ("GET", "/tags"): "viewer",
+    ("PATCH", "/tags/{id}"): "admin",
+    ("DELETE", "/tags/{id}"): "admin",
     ("GET", "/emails/messages"): "viewer",
     ("GET", "/emails/messages/{id}/raw"): "viewer",
     ("GET", "/emails/messages/{id}/attachments/{n}"): "viewer",
@@ -147,6 +151,8 @@ async def test_foreign_and_missing_objects_look_the_same(sqlite_served: ServedIn
     ticket = (await served.admin.get("/emails/tickets")).body["tickets"][0]
     delivery = (await served.admin.get("/deliveries")).body["deliveries"][0]
     key = (await served.admin.get("/keys")).body["keys"][0]
+    await served.admin.post(f"/emails/tickets/{ticket['id']}/tags", {"add": ["Billing"]})
+    tag = (await served.admin.get("/tags")).body["tags"][0]
     await served.admin.post("/blocked-senders", {"sender": "@spam.example"})
     await served.services.sessions.sign_in(served.login.email, served.login.password, address="")
     real = {
@@ -157,6 +163,7 @@ async def test_foreign_and_missing_objects_look_the_same(sqlite_served: ServedIn
         "integrations": integration_id,
         "aliases": alias_id,
         "tickets": ticket["id"],
+        "tags": tag["id"],
         "messages": message_id,
         "deliveries": delivery["id"],
         "blocked-senders": "@spam.example",

@@ -184,6 +184,48 @@ async def test_notes(sqlite_served: ServedInstallation) -> None:
     assert (refused.status, refused.code, refused.field) == (400, "invalid_request", "text")
 
 
+async def test_tags(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    await served.create_alias()
+    ticket_id, _ = await served.accept_ticket(), await served.accept_ticket()
+    path = f"/emails/tickets/{ticket_id}"
+    agent, _ = await served.add_client("agent")
+    tagged = await agent.post(f"{path}/tags", {"add": ["VIP", "Billing"]})
+    assert (tagged.status, tagged.body) == (200, {"id": ticket_id, "tags": ["Billing", "VIP"]})
+    for unchanged in ({}, {"add": ["vip"]}, {"remove": ["other"]}):
+        assert (await agent.post(f"{path}/tags", unchanged)).body == tagged.body
+    ticket = (await agent.get(path)).body
+    event = ticket["events"][-1]
+    assert ticket["tags"] == ["Billing", "VIP"]
+    assert (event["type"], event["event"], event["sequence"]) == ("ticket.tags_changed", "tags", 2)
+    assert event["detail"] == {"added": ["Billing", "VIP"]}
+    for query, count in (("tag=BILLING", 1), ("tag=other", 0), ("tag=billing&q=door", 1), ("tag=vip&status=open", 1)):
+        assert len((await agent.get(f"/emails/tickets?{query}")).body["tickets"]) == count, query
+    wrong: tuple[tuple[dict[str, object], str], ...] = (
+        ({"add": [""]}, "add"),
+        ({"remove": ["a\u0001"]}, "remove"),
+        ({"add": "VIP"}, "add"),
+        ({"add": [1]}, "add"),
+        ({"add": [f"tag {n}" for n in range(19)]}, "add"),
+    )
+    for body, field in wrong:
+        refused = await agent.post(f"{path}/tags", body)
+        assert (refused.status, refused.code, refused.field) == (400, "invalid_request", field), body
+
+    listed = (await agent.get("/tags")).body["tags"]
+    assert [(tag["name"], tag["color"], tag["ticketCount"]) for tag in listed] == [("Billing", "", 1), ("VIP", "", 1)]
+    billing, vip = [f"/tags/{tag['id']}" for tag in listed]
+    colored = await served.admin.patch(vip, {"color": "#1D76DB"})
+    assert (colored.status, colored.body) == (200, listed[1] | {"color": "#1d76db"})
+    refused = await served.admin.patch(vip, {"color": "blue"})
+    assert (refused.status, refused.code, refused.field) == (400, "invalid_request", "color")
+    merged = await served.admin.patch(billing, {"name": "vip"})
+    assert (merged.status, merged.body) == (200, colored.body)
+    assert (await agent.get(path)).body["tags"] == ["VIP"]
+    assert (await served.admin.delete(vip)).status == 204
+    assert [(await agent.get(path)).body["tags"], (await agent.get("/tags")).body["tags"]] == [[], []]
+
+
 async def test_erased_ticket_is_not_found(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     await served.create_alias()

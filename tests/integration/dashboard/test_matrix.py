@@ -33,6 +33,8 @@ REQUIRED_ROLES: dict[tuple[str, str], Role | None] = {
     ("POST", "/tickets/{id}/status"): "agent",
     ("POST", "/tickets/{id}/priority"): "agent",
     ("POST", "/tickets/{id}/notes"): "agent",
+    ("GET", "/tickets/{id}/tags"): "agent",
+    ("POST", "/tickets/{id}/tags"): "agent",
     ("GET", "/tickets/{id}/messages/{message}/html"): "viewer",
     ("GET", "/tickets/{id}/messages/{message}/text"): "viewer",
     ("GET", "/tickets/{id}/messages/{message}/quoted"): "viewer",
@@ -92,6 +94,11 @@ REQUIRED_ROLES: dict[tuple[str, str], Role | None] = {
     ("POST", "/manage/blocked-senders"): "admin",
     ("GET", "/manage/blocked-senders/remove"): "admin",
     ("POST", "/manage/blocked-senders/remove"): "admin",
+    ("GET", "/manage/tags"): "viewer",
+    ("GET", "/manage/tags/{id}"): "viewer",
+    ("POST", "/manage/tags/{id}"): "admin",
+    ("GET", "/manage/tags/{id}/delete"): "admin",
+    ("POST", "/manage/tags/{id}/delete"): "admin",
     ("GET", "/manage/workspace"): "viewer",
     ("POST", "/manage/workspace"): "admin",
     ("GET", "/manage/audit"): "admin",
@@ -153,7 +160,7 @@ async def test_foreign_and_missing_objects_look_the_same(sqlite_served: ServedIn
     real = {"tickets": names["ticket"], "sessions": "0" * 32, "domains": names["owned"], "aliases": names["alias"]}
     real |= {"integrations": names["integration"], "users": names["user"], "keys": names["key"]}
     message = ticket.messages[0].message.id
-    real |= {"deliveries": names["dead"], "trace": message}
+    real |= {"deliveries": names["dead"], "trace": message, "tags": names["tag"]}
     for page in PAGES:
         if "{" not in page.path:
             continue

@@ -84,6 +84,42 @@ async def test_an_agent_sets_the_priority(sqlite_served: ServedInstallation) -> 
     assert "priority must be one of" in (await client.post(f"{page}/priority", {"priority": "x"})).visible_text
 
 
+async def test_tags_are_added_and_removed(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    await served.create_alias()
+    url = f"/tickets/{await served.accept_ticket()}"
+    agent, admin = await signed_in_client(served, "agent"), await signed_in_client(served, "admin")
+    added = await agent.post_and_follow(f"{url}/tags", {"add": "VIP <b>"})
+    assert "Tags changed. " in added.visible_text
+    assert "added the tag VIP <b>" in added.visible_text
+    assert 'href="/tickets?tag=VIP+%3Cb%3E"' in added.text
+    await agent.post(f"{url}/tags", {"add": "Billing"})
+    assert "Billing" in (await agent.get("/tickets?tag=billing")).visible_text
+    assert "No tickets match." in (await agent.get("/tickets?tag=other")).visible_text
+    refused = await agent.post(f"{url}/tags", {"add": " "})
+    assert (refused.status, "must not be empty" in refused.visible_text) == (400, True)
+    removed = await agent.post_and_follow(f"{url}/tags", {"remove": "vip <B>", "page": "tags"})
+    assert 'aria-label="Remove Billing"' in removed.text
+    assert 'aria-label="Add VIP &lt;b&gt;"' in removed.text
+    viewer = await (await signed_in_client(served, "viewer")).get(url)
+    assert "removed the tag VIP <b>" in viewer.visible_text
+    assert f"{url}/tags" not in viewer.text
+
+    tags = served.services.tickets.tags
+    path = f"/manage/tags/{(await tags.find(served.actor, 'billing')).tag.id}"
+    saved = await admin.post_and_follow(path, {"name": "Invoices", "color": "#1d76db"})
+    assert ("Tag saved." in saved.visible_text, 'fill="#1d76db"' in saved.text) == (True, True)
+    wrong = await admin.post(path, {"name": "Invoices", "color": "blue"})
+    assert (wrong.status, 'id="e-color"' in wrong.text) == (400, True)
+    merged = await admin.post_and_follow(path, {"name": "VIP <b>", "color": ""})
+    assert "The tags were merged." in merged.visible_text
+    assert "VIP <b>" in (await agent.get(url)).visible_text
+    path = f"/manage/tags/{(await tags.find(served.actor, 'vip <b>')).tag.id}"
+    assert "Remove VIP <b>?" in (await admin.get(f"{path}/delete")).visible_text
+    gone = await admin.post_and_follow(f"{path}/delete", {})
+    assert "No tags yet." in gone.visible_text
+
+
 @pytest.mark.parametrize(
     ("content", "link", "words"),
     [

@@ -17,6 +17,7 @@ VISITS = {
     "/tickets/mine": "/tickets/mine",
     "/tickets/unassigned": "/tickets/unassigned",
     "/tickets/{id}": "/tickets/{ticket}",
+    "/tickets/{id}/tags": "/tickets/{ticket}/tags",
     "/set-up": "/set-up",
     "/manage": "/manage",
     "/manage/domains": "/manage/domains",
@@ -35,6 +36,9 @@ VISITS = {
     "/manage/keys/{id}/revoke": "/manage/keys/{key}/revoke",
     "/manage/blocked-senders": "/manage/blocked-senders",
     "/manage/blocked-senders/remove": "/manage/blocked-senders/remove?sender=@spam.example",
+    "/manage/tags": "/manage/tags",
+    "/manage/tags/{id}": "/manage/tags/{tag}",
+    "/manage/tags/{id}/delete": "/manage/tags/{tag}/delete",
     "/manage/workspace": "/manage/workspace",
     "/manage/audit": "/manage/audit",
     "/activity": "/activity",
@@ -51,7 +55,11 @@ async def populate(served: ServedInstallation) -> dict[str, str]:
     ticket = await served.accept_ticket(mails.with_attachment(subject="Die Tür klemmt"))
     await served.services.tickets.claim(served.actor, ticket)
     await served.services.tickets.add_note(served.actor, ticket, "Called back.")
+    await served.services.tickets.tags.tag_ticket(served.actor, ticket, add=["Billing", "Spare parts"])
+    tag = (await served.services.tickets.tags.find(served.actor, "billing")).tag
+    await served.services.tickets.tags.change(served.actor, tag.id, color="#1d76db")
     other = await served.accept_ticket(mails.html(subject="Where is my order?"))
+    await served.services.tickets.tags.tag_ticket(served.actor, other, add=["Urgent customer"])
     await served.accept_ticket(mails.plain(subject="An invoice " + "that has a very long subject " * 10))
     for ticket_id, priority in ((ticket, "urgent"), (other, "low")):
         await served.services.tickets.set_priority(served.actor, ticket_id, priority)
@@ -59,6 +67,7 @@ async def populate(served: ServedInstallation) -> dict[str, str]:
     await served.services.tickets.set_status(served.actor, other, "waiting")
     return {
         "ticket": ticket,
+        "tag": tag.id,
         "other": other,
         "link": served.login.link,
         **watched,

@@ -13,7 +13,7 @@ from router.store.sqlite import SqliteDatabase
 from tests.support.stores import Store
 from tests.support.variants import variants
 
-LISTS = ("ticket_page", "delivery_page")
+LISTS = ("ticket_page", "ticket_page_by_tag", "delivery_page")
 
 
 @pytest.mark.parametrize("name", LISTS)

@@ -50,6 +50,7 @@ async def prepare(served: ServedInstallation, dns: DnsStandIn, slack: SlackStand
     )
     await served.services.sessions.sign_in(served.login.email, served.login.password, address="127.0.0.1")
     session = (await served.services.sessions.list(served.actor))[0]
+    tag = await served.services.tickets.tags.create(served.actor, "Spares")
     dns.set("example.com", "MX", f"10 {HOST}.")
     return {
         "URL": served.root,
@@ -62,6 +63,7 @@ async def prepare(served: ServedInstallation, dns: DnsStandIn, slack: SlackStand
         "PASSWORD": served.login.password,
         "SESSION": session.id,
         "ME": served.login.user_id,
+        "TAG": tag.id,
     }
 
 

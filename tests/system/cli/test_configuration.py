@@ -20,6 +20,7 @@ from router.provisioning.export import Snapshot, export_document
 from router.provisioning.plan import Change
 from router.secrets import SecretBox, new_key
 from router.services import Services
+from router.tag import Tag, caseless_key
 from tests.support.installation.command_line import WEBHOOK, CommandLine
 
 # Some tests run many commands, each in a new process.
@@ -91,7 +92,13 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
         integrations=integrations,
         aliases=aliases,
         sections={
-            "blocked_senders": draw(st.lists(st.sampled_from(["@a.test", "b@c.test", "192.0.2.0/24"]), unique=True))
+            "blocked_senders": draw(st.lists(st.sampled_from(["@a.test", "b@c.test", "192.0.2.0/24"]), unique=True)),
+            "tags": [
+                Tag(f"tag_{n:026}", "ws_1", name, caseless_key(name), draw(st.sampled_from(("", "#1d76db"))), 0)
+                for n, name in enumerate(
+                    draw(st.lists(st.sampled_from(["VIP", "Straße", 'a = "b"']), unique=True, max_size=3))
+                )
+            ],
         },
     )
 
@@ -111,9 +118,11 @@ def test_applying_an_export_changes_nothing(found: Snapshot, prune: bool) -> Non
 @given(snapshots())
 def test_empty_file_changes_nothing_and_empty_sections_remove_all(found: Snapshot) -> None:
     assert _apply().plan(document.parse(""), found, prune=True).changes == []
-    empty = document.parse("domains = []\nintegrations = []\naliases = []\nusers = []\nblocked_senders = []\n")
+    empty = document.parse(
+        "domains = []\nintegrations = []\naliases = []\nusers = []\nblocked_senders = []\ntags = []\n"
+    )
     entry_count = len(found.domains) + len(found.integrations) + len(found.aliases)
-    entry_count += len(found.users) + len(found.sections["blocked_senders"])
+    entry_count += len(found.users) + sum(map(len, found.sections.values()))
     plan = _apply().plan(empty, found, prune=True)
     assert [change.action for change in plan.changes] == ["remove"] * entry_count
     kinds = [change.kind for change in plan.changes]
@@ -137,6 +146,7 @@ def test_same_secret_is_no_change() -> None:
         ("domain = []", "domain is not a known key; did you mean domains?"),
         ('[[aliases]]\naddres = "a@b.test"', "aliases[1].addres is not a known key; did you mean address?"),
         ('[[aliases]]\nstatus = "active"', "aliases[1].address is missing"),
+        ('[[tags]]\nnam = "x"', "tags[1].nam is not a known key; did you mean name?"),
         ('[[aliases]]\naddress = "a@b.test"\nstatus = "off"', "aliases[1].status must be 'active' or 'disabled'"),
         (
             f'[[integrations]]\nname = "x"\nwebhook_url = "{WEBHOOK}"',
@@ -264,6 +274,7 @@ async def test_every_kind_of_change_and_removal_is_applied(cli: CommandLine, tmp
         '[[aliases]]\naddress = "y@a.test"\nintegration = "one"\n'
         '[[users]]\nemail = "admin@example.org"\nrole = "admin"\n'
         '[[users]]\nemail = "eve@example.org"\n'
+        '[[tags]]\nname = "VIP"\ncolor = "#1D76DB"\n[[tags]]\nname = "old"\n'
     )
     after = (
         'domains = ["a.test"]\nmx_managed_upstream = ["a.test"]\nblocked_senders = []\n'
@@ -271,6 +282,7 @@ async def test_every_kind_of_change_and_removal_is_applied(cli: CommandLine, tmp
         '[[integrations]]\nname = "two"\nwebhook_url = "env:OTHER"\n'
         '[[aliases]]\naddress = "x@a.test"\nintegration = "two"\nstatus = "disabled"\n'
         '[[users]]\nemail = "admin@example.org"\nname = "Ada"\nrole = "admin"\ntimezone = "Asia/Tokyo"\n'
+        '[[tags]]\nname = "vip"\n[[tags]]\nname = "new"\n'
     )
     (tmp_path / "before.toml").write_text(before)
     (tmp_path / "after.toml").write_text(after)
@@ -282,9 +294,12 @@ async def test_every_kind_of_change_and_removal_is_applied(cli: CommandLine, tmp
         ("change", "domain", "a.test"),
         ("change", "alias", "x@a.test"),
         ("remove", "alias", "y@a.test"),
+        ("change", "tag", "VIP"),
+        ("add", "tag", "new"),
         ("change", "workspace", "Email Router"),
         ("remove", "domain", "b.test"),
         ("remove", "blocked_sender", "@spam.example"),
+        ("remove", "tag", "old"),
         ("remove", "user", "eve@example.org"),
         ("remove", "integration", "one"),
     ]

@@ -102,6 +102,27 @@ async def test_ticket_commands_act_on_behalf_of_a_user(cli: CommandLine) -> None
     assert "Ticket '1' not found" in await cli.error_line("ticket", "show", "1")
 
 
+async def test_tag_commands(cli: CommandLine) -> None:
+    await _create_ticket(cli)
+    tagged = await cli.json("ticket", "tag", "1", "--add", "VIP", "--add", "Billing", "--as", ADMIN)
+    assert tagged["tags"] == ["Billing", "VIP"]
+    assert (await cli("ticket", "tag", "1", "--remove", "vip")).ok().stdout == "Tags: Billing.\n"
+    assert [ticket["number"] for ticket in (await cli.json("ticket", "list", "--tag", "billing"))["tickets"]] == [1]
+    assert (await cli.json("ticket", "list", "--tag", "VIP"))["tickets"] == []
+    assert "must not be empty" in await cli.error_line("ticket", "tag", "1", "--add", "")
+    assert [(tag["name"], tag["ticketCount"]) for tag in (await cli.json("tag", "list"))["tags"]] == [
+        ("Billing", 1),
+        ("VIP", 0),
+    ]
+    assert (await cli.json("tag", "change", "billing", "--color", "#1D76DB"))["color"] == "#1d76db"
+    assert (await cli("tag", "change", "vip", "--name", "BILLING")).ok().stdout == "VIP was merged into Billing.\n"
+    assert "#rrggbb" in await cli.error_line("tag", "change", "billing", "--color", "red")
+    assert "--yes" in await cli.error_line("tag", "remove", "billing", code=2)
+    (await cli("tag", "remove", "billing", "--yes")).ok()
+    assert "Tag" in await cli.error_line("tag", "remove", "billing", "--yes")
+    assert (await cli.json("ticket", "show", "1"))["tags"] == []
+
+
 async def test_users_and_keys(cli: CommandLine) -> None:
     user = await cli.json("user", "add", "bob@example.org", "--name", "Bob", "--password", "-", stdin="a password\n")
     assert (user["email"], user["role"], user["canSignIn"]) == ("bob@example.org", "agent", True)

@@ -1,0 +1,55 @@
+"""API calls for tags, and for the tags of tickets."""
+
+from __future__ import annotations
+
+from api.route import Call, Route
+from api.schema.shape import EmptyBody, NoQuery, PageParameters
+from api.schema.tags import TagAnswer, TagChange, TagList, TicketTags, TicketTagsChange
+
+
+async def list_page(call: Call[EmptyBody, PageParameters]) -> TagList:
+    page = await call.services.tickets.tags.list(call.actor, limit=call.query.limit, cursor=call.query.cursor)
+    return TagList(tags=[TagAnswer.from_counted(counted) for counted in page.items], next_cursor=page.next_cursor)
+
+
+async def change(call: Call[TagChange, NoQuery]) -> TagAnswer:
+    changed = await call.services.tickets.tags.change(
+        call.actor, call.ids["id"], name=call.body.name, color=call.body.color
+    )
+    return TagAnswer.from_counted(changed)
+
+
+async def delete(call: Call[EmptyBody, NoQuery]) -> None:
+    await call.services.tickets.tags.delete(call.actor, call.ids["id"])
+
+
+async def tag_ticket(call: Call[TicketTagsChange, NoQuery]) -> TicketTags:
+    tags = await call.services.tickets.tags.tag_ticket(
+        call.actor, call.ids["id"], add=call.body.add, remove=call.body.remove
+    )
+    return TicketTags.from_tags(call.ids["id"], tags)
+
+
+ROUTES = (
+    Route("GET", "/tags", list_page, "Tags, in alphabetical order", "viewer", TagList, query=PageParameters),
+    Route(
+        "PATCH",
+        "/tags/{id}",
+        change,
+        "Rename or colour a tag; the name of another tag merges the two",
+        "admin",
+        TagAnswer,
+        body=TagChange,
+    ),
+    Route("DELETE", "/tags/{id}", delete, "Delete a tag and remove it from its tickets", "admin", status=204),
+    Route(
+        "POST",
+        "/emails/tickets/{id}/tags",
+        tag_ticket,
+        "Add tags to a ticket and remove tags from it; an unknown name to add creates the tag",
+        "agent",
+        TicketTags,
+        body=TicketTagsChange,
+        errors=("conflict",),
+    ),
+)

@@ -1,0 +1,59 @@
+"""`tag` commands. A tag is identified by its name or its ID."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import click
+
+from api.schema.tags import TagAnswer
+from emailrouter.cli.context import CommandContext, WorkspaceGroup, confirm, confirmation_option, to_json, with_context
+from emailrouter.cli.paging import Paging, paging_options, to_rows
+
+
+@click.group(cls=WorkspaceGroup, name="tag")
+def group() -> None:
+    """Manage the tags of tickets. `ticket tag` adds tags to a ticket and creates them."""
+
+
+@group.command("list")
+@paging_options
+@with_context()
+async def list_command(context: CommandContext, paging: Paging) -> None:
+    """List the tags in alphabetical order."""
+    page = await paging.collect(partial(context.services.tickets.tags.list, context.actor))
+    columns = {"name": "name", "color": "color", "tickets": "ticketCount", "id": "id"}
+    context.print_list("tags", to_rows(page, TagAnswer.from_counted), columns)
+
+
+@group.command("change")
+@click.argument("tag", metavar="NAME|ID")
+@click.option("--name", metavar="NAME", help="New name. The name of another tag merges the two.")
+@click.option("--color", metavar="COLOR", help="Color as #rrggbb; '' removes the color.")
+@with_context()
+async def change(context: CommandContext, tag: str, name: str | None, color: str | None) -> None:
+    """Rename or color a tag."""
+    tags = context.services.tickets.tags
+    found = await tags.find(context.actor, tag)
+    changed = await tags.change(context.actor, found.tag.id, name=name, color=color)
+    is_merged = changed.tag.id != found.tag.id
+    sentence = (
+        f"{found.tag.name} was merged into {changed.tag.name}." if is_merged else f"{changed.tag.name} was changed."
+    )
+    context.print_result(to_json(TagAnswer.from_counted(changed)), sentence)
+
+
+@group.command("remove")
+@click.argument("tag", metavar="NAME|ID")
+@confirmation_option
+@with_context()
+async def remove(context: CommandContext, tag: str, yes: bool) -> None:
+    """Delete a tag and remove it from its tickets."""
+    tags = context.services.tickets.tags
+    found = (await tags.find(context.actor, tag)).tag
+    confirm(f"Delete the tag {found.name} and remove it from its tickets?", yes=yes)
+    await tags.delete(context.actor, found.id)
+    context.print_result({"id": found.id, "removed": True}, f"{found.name} was deleted.")
+
+
+COMMANDS = (group,)

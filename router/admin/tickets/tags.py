@@ -1,0 +1,297 @@
+"""Tags of tickets: agents add and remove them; admins rename, colour, merge and delete them.
+
+The names of a workspace's tags are unique regardless of case. Adding an unknown name to a ticket creates the tag.
+Deleting or merging a tag changes its tickets in several short transactions, so an interruption leaves a part of them
+unchanged; the same request then does the rest.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from router import ids
+from router.admin import audit, paging, ticket_events, validation
+from router.admin.fetch import fetch_by_id
+from router.admin.paging import DEFAULT_LIMIT, Page
+from router.clock import Clock
+from router.errors import Refused, not_found_error
+from router.model import Actor, Ticket
+from router.store.database import (
+    Database,
+    QueryExecutor,
+    Row,
+    fetch_model,
+    fetch_models,
+    model_from_row,
+    retry_on_conflict,
+)
+from router.store.fragments import model_values
+from router.tag import Tag, caseless_key
+
+MAX_TAGS_OF_TICKET = 20
+MAX_NAME_LENGTH = 50
+MAX_TAGS = 1000  # for each workspace
+MAX_COUNTED = 10_000  # tickets that are counted for a tag
+BATCH_TICKETS = 500  # tickets that one transaction changes
+_COLOR = re.compile(r"#[0-9a-f]{6}")
+
+
+@dataclass(frozen=True, slots=True)
+class CountedTag:
+    """A tag, and the number of its tickets, at most `MAX_COUNTED`."""
+
+    tag: Tag
+    ticket_count: int
+
+
+class TagService:
+    """Manages the tags of the actor's workspace."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[CountedTag]:
+        """Lists the tags in alphabetical order."""
+        request = paging.page_request("tag", limit, None)
+        rows = await self._database.fetch_all(
+            "tag_page",
+            workspace_id=actor.workspace_id,
+            after="" if cursor is None else paging.decode_cursor(cursor),
+            limit=request.row_limit,
+            max_counted=MAX_COUNTED,
+        )
+        return request.to_page([_counted(row) for row in rows], lambda counted: counted.tag.name_key)
+
+    async def get(self, actor: Actor, tag_id: str) -> CountedTag:
+        validation.validate_id(tag_id, "tag", "Tag")
+        row = await self._database.fetch_one(
+            "tag_by_id", id=tag_id, workspace_id=actor.workspace_id, max_counted=MAX_COUNTED
+        )
+        if row is None:
+            raise not_found_error("Tag")
+        return _counted(row)
+
+    async def find(self, actor: Actor, name_or_id: str) -> CountedTag:
+        """Returns the tag with a name or an id."""
+        found = await _find_by_key(self._database, actor, caseless_key(name_or_id))
+        return await self.get(actor, name_or_id) if found is None else found
+
+    @retry_on_conflict
+    async def create(self, actor: Actor, name: str, color: str = "") -> Tag:
+        """Creates a tag. Raises `conflict` if the workspace has a tag with this name, or too many tags."""
+        valid_name, valid_color = validate_name(name, "name"), validate_color(color)
+        async with self._database.transaction() as transaction:
+            created = await self._create(transaction, actor, [valid_name], valid_color)
+            if not created:
+                raise Refused("conflict", f"The tag {valid_name} already exists", "name")
+            (tag,) = created
+            await audit.record(transaction, actor, tag.created_at, "tag.create", tag.id, name=tag.name, color=tag.color)
+        return tag
+
+    async def change(
+        self, actor: Actor, tag_id: str, *, name: str | None = None, color: str | None = None
+    ) -> CountedTag:
+        """Renames or colours a tag. The name of another tag merges this tag into the other one, which is returned."""
+        valid_name = None if name is None else validate_name(name, "name")
+        valid_color = None if color is None else validate_color(color)
+        while True:
+            other = await self._rename(actor, tag_id, valid_name, valid_color)
+            if other is None:
+                return await self.get(actor, tag_id)
+            await self._empty(actor, tag_id, into=other.id)
+            if await self._finish_merge(actor, tag_id, other.id, valid_color):
+                return await self.get(actor, other.id)
+
+    async def delete(self, actor: Actor, tag_id: str) -> None:
+        """Deletes a tag and removes it from its tickets."""
+        await self.get(actor, tag_id)
+        await self._empty(actor, tag_id, into=None)
+        await self._finish_deletion(actor, tag_id)
+
+    @retry_on_conflict
+    async def tag_ticket(
+        self, actor: Actor, ticket_id: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()
+    ) -> tuple[Tag, ...]:
+        """Adds tags to a ticket and removes others. Returns the tags of the ticket in alphabetical order.
+
+        Raises:
+            Refused: `invalid_request` for an invalid name, a name in both lists, or too many tags.
+        """
+        added = {caseless_key(name): name for name in (validate_name(name, "add") for name in reversed(add))}
+        removed = {caseless_key(validate_name(name, "remove")) for name in remove}
+        if removed & added.keys():
+            raise Refused("invalid_request", "remove must not contain a name of add", "remove")
+        async with self._database.transaction() as transaction:
+            ticket = await fetch_by_id(transaction, actor, Ticket, "ticket_lock", ticket_id)
+            current = (await _read_tags(transaction, [ticket.id])).get(ticket.id, ())
+            gone = [tag for tag in current if tag.name_key in removed]
+            kept = {tag.name_key: tag for tag in current if tag not in gone}
+            missing = {key: name for key, name in added.items() if key not in kept}
+            if len(kept) + len(missing) > MAX_TAGS_OF_TICKET:
+                raise Refused("invalid_request", f"A ticket must not have more than {MAX_TAGS_OF_TICKET} tags", "add")
+            new = await self._require(transaction, actor, missing)
+            if gone or new:
+                await self._record_change(transaction, actor, ticket, new, gone)
+        return tuple(sorted([*kept.values(), *new], key=lambda tag: tag.name_key))
+
+    async def attach(self, tickets: Iterable[Ticket]) -> tuple[Ticket, ...]:
+        """Returns the tickets with their tags, which one query reads."""
+        given = tuple(tickets)
+        tags = await _read_tags(self._database, [ticket.id for ticket in given]) if given else {}
+        return tuple(replace(ticket, tags=tags.get(ticket.id, ())) for ticket in given)
+
+    async def has_few_tickets(self, actor: Actor, name: str, limit: int) -> bool:
+        """Whether fewer than `limit` tickets have the tag."""
+        found = await _find_by_key(self._database, actor, caseless_key(name), max_counted=limit)
+        return found is None or found.ticket_count < limit
+
+    async def _record_change(
+        self, transaction: QueryExecutor, actor: Actor, ticket: Ticket, new: Sequence[Tag], gone: Sequence[Tag]
+    ) -> None:
+        id_list = json.dumps([ticket.id])
+        for query, tags in (("tag_remove_from_tickets", gone), ("tag_add_to_tickets", new)):
+            for tag in tags:
+                await transaction.execute(query, tag_id=tag.id, ids=id_list)
+        now = self._clock.now()
+        await transaction.execute("tag_update_ticket_time", id=ticket.id, now=now)
+        names = {"added": [tag.name for tag in new] or None, "removed": [tag.name for tag in gone] or None}
+        await ticket_events.record(transaction, actor, ticket.id, now, "ticket.tags_changed", **names)
+
+    async def _require(self, transaction: QueryExecutor, actor: Actor, names: Mapping[str, str]) -> Sequence[Tag]:
+        """Returns the tags with the given names, by key; creates those that do not exist."""
+        if not names:
+            return []
+        found = await _lock_by_keys(transaction, actor, names)
+        unknown = names.keys() - {tag.name_key for tag in found}
+        if unknown:
+            await self._create(transaction, actor, [names[key] for key in sorted(unknown)])
+            found = await _lock_by_keys(transaction, actor, names)
+        return found
+
+    async def _create(
+        self, transaction: QueryExecutor, actor: Actor, names: Sequence[str], color: str = ""
+    ) -> Sequence[Tag]:
+        """Creates the tags that do not exist. Locks the workspace, so that the limit of tags holds."""
+        await transaction.fetch_one("workspace_lock", id=actor.workspace_id)
+        row = await transaction.fetch_one("tag_count", workspace_id=actor.workspace_id)
+        if row is not None and row["tags"] + len(names) > MAX_TAGS:
+            raise Refused("conflict", f"A workspace must not have more than {MAX_TAGS} tags: delete or merge tags")
+        now = self._clock.now()
+        tags = [Tag(ids.new_id("tag"), actor.workspace_id, name, caseless_key(name), color, now) for name in names]
+        return [tag for tag in tags if await transaction.execute("tag_insert", **model_values(tag))]
+
+    @retry_on_conflict
+    async def _rename(self, actor: Actor, tag_id: str, name: str | None, color: str | None) -> Tag | None:
+        """Changes a tag, unless another tag has the name: returns the other one."""
+        validation.validate_id(tag_id, "tag", "Tag")
+        async with self._database.transaction() as transaction:
+            tag = await _lock(transaction, actor, tag_id)
+            await transaction.fetch_one("workspace_lock", id=actor.workspace_id)  # no tag with the name is created
+            changed = replace(
+                tag,
+                name=tag.name if name is None else name,
+                name_key=tag.name_key if name is None else caseless_key(name),
+                color=tag.color if color is None else color,
+            )
+            other = await _find_by_key(transaction, actor, changed.name_key, max_counted=1)
+            if other is not None and other.tag.id != tag.id:
+                return other.tag
+            if changed != tag:
+                await _update(transaction, changed)
+                await audit.record(
+                    transaction, actor, self._clock.now(), "tag.change", tag.id, name=changed.name, color=changed.color
+                )
+        return None
+
+    @retry_on_conflict
+    async def _finish_merge(self, actor: Actor, tag_id: str, other_id: str, color: str | None) -> bool:
+        """Deletes a tag that was merged. Returns False if it has tickets again."""
+        async with self._database.transaction() as transaction:
+            locked = {each: await _lock(transaction, actor, each) for each in sorted((tag_id, other_id))}
+            tag, other = locked[tag_id], locked[other_id]
+            row = await transaction.fetch_one("tag_by_id", id=tag.id, workspace_id=actor.workspace_id, max_counted=1)
+            if row is not None and row["tickets"]:
+                return False
+            if color is not None:
+                await _update(transaction, replace(other, color=color))
+            await transaction.execute("tag_delete", id=tag.id)
+            await audit.record(
+                transaction, actor, self._clock.now(), "tag.merge", other.id, name=tag.name, into=other.name
+            )
+        return True
+
+    @retry_on_conflict
+    async def _finish_deletion(self, actor: Actor, tag_id: str) -> None:
+        async with self._database.transaction() as transaction:
+            tag = await _lock(transaction, actor, tag_id)
+            await transaction.execute("tag_delete", id=tag.id)
+            await audit.record(transaction, actor, self._clock.now(), "tag.delete", tag.id, name=tag.name)
+
+    async def _empty(self, actor: Actor, tag_id: str, *, into: str | None) -> None:
+        """Removes a tag from its tickets, and adds the tag `into` to them."""
+        while await self._empty_batch(actor, tag_id, into) == BATCH_TICKETS:
+            pass
+
+    @retry_on_conflict
+    async def _empty_batch(self, actor: Actor, tag_id: str, into: str | None) -> int:
+        async with self._database.transaction() as transaction:
+            rows = await transaction.fetch_all("tag_tickets", tag_id=tag_id, limit=BATCH_TICKETS)
+            id_list = json.dumps([row["id"] for row in rows])
+            if rows and into is not None:
+                await _lock(transaction, actor, into)
+                await transaction.execute("tag_add_to_tickets", tag_id=into, ids=id_list)
+            if rows:
+                await transaction.execute("tag_remove_from_tickets", tag_id=tag_id, ids=id_list)
+        return len(rows)
+
+
+def validate_name(name: str, field: str) -> str:
+    """Returns the name with single spaces between its words."""
+    return " ".join(validation.validate_line(name, field, max_length=MAX_NAME_LENGTH).split())
+
+
+def validate_color(color: str) -> str:
+    """Accepts `#rrggbb` and `""`, which stands for no colour."""
+    if color and not _COLOR.fullmatch(color.lower()):
+        raise Refused("invalid_request", "color must be empty or have the form #rrggbb", "color")
+    return color.lower()
+
+
+def _counted(row: Row) -> CountedTag:
+    return CountedTag(model_from_row(Tag, row), row["tickets"])
+
+
+async def _find_by_key(
+    executor: QueryExecutor, actor: Actor, key: str, *, max_counted: int = MAX_COUNTED
+) -> CountedTag | None:
+    row = await executor.fetch_one("tag_by_key", workspace_id=actor.workspace_id, name_key=key, max_counted=max_counted)
+    return None if row is None else _counted(row)
+
+
+async def _lock(transaction: QueryExecutor, actor: Actor, tag_id: str) -> Tag:
+    tag = await fetch_model(transaction, Tag, "tag_lock", id=tag_id, workspace_id=actor.workspace_id)
+    if tag is None:
+        raise not_found_error("Tag")
+    return tag
+
+
+async def _lock_by_keys(transaction: QueryExecutor, actor: Actor, keys: Iterable[str]) -> list[Tag]:
+    return await fetch_models(
+        transaction, Tag, "tag_lock_by_keys", workspace_id=actor.workspace_id, keys=json.dumps(sorted(keys))
+    )
+
+
+async def _update(transaction: QueryExecutor, tag: Tag) -> None:
+    await transaction.execute("tag_update", id=tag.id, name=tag.name, name_key=tag.name_key, color=tag.color)
+
+
+async def _read_tags(executor: QueryExecutor, ticket_ids: Sequence[str]) -> Mapping[str, tuple[Tag, ...]]:
+    """Returns the tags of each ticket in alphabetical order."""
+    tags: dict[str, tuple[Tag, ...]] = {}
+    for row in await executor.fetch_all("tag_by_tickets", ids=json.dumps(ticket_ids)):
+        tags[row["ticket_id"]] = (*tags.get(row["ticket_id"], ()), model_from_row(Tag, row))
+    return tags

@@ -1,0 +1,69 @@
+-- Tags of tickets (router/admin/tickets/tags.py). Tickets are locked before tags, tags before the workspace.
+
+-- fragment: counted_tickets
+-- The number of tickets of the tag `t`, up to :max_counted.
+(SELECT count(*) FROM (SELECT 1 FROM ticket_tags g WHERE g.tag_id = t.id LIMIT :max_counted) AS counted)
+
+-- name: tag_page
+-- Tags of a workspace in the order of their keys.
+SELECT {Tag:t}, {counted_tickets} AS tickets
+FROM tags t WHERE t.workspace_id = :workspace_id AND t.name_key > :after ORDER BY t.name_key LIMIT :limit;
+
+-- name: tag_by_id
+-- One tag of a workspace.
+SELECT {Tag:t}, {counted_tickets} AS tickets FROM tags t WHERE t.id = :id AND t.workspace_id = :workspace_id;
+
+-- name: tag_by_key
+-- The tag of a workspace whose name has a key, with the number of its tickets.
+SELECT {Tag:t}, {counted_tickets} AS tickets
+FROM tags t WHERE t.workspace_id = :workspace_id AND t.name_key = :name_key;
+
+-- name: tag_lock
+-- One tag of a workspace, locked so that no ticket gets it.
+SELECT {Tag} FROM tags WHERE id = :id AND workspace_id = :workspace_id;
+
+-- name: tag_lock_by_keys
+-- The tags whose names have the given keys (JSON), locked so that they are not deleted.
+SELECT {Tag} FROM tags
+WHERE workspace_id = :workspace_id AND name_key IN (SELECT value FROM json_each(:keys)) ORDER BY name_key;
+
+-- name: tag_count
+-- The number of tags of a workspace.
+SELECT count(*) AS tags FROM tags WHERE workspace_id = :workspace_id;
+
+-- name: tag_insert
+-- Inserts a tag, unless the workspace has one with the same key.
+INSERT INTO tags {values:Tag} ON CONFLICT (workspace_id, name_key) DO NOTHING;
+
+-- name: tag_update
+-- Changes the name and the colour of a tag.
+UPDATE tags SET name = :name, name_key = :name_key, color = :color WHERE id = :id;
+
+-- name: tag_delete
+-- Deletes a tag, also from the tickets that still have it.
+DELETE FROM tags WHERE id = :id;
+
+-- name: tag_tickets
+-- The first tickets of a tag, locked.
+SELECT t.id FROM tickets t
+WHERE t.id IN (SELECT ticket_id FROM ticket_tags WHERE tag_id = :tag_id ORDER BY ticket_id LIMIT :limit)
+ORDER BY t.id;
+
+-- name: tag_by_tickets
+-- The tags of the given tickets (JSON), in the order of their keys.
+SELECT g.ticket_id, {Tag:t}
+FROM ticket_tags g JOIN tags t ON t.id = g.tag_id
+WHERE g.ticket_id IN (SELECT value FROM json_each(:ids)) ORDER BY t.name_key;
+
+-- name: tag_add_to_tickets
+-- Adds a tag to the given tickets (JSON) that do not have it yet.
+INSERT INTO ticket_tags (tag_id, ticket_id) SELECT CAST(:tag_id AS TEXT), value FROM json_each(:ids) WHERE TRUE
+ON CONFLICT (tag_id, ticket_id) DO NOTHING;
+
+-- name: tag_remove_from_tickets
+-- Removes a tag from the given tickets (JSON).
+DELETE FROM ticket_tags WHERE tag_id = :tag_id AND ticket_id IN (SELECT value FROM json_each(:ids));
+
+-- name: tag_update_ticket_time
+-- Sets the update time of a ticket whose tags change.
+UPDATE tickets SET updated_at = :now WHERE id = :id;
