@@ -9,7 +9,7 @@ from router.admin import paging, validation
 from router.admin.paging import Page
 from router.enumerations import IdPrefix
 from router.errors import Refused, not_found_error
-from router.model import Actor, Alias, ApiKey, AuditEntry, Delivery, Domain, Integration, Ticket, User
+from router.model import Actor, Alias, ApiKey, AuditEntry, Delivery, Domain, Integration, Message, Ticket, User
 from router.store.database import QueryExecutor, fetch_model, fetch_models
 
 
@@ -28,6 +28,7 @@ _KINDS: Mapping[type[Any], tuple[IdPrefix, str]] = {
     Delivery: ("dlv", "Delivery"),
     Domain: ("dom", "Domain"),
     Integration: ("int", "Integration"),
+    Message: ("msg", "Message"),
     Ticket: ("ticket", "Ticket"),
     User: ("user", "User"),
 }

@@ -56,18 +56,12 @@ async def send_test_message(visit: Visit, integration_id: str) -> None:
 
 async def confirm_delete(visit: Visit) -> HtmlPage:
     integration = await visit.services.integrations.get(visit.actor, visit.path_params["id"])
-    path = f"/manage/integrations/{integration.id}"
     consequences = [
         "Its queued deliveries fail permanently. An integration that is used by an alias cannot be removed.",
         "If it is the default integration, the workspace then has none.",
     ]
-    return manage.confirmation_page(
-        f"Remove {integration.name}?",
-        consequences,
-        action=f"{path}/delete",
-        label="Remove integration",
-        cancel_path=path,
-    )
+    path = f"/manage/integrations/{integration.id}"
+    return manage.removal_page("integration", integration.name, path, consequences)
 
 
 async def delete(visit: Visit) -> Redirect:

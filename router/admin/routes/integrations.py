@@ -10,18 +10,19 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from router import ids
-from router.admin import audit, paging, validation
+from router.admin import audit, validation
+from router.admin.fetch import fetch_by_id, fetch_page
 from router.admin.paging import DEFAULT_LIMIT, Page
 from router.channels.channel import Channel, find_channel
 from router.channels.contract import SendFailure, SendOutcome, SendRetry, SendSuccess, TestMessage
 from router.channels.poster import Poster, SettingChanges
 from router.clock import Clock
 from router.dispatch.outbox import reactivate_integration
-from router.errors import Refused, not_found_error
+from router.errors import Refused
 from router.local_time import DEFAULT_TIMEZONE
 from router.model import Actor, Integration, Micros, Workspace
 from router.ports import Waker
-from router.store.database import Database, QueryExecutor, fetch_model, fetch_models, retry_on_conflict
+from router.store.database import Database, QueryExecutor, fetch_model, retry_on_conflict
 
 REMOVED_REASON = "the integration was removed"
 _KEPT_SETTINGS: Mapping[str, str | None] = {"encrypted_settings": None, "public_settings": None, "hint": None}
@@ -57,16 +58,7 @@ class IntegrationService:
         return self._poster.channels
 
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[Integration]:
-        request = paging.page_request("int", limit, cursor)
-        rows = await fetch_models(
-            self._database,
-            Integration,
-            "integration_page",
-            workspace_id=actor.workspace_id,
-            before=request.before,
-            limit=request.row_limit,
-        )
-        return request.to_page(rows, lambda integration: integration.id)
+        return await fetch_page(self._database, actor, Integration, "integration_page", limit=limit, cursor=cursor)
 
     async def get(self, actor: Actor, integration_id: str) -> Integration:
         return await _fetch_integration(self._database, actor, integration_id)
@@ -152,15 +144,7 @@ class IntegrationService:
         """Deletes an integration. Its pending deliveries fail permanently. Raises `in_use` if aliases use it."""
         validation.validate_id(integration_id, "int", "Integration")
         async with self._database.transaction() as transaction:
-            integration = await fetch_model(
-                transaction,
-                Integration,
-                "integration_lock_to_delete",
-                id=integration_id,
-                workspace_id=actor.workspace_id,
-            )
-            if integration is None:
-                raise not_found_error("Integration")
+            integration = await _fetch_integration(transaction, actor, integration_id, "integration_lock_to_delete")
             row = await transaction.fetch_one("integration_alias_count", id=integration.id)
             if row is not None and row["aliases"]:
                 raise Refused(
@@ -213,11 +197,7 @@ class IntegrationService:
 async def _fetch_integration(
     transaction: QueryExecutor, actor: Actor, integration_id: str, query: str = "integration_by_id"
 ) -> Integration:
-    validation.validate_id(integration_id, "int", "Integration")
-    integration = await fetch_model(transaction, Integration, query, id=integration_id, workspace_id=actor.workspace_id)
-    if integration is None:
-        raise not_found_error("Integration")
-    return integration
+    return await fetch_by_id(transaction, actor, Integration, query, integration_id)
 
 
 def _test_result(outcome: SendOutcome) -> TestResult:

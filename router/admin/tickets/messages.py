@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from router import ids
 from router.admin import validation
+from router.admin.fetch import fetch_by_id
 from router.admin.tickets.timeline import MAX_ID_SUFFIX
 from router.contents.store import ContentStore
 from router.errors import not_found_error
 from router.mail import trace_headers
 from router.mail.contents import AttachmentData
 from router.model import Actor, Attempt, Delivery, Message, Micros, TicketMessage
-from router.store.database import Database, QueryExecutor, fetch_model, fetch_models, model_from_row
+from router.store.database import Database, fetch_models, model_from_row
 
 MAX_LINKS = 1000
 MAX_DELIVERIES = 1000
@@ -98,7 +99,7 @@ class MessageService:
 
     async def get_raw(self, actor: Actor, message_id: str) -> RawMessage:
         """Returns the original message with trace headers. Raises `not_found` if its content was erased."""
-        message = await _fetch_message(self._database, actor, message_id)
+        message = await fetch_by_id(self._database, actor, Message, "message_by_id", message_id)
         links = await self._fetch_links(message)
         chunks = self._contents.raw_chunks(message.id)
         first_chunk = await anext(chunks, None)
@@ -109,14 +110,14 @@ class MessageService:
 
     async def get_attachment(self, actor: Actor, message_id: str, n: int) -> AttachmentData:
         """`n` is the number of the attachment in the message, counted from 1."""
-        message = await _fetch_message(self._database, actor, message_id)
+        message = await fetch_by_id(self._database, actor, Message, "message_by_id", message_id)
         data = await self._contents.get_attachment(message.id, n)
         if data is None:
             raise not_found_error("Attachment")
         return data
 
     async def get_trace(self, actor: Actor, message_id: str) -> Trace:
-        message = await _fetch_message(self._database, actor, message_id)
+        message = await fetch_by_id(self._database, actor, Message, "message_by_id", message_id)
         links = await self._fetch_links(message)
         deliveries = await fetch_models(
             self._database, Delivery, "message_deliveries", message_id=message.id, limit=MAX_DELIVERIES
@@ -137,14 +138,6 @@ class MessageService:
         return await fetch_models(
             self._database, TicketMessage, "message_recipients", message_id=message.id, limit=MAX_LINKS
         )
-
-
-async def _fetch_message(transaction: QueryExecutor, actor: Actor, message_id: str) -> Message:
-    validation.validate_id(message_id, "msg", "Message")
-    message = await fetch_model(transaction, Message, "message_by_id", id=message_id, workspace_id=actor.workspace_id)
-    if message is None:
-        raise not_found_error("Message")
-    return message
 
 
 def _receipt_event(message: Message) -> TraceEvent:
