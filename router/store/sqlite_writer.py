@@ -65,11 +65,12 @@ class SqliteWriter:
         self._loop = asyncio.get_running_loop()
         self._finished = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
-        self._thread.start()
 
     async def commit(self, write: WriteGroup[ItemT, ResultT], item: ItemT) -> ResultT:
         if self._closed:
             raise Unavailable("the database is closing")
+        if not self._is_started:
+            self._thread.start()
         future: asyncio.Future[ResultT] = self._loop.create_future()
         self._queue.put(_QueuedItem(write, item, future))
         return await future
@@ -78,13 +79,19 @@ class SqliteWriter:
         if not self._closed:
             self._closed = True
             self._queue.put(None)
+        if not self._is_started:
+            return
         # join() must not run in an executor thread: at exit, the interpreter waits for these threads without a limit.
         await self._finished.wait()
         self._thread.join()
 
     @property
     def is_alive(self) -> bool:
-        return self._thread.is_alive()
+        return self._thread.is_alive() if self._is_started else not self._closed
+
+    @property
+    def _is_started(self) -> bool:
+        return self._thread.ident is not None
 
     def _run(self) -> None:
         try:
