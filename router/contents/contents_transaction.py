@@ -77,16 +77,25 @@ def read_contents(message_ids: Sequence[str]) -> StatementGenerator[dict[str, Ro
 
 
 def write_changes(changes: Sequence[ContentsChange]) -> StatementGenerator[list[Row | None]]:
-    """Writes the changes in their order; returns the result of each."""
-    results: list[Row | None] = []
-    for kind, consecutive in groupby(changes, type):
-        run: list[Any] = list(consecutive)
+    """Writes the changes; returns the result of each. Changes of the same message are written in their order."""
+    results: list[Row | None] = [None] * len(changes)
+    for kind, positions in groupby(_order_by_type(changes), lambda position: type(changes[position])):
+        run = list(positions)
+        group: list[Any] = [changes[position] for position in run]
         if kind is BeginAttempt:
-            results += yield from _begin_attempts(run)
+            for position, result in zip(run, (yield from _begin_attempts(group)), strict=True):
+                results[position] = result
         else:
-            yield from _withdraw_attempts(run) if kind is WithdrawAttempt else store_contents(run)
-            results += [None] * len(run)
+            yield from _withdraw_attempts(group) if kind is WithdrawAttempt else store_contents(group)
     return results
+
+
+def _order_by_type(changes: Sequence[ContentsChange]) -> list[int]:
+    """Returns the positions of the changes, by type unless a message occurs twice: fewer statements write them all."""
+    positions = range(len(changes))
+    if len({each.message_id for each in changes}) < len(changes):
+        return list(positions)
+    return sorted(positions, key=lambda position: type(changes[position]).__name__)
 
 
 def _begin_attempts(changes: Sequence[BeginAttempt]) -> StatementGenerator[list[Row | None]]:
