@@ -115,25 +115,27 @@ class PostgresDatabase:
                 reset=_keep_settings,
             )
 
-    async def connect(self, *, client_timeout: float | None = None) -> PostgresConnection:
+    async def connect(self, *, client_timeout: float | None = None, for_groups: bool = False) -> PostgresConnection:
         """Opens a connection, which the caller must close.
 
         `client_timeout` (seconds) replaces the configured statement timeout; only the client enforces it.
+        `for_groups` is for a connection that only commits groups.
         """
         return await postgres_connection.connect(
             self.url,
             timeout=self._connect_timeout,
             statement_timeout=self._statement_timeout if client_timeout is None else client_timeout,
             without_server_timeout=client_timeout is not None,
+            for_groups=for_groups,
         )
 
     async def ensure_usable(self, connection: PostgresConnection | None) -> PostgresConnection:
-        """Returns `connection` if it is usable. Otherwise terminates it and returns a new connection."""
+        """Returns `connection` if it is usable. Otherwise terminates it and returns a new connection for groups."""
         if connection is not None:
             if await self.is_usable(connection):
                 return connection
             connection.terminate()
-        return await self.connect()
+        return await self.connect(for_groups=True)
 
     async def is_usable(self, connection: PostgresConnection) -> bool:
         """Whether a connection that has been idle may be used.

@@ -51,6 +51,10 @@ _SESSION_SETTINGS = {
 }
 
 
+# Statements with arrays would be planned at each execution, which takes longer than executing them. They find rows by
+# key; without `enable_seqscan = off`, a plan that was made for a small table would scan the table when it has grown.
+_PLAN_ONCE = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off"
+
 # The file names in ~/.postgresql that the driver uses by default.
 _TLS_FILES = {
     "sslrootcert": "root.crt",
@@ -116,7 +120,12 @@ class PostgresConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg ha
 
 
 async def connect(
-    dsn: str, *, timeout: float, statement_timeout: float, without_server_timeout: bool = False
+    dsn: str,
+    *,
+    timeout: float,
+    statement_timeout: float,
+    without_server_timeout: bool = False,
+    for_groups: bool = False,
 ) -> PostgresConnection:
     """Opens a connection and applies the settings that the program relies on.
 
@@ -124,6 +133,7 @@ async def connect(
         timeout: Seconds for opening and configuring the connection.
         statement_timeout: Seconds for one statement, enforced by the server and the client.
         without_server_timeout: Disables the limit of the server, for copies and migrations of large tables.
+        for_groups: Plans each statement once, for a connection that only commits groups.
 
     Raises:
         Unavailable: The connection failed. It is a `ConfigurationFault` if an administrator must act.
@@ -143,6 +153,8 @@ async def connect(
             connection.enable_keepalive(timeout)
             _check_server(connection)
             await connection.execute(_set_statements(connection, 0 if without_server_timeout else statement_timeout))
+            if for_groups:
+                await connection.execute(_PLAN_ONCE)
     except BaseException as error:
         if connection is not None:
             connection.terminate()
