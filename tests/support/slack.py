@@ -2,30 +2,9 @@
 
 import re
 
-from tests.support.behaviours import (
-    FixedResponse,
-    Hang,
-    LargeResponse,
-    PartialResponse,
-    Post,
-    RedirectResponse,
-    Reset,
-    SlowResponse,
-)
+from tests.support.behaviours import FixedResponse, Post
 from tests.support.slack_rules import rejection_reason
 from tests.support.webhook_stand_in import WebhookStandIn
-
-__all__ = [
-    "FixedResponse",
-    "Hang",
-    "LargeResponse",
-    "PartialResponse",
-    "Post",
-    "RedirectResponse",
-    "Reset",
-    "SlackStandIn",
-    "SlowResponse",
-]
 
 _WEBHOOK_PATH = re.compile(r"/services/T[^/]+/B[^/]+/[^/]+")
 

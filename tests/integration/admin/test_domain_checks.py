@@ -18,9 +18,10 @@ from router.dns.verification_state import DAY
 from router.errors import Refused
 from router.model import Actor, Domain
 from tests.support import seeds
+from tests.support.behaviours import FixedResponse
 from tests.support.dns import DnsStandIn
 from tests.support.installation import HOST, Installation
-from tests.support.slack import FixedResponse, SlackStandIn
+from tests.support.slack import SlackStandIn
 from tests.support.stores import Store
 
 NAME = "example.org"

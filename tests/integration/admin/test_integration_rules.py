@@ -5,9 +5,10 @@ from typing import Any
 from router.admin.routes.integrations import REMOVED_REASON
 from router.filters import DeliveryFilter
 from router.model import Integration
+from tests.support.behaviours import FixedResponse
 from tests.support.installation import Installation
 from tests.support.refusal import refused_code
-from tests.support.slack import FixedResponse, SlackStandIn
+from tests.support.slack import SlackStandIn
 
 
 async def create(installation: Installation, url: str, **own: str) -> Integration:

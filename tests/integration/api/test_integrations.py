@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from tests.support.behaviours import FixedResponse
 from tests.support.installation.http import ServedInstallation
-from tests.support.slack import FixedResponse, SlackStandIn
+from tests.support.slack import SlackStandIn
 
 
 async def test_create_show_change_and_delete_an_integration(

@@ -17,13 +17,14 @@ from router.errors import Refused
 from router.provisioning import document
 from router.provisioning.apply import DocumentApplier
 from router.provisioning.export import export_document, take_snapshot
+from tests.support.behaviours import FixedResponse
 from tests.support.installation.command_line import initialise
 from tests.support.installation.dashboard import signed_in_client
 from tests.support.installation.fixtures import sqlite_served
 from tests.support.installation.http import ServedInstallation
 from tests.support.installation.settings import make_config
 from tests.support.process import run_cli
-from tests.support.slack import FixedResponse, SlackStandIn
+from tests.support.slack import SlackStandIn
 from tests.support.telegraph import TELEGRAPH
 
 __all__ = ["sqlite_served"]

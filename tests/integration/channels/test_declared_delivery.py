@@ -14,9 +14,10 @@ from router.dispatch.delivery_batch import CompletedBatch, DeliveryBatch, Pacing
 from router.dispatch.outbox import Outbox
 from router.dispatch.sender import TicketSender
 from tests.support import mails
+from tests.support.behaviours import FixedResponse
 from tests.support.installation.http import ServedInstallation, serve_api, served_settings
 from tests.support.installation.settings import DOMAIN
-from tests.support.slack import FixedResponse, SlackStandIn
+from tests.support.slack import SlackStandIn
 from tests.support.stores import sqlite_store
 from tests.support.telegraph import TELEGRAPH
 

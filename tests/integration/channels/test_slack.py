@@ -13,9 +13,10 @@ from router.channels.responses import MAX_RETRY_AFTER_SECONDS
 from router.channels.slack import CHANNEL
 from router.errors import Refused
 from router.outbound.client import HttpResponse, OutboundClient
+from tests.support.behaviours import FixedResponse as Reply
+from tests.support.behaviours import Hang, PartialResponse, RedirectResponse, Reset
 from tests.support.raw_http import RawHttpServer, ScriptedResponse
-from tests.support.slack import FixedResponse as Reply
-from tests.support.slack import Hang, PartialResponse, RedirectResponse, Reset, SlackStandIn
+from tests.support.slack import SlackStandIn
 
 NOW = datetime(2025, 11, 22, 12, 0, tzinfo=UTC)
 WEBHOOK_URL = "https://hooks.slack.com/services/T0123/B0123/abcdefghijklmnop"

@@ -9,17 +9,17 @@ import pytest
 
 from router.outbound.client import MAX_BODY_BYTES, ForbiddenAddressError, OutboundClient
 from tests.integration.outbound.calls import PAYLOAD, VALID_RESPONSE, StaticResolver, failure_reason, post_json
-from tests.support.raw_http import RawHttpServer
-from tests.support.slack import (
+from tests.support.behaviours import (
     FixedResponse,
     Hang,
     LargeResponse,
     PartialResponse,
     RedirectResponse,
     Reset,
-    SlackStandIn,
     SlowResponse,
 )
+from tests.support.raw_http import RawHttpServer
+from tests.support.slack import SlackStandIn
 
 
 async def test_response(client: OutboundClient, slack: SlackStandIn) -> None:

@@ -9,17 +9,17 @@ import aiohttp
 import pytest
 import trustme
 
-from tests.support.payloads import assert_slack_accepts
-from tests.support.slack import (
+from tests.support.behaviours import (
     FixedResponse,
     Hang,
     LargeResponse,
     PartialResponse,
     RedirectResponse,
     Reset,
-    SlackStandIn,
     SlowResponse,
 )
+from tests.support.payloads import assert_slack_accepts
+from tests.support.slack import SlackStandIn
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from typing import Any
 
 import asyncpg
 
-from tests.support.slack import Post
+from tests.support.behaviours import Post
 
 # Identifies a message in rows and posts: no other text contains `crash-` and seven digits.
 SUBJECT = "crash-{:07d}"

@@ -8,9 +8,9 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.support.behaviours import FixedResponse
 from tests.support.postgres import PostgresServer
 from tests.support.process import Program, run_cli
-from tests.support.slack import FixedResponse
 from tests.support.stores import KINDS
 from tests.system.crash.mta import QueueingMta
 from tests.system.crash.points import POINTS

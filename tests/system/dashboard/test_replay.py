@@ -10,11 +10,12 @@ from router.admin.access.users import UserService
 from router.clock import SystemClock
 from router.model import Actor
 from tests.support import mails
+from tests.support.behaviours import FixedResponse
 from tests.support.browser import Window
 from tests.support.installation import DOMAIN, migrated_installation, split_address
 from tests.support.installation.http import PASSWORD
 from tests.support.process import Program
-from tests.support.slack import FixedResponse, SlackStandIn
+from tests.support.slack import SlackStandIn
 from tests.support.smtp import send_mail
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -7,13 +7,14 @@ import pytest
 from playwright.async_api import expect
 
 from tests.support import mails
+from tests.support.behaviours import FixedResponse
 from tests.support.browser import Window, find_axe_violations
 from tests.support.dns import DnsStandIn
 from tests.support.installation import HOST, UNPACED, program_settings, split_address
 from tests.support.installation.dashboard import signed_in_client
 from tests.support.installation.http import ServedInstallation
 from tests.support.process import Program
-from tests.support.slack import FixedResponse, SlackStandIn
+from tests.support.slack import SlackStandIn
 from tests.support.smtp import send_mail
 
 

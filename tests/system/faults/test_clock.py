@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.support.behaviours import FixedResponse
 from tests.support.postgres import PostgresServer
-from tests.support.slack import FixedResponse
 from tests.system.crash.system_under_test import system_under_test
 from tests.system.faults.replies import assert_recovered
 

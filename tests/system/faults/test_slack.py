@@ -6,20 +6,20 @@ from pathlib import Path
 
 import trustme
 
-from tests.support.behaviours import Behaviour
-from tests.support.postgres import PostgresServer
-from tests.support.process import Program
-from tests.support.raw_http import RawHttpServer, ScriptedResponse
-from tests.support.slack import (
+from tests.support.behaviours import (
+    Behaviour,
     FixedResponse,
     Hang,
     LargeResponse,
     PartialResponse,
     RedirectResponse,
     Reset,
-    SlackStandIn,
     SlowResponse,
 )
+from tests.support.postgres import PostgresServer
+from tests.support.process import Program
+from tests.support.raw_http import RawHttpServer, ScriptedResponse
+from tests.support.slack import SlackStandIn
 from tests.system.crash.mta import QueueingMta
 from tests.system.crash.system_under_test import SystemUnderTest, poll_until, system_under_test
 
