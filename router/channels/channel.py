@@ -153,6 +153,7 @@ class Channel(ABC):
             retry_after=self.retry_after(response, now),
             permanent_statuses=self.permanent_statuses,
             ref=self.remote_ref(response),
+            pause=self.pause(response),
         )
 
     def error_code(self, response: HttpResponse) -> str:  # noqa: ARG002 - overridden by channels with error codes
@@ -162,6 +163,10 @@ class Channel(ABC):
     def retry_after(self, response: HttpResponse, now: datetime) -> float | None:
         """Returns the delay in seconds that the service requests, if any."""
         return responses.read_retry_after(response.headers, now)
+
+    def pause(self, response: HttpResponse) -> float:  # noqa: ARG002 - overridden by channels that announce limits
+        """Returns for how many seconds the service accepts no further message after a success."""
+        return 0.0
 
     def remote_ref(self, response: HttpResponse) -> str:  # noqa: ARG002 - overridden by channels that can update
         """Returns a small JSON text that identifies the sent message at the service; "" if it cannot be changed."""

@@ -109,13 +109,16 @@ class OperatorAlert:
 class SendSuccess:
     """The service accepted the payload; `latency` is in microseconds.
 
-    `ref` is a small JSON text that identifies the message at the service, or "".
+    Attributes:
+        ref: A small JSON text that identifies the message at the service, or "".
+        pause: For how many seconds the service accepts no further message.
     """
 
     status: int
     excerpt: str = ""
     latency: Micros = 0
     ref: str = ""
+    pause: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

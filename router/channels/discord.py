@@ -184,6 +184,11 @@ class DiscordChannel(Channel):
         reset = _parse_seconds(headers.get("x-ratelimit-reset-after"))
         return next((seconds for seconds in (*known, date, reset) if seconds is not None), _RATE_LIMIT_SECONDS)
 
+    def pause(self, response: HttpResponse) -> float:
+        """Returns the time until the limit is reset, if this message was the last one that it allows."""
+        is_used_up = response.headers.get("x-ratelimit-remaining", "").strip() == "0"
+        return (_parse_seconds(response.headers.get("x-ratelimit-reset-after")) or 0.0) if is_used_up else 0.0
+
     def remote_ref(self, response: HttpResponse) -> str:
         """Returns the ids of the message and of its thread. Outside of threads, `_post` removes the latter."""
         message = json_object(response.body)

@@ -34,6 +34,7 @@ def classify(
     retry_after: float | None,
     permanent_statuses: frozenset[int] = PERMANENT_STATUSES,
     ref: str = "",
+    pause: float = 0.0,
 ) -> SendOutcome:
     """Classifies a response by its status and error code.
 
@@ -42,10 +43,11 @@ def classify(
         code: The error code in the response, or "".
         known: The entry of `code` in the error table of the channel.
         ref: The reference of the remote message, if the response is a success.
+        pause: For how many seconds the service accepts no further message after a success.
     """
     status, excerpt, latency = response.status, response.excerpt, response.latency_us
     if 200 <= status < 300:
-        return SendSuccess(status, excerpt, latency, ref)
+        return SendSuccess(status, excerpt, latency, ref, pause)
     summary = f"{service} returned {status} {code}".rstrip()
     kind: FailureKind | Literal["retry", ""] = "" if known is None else known.kind
     meaning = "" if known is None else f": {known.meaning}"

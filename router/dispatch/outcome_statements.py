@@ -52,6 +52,8 @@ def record_outcomes(completed: Sequence[CompletedBatch], now: Micros, limits: Ou
     changes = _Changes(now, limits)
     for each in completed:
         changes.add_attempts(each)
+        if isinstance(each.outcome, SendSuccess) and each.outcome.pause:
+            changes.pause(each.batch.integration, each.outcome.pause)
         if isinstance(each.outcome, StateShown):
             changes.add_state_shown(each.batch, each.outcome, current_states.get(each.batch.deliveries[0].ticket_id))
         elif isinstance(each.outcome, Unchanged):
@@ -184,11 +186,14 @@ class _Changes:
                 next_attempt_at = self._now if due is None else due
                 self._reschedule(delivery.id, next_attempt_at, via=via, reason=outcome.reason)
         if outcome.retry_after is not None:
-            # Retry-After applies to all deliveries to the webhook.
-            not_before = self._now + round(outcome.retry_after * SECOND)
-            pace = self._limits.of_type(batch.integration.type).pace
-            paced_at = pacing.paced_at_for(not_before, pace.per_second, pace.burst)
-            self._add("dispatch_set_pace", id=batch.integration.id, paced_at=paced_at)
+            self.pause(batch.integration, outcome.retry_after)
+
+    def pause(self, integration: Integration, seconds: float) -> None:
+        """Delays all deliveries to the integration, because the limits of a service apply to the whole webhook."""
+        not_before = self._now + round(seconds * SECOND)
+        pace = self._limits.of_type(integration.type).pace
+        paced_at = pacing.paced_at_for(not_before, pace.per_second, pace.burst)
+        self._add("dispatch_set_pace", id=integration.id, paced_at=paced_at)
 
     def add_failure(self, batch: DeliveryBatch, outcome: SendFailure) -> None:
         if outcome.kind == "permanent":

@@ -81,7 +81,7 @@ class TicketSender:
             outcome = await integration.update(ticket.post_ref, payload)
         if not isinstance(outcome, SendSuccess):
             return outcome
-        return StateShown(outcome.status, outcome.excerpt, outcome.latency, outcome.ref, rendered_hash)
+        return StateShown(outcome.status, outcome.excerpt, outcome.latency, outcome.ref, outcome.pause, rendered_hash)
 
     def _render(self, channel: Channel, batch: DeliveryBatch, ticket: _TicketData, state: TicketState = ()) -> Payload:
         link = self._ticket_link(ticket.row["ticket_id"])

@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 
-from router.enumerations import TICKET_STATUS
+from router.enumerations import TICKET_CHOICES
 from router.store.database import Row
 
 TicketState = tuple[tuple[str, str], ...]
 
 
 def from_row(row: Row) -> TicketState:
-    """Builds the rows from the columns of the fragment `ticket_state` in `posts.sql`."""
+    """Builds the rows from the columns of the fragment `ticket_state` in `posts.sql`. Default values are not shown."""
+    shown = ((choice, row[choice.name]) for choice in TICKET_CHOICES)
     return (
-        ("Status", TICKET_STATUS.label(row["status"])),
+        *((choice.name.capitalize(), choice.label(value)) for choice, value in shown if value != choice.default),
         ("Assignee", row["assignee_name"] or row["assignee_email"] or "Unassigned"),
     )
 

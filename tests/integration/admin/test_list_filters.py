@@ -125,7 +125,8 @@ async def add_delivery(
         created_at=1,
         expires_at=2,
         next_attempt_at=None,
-        **random_literals(Delivery, rng),
+        **random_literals(Delivery, rng)
+        | {"event": rng.choice(("opened", "replied"))},  # a ticket has at most one update that is not delivered
     )
     return await insert(installation, "deliveries", delivery)
 

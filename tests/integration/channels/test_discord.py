@@ -212,6 +212,17 @@ def test_retry_after(body: object, headers: dict[str, str], seconds: float) -> N
     assert outcome.retry_after == seconds
 
 
+@pytest.mark.parametrize(
+    ("remaining", "reset_after", "pause"),
+    [("0", "1.5", 1.5), ("1", "1.5", 0.0), ("0", "soon", 0.0), ("0", "1e9", MAX_RETRY_AFTER_SECONDS)],
+)
+def test_the_last_message_that_a_limit_allows(remaining: str, reset_after: str, pause: float) -> None:
+    headers = {"x-ratelimit-remaining": remaining, "x-ratelimit-reset-after": reset_after}
+    outcome = CHANNEL.classify_response(HttpResponse(200, headers), NOW)
+    assert isinstance(outcome, SendSuccess)
+    assert outcome.pause == pause
+
+
 def test_a_fault_of_the_server_requests_no_delay() -> None:
     outcome = CHANNEL.classify_response(HttpResponse(503, {"x-ratelimit-reset-after": "5"}), NOW)
     assert isinstance(outcome, SendRetry)

@@ -106,6 +106,14 @@ async def test_retry_after_pauses_the_whole_webhook(open_outboxes: OpenOutboxes)
     assert (await outboxes.claim_batch()).deliveries[0].id in outboxes.delivery_ids
 
 
+async def test_a_success_can_pause_the_whole_webhook(open_outboxes: OpenOutboxes) -> None:
+    outboxes = await open_outboxes(2)
+    await outboxes.record_batch(await outboxes.claim_batch(), SendSuccess(200, pause=30.0))
+    assert await outboxes.first.find_ready_integrations(10) == []
+    outboxes.clock.advance(30)
+    assert await outboxes.first.find_ready_integrations(10) == [outboxes.integration_id]
+
+
 async def test_a_retry_after_max_age_fails_permanently(outboxes: Outboxes) -> None:
     batch = await outboxes.claim_batch()
     outboxes.clock.advance(days=3)

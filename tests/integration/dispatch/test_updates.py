@@ -72,6 +72,15 @@ async def test_a_change_updates_the_message(posting: ManualDelivery) -> None:
     assert only_state(posting)["Assignee"] == "Unassigned"
 
 
+async def test_a_priority_is_shown_unless_it_is_normal(posting: ManualDelivery) -> None:
+    installation = posting.installation
+    ticket_id = await open_ticket(posting)
+    for priority, shown in (("urgent", OPEN | {"Priority": "Urgent"}), ("normal", OPEN)):
+        await installation.tickets.set_priority(installation.actor, ticket_id, priority)
+        await posting.deliver()
+        assert only_state(posting) == shown
+
+
 async def test_ten_changes_cost_one_edit(posting: ManualDelivery) -> None:
     ticket_id = await open_ticket(posting)
     await set_status(posting, ticket_id, *(["waiting", "in_progress", "resolved", "open", "in_progress"] * 2))
