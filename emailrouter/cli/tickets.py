@@ -14,14 +14,7 @@ from api.schema.tags import TicketTags
 from api.schema.tickets import NoteAnswer, TicketAnswer, TicketClaimed, TicketDetail, choice_answer
 from emailrouter import assembly
 from emailrouter.cli import console
-from emailrouter.cli.context import (
-    CommandContext,
-    WorkspaceGroup,
-    confirm,
-    confirmation_option,
-    to_json,
-    with_context,
-)
+from emailrouter.cli.context import CommandContext, WorkspaceGroup, confirm, confirmation_option, to_json, with_context
 from emailrouter.cli.paging import Paging, paging_options, to_rows
 from emailrouter.cli.parameters import ChoiceType, FilterOptions, filter_options
 from router.channels import CHANNELS
