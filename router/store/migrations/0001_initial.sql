@@ -356,6 +356,8 @@ CREATE INDEX deliveries_by_ticket ON deliveries (ticket_id, id);
 CREATE INDEX deliveries_by_integration ON deliveries (integration_id, id);
 CREATE INDEX deliveries_dead ON deliveries (workspace_id, id) WHERE state = 'dead';
 CREATE INDEX deliveries_dead_by_integration ON deliveries (integration_id, id) WHERE state = 'dead';
+CREATE INDEX deliveries_pending_updates ON deliveries (integration_id, next_attempt_at, id)
+    WHERE state = 'pending' AND event = 'updated';
 -- Several changes of a ticket need one update of its post, and a later change also replaces an update that failed.
 CREATE UNIQUE INDEX deliveries_updates ON deliveries (ticket_id, integration_id)
     WHERE event = 'updated' AND state <> 'delivered';

@@ -14,25 +14,25 @@ WHERE i.id = wanted.id
   AND (i.lease_until <= wanted.now OR i.lease_until > wanted.latest_plausible OR i.lease_owner = wanted.owner)
 RETURNING {Integration:i};
 
+-- fragment: is_wanted_due
+-- `is_due` for the row `wanted`.
+integration_id = wanted.integration_id AND state = 'pending' AND next_attempt_at <= wanted.now AND event <> 'updated'
+
 -- name: dispatch_due_deliveries
 SELECT due.*
 FROM unnest(CAST(:integration_id AS TEXT[]), CAST(:now AS BIGINT[]), CAST(:digest_after AS BIGINT[]),
             CAST(:digest_limit AS BIGINT[])) AS wanted (integration_id, now, digest_after, digest_limit)
 CROSS JOIN LATERAL (
-    SELECT {Delivery}
-    FROM deliveries
-    WHERE integration_id = wanted.integration_id AND state = 'pending' AND next_attempt_at <= wanted.now
-      AND (event <> 'updated' OR NOT EXISTS (
-          SELECT 1 FROM deliveries
-          WHERE integration_id = wanted.integration_id AND state = 'pending' AND next_attempt_at <= wanted.now
-            AND event <> 'updated'))
-    ORDER BY next_attempt_at, id
-    LIMIT CASE WHEN EXISTS (
-        SELECT 1 FROM deliveries
-        WHERE integration_id = wanted.integration_id AND state = 'pending' AND next_attempt_at <= wanted.now
-          AND event <> 'updated'
-        LIMIT 1 OFFSET wanted.digest_after
-    ) THEN wanted.digest_limit ELSE 1 END
+    (SELECT {Delivery} FROM deliveries WHERE {is_wanted_due}
+     ORDER BY next_attempt_at, id
+     LIMIT CASE WHEN EXISTS (SELECT 1 FROM deliveries WHERE {is_wanted_due} LIMIT 1 OFFSET wanted.digest_after)
+                THEN wanted.digest_limit ELSE 1 END)
+    UNION ALL
+    (SELECT {Delivery} FROM deliveries
+     WHERE integration_id = wanted.integration_id AND state = 'pending' AND event = 'updated'
+       AND next_attempt_at <= wanted.now
+     ORDER BY next_attempt_at, id
+     LIMIT CASE WHEN EXISTS (SELECT 1 FROM deliveries WHERE {is_wanted_due}) THEN 0 ELSE 1 END)
 ) AS due
 ORDER BY due.next_attempt_at, due.id;
 

@@ -54,21 +54,26 @@ WHERE state = 'pending' AND claims > 0 AND next_attempt_at > :now AND integratio
 -- Schedules an immediate attempt of the deliveries that a wrong clock delayed.
 UPDATE deliveries SET next_attempt_at = :now WHERE state = 'pending' AND next_attempt_at > :latest_plausible;
 
+-- fragment: is_due
+-- A due delivery that is not the update of a post.
+integration_id = :integration_id AND state = 'pending' AND next_attempt_at <= :now AND event <> 'updated'
+
 -- name: dispatch_due_deliveries
--- The oldest due deliveries of an integration: one, or `digest_limit` if more than `digest_after` are due. Updates of
--- posts follow when no other delivery is due; they are never in a digest.
-SELECT {Delivery}
-FROM deliveries
-WHERE integration_id = :integration_id AND state = 'pending' AND next_attempt_at <= :now
-  AND (event <> 'updated' OR NOT EXISTS (
-      SELECT 1 FROM deliveries
-      WHERE integration_id = :integration_id AND state = 'pending' AND next_attempt_at <= :now AND event <> 'updated'))
-ORDER BY next_attempt_at, id
-LIMIT CASE WHEN EXISTS (
-    SELECT 1 FROM deliveries
-    WHERE integration_id = :integration_id AND state = 'pending' AND next_attempt_at <= :now AND event <> 'updated'
-    LIMIT 1 OFFSET :digest_after
-) THEN :digest_limit ELSE 1 END;
+-- The oldest due deliveries of an integration: one, or `digest_limit` if more than `digest_after` are due. If none is
+-- due, the oldest due update of a post; an update is never in a digest.
+SELECT * FROM (
+    SELECT {Delivery} FROM deliveries WHERE {is_due}
+    ORDER BY next_attempt_at, id
+    LIMIT CASE WHEN EXISTS (SELECT 1 FROM deliveries WHERE {is_due} LIMIT 1 OFFSET :digest_after)
+               THEN :digest_limit ELSE 1 END
+) AS others
+UNION ALL
+SELECT * FROM (
+    SELECT {Delivery} FROM deliveries
+    WHERE integration_id = :integration_id AND state = 'pending' AND event = 'updated' AND next_attempt_at <= :now
+    ORDER BY next_attempt_at, id
+    LIMIT CASE WHEN EXISTS (SELECT 1 FROM deliveries WHERE {is_due}) THEN 0 ELSE 1 END
+) AS updates;
 
 -- name: dispatch_probe_delivery
 -- One pending delivery of a failing integration, preferably the oldest parked one. The inner queries use the index of
