@@ -7,7 +7,7 @@ have an optional part for each filter (`router.store.variants`), with the field 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from typing import Annotated, Any, Self, get_type_hints
 
@@ -61,7 +61,7 @@ class ListFilter:
 
     def parameters(self) -> dict[str, Any]:
         """Returns the parameters of the SQL query."""
-        return asdict(self)
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class TicketFilter(ListFilter):
 
     def parameters(self) -> dict[str, Any]:
         """Adds `selective`: whether an index contains only the few tickets that a filter selects."""
-        return asdict(self) | {
+        return ListFilter.parameters(self) | {
             "selective": self.unassigned or self.priority not in (None, TICKET_PRIORITY.default),
             "tag": None if self.tag is None else caseless_key(self.tag),
         }
@@ -110,6 +110,7 @@ class DeliveryFilter(ListFilter):
     ticket_id: Annotated[str | None, Criterion("Ticket", "Only deliveries of this ticket.", refers_to="ticket")] = None
 
 
+@cache
 def query_name(field_name: str) -> str:
     """Returns the name in query strings: `aliasId` for `alias_id`."""
     head, *tail = field_name.split("_")

@@ -18,6 +18,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
+from itertools import compress
 
 from router.store.fragments import expand
 from router.store.variants import Condition, find_conditions, select_parts
@@ -65,14 +66,15 @@ class VariableQuery:
     sqlite: str
     postgres: str
     conditions: tuple[Condition, ...]
-    _built: dict[frozenset[Condition], NamedQuery] = field(default_factory=dict, compare=False)
+    _built: dict[tuple[bool, ...], NamedQuery] = field(default_factory=dict, compare=False)
 
     def select(self, values: Mapping[str, object]) -> NamedQuery:
-        holding = frozenset([condition for condition in self.conditions if condition.holds(values)])
-        variant = self._built.get(holding)
+        held = tuple([condition.holds(values) for condition in self.conditions])
+        variant = self._built.get(held)
         if variant is None:
+            holding = frozenset(compress(self.conditions, held))
             variant = build_query(self.name, select_parts(self.sqlite, holding), select_parts(self.postgres, holding))
-            self._built[holding] = variant
+            self._built[held] = variant
         return variant
 
 
