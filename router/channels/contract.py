@@ -43,6 +43,7 @@ class TicketNotification:
         link: The URL of the ticket page; None if `public_url` is a loopback address.
         failed_recipients: The addresses that a bounce reports as undeliverable.
         state: (label, value) pairs of the ticket's current state; empty if the message will not be updated.
+        marks: (label, value) pairs of what is unusual about the ticket, unless `state` contains them.
     """
 
     event: DeliveryEvent
@@ -67,6 +68,7 @@ class TicketNotification:
     warnings: tuple[str, ...] = ()
     failed_recipients: tuple[str, ...] = ()
     state: tuple[tuple[str, str], ...] = ()
+    marks: tuple[tuple[str, str], ...] = ()
     timezone: str = DEFAULT_TIMEZONE
 
 

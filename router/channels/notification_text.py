@@ -47,8 +47,11 @@ def sender_rows(notification: TicketNotification) -> list[Row]:
 
 
 def detail_rows(notification: TicketNotification) -> list[Row]:
-    """Returns the rows about the message itself: its time, and what makes it unusual."""
-    rows = [("Received", format_time(notification.received_at, notification.timezone))]
+    """Returns the rows about the ticket's marks and the message itself: its time, and what makes it unusual."""
+    rows = [
+        *_limit_rows(notification.marks),
+        ("Received", format_time(notification.received_at, notification.timezone)),
+    ]
     if notification.is_test:
         rows.append(("Test message", "sent to test this alias"))
     if notification.automatic:
@@ -65,7 +68,11 @@ def detail_rows(notification: TicketNotification) -> list[Row]:
 
 
 def state_rows(notification: TicketNotification) -> list[Row]:
-    return [(label, shorten(value, 100) or "(none)") for label, value in notification.state]
+    return _limit_rows(notification.state)
+
+
+def _limit_rows(rows: Sequence[Row]) -> list[Row]:
+    return [(label, shorten(value, 100) or "(none)") for label, value in rows]
 
 
 def test_rows(message: TestMessage) -> list[Row]:

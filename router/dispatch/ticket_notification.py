@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from router.channels.channel import Channel, find_channel
 from router.channels.contract import Payload, TicketNotification
 from router.contents.store import ContentStore
-from router.dispatch.ticket_state import TicketState
+from router.dispatch.ticket_state import TicketState, read_marks
 from router.errors import not_found_error
 from router.mail.contents import Contents
 from router.mail.originator_fields import drop_if_same
@@ -51,6 +51,7 @@ def from_row(row: Row, contents: Contents, ticket_link: str | None, state: Ticke
         warnings=contents.warnings,
         failed_recipients=contents.failed_recipients,
         state=state,
+        marks=() if state else read_marks(row),
         timezone=row["timezone"],
     )
 

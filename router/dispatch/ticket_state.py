@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
+from typing import Any
 
+from router.choice import Choice
 from router.enumerations import TICKET_CHOICES
 from router.store.database import Row
 
@@ -13,11 +16,18 @@ TicketState = tuple[tuple[str, str], ...]
 
 def from_row(row: Row) -> TicketState:
     """Builds the rows from the columns of the fragment `ticket_state` in `posts.sql`. Default values are not shown."""
-    shown = ((choice, row[choice.name]) for choice in TICKET_CHOICES)
-    return (
-        *((choice.name.capitalize(), choice.label(value)) for choice, value in shown if value != choice.default),
-        ("Assignee", row["assignee_name"] or row["assignee_email"] or "Unassigned"),
-    )
+    assignee = row["assignee_name"] or row["assignee_email"] or "Unassigned"
+    return (*_choice_rows(row, TICKET_CHOICES), ("Assignee", assignee))
+
+
+def read_marks(row: Row) -> TicketState:
+    """Builds the rows of the enumerations that differ from their default."""
+    return tuple(_choice_rows(row, (choice for choice in TICKET_CHOICES if choice.default is not None)))
+
+
+def _choice_rows(row: Row, choices: Iterable[Choice[Any]]) -> Iterable[tuple[str, str]]:
+    values = ((choice, row[choice.name]) for choice in choices)
+    return ((choice.name.capitalize(), choice.label(value)) for choice, value in values if value != choice.default)
 
 
 def hash_state(state: TicketState) -> str:

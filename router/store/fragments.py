@@ -1,6 +1,7 @@
 """Expands references to the models in SQL texts, so that only `router/model.py` lists the columns of a model.
 
 - `{Ticket}` becomes the columns of `Ticket`: `id, workspace_id, ...`; `{Ticket:t}` becomes `t.id, t.workspace_id, ...`.
+- `{choices:t}` becomes the enumerations of the ticket `t` (`TICKET_CHOICES`): `t.status, ...`.
 - `INSERT INTO audit {values:AuditEntry}` inserts one row: `(id, ...) VALUES (:id, ...)`.
 - `INSERT INTO tickets {rows:Ticket}` inserts many rows in a statement generator (`router.store.database`). SQLite
   executes the statement once for each row; on PostgreSQL, it has an array for each column.
@@ -20,9 +21,11 @@ from operator import attrgetter
 from typing import Any, get_args, get_type_hints
 
 from router import model
+from router.enumerations import TICKET_CHOICES
 
 _COLUMNS = re.compile(r"\{([A-Z]\w*)(?::(\w+))?\}")
 _ROWS = re.compile(r"\{(rows|values):([^{}]*)\}")
+_CHOICES = re.compile(r"\{choices:(\w+)\}")
 _SET = re.compile(r"\{set:(\w+)\}")
 # Not set by `{set:Model}`: the columns of WHERE, and the one that the statement sets itself.
 _NOT_SET = {"id", "workspace_id", "updated_at"}
@@ -32,6 +35,7 @@ _SQL_TYPES = {str: "TEXT", int: "BIGINT", bytes: "BYTEA"}
 def expand(text: str, *, postgres: bool) -> str:
     """Expands all references. Raises ValueError for an unknown model."""
     text = _ROWS.sub(lambda match: _row_source(match.group(2), arrays=postgres and match.group(1) == "rows"), text)
+    text = _CHOICES.sub(lambda match: ", ".join(f"{match.group(1)}.{choice.name}" for choice in TICKET_CHOICES), text)
     text = _SET.sub(lambda match: _assignments(match.group(1)), text)
     return _COLUMNS.sub(lambda match: _column_list(match.group(1), match.group(2)), text)
 

@@ -182,8 +182,8 @@ SELECT {notification_columns}, {ticket_state} FROM {notification_tables} WHERE d
 -- name: dispatch_notifications_by_ticket
 -- The data of notifications for the latest messages of a ticket, newest first.
 SELECT DISTINCT CASE WHEN tm.joined_by = '' THEN 'opened' ELSE 'replied' END AS event, t.id AS ticket_id, t.number,
-       t.address, t.status, m.id AS message_id, m.subject, m.from_name, m.from_address, m.received_at, m.automatic,
-       m.protocol, w.timezone
+       t.address, {choices:t}, m.id AS message_id, m.subject, m.from_name, m.from_address, m.received_at,
+       m.automatic, m.protocol, w.timezone
 FROM ticket_messages tm
 JOIN tickets t ON t.id = tm.ticket_id
 JOIN messages m ON m.id = tm.message_id

@@ -2,7 +2,7 @@
 
 -- fragment: ticket_state
 -- What a post shows of a ticket `t` with its assignee `u` (router/dispatch/ticket_state.py).
-t.status, t.priority, u.name AS assignee_name, u.email AS assignee_email
+{choices:t}, u.name AS assignee_name, u.email AS assignee_email
 
 -- name: post_to_update
 -- The posts of a ticket at existing integrations.

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -100,6 +101,16 @@ async def test_a_message_is_posted_and_its_attempt_recorded(installation: Instal
     assert (attempt["n"], attempt["outcome"], attempt["status"], attempt["answer"]) == (1, "sent", 200, "ok")
     (contents,) = await installation.execute("SELECT attachments FROM message_contents")
     assert len(json.loads(str(contents["attachments"]))) == 1
+
+
+async def test_a_reply_shows_a_priority_that_is_not_normal(installation: Installation, slack: SlackStandIn) -> None:
+    ticket_id = await installation.accept_ticket(mails.plain(message_id="<first@customer.test>"))
+    (post,) = await slack.wait_for(1)
+    assert "Priority" not in json.dumps(post.payload)
+    await installation.tickets.set_priority(installation.actor, ticket_id, "urgent")
+    await installation.accept_message(mails.reply_to("<first@customer.test>"))
+    _, reply = await slack.wait_for(2)
+    assert re.search("Priority.*Urgent", json.dumps(reply.payload))
 
 
 async def test_a_delivery_without_a_notification_is_found_by_polling(installation: Installation) -> None:

@@ -44,6 +44,10 @@ def test_types_come_from_the_annotations_of_the_model() -> None:
     assert text.endswith("CAST(:extra AS BIGINT[]))")
 
 
+def test_choices_are_the_enumerations_of_a_ticket() -> None:
+    assert expand("SELECT {choices:t}, t.id", postgres=True) == "SELECT t.status, t.priority, t.id"
+
+
 def test_values_are_one_row_on_both_databases() -> None:
     text = "INSERT INTO ticket_events {values:TicketEvent}"
     assert expand(text, postgres=True) == expand(text, postgres=False)

@@ -117,8 +117,13 @@ def validate_text_settings(data: bytes) -> None:
 def build_notification(data: bytes) -> TicketNotification:
     """Puts `data` in fields that a sender controls."""
     value = decode_text(data)
-    row = {"event": "opened", "ticket_id": "ticket_1", "number": 1, "status": "open", "received_at": 0}
-    row |= {"subject": value[:998], "from_name": value[:320], "from_address": value[:320], "address": value[:320]}
+    row = {"event": "opened", "ticket_id": "ticket_1", "number": 1, "received_at": 0}
+    row |= {"status": "open", "priority": "high"} | {
+        "subject": value[:998],
+        "from_name": value[:320],
+        "from_address": value[:320],
+        "address": value[:320],
+    }
     row |= {"automatic": "", "protocol": "ESMTP", "timezone": "UTC"}
     files = tuple(
         Attachment(n, value[:120], "a/b", 1, inline=False, content_id="", kind="file") for n in range(len(value) // 100)

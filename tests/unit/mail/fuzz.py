@@ -71,6 +71,7 @@ def build_notification(facts: HeaderFacts, contents: Contents) -> TicketNotifica
         "from_address": facts.from_address,
         "address": "support@example.com",
         "status": "open",
+        "priority": "high",
         "received_at": facts.sent_at or 0,
         "automatic": facts.automatic,
         "protocol": "ESMTP",
