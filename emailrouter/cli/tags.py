@@ -29,10 +29,10 @@ async def list_command(context: CommandContext, paging: Paging) -> None:
 @group.command("change")
 @click.argument("tag", metavar="NAME|ID")
 @click.option("--name", metavar="NAME", help="New name. The name of another tag merges the two.")
-@click.option("--color", metavar="COLOR", help="Color as #rrggbb; '' removes the color.")
+@click.option("--color", metavar="COLOR", help="Colour as #rrggbb; '' removes the colour.")
 @with_context()
 async def change(context: CommandContext, tag: str, name: str | None, color: str | None) -> None:
-    """Rename or color a tag."""
+    """Rename or colour a tag."""
     tags = context.services.tickets.tags
     found = await tags.find(context.actor, tag)
     changed = await tags.change(context.actor, found.tag.id, name=name, color=color)

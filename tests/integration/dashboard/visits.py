@@ -13,7 +13,7 @@ VISITS = {
     "/sign-in": "/sign-in?next=/tickets",
     "/welcome": "/welcome?token={link}",
     "/account": "/account",
-    "/tickets": "/tickets?status=open",
+    "/tickets": "/tickets?status=waiting",
     "/tickets/mine": "/tickets/mine",
     "/tickets/unassigned": "/tickets/unassigned",
     "/tickets/{id}": "/tickets/{ticket}",
@@ -59,7 +59,9 @@ async def populate(served: ServedInstallation) -> dict[str, str]:
     tag = (await served.services.tickets.tags.find(served.actor, "billing")).tag
     await served.services.tickets.tags.change(served.actor, tag.id, color="#1d76db")
     other = await served.accept_ticket(mails.html(subject="Where is my order?"))
-    await served.services.tickets.tags.tag_ticket(served.actor, other, add=["Urgent customer"])
+    await served.services.tickets.tags.tag_ticket(
+        served.actor, other, add=["Urgent customer", "x" * 50, "VIP", "Billing"]
+    )
     await served.accept_ticket(mails.plain(subject="An invoice " + "that has a very long subject " * 10))
     for ticket_id, priority in ((ticket, "urgent"), (other, "low")):
         await served.services.tickets.set_priority(served.actor, ticket_id, priority)

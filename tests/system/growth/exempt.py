@@ -70,6 +70,7 @@ EXEMPT: dict[str, str] = {
     "router.sockets": _WIRING,
     "router.store": "database queries",
     "router.store.erasure": _USE_CASE,
+    "router.tag": "compares names of at most 50 characters that `validation` has checked, and texts of filters",
     "smtp.admission": "`proxy` parses the header, `limits` the address",
     "smtp.bounds": _VALUES,
     "smtp.connection": "`lines` and `commands` parse commands",

@@ -165,6 +165,14 @@ async def _fill(database: SqliteDatabase | PostgresDatabase) -> None:
     )
     await seeds.execute(
         database,
+        "INSERT INTO tags (id, workspace_id, name, name_key, color, created_at) "
+        "VALUES ('tag_1', :workspace_id, :odd, 'key', '#1d76db', 7)",
+        workspace_id=workspace_id,
+        odd=ODD,
+    )
+    await seeds.execute(database, "INSERT INTO ticket_tags (tag_id, ticket_id) VALUES ('tag_1', 'ticket_1')")
+    await seeds.execute(
+        database,
         "INSERT INTO ticket_search (ticket_id, workspace_id, index_position, words) "
         "VALUES ('ticket_1', :workspace_id, 5, 'lamp')",
         workspace_id=workspace_id,
