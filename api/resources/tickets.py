@@ -78,7 +78,11 @@ def _requested_filter(call: Call[EmptyBody, PageParameters]) -> TicketFilter:
 async def _list(call: Call[EmptyBody, PageParameters], ticket_filter: TicketFilter) -> TicketList:
     query = call.query
     page = await call.services.tickets.list(call.actor, ticket_filter, limit=query.limit, cursor=query.cursor)
-    return TicketList(tickets=[TicketAnswer.from_model(ticket) for ticket in page.items], next_cursor=page.next_cursor)
+    return TicketList(
+        tickets=[TicketAnswer.from_model(ticket) for ticket in page.items],
+        next_cursor=page.next_cursor,
+        incomplete=page.is_incomplete,
+    )
 
 
 def _choice_route(choice: Choice[Any]) -> Route:

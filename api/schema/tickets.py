@@ -38,10 +38,15 @@ class TicketAnswer(Answer):
 
 
 class TicketList(Answer):
-    """A page of tickets."""
+    """A page of tickets.
+
+    `incomplete` is present and true if a search ended early: the page has fewer tickets than `limit`, maybe none, and
+    `nextCursor` continues the search.
+    """
 
     tickets: list[TicketAnswer]
     next_cursor: NextCursor = None
+    incomplete: Annotated[bool, Field(exclude_if=lambda incomplete: not incomplete)] = False
 
 
 class AttachmentAnswer(Answer):

@@ -23,10 +23,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """One page of a list. `next_cursor` is None on the last page."""
+    """One page of a list. `next_cursor` is None on the last page.
+
+    An incomplete page has fewer entries than requested, maybe none, although more may follow: a search ended early.
+    """
 
     items: tuple[T, ...]
     next_cursor: str | None
+    is_incomplete: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +45,18 @@ class PageRequest:
         """One more than the page size, to detect a next page."""
         return self.limit + 1
 
-    def to_page(self, rows: Sequence[T], key: Callable[[T], str]) -> Page[T]:
+    def to_page(self, rows: Sequence[T], key: Callable[[T], str], *, searched_to: str | None = None) -> Page[T]:
         """Makes a page of up to `row_limit` rows.
 
-        `key` returns the position of a row in the list, usually its id.
+        Args:
+            key: Returns the position of a row in the list, usually its id.
+            searched_to: The position at which a search ended early, if any.
         """
         items = tuple(rows[: self.limit])
-        return Page(items, encode_cursor(key(items[-1])) if len(rows) > self.limit else None)
+        if len(rows) > self.limit:
+            return Page(items, encode_cursor(key(items[-1])))
+        is_incomplete = searched_to is not None and len(items) < self.limit
+        return Page(items, searched_to and encode_cursor(searched_to), is_incomplete)
 
 
 def page_request(prefix: IdPrefix, limit: int, cursor: str | None) -> PageRequest:

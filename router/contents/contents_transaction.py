@@ -14,7 +14,7 @@ from typing import Any
 from router.mail.contents import Contents
 from router.mail.parse import PARSER_VERSION
 from router.model import Micros
-from router.search.index import MessageWords, index
+from router.search.indexing import MessageWords, index
 from router.store.database import Row, Statement, StatementGenerator
 
 

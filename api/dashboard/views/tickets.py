@@ -82,6 +82,7 @@ async def _list_page(
     context = {
         "tickets": batch.items,
         "next_cursor": batch.next_cursor,
+        "is_incomplete": batch.is_incomplete,
         "names": await display_names.resolve(visit, (ticket.assigned_to for ticket in batch.items)),
         "newest_id": newest,
         "filter_fields": form,

@@ -23,13 +23,15 @@ from router.enumerations import TICKET_PRIORITY, TICKET_STATUS, TicketEventType,
 from router.errors import Refused
 from router.filters import TicketFilter
 from router.model import Actor, Ticket, TicketEvent, User
-from router.search import terms
-from router.search.ticket_search import TicketSearch
-from router.store.database import Database, QueryExecutor, fetch_model, fetch_models, model_from_row, retry_on_conflict
+from router.search.scans import find
+from router.store.database import Database, QueryExecutor, fetch_model, fetch_models, retry_on_conflict
 from router.store.erasure import erase_ticket
 
 # Maximum time that a search waits until new messages are parsed.
 SEARCH_PARSE_SECONDS = 1.0
+# The tickets and matches that one search reads (`router.search`), in at most about 50 ms. A search that needs more
+# returns an incomplete page.
+SEARCH_BUDGET = 3000
 MAX_NEWEST = 200
 # A list reads all tickets of a tag that has fewer.
 FEW_TICKETS = 2000
@@ -55,9 +57,7 @@ class TicketService:
     ) -> Page[Ticket]:
         """Lists tickets, newest first. A blank `q` does not filter, but punctuation alone matches nothing."""
         if ticket_filter.q is not None and ticket_filter.q.strip():
-            return await self._search(
-                actor, ticket_filter.q, ticket_filter, paging.page_request("ticket", limit, cursor)
-            )
+            return await self._search(actor, ticket_filter, paging.page_request("ticket", limit, cursor))
         query = "ticket_page_by_tag" if await self._reads_by_tag(actor, ticket_filter) else "ticket_page"
         page = await fetch_page(
             self._database, actor, Ticket, query, limit=limit, cursor=cursor, **ticket_filter.parameters()
@@ -239,15 +239,18 @@ class TicketService:
     async def _fetch(self, actor: Actor, ticket_id: str) -> Ticket:
         return await fetch_by_id(self._database, actor, Ticket, "ticket_by_id", ticket_id)
 
-    async def _search(self, actor: Actor, q: str, ticket_filter: TicketFilter, request: PageRequest) -> Page[Ticket]:
-        question = terms.parse_query(actor.workspace_id, q, ticket_filter.alias_id)
-        if question is None:
-            return Page((), None)
+    async def _search(self, actor: Actor, ticket_filter: TicketFilter, request: PageRequest) -> Page[Ticket]:
         await self._conversation.parse_missing(SEARCH_PARSE_SECONDS)
-        search = TicketSearch(self._database, actor.workspace_id, question, ticket_filter, request.row_limit)
-        rows = await search.find_newest(request.before)
-        tickets = await self.tags.attach(model_from_row(Ticket, row) for row in rows)
-        return request.to_page(tickets, lambda ticket: ticket.id)
+        found = await find(
+            self._database,
+            actor.workspace_id,
+            ticket_filter,
+            before=request.before,
+            limit=request.row_limit,
+            budget=SEARCH_BUDGET,
+        )
+        tickets = await self.tags.attach(found.tickets)
+        return request.to_page(tickets, lambda ticket: ticket.id, searched_to=found.searched_to)
 
     async def _reads_by_tag(self, actor: Actor, ticket_filter: TicketFilter) -> bool:
         """Whether the tickets of the tag are read, and not those that match the other conditions.

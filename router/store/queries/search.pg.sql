@@ -14,7 +14,7 @@ LEFT JOIN ticket_search s ON s.ticket_id = t.id
 WHERE tm.message_id = ANY (CAST(:message_id AS TEXT[]))
 ORDER BY t.id, m.id;
 
--- name: search_range
+-- name: search_window
 -- A GIN index has no order, so each ticket is also indexed under its time ranges of five sizes. The query contains at
 -- most 16 ranges; if more are needed, it searches the whole workspace. MATERIALIZED keeps PostgreSQL from using
 -- the index of positions instead of the GIN index.
@@ -28,31 +28,33 @@ WITH range_size AS (
     SELECT CAST(concat(CAST(:criteria AS JSON) ->> 'index', ' & (', COALESCE(words, CAST(:criteria AS JSON) ->> 'scope'), ')')
                 AS tsquery) AS query
     FROM covering
-), matching AS MATERIALIZED (
-    SELECT s.ticket_id, s.index_position FROM ticket_search s
+), in_index AS MATERIALIZED (
+    SELECT s.ticket_id, s.index_position, s.words FROM ticket_search s
     WHERE ticket_search_vector(s.words, s.index_position, s.workspace_id) @@ (SELECT query FROM parsed)
       AND s.workspace_id = :workspace_id
-      AND NOT EXISTS (
-        SELECT 1 FROM json_array_elements(CAST(:criteria AS JSON) -> 'residual') AS part
-        WHERE NOT EXISTS (
-            SELECT 1 FROM json_array_elements_text(part) AS needle WHERE strpos(concat(' ', s.words, ' '), needle) > 0
-        )
-      )
-), hits AS MATERIALIZED (
-    SELECT ticket_id FROM matching
+), matching AS MATERIALIZED (
+    SELECT ticket_id, words FROM in_index
     WHERE index_position >= CAST(:since AS BIGINT) AND index_position < CAST(:until AS BIGINT)
-    LIMIT CAST(:max_hits AS BIGINT) + 1
+    LIMIT CAST(:max_matches AS BIGINT) + 1
 ), counted AS MATERIALIZED (
-    SELECT count(*) AS hits FROM hits
+    SELECT count(*) AS matches FROM matching
 )
-SELECT counted.hits, page.*
+SELECT counted.matches, page.*
 FROM counted LEFT JOIN (
     SELECT {Ticket:t}
     FROM (
-        SELECT ticket_id FROM hits WHERE ticket_id < :before ORDER BY ticket_id DESC
-        LIMIT {if unindexed_filter: CAST(:max_hits AS BIGINT)}{if not unindexed_filter: CAST(:limit AS BIGINT)}
+        SELECT ticket_id FROM matching
+        WHERE ticket_id < :before AND NOT EXISTS (
+            SELECT 1 FROM json_array_elements(CAST(:criteria AS JSON) -> 'residual') AS part
+            WHERE NOT EXISTS (
+                SELECT 1 FROM json_array_elements_text(part) AS needle
+                WHERE strpos(concat(' ', matching.words, ' '), needle) > 0
+            )
+        )
+        ORDER BY ticket_id DESC
+        LIMIT {if discards_matches: CAST(:max_matches AS BIGINT)}{if not discards_matches: CAST(:limit AS BIGINT)}
     ) AS page_ids JOIN tickets t ON t.id = page_ids.ticket_id
-    WHERE (SELECT hits FROM counted) <= CAST(:max_hits AS BIGINT) AND {ticket_conditions}
+    WHERE (SELECT matches FROM counted) <= CAST(:max_matches AS BIGINT) AND {ticket_conditions}
     ORDER BY t.id DESC LIMIT CAST(:limit AS BIGINT)
 ) AS page ON TRUE
 ORDER BY page.id DESC;

@@ -32,36 +32,39 @@ VALUES (
     :words)
 ON CONFLICT (ticket_id) DO UPDATE SET words = excluded.words;
 
--- name: search_range
--- The matching tickets in a range of index positions, newest first. Each row also contains `hits`: the number of
--- tickets in the range with the words, up to `max_hits` + 1. With more than `max_hits`, or without a matching ticket,
--- returns one row without a ticket.
-WITH hits AS MATERIALIZED (
-    SELECT s.ticket_id
+-- name: search_window
+-- The matching tickets in a window of index positions, newest first. Each row also contains `matches`: the number of
+-- tickets in the window with the words that are looked up, up to `max_matches` + 1. With more than `max_matches`, or
+-- without a matching ticket, returns one row without a ticket. `discards_matches` is set if a ticket with the words may
+-- not match: because of a filter, or of `residual` words that are not looked up.
+WITH matching AS MATERIALIZED (
+    SELECT s.ticket_id, s.words
     FROM ticket_words w
     CROSS JOIN ticket_search s ON s.index_position = w.rowid
     WHERE w.ticket_words MATCH replace(replace(replace(replace(
             json_extract(:criteria, '$.scope') || ' & ' || json_extract(:criteria, '$.index'),
             '''', '"'), ' & ', ' AND '), ' | ', ' OR '), ':*', '*')
       AND w.rowid >= :since AND w.rowid < :until
-      AND NOT EXISTS (
-        SELECT 1 FROM json_each(:criteria, '$.residual') AS part
-        WHERE NOT EXISTS (
-            SELECT 1 FROM json_each(part.value) AS needle WHERE instr(' ' || s.words || ' ', needle.value) > 0
-        )
-      )
-    LIMIT :max_hits + 1
+    LIMIT :max_matches + 1
 ), counted AS MATERIALIZED (
-    SELECT count(*) AS hits FROM hits
+    SELECT count(*) AS matches FROM matching
 )
-SELECT counted.hits, page.*
+SELECT counted.matches, page.*
 FROM counted LEFT JOIN (
     SELECT {Ticket:t}
     FROM (
-        SELECT ticket_id FROM hits WHERE ticket_id < :before ORDER BY ticket_id DESC
-        LIMIT {if unindexed_filter: :max_hits}{if not unindexed_filter: :limit}
+        SELECT ticket_id FROM matching
+        WHERE ticket_id < :before AND NOT EXISTS (
+            SELECT 1 FROM json_each(:criteria, '$.residual') AS part
+            WHERE NOT EXISTS (
+                SELECT 1 FROM json_each(part.value) AS needle
+                WHERE instr(' ' || matching.words || ' ', needle.value) > 0
+            )
+        )
+        ORDER BY ticket_id DESC
+        LIMIT {if discards_matches: :max_matches}{if not discards_matches: :limit}
     ) AS page_ids CROSS JOIN tickets t ON t.id = page_ids.ticket_id
-    WHERE (SELECT hits FROM counted) <= :max_hits AND {ticket_conditions}
+    WHERE (SELECT matches FROM counted) <= :max_matches AND {ticket_conditions}
     ORDER BY t.id DESC LIMIT :limit
 ) AS page ON TRUE
 ORDER BY page.id DESC;

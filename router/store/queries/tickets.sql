@@ -9,10 +9,10 @@ SELECT {Ticket}
 FROM tickets WHERE id = :id AND workspace_id = :workspace_id;
 
 -- fragment: ticket_conditions
--- The conditions of a TicketFilter on the table `t`. COALESCE keeps SQLite from using the index that fits less: that of
--- the workspace, or that of the alias if the filter is selective.
+-- The conditions of a TicketFilter on the table `t`. COALESCE and NOT keep SQLite from using the index that fits less:
+-- that of the workspace, or that of the alias if the filter is selective. PostgreSQL estimates NOT ... <> like =.
 {if not alias_id: t.workspace_id = :workspace_id}
-{if alias_id, not selective: t.alias_id = :alias_id AND COALESCE(t.workspace_id, '') = :workspace_id}
+{if alias_id, not selective: t.alias_id = :alias_id AND NOT t.workspace_id <> :workspace_id}
 {if alias_id, selective: t.workspace_id = :workspace_id AND COALESCE(t.alias_id, '') = :alias_id}
 {if status: AND t.status = :status}
 {if assigned_to: AND t.assigned_to = :assigned_to}

@@ -18,7 +18,7 @@ from router.contents.store import ContentStore
 from router.enumerations import TICKET_STATUS
 from router.filters import TicketFilter
 from router.model import Actor
-from router.search import terms, ticket_search
+from router.search import scans, terms
 from router.store.sqlite import SqliteDatabase
 from tests.support import seeds
 from tests.support.clock import FakeClock
@@ -93,6 +93,7 @@ class Archive:
         self.known_tickets: list[KnownTicket] = []  # the tickets of the workspace `OURS`, oldest first
         self.moment = 40 * 365 * 86_400_000
         self.numbers = {OURS: 0, THEIRS: 0}
+        self.incomplete_pages = 0
 
     async def add(self, workspace: str = OURS, interval: int | None = None) -> None:
         rng = self.rng
@@ -163,7 +164,8 @@ class Archive:
             cursor = page.next_cursor
             if cursor is None:
                 return seen
-            assert len(page.items) == limit
+            assert page.is_incomplete == (len(page.items) < limit)
+            self.incomplete_pages += page.is_incomplete
         raise AssertionError("the list does not end")
 
     def expected(self, wanted: TicketFilter, known: Sequence[KnownTicket]) -> list[str]:
@@ -213,12 +215,13 @@ def short_steps(monkeypatch: pytest.MonkeyPatch) -> None:
         "TARGET_PAGES": 1,
         "MAX_TARGET": 4,
         "EXCESS_FACTOR": 2,
-        "MAX_GROWTH": 3,
-        "MAX_PREFIX_GROWTH": 9,
+        "WINDOW_DIVISOR": 3,
+        "GROWTH": 3,
+        "PREFIX_GROWTH": 9,
         "PREFIX_EXCESS": 1,
     }
     for name, value in bounds.items():
-        monkeypatch.setattr(ticket_search, name, value)
+        monkeypatch.setattr(scans, name, value)
 
 
 @pytest.mark.usefixtures("short_steps")
@@ -230,7 +233,43 @@ async def test_a_search_returns_the_same_tickets_as_a_full_scan(store: Store, se
             for wanted in (TicketFilter(q=q), tickets.add_random_filters(q), tickets.add_random_filters(q)):
                 found = await tickets.read_all_pages(wanted, tickets.rng.choice((1, 2, 3, 10)))
                 assert found == tickets.expected(wanted, tickets.known_tickets), wanted
-        assert {"search_match_tickets", "search_range"} <= tickets.database.query_counts.keys()
+        assert {"search_match_tickets", "search_window"} <= tickets.database.query_counts.keys()
+
+
+@pytest.mark.usefixtures("short_steps")
+@pytest.mark.parametrize("seed", range(3))
+async def test_incomplete_pages_contain_together_the_same_tickets_as_a_full_scan(
+    store: Store, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with archive(store, seed) as tickets:
+        await tickets.add_many(120)
+        for q in QUERIES:
+            for wanted in (TicketFilter(q=q), tickets.add_random_filters(q), tickets.add_random_filters(q)):
+                monkeypatch.setattr(tickets_module, "SEARCH_BUDGET", tickets.rng.choice((1, 150, 400)))
+                found = await tickets.read_all_pages(wanted, tickets.rng.choice((1, 2, 3, 10)))
+                assert found == tickets.expected(wanted, tickets.known_tickets), wanted
+        assert tickets.incomplete_pages > len(QUERIES)
+
+
+async def test_a_search_reads_no_more_than_its_budget_and_one_scan(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scans, "SCAN_SIZE", 10)
+    monkeypatch.setattr(scans, "FIRST_SCAN_PAGES", 1)
+    async with archive(store, 9) as tickets:
+        await tickets.add_many(300)
+        wanted = TicketFilter(q="hello.", assigned_to="user_a", status="open", alias_id="alias_a")
+        matching = tickets.expected(wanted, tickets.known_tickets)
+        for budget in (1, 250, 10_000):
+            tickets.database.query_counts.clear()
+            found = await scans.find(
+                tickets.database, OURS, wanted, before=f"ticket_{'z' * 26}", limit=len(matching) + 1, budget=budget
+            )
+            counts = tickets.database.query_counts
+            assert counts["ticket_page"] + counts["search_window"] <= 1 + budget // scans.SCAN_COST
+            kept = [ticket for ticket in matching if found.searched_to is None or ticket >= found.searched_to]
+            assert [ticket.id for ticket in found.tickets] == kept
+        assert found.searched_to is None
 
 
 @pytest.mark.parametrize("few", [0, 10, 1000])
@@ -282,8 +321,8 @@ async def test_search_pages_are_stable_while_tickets_are_added_and_erased(store:
 
 
 @pytest.mark.usefixtures("short_steps")
-async def test_a_range_with_too_many_hits_is_shortened(store: Store) -> None:
-    """Forty tickets of one millisecond exceed the match limit of every range except the shortest, which has none."""
+async def test_a_window_with_too_many_matches_is_shortened(store: Store) -> None:
+    """Forty tickets of one millisecond exceed the match limit of every window, so a list scan reads them."""
     async with archive(store, 6) as tickets:
         await tickets.add_many(10)
         tickets.moment += 365 * 86_400_000
@@ -300,7 +339,7 @@ async def test_a_range_with_too_many_hits_is_shortened(store: Store) -> None:
 async def test_sqlite_search_uses_its_indexes(tmp_path: Path) -> None:
     async with sqlite_store(tmp_path) as store:
         assert isinstance(store.database, SqliteDatabase)
-        for name in ("search_range", "search_match_tickets", "search_oldest", "search_unindexed"):
+        for name in ("search_window", "search_match_tickets", "search_oldest", "search_unindexed"):
             query = store.catalog[name]
             asked = terms.parse_query(OURS, "hello").to_json()  # type: ignore[union-attr]  # the query has a word
             values = dict.fromkeys(query.parameters, 1) | {"criteria": asked, "ids": "[]"}

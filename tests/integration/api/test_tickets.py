@@ -1,5 +1,9 @@
 """Tickets over REST."""
 
+import pytest
+
+from router.admin.tickets import tickets as ticket_service
+from router.search import scans
 from tests.support import mails
 from tests.support.corpus import corpus_mail
 from tests.support.installation.http import ServedInstallation
@@ -20,6 +24,24 @@ async def test_lists_are_newest_first_with_documented_fields(sqlite_served: Serv
     assert ticket["receivedAt"] == "2030-01-01T12:00:00Z"
     assert (await served.admin.get("/emails/tickets/unassigned")).body == listed
     assert (await served.admin.get("/emails/tickets/mine")).body == {"tickets": []}
+
+
+async def test_a_search_that_ends_early_is_continued_with_its_cursor(
+    served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await served.create_alias()
+    wanted = await served.accept_ticket(mails.plain(subject="A kettle"))
+    for _ in range(4):
+        await served.accept_ticket(mails.plain(subject="A door"))
+    await served.core.contents.parse_missing(60)
+    monkeypatch.setattr(scans, "FIRST_SCAN_PAGES", 1)
+    monkeypatch.setattr(ticket_service, "SEARCH_BUDGET", 1)
+    pages = [(await served.admin.get("/emails/tickets?q=kettle&limit=2")).body]
+    while "nextCursor" in pages[-1]:
+        path = f"/emails/tickets?q=kettle&limit=2&cursor={pages[-1]['nextCursor']}"
+        pages.append((await served.admin.get(path)).body)
+    assert [page.get("incomplete") for page in pages] == [True, None]
+    assert [[ticket["id"] for ticket in page["tickets"]] for page in pages] == [[], [wanted]]
 
 
 async def test_ticket_detail_is_complete(sqlite_served: ServedInstallation) -> None:

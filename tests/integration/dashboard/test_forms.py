@@ -7,7 +7,9 @@ import pytest
 
 from api.dashboard import redirects
 from router.admin.access.sessions import SessionService
+from router.admin.tickets import tickets as ticket_service
 from router.errors import Unavailable
+from router.search import scans
 from tests.support import mails
 from tests.support.clock import FakeClock
 from tests.support.installation.dashboard import FormClient, anonymous_client, create_user, signed_in_client
@@ -177,6 +179,26 @@ async def test_ticket_search_and_pagination(served: ServedInstallation) -> None:
     assert "No tickets match." in (await client.get("/tickets?q=nothing+has+this")).visible_text
     assert (await client.get("/tickets?status=gone")).status == 400
     assert (await client.get("/tickets?cursor=gone")).status == 400
+
+
+async def test_a_search_that_ends_early_can_be_continued(
+    sqlite_served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = sqlite_served
+    await served.create_alias()
+    await served.accept_ticket(mails.plain(subject="A kettle"))
+    for _ in range(60):
+        await served.accept_ticket(mails.plain(subject="A door"))
+    while "kettle" not in str(await served.execute("SELECT words FROM ticket_search")):
+        await served.core.contents.parse_missing(60)
+    monkeypatch.setattr(scans, "FIRST_SCAN_PAGES", 1)
+    monkeypatch.setattr(ticket_service, "SEARCH_BUDGET", 1)
+    client = await signed_in_client(served, "viewer")
+    first = await client.get("/tickets?q=kettle")
+    assert "No tickets match so far. Continue searching" in first.visible_text
+    last = await client.get(first.next_path)
+    assert "A kettle" in last.visible_text
+    assert "Continue searching" not in last.visible_text
 
 
 async def test_headers(sqlite_served: ServedInstallation) -> None:
