@@ -15,9 +15,13 @@ TicketState = tuple[tuple[str, str], ...]
 
 
 def from_row(row: Row) -> TicketState:
-    """Builds the rows from the columns of the fragment `ticket_state` in `posts.sql`. Default values are not shown."""
+    """Builds the rows from the columns of the fragments `ticket_state` and `tag_names` in `posts.sql`.
+
+    Default values are not shown.
+    """
     assignee = row["assignee_name"] or row["assignee_email"] or "Unassigned"
-    return (*_choice_rows(row, TICKET_CHOICES), ("Assignee", assignee))
+    tags = [("Tags", row["tag_names"])] if row["tag_names"] else []
+    return (*_choice_rows(row, TICKET_CHOICES), ("Assignee", assignee), *tags)
 
 
 def read_marks(row: Row) -> TicketState:

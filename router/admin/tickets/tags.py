@@ -29,6 +29,7 @@ from router.store.database import (
     retry_on_conflict,
 )
 from router.store.fragments import model_values
+from router.store.post_updates import queue_updates
 from router.tag import Tag, caseless_key
 
 MAX_TAGS_OF_TICKET = 20
@@ -246,6 +247,8 @@ class TagService:
                 await transaction.execute("tag_add_to_tickets", tag_id=into, ids=id_list)
             if rows:
                 await transaction.execute("tag_remove_from_tickets", tag_id=tag_id, ids=id_list)
+            for row in rows:
+                await queue_updates(transaction, row["id"], self._clock.now())
         return len(rows)
 
 

@@ -44,5 +44,5 @@ WHERE d.id = begun.id AND d.state = 'pending'
 RETURNING d.id, d.attempts;
 
 -- name: dispatch_notification
-SELECT {notification_columns}, {ticket_state} FROM {notification_tables}
+SELECT {notification_columns}, {ticket_state}, {tag_names_pg} FROM {notification_tables}
 WHERE d.id = ANY (CAST(:delivery_id AS TEXT[]));

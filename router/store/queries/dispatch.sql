@@ -177,7 +177,7 @@ LEFT JOIN deliveries o ON o.id = p.delivery_id
 
 -- name: dispatch_notification
 -- The data of a ticket notification for a delivery.
-SELECT {notification_columns}, {ticket_state} FROM {notification_tables} WHERE d.id = :delivery_id;
+SELECT {notification_columns}, {ticket_state}, {tag_names} FROM {notification_tables} WHERE d.id = :delivery_id;
 
 -- name: dispatch_notifications_by_ticket
 -- The data of notifications for the latest messages of a ticket, newest first.

@@ -4,6 +4,12 @@
 -- What a post shows of a ticket `t` with its assignee `u` (router/dispatch/ticket_state.py).
 {choices:t}, u.name AS assignee_name, u.email AS assignee_email
 
+-- fragment: tag_names
+-- The names of the tags of a ticket `t`, or NULL.
+(SELECT group_concat(sorted.name, ', ') FROM (
+    SELECT g.name FROM ticket_tags x JOIN tags g ON g.id = x.tag_id WHERE x.ticket_id = t.id ORDER BY g.name_key
+) AS sorted) AS tag_names
+
 -- name: post_to_update
 -- The posts of a ticket at existing integrations.
 SELECT p.ticket_id, p.integration_id, p.max_age, o.workspace_id, o.message_id, i.status AS integration_status
@@ -22,7 +28,7 @@ WHERE deliveries.state = 'dead';
 
 -- name: post_states
 -- The current state of a ticket, which no other transaction changes before the end of this one.
-SELECT t.id AS ticket_id, {ticket_state} FROM tickets t LEFT JOIN users u ON u.id = t.assigned_to
+SELECT t.id AS ticket_id, {ticket_state}, {tag_names} FROM tickets t LEFT JOIN users u ON u.id = t.assigned_to
 WHERE t.id = :ticket_id;
 
 -- name: post_insert

@@ -81,6 +81,21 @@ async def test_a_priority_is_shown_unless_it_is_normal(posting: ManualDelivery) 
         assert only_state(posting) == shown
 
 
+async def test_tags_are_shown(posting: ManualDelivery) -> None:
+    installation = posting.installation
+    ticket_id = await open_ticket(posting)
+    tags = installation.tickets.tags
+    await tags.tag_ticket(installation.actor, ticket_id, add=["VIP", "a_b", "Refund"])
+    await posting.deliver()
+    assert only_state(posting) == OPEN | {"Tags": "a\\_b, Refund, VIP"}
+    await tags.tag_ticket(installation.actor, ticket_id, remove=["vip"])
+    tag = await tags.find(installation.actor, "a_b")
+    await tags.delete(installation.actor, tag.tag.id)
+    await posting.deliver()
+    assert only_state(posting) == OPEN | {"Tags": "Refund"}
+    assert posting.requests("PATCH") == 2
+
+
 async def test_ten_changes_cost_one_edit(posting: ManualDelivery) -> None:
     ticket_id = await open_ticket(posting)
     await set_status(posting, ticket_id, *(["waiting", "in_progress", "resolved", "open", "in_progress"] * 2))
