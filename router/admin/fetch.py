@@ -71,7 +71,7 @@ async def fetch_page(
         model,
         query,
         workspace_id=actor.workspace_id,
-        before=request.before,
+        before=request.position,
         limit=request.row_limit,
         **values,
     )

@@ -35,9 +35,9 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """A request for up to `limit` rows with ids less than `before`, newest first."""
+    """A request for up to `limit` rows that follow `position` in the order of the list."""
 
-    before: str
+    position: str
     limit: int
 
     @property
@@ -60,6 +60,7 @@ class PageRequest:
 
 
 def page_request(prefix: IdPrefix, limit: int, cursor: str | None) -> PageRequest:
+    """Requests a page of a list that is ordered by id, newest first."""
     if cursor is None:
         # Greater than any id, because the first character of an id after its prefix is at most 7.
         return PageRequest(f"{prefix}_{'z' * 26}", _validate_limit(limit))
@@ -67,6 +68,11 @@ def page_request(prefix: IdPrefix, limit: int, cursor: str | None) -> PageReques
     if not ids.is_well_formed(before, prefix):
         raise _invalid_cursor()
     return PageRequest(before, _validate_limit(limit))
+
+
+def alphabetical_page_request(limit: int, cursor: str | None) -> PageRequest:
+    """Requests a page of a list that is ordered by text."""
+    return PageRequest("" if cursor is None else decode_cursor(cursor), _validate_limit(limit))
 
 
 def encode_cursor(position: str) -> str:

@@ -22,13 +22,13 @@ class BlockedSenderService:
 
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[BlockedSender]:
         """Lists the blocked senders in alphabetical order."""
-        request = paging.page_request("evt", limit, None)
+        request = paging.alphabetical_page_request(limit, cursor)
         rows = await fetch_models(
             self._database,
             BlockedSender,
             "blocked_sender_page",
             workspace_id=actor.workspace_id,
-            after="" if cursor is None else paging.decode_cursor(cursor),
+            after=request.position,
             limit=request.row_limit,
         )
         return request.to_page(rows, lambda blocked: blocked.sender)

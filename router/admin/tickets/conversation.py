@@ -98,7 +98,7 @@ class ConversationReader:
 
     async def read_messages(self, ticket: Ticket, request: PageRequest) -> Page[MessageView]:
         """Reads a page of messages, newest first. The page has fewer messages if their contents are too large."""
-        messages = await self._fetch_page(ticket, request.before, request.row_limit)
+        messages = await self._fetch_page(ticket, request.position, request.row_limit)
         views = await self._read_contents(ticket, messages[: request.limit])
         return Page(tuple(views), paging.encode_cursor(views[-1].message.id) if len(views) < len(messages) else None)
 

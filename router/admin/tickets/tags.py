@@ -57,11 +57,11 @@ class TagService:
 
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[CountedTag]:
         """Lists the tags in alphabetical order."""
-        request = paging.page_request("tag", limit, None)
+        request = paging.alphabetical_page_request(limit, cursor)
         rows = await self._database.fetch_all(
             "tag_page",
             workspace_id=actor.workspace_id,
-            after="" if cursor is None else paging.decode_cursor(cursor),
+            after=request.position,
             limit=request.row_limit,
             max_counted=MAX_COUNTED,
         )

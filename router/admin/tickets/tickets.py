@@ -245,7 +245,7 @@ class TicketService:
             self._database,
             actor.workspace_id,
             ticket_filter,
-            before=request.before,
+            before=request.position,
             limit=request.row_limit,
             budget=SEARCH_BUDGET,
         )

@@ -16,7 +16,7 @@ def test_all_pages_together_are_the_list(numbers: list[int], limit: int) -> None
     cursor: str | None = None
     while True:
         window = paging.page_request("dom", limit, cursor)
-        page = window.to_page([x for x in known if x < window.before][: window.row_limit], lambda x: x)
+        page = window.to_page([x for x in known if x < window.position][: window.row_limit], lambda x: x)
         seen += page.items
         cursor = page.next_cursor
         if cursor is None:
