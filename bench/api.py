@@ -72,7 +72,10 @@ def cases(dataset: Dataset) -> dict[str, Sequence[str]]:
         ],
         "/aliases": ["", "limit=200", f"cursor={paging.encode_cursor(dataset.aliases[100])}"],
         "/audit": ["", "limit=200", f"cursor={paging.encode_cursor(dataset.id('evt', 1000))}"],
-        **{f"/{noun}": ["", "limit=200"] for noun in ("domains", "integrations", "users", "keys", "blocked-senders")},
+        **{
+            f"/{noun}": ["", "limit=200"]
+            for noun in ("domains", "integrations", "users", "keys", "blocked-senders", "tags")
+        },
     }
 
 

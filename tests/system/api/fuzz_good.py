@@ -157,12 +157,19 @@ async def _add_tickets(
         "POST unclaim": None,
         "POST assign": {"userId": worker},
         "POST status": {"status": "waiting"},
+        "POST priority": {"priority": "not-urgent"},
+        "POST tags": {"add": ["kept"]},
         "POST notes": {"text": "Kept."},
     }
     *tickets, last = await builder.create_tickets(smtp, f"desk@{DOMAIN}", len(actions) + 1)
     for (action, body), ticket in zip(actions.items(), tickets, strict=True):
         method, _, verb = action.partition(" ")
         good.add(f"{method} /emails/tickets/{{id}}{'/' if verb else ''}{verb}", body, id=ticket["id"])
+    await builder.request("POST", f"/emails/tickets/{last['id']}/tags", {"add": ["kept to change", "kept to delete"]})
+    tags = {tag["name"]: tag["id"] for tag in (await builder.request("GET", "/tags"))["tags"]}
+    good.reserved_ids += tags.values()
+    good.add("PATCH /tags/{id}", {"color": "#0000ff"}, id=tags["kept to change"])
+    good.add("DELETE /tags/{id}", id=tags["kept to delete"])
     message, delivery = last["messages"][0]["id"], last["deliveries"][0]["id"]
     good.add("GET /emails/messages/{id}/raw", id=message)
     good.add("GET /emails/messages/{id}/attachments/{n}", id=message, n="1")
