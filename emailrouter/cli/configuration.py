@@ -28,10 +28,9 @@ Secrets are references, env:NAME or file:PATH. They are read when the file is ap
 @click.option("--output", "-o", type=click.Path(path_type=Path), metavar="PATH", help="Output file.  [default: stdout]")
 @with_context()
 async def export(context: CommandContext, output: Path | None) -> None:
-    """Export the configuration of a workspace as TOML: settings, domains, integrations, aliases, blocked senders
-    and users.
+    """Export the configuration of a workspace as TOML.
 
-    Secrets are replaced by references to environment variables. Passwords and API keys are omitted.
+    Secrets are replaced by references to environment variables. Passwords, API keys and tickets are omitted.
     """
     found = export_document(await take_snapshot(context.services, context.actor), CHANNELS)
     if context.as_json:
