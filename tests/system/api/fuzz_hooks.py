@@ -26,6 +26,7 @@ _KINDS = {
     "integrations": "int",
     "aliases": "alias",
     "tickets": "ticket",
+    "tags": "tag",
     "messages": "msg",
     "deliveries": "dlv",
 }
