@@ -31,7 +31,7 @@ from router.store.erasure import erase_ticket
 SEARCH_PARSE_SECONDS = 1.0
 # The tickets and matches that one search reads (`router.search`), in at most about 50 ms. A search that needs more
 # returns an incomplete page.
-SEARCH_BUDGET = 3000
+SEARCH_BUDGET = 2000
 MAX_NEWEST = 200
 # A list reads all tickets of a tag that has fewer.
 FEW_TICKETS = 2000
