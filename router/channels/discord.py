@@ -32,7 +32,7 @@ from router.channels.webhook_url import MAX_URL_LENGTH
 from router.outbound.client import HttpResponse
 
 _ID = re.compile("[0-9]{1,20}")
-_UNKNOWN_CHANNEL, _THREAD_REQUIRED = "10003", "220001"
+_UNKNOWN_CHANNEL, _THREAD_LOCKED, _THREAD_REQUIRED = "10003", "160005", "220001"
 # Errors that a retry cannot fix, with their meaning for users.
 _PERMANENT_ERRORS = {
     _UNKNOWN_CHANNEL: "the Discord channel or thread no longer exists",
@@ -42,7 +42,7 @@ _PERMANENT_ERRORS = {
     "50001": "the webhook has no access to the Discord channel",
     "50013": "the webhook has no permission to post in the Discord channel",
     "50027": "the webhook URL is invalid or was revoked",
-    "160005": "the thread is locked in Discord",
+    _THREAD_LOCKED: "the thread is locked in Discord",
     "220004": "the webhook cannot post in a forum",
     _THREAD_REQUIRED: "the forum requires a thread",
 }
@@ -51,7 +51,6 @@ _GONE_ERRORS = {
     "50005": "the message was sent with another webhook",
 }
 _REJECTED_ERRORS = {
-    "50083": "the thread is archived in Discord",
     "200000": "automatic moderation in Discord blocked the message",
     "200001": "automatic moderation in Discord blocked the title of the thread",
     "240000": "Discord blocked a link in the message",
@@ -62,6 +61,7 @@ _RETRY_ERRORS = {
     "30046": "too many changes of older messages",
     "40004": "Discord has disabled messages temporarily",
     "40006": "Discord has disabled this feature temporarily",
+    "50083": "the thread is archived until the next message in it",
 }
 # Requests that are answered 401, 403 or 429 can make Discord block the IP address, and 429 must not be repeated early.
 _RATE_LIMIT_SECONDS = 60.0
@@ -150,12 +150,12 @@ class DiscordChannel(Channel):
     async def reply(
         self, client: HttpClient, settings: Settings, ref: str, payload: Payload, timeout: float
     ) -> SendOutcome:
-        """Sends the payload to the thread of the message. If the thread was deleted, sends it like a first message."""
+        """Sends the payload to the thread of the message, or like a first message if the thread accepts none."""
         thread_id = json.loads(ref).get("thread_id", "")
         if not thread_id or settings.get("threadId"):
             return await self.send(client, settings, payload, timeout)
         outcome = await self._post(client, settings, payload, timeout, thread_id)
-        if isinstance(outcome, SendFailure) and _error_code(outcome.excerpt) == _UNKNOWN_CHANNEL:
+        if isinstance(outcome, SendFailure) and _error_code(outcome.excerpt) in (_UNKNOWN_CHANNEL, _THREAD_LOCKED):
             return await self.send(client, settings, payload, timeout - outcome.latency / 1_000_000)
         return outcome
 

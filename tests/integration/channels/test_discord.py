@@ -148,7 +148,7 @@ RESPONSES = [
     (400, 220004, "permanent"),
     (404, 10008, "gone"),
     (403, 50005, "gone"),
-    (400, 50083, "rejected"),
+    (400, 50083, "SendRetry"),
     (400, 200000, "rejected"),
     (400, 200001, "rejected"),
     (400, 240000, "rejected"),

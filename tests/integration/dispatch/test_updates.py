@@ -419,6 +419,16 @@ async def test_replies_and_updates_of_a_forum_stay_in_the_thread_of_the_ticket(s
         assert (shown_state(first)["Status"], shown_state(second)) == ("Waiting", {})
 
 
+@pytest.mark.parametrize("code", [10003, 160005])
+async def test_a_reply_to_a_closed_thread_starts_another(store: Store, code: int) -> None:
+    async with open_posting(store, DiscordStandIn(is_forum=True)) as posting:
+        await open_ticket(posting)
+        await posting.installation.accept_message(mails.reply_to(FIRST))
+        posting.discord.script("general", FixedResponse(400, f'{{"code": {code}}}'))
+        assert all(isinstance(outcome, SendSuccess) for outcome in await posting.deliver())
+        assert len(posting.discord.threads) == 2
+
+
 async def test_a_reply_to_a_deleted_thread_starts_another(store: Store) -> None:
     async with open_posting(store, DiscordStandIn(is_forum=True)) as posting:
         ticket_id = await open_ticket(posting)
