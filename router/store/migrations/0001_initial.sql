@@ -211,7 +211,7 @@ CREATE TABLE tickets (
 CREATE INDEX tickets_by_workspace ON tickets (workspace_id, id);
 CREATE INDEX tickets_by_status ON tickets (workspace_id, status, id);
 CREATE INDEX tickets_by_alias ON tickets (alias_id, status, id);
--- The next five indexes are partial: new tickets are unassigned and have the priority `normal`, so opening a ticket
+-- The next six indexes are partial: new tickets are unassigned and have the priority `normal`, so opening a ticket
 -- writes to none of them.
 CREATE INDEX tickets_by_assignee ON tickets (workspace_id, assigned_to, id) WHERE assigned_to IS NOT NULL;
 CREATE INDEX tickets_by_assignee_and_status ON tickets (workspace_id, assigned_to, status, id)
@@ -219,6 +219,8 @@ CREATE INDEX tickets_by_assignee_and_status ON tickets (workspace_id, assigned_t
 CREATE INDEX tickets_by_assignee_and_alias ON tickets (assigned_to, alias_id, status, id)
     WHERE assigned_to IS NOT NULL;
 CREATE INDEX tickets_by_priority ON tickets (workspace_id, priority, id) WHERE priority <> 'normal';
+CREATE INDEX tickets_by_assignee_and_priority ON tickets (workspace_id, assigned_to, priority, id)
+    WHERE assigned_to IS NOT NULL AND priority <> 'normal';
 CREATE INDEX tickets_by_priority_and_status ON tickets (workspace_id, priority, status, id) WHERE priority <> 'normal';
 -- Retention reads this index, oldest first.
 CREATE INDEX tickets_resolved ON tickets (resolved_at, id) WHERE status = 'resolved';
