@@ -5,10 +5,22 @@ docs/adding-a-channel.md describes how to add a channel.
 
 from __future__ import annotations
 
-from router.channels.channel import Channel
-from router.channels.discord import CHANNEL as DISCORD
-from router.channels.slack import CHANNEL as SLACK
+from importlib import import_module
 
-CHANNELS: dict[str, Channel] = {channel.kind: channel for channel in (SLACK, DISCORD)}
+from router.channels.channel import Channel
+
+# The modules of the channels, in the order in which forms and documents list them.
+_MODULES = (
+    "slack",
+    "discord",
+)
+
+
+def _load(module: str) -> Channel:
+    channel: Channel = import_module(f"{__name__}.{module}").CHANNEL
+    return channel
+
+
+CHANNELS: dict[str, Channel] = {channel.kind: channel for channel in map(_load, _MODULES)}
 
 __all__ = ["CHANNELS"]
