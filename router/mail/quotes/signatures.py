@@ -95,7 +95,9 @@ def _continues_sentence(above: str, text: str) -> bool:
 
 
 def _is_folded_footer(lines: Lines, last: int) -> bool:
-    return lines.texts[last - 1] != "" and is_footer(f"{lines.texts[last - 1]} {lines.texts[last]}")
+    """Whether lines `last - 1` and `last` are one footer. A quoted line belongs to no footer."""
+    above, text = lines.texts[last - 1 : last + 1]
+    return above != "" and not text.startswith(">") and is_footer(f"{above} {text}")
 
 
 def _last_nonempty_line(lines: Lines, start: int, end: int) -> int:
