@@ -31,6 +31,7 @@ from router.channels.webhook_url import mask_url
 from router.errors import Refused
 from router.outbound.client import ForbiddenAddressError, HttpResponse, OutboundError
 
+_NO_HEADERS: Mapping[str, str] = {}
 _JSON_HEADERS = {"Content-Type": "application/json; charset=utf-8"}
 
 
@@ -85,9 +86,17 @@ class Channel(ABC):
         urls = (settings[field.name] for field in self.fields if field.format == "url" and field.name in settings)
         return next(urls, "")
 
+    def is_own_url(self, value: str) -> bool:
+        """Whether the value is a URL that only this service has, by the pattern of a setting."""
+        return any(field.matches(value) for field in self.fields if field.format == "url")
+
     def hint(self, settings: Settings) -> str:
-        """Returns the masked target: enough to tell two integrations apart, not enough to post."""
-        return mask_url(self.target_url(settings))
+        """Returns the masked target: enough to tell two integrations apart, not enough to post.
+
+        Returns "" if there is no target URL.
+        """
+        url = self.target_url(settings)
+        return mask_url(url) if url else ""
 
     # --- rendering
 
@@ -131,11 +140,24 @@ class Channel(ABC):
         """Replaces the content of the message `ref` by the payload. Required if `can_update`."""
         raise NotImplementedError
 
-    async def request(self, client: HttpClient, method: str, url: str, payload: Payload, timeout: float) -> SendOutcome:
-        """Sends one JSON request and classifies the response or the failure of the network."""
+    async def request(
+        self,
+        client: HttpClient,
+        method: str,
+        url: str,
+        payload: Payload,
+        timeout: float,
+        *,
+        headers: Mapping[str, str] = _NO_HEADERS,
+    ) -> SendOutcome:
+        """Sends one JSON request and classifies the response or the failure of the network.
+
+        `headers` are those that the service requires in addition, such as `Authorization`.
+        """
         body = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
         try:
-            response = await client.request(method, url, headers=_JSON_HEADERS, body=body, timeout=timeout)
+            all_headers = {**_JSON_HEADERS, **headers}
+            response = await client.request(method, url, headers=all_headers, body=body, timeout=timeout)
         except ForbiddenAddressError as error:
             return SendFailure("permanent", error.reason)
         except OutboundError as error:

@@ -71,8 +71,18 @@ class Poster:
         self._senders: dict[tuple[str, str], IntegrationSender] = {}  # by type and encrypted settings
 
     def parse_settings(self, channel: Channel, values: SettingChanges) -> Settings:
-        """Validates settings. Raises `InvalidSetting`."""
-        return channel.parse_settings(values, allow_private=self._allow_private)
+        """Validates settings.
+
+        Raises:
+            InvalidSetting: A setting is invalid, or a URL is that of another service.
+        """
+        settings = channel.parse_settings(values, allow_private=self._allow_private)
+        for own in channel.fields:
+            other = self._find_other_service(channel, settings.get(own.name, ""))
+            if other is not None:
+                message = f"{own.label} is a URL of {other.label}: use the type {other.kind}"
+                raise InvalidSetting(own.invalid_code, message, own.name)
+        return settings
 
     def merge_settings(self, channel: Channel, integration: Integration, changes: SettingChanges) -> Settings:
         """Returns the settings of an integration after the changes.
@@ -122,6 +132,11 @@ class Poster:
             self._senders.clear()
         self._senders[key] = IntegrationSender(channel, settings, self._client, self._timeout)
         return self._senders[key]
+
+    def _find_other_service(self, channel: Channel, value: str) -> Channel | None:
+        """Returns the channel whose declaration describes URLs such as this value, unless the given channel does."""
+        matching = [each for each in (channel, *self.channels.values()) if each.is_own_url(value)]
+        return matching[0] if matching and matching[0] is not channel else None
 
     def _decrypt(self, integration: Integration) -> dict[str, object]:
         try:

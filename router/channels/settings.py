@@ -11,11 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from router.channels.webhook_url import MAX_URL_LENGTH, parse_webhook_url
+from router.channels.webhook_url import MAX_URL_LENGTH, has_private_host, parse_webhook_url
 from router.errors import ErrorCode, InvalidSetting
 from router.unicode_security import safe_line
 
 _UPPER_CASE = re.compile(r"(?<!^)([A-Z])")
+# Forms have fields with these names, or commands have such options and parameters.
+_RESERVED_NAMES = frozenset({"name", "type", "kind", "integration", "workspace", "config", "json", "help"})
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -24,13 +26,13 @@ class SettingField:
     """The declaration of one setting. Every value is a text.
 
     Attributes:
-        name: The name in the REST API, in camelCase.
+        name: The name in the REST API, in camelCase; not one of `_RESERVED_NAMES`.
         help: A sentence for users, as Markdown.
         format: `url` is a webhook URL (`parse_webhook_url`); `text` is one line.
         secret: Whether the value is stored encrypted and never returned.
         max_length: The maximum length of a text in characters.
         pattern: A regular expression that a complete value must match; "" for none. With private networks allowed, a
-            URL need not match, so that it can be that of a stand-in for the service.
+            URL with a private host need not match, so that it can be that of a stand-in for the service.
         allowed: What `pattern` allows, for errors: "must be ...".
         invalid_code: The error code of an invalid value.
     """
@@ -45,6 +47,10 @@ class SettingField:
     pattern: str = ""
     allowed: str = ""
     invalid_code: ErrorCode = "invalid_request"
+
+    def __post_init__(self) -> None:
+        if self.name in _RESERVED_NAMES:
+            raise ValueError(f"a setting must not have the name {self.name}")
 
     @property
     def noun(self) -> str:
@@ -81,10 +87,14 @@ class SettingField:
             raise self._invalid(f"{self.label} must not be longer than {self.max_length} characters")
         elif _CONTROLS.search(text) or safe_line(text) != text:
             raise self._invalid(f"{self.label} must not contain control or invisible characters")
-        is_stand_in_allowed = allow_private and self.format == "url"
-        if self.pattern and not is_stand_in_allowed and not re.fullmatch(self.pattern, text):
+        is_stand_in = allow_private and self.format == "url" and has_private_host(text)
+        if self.pattern and not is_stand_in and not self.matches(text):
             raise self._invalid(f"{self.label} must be {self.allowed}")
         return text
+
+    def matches(self, text: str) -> bool:
+        """Whether there is a pattern, and the text matches it."""
+        return bool(self.pattern) and re.fullmatch(self.pattern, text) is not None
 
     def json_schema(self) -> dict[str, Any]:
         """Returns the JSON schema of a value, which is not stricter than `parse`."""

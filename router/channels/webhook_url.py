@@ -16,6 +16,8 @@ from router.unicode_text import has_long_marks
 MAX_URL_LENGTH = 1000
 _WHITESPACE = re.compile(r"[\s\x00-\x20\x7f-\xa0]")
 _URL_CHARACTERS = re.compile(r"[\x21-\x7e]+")
+# Special-use domains (RFC 6761, 6762, 8375) and the one that ICANN reserves for private networks.
+_PRIVATE_DOMAINS = (".localhost", ".test", ".example", ".invalid", ".local", ".home.arpa", ".internal")
 _HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?\.?")
 
 
@@ -53,6 +55,15 @@ def parse_webhook_url(value: str, *, allow_private: bool) -> str:
     if len(url) > MAX_URL_LENGTH:  # A-labels can be longer than the original host name
         raise ValueError(f"it must have at most {MAX_URL_LENGTH} characters")
     return url
+
+
+def has_private_host(url: str) -> bool:
+    """Whether the host of a valid URL is a non-public address, or a name that the public DNS does not have."""
+    host = (urlsplit(url).hostname or "").removesuffix(".")
+    try:
+        return non_public_reason(host) is not None
+    except ValueError:
+        return "." not in host or host.endswith(_PRIVATE_DOMAINS)
 
 
 def mask_url(url: str) -> str:

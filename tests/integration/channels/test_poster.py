@@ -10,7 +10,7 @@ from router.channels import CHANNELS
 from router.channels.channel import find_channel
 from router.channels.contract import Payload, SendFailure, SendOutcome, SendSuccess
 from router.channels.poster import IntegrationSender, Poster, StoredSettings
-from router.errors import Refused
+from router.errors import InvalidSetting, Refused
 from router.model import Integration
 from router.outbound.client import HttpResponse
 from router.secrets import SecretBox, new_key
@@ -66,6 +66,20 @@ async def test_payload_is_sent_to_the_encrypted_url() -> None:
 def test_forbidden_settings_are_not_encrypted() -> None:
     with pytest.raises(Refused, match="must start with https"):
         store_settings(build_poster(SecretBox(new_key())), "http://127.0.0.1/x")
+
+
+@pytest.mark.parametrize("allow_private", [False, True])
+def test_url_of_another_service(allow_private: bool) -> None:
+    poster = build_poster(SecretBox(new_key()), allow_private=allow_private)
+    url = "https://discord.com/api/webhooks/123456/abcdef"
+    with pytest.raises(InvalidSetting) as refused:
+        poster.parse_settings(SLACK, {"webhookUrl": url})
+    assert (refused.value.code, refused.value.field) == ("invalid_webhook_url", "webhookUrl")
+    assert refused.value.message == "Webhook URL is a URL of Discord: use the type discord"
+    slack_compatible = {"webhookUrl": f"{url}/slack"}
+    assert poster.parse_settings(SLACK, slack_compatible) == slack_compatible
+    discord = {"webhookUrl": url, "avatarUrl": url}
+    assert poster.parse_settings(CHANNELS["discord"], discord) == discord
 
 
 def test_unsupported_type() -> None:

@@ -65,6 +65,37 @@ def test_invalid_values(values: dict[str, object], field: str, reason: str) -> N
     assert (caught.value.code, caught.value.field, caught.value.message) == ("invalid_request", field, reason)
 
 
+@pytest.mark.parametrize("name", ["name", "type", "workspace"])
+def test_reserved_names(name: str) -> None:
+    with pytest.raises(ValueError, match=name):
+        SettingField(name=name, label="Label", help="Help.")
+
+
+@pytest.mark.parametrize(
+    ("url", "is_valid"),
+    [
+        ("https://service.com/hook", True),
+        ("http://127.0.0.1:8065/x", True),
+        ("https://[fd00::1]/x", True),
+        ("https://chat/x", True),
+        ("https://chat.internal/x", True),
+        ("https://hooks.other.com/x", False),
+        ("https://hooks.other.com./x", False),
+        ("https://8.8.8.8/x", False),
+    ],
+)
+def test_private_networks_allow_a_stand_in_only_at_a_private_host(url: str, is_valid: bool) -> None:
+    pattern = r"https://service\.com/.*"
+    field = SettingField(
+        name="hookUrl", label="Hook", help="A URL.", format="url", pattern=pattern, allowed="a URL of the service"
+    )
+    if is_valid:
+        assert field.parse(url, allow_private=True) == url
+        return
+    with pytest.raises(InvalidSetting, match="Hook must be a URL of the service"):
+        field.parse(url, allow_private=True)
+
+
 def test_fields_of_all_channels_fit_together() -> None:
     secrecy: dict[str, bool] = {}
     for channel in CHANNELS.values():
