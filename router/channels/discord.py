@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
@@ -56,12 +56,20 @@ _REJECTED_ERRORS = {
     "240000": "Discord blocked a link in the message",
 }
 # Errors that the message causes. Discord may still accept it as plain text.
-_PAYLOAD_ERRORS = ("40005", "50006", "50035")
+_INVALID_FORM = "50035"
+_PAYLOAD_ERRORS = ("40005", "50006", _INVALID_FORM)
+# Parts of a form that a setting determines, so that Discord rejects every message.
+_SETTING_ERRORS = {
+    "thread_id": "Discord rejects the thread ID: change the setting",
+    "username": "Discord rejects the username: change the setting",
+    "avatar_url": "Discord rejects the avatar URL: change the setting",
+}
 _RETRY_ERRORS = {
     "30046": "too many changes of older messages",
     "40004": "Discord has disabled messages temporarily",
     "40006": "Discord has disabled this feature temporarily",
     "50083": "the thread is archived until the next message in it",
+    "160006": "the server has the maximum number of active threads",
 }
 # Requests that are answered 401, 403 or 429 can make Discord block the IP address, and 429 must not be repeated early.
 _RATE_LIMIT_SECONDS = 60.0
@@ -83,8 +91,8 @@ class DiscordChannel(Channel):
             label="Thread ID",
             help="Post in this thread of the channel. In a forum, each ticket gets its own thread if this is not set.",
             required=False,
-            pattern="[0-9]{1,20}",
-            allowed="the ID of a thread, which consists of digits",
+            pattern="[1-9][0-9]{0,18}",  # a positive integer of 64 bits
+            allowed="a number of up to 19 digits",
         ),
         SettingField(
             name="username",
@@ -117,6 +125,7 @@ class DiscordChannel(Channel):
         | {code: KnownError("gone", meaning) for code, meaning in _GONE_ERRORS.items()}
         | {code: KnownError("rejected", meaning) for code, meaning in _REJECTED_ERRORS.items()}
         | {code: KnownError("payload", "the message format was rejected") for code in _PAYLOAD_ERRORS}
+        | {f"{_INVALID_FORM} {key}": KnownError("permanent", meaning) for key, meaning in _SETTING_ERRORS.items()}
         | {code: KnownError("retry", meaning) for code, meaning in _RETRY_ERRORS.items()}
     )
     permanent_statuses = frozenset({401, 403, 404, 410})
@@ -142,7 +151,7 @@ class DiscordChannel(Channel):
         """Sends the payload. A forum rejects it without a thread; the payload then starts a thread of its own."""
         thread_id = settings.get("threadId", "")
         outcome = await self._post(client, settings, payload, timeout, thread_id)
-        if thread_id or not isinstance(outcome, SendFailure) or _error_code(outcome.excerpt) != _THREAD_REQUIRED:
+        if thread_id or _failure_code(outcome) != _THREAD_REQUIRED:
             return outcome
         payload = payload | {"thread_name": discord_message.thread_name(payload)}
         return await self._post(client, settings, payload, timeout - outcome.latency / 1_000_000)
@@ -155,7 +164,7 @@ class DiscordChannel(Channel):
         if not thread_id or settings.get("threadId"):
             return await self.send(client, settings, payload, timeout)
         outcome = await self._post(client, settings, payload, timeout, thread_id)
-        if isinstance(outcome, SendFailure) and _error_code(outcome.excerpt) in (_UNKNOWN_CHANNEL, _THREAD_LOCKED):
+        if _failure_code(outcome) in (_UNKNOWN_CHANNEL, _THREAD_LOCKED):
             return await self.send(client, settings, payload, timeout - outcome.latency / 1_000_000)
         return outcome
 
@@ -166,12 +175,17 @@ class DiscordChannel(Channel):
         url = self._url(settings, f"/messages/{message['id']}", thread_id=message.get("thread_id", ""))
         # A message that was sent in plain form would otherwise hide embeds.
         outcome = await self.request(client, "PATCH", url, {"flags": 0} | payload, timeout)
-        if isinstance(outcome, SendFailure) and _error_code(outcome.excerpt) == _UNKNOWN_CHANNEL:
+        if isinstance(outcome, SendFailure) and _failure_code(outcome) == _UNKNOWN_CHANNEL:
             return replace(outcome, kind="gone")
         return outcome
 
     def error_code(self, response: HttpResponse) -> str:
-        return _error_code(_text(response))
+        """Returns Discord's error code, with the name of a rejected setting if there is one."""
+        body = json_object(_text(response))
+        code, errors = _error_code(body), body.get("errors")
+        if code == _INVALID_FORM and isinstance(errors, dict):
+            return next((f"{code} {key}" for key in _SETTING_ERRORS if key in errors), code)
+        return code
 
     def retry_after(self, response: HttpResponse, now: datetime) -> float | None:
         """Returns the delay that Discord requests. After 429 there is always one, also if the response has none."""
@@ -219,9 +233,14 @@ def _text(response: HttpResponse) -> str | bytes:
     return response.body or response.excerpt
 
 
-def _error_code(body: str | bytes) -> str:
-    code: Any = json_object(body).get("code")
-    return str(code) if isinstance(code, int) and code > 0 else ""
+def _error_code(body: Mapping[str, Any]) -> str:
+    code = body.get("code")
+    return str(code) if type(code) is int and code > 0 else ""  # `bool` is a subclass of `int`
+
+
+def _failure_code(outcome: SendOutcome) -> str:
+    """Returns the error code of a failure; "" for any other outcome."""
+    return _error_code(json_object(outcome.excerpt)) if isinstance(outcome, SendFailure) else ""
 
 
 def _parse_seconds(value: object) -> float | None:

@@ -32,11 +32,15 @@ _MAX_ALERT_LENGTH = 1500
 _SUPPRESS_EMBEDS = 4  # a message flag: Discord shows no previews of links
 _QUOTE = "\n>>> "  # quotes the rest of the text
 
-# A backslash makes punctuation literal. A zero-width space after @ and < prevents mentions in clients that ignore it,
-# and after the number of a list item prevents the list.
+# A backslash makes punctuation literal. A zero-width space after @ and < prevents mentions in clients that ignore it;
+# after the number of a list item, it prevents the list, and in the host of an invite, which Discord finds without a
+# scheme, the box with a button to join.
 MARKUP = Markup(
     {character: f"\\{character}" for character in "\\*_~`|>#-[]():"} | {"@": "\\@\u200b", "<": "\\<\u200b"},
-    re.compile(r"^([^\S\n]*[0-9]+)(?=\.\s)", re.MULTILINE),
+    re.compile(
+        r"(^[^\S\n]*[0-9]+(?=\.\s)|discord(?:app)?(?=\.(?:gg|gift|new|com)/))",
+        re.MULTILINE | re.IGNORECASE,
+    ),
     "\\1\u200b",
 )
 _ESCAPED = re.compile(r"\\(.)")

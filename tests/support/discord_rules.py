@@ -25,7 +25,11 @@ _OWN_MARKUP = (
     re.compile(r"^- (\[#\d+\]\(<https?://[^<>\s]*>\)|#\d+)", re.MULTILINE),
     re.compile(r"(?<=: )<https?://[^<>\s]*>$", re.MULTILINE),
 )
-_ACTIVE = re.compile(r"[*_~`|<>@\[\]\\]|^\s*(#{1,3}|-#|[-*]|\d+\.)\s|\w+://|:\w+:", re.MULTILINE | re.ASCII)
+# A client shows a box for an invite or a gift without a scheme, too.
+_ACTIVE = re.compile(
+    r"[*_~`|<>@\[\]\\]|^\s*(#{1,3}|-#|[-*]|\d+\.)\s|\w+://|:\w+:|discord(?:app)?\.(?:gg|gift|new|com)/",
+    re.MULTILINE | re.ASCII | re.IGNORECASE,
+)
 
 
 def utf16_length(text: str) -> int:

@@ -94,7 +94,9 @@ def test_optional_settings() -> None:
     [
         ("threadId", "general"),
         ("threadId", "\u0663"),
-        ("threadId", "1" * 21),
+        ("threadId", "0"),
+        ("threadId", "007"),
+        ("threadId", "99999999999999999999"),
         ("username", "x" * 81),
         ("username", "My DisCord bot"),
         ("username", "clyde"),
@@ -149,6 +151,7 @@ RESPONSES = [
     (404, 10008, "gone"),
     (403, 50005, "gone"),
     (400, 50083, "SendRetry"),
+    (400, 160006, "SendRetry"),
     (400, 200000, "rejected"),
     (400, 200001, "rejected"),
     (400, 240000, "rejected"),
@@ -177,11 +180,21 @@ def test_responses(status: int, code: int, expected: str) -> None:
 
 
 def test_every_error_of_the_table_is_tested() -> None:
-    assert set(CHANNEL.errors) <= {str(code) for _, code, _ in RESPONSES}
+    assert {code.partition(" ")[0] for code in CHANNEL.errors} <= {str(code) for _, code, _ in RESPONSES}
 
 
 @pytest.mark.parametrize(
-    "body", ["", "[1]", "{" * 5000, '{"code": "10015"}', '{"code": null}', '{"code": -1}', "<html>"]
+    ("key", "expected"),
+    [("username", "permanent"), ("avatar_url", "permanent"), ("thread_id", "permanent"), ("embeds", "payload")],
+)
+def test_rejected_settings_stop_the_integration(key: str, expected: str) -> None:
+    body = {"code": 50035, "message": "Invalid Form Body", "errors": {key: {"_errors": [{"code": "INVALID"}]}}}
+    outcome = CHANNEL.classify_response(HttpResponse(400, {}, json.dumps(body)), NOW)
+    assert _kind(outcome) == expected
+
+
+@pytest.mark.parametrize(
+    "body", ["", "[1]", "{" * 5000, '{"code": "10015"}', '{"code": true}', '{"code": null}', '{"code": -1}', "<html>"]
 )
 def test_unknown_bodies_are_classified_by_their_status(body: str) -> None:
     assert [_kind(CHANNEL.classify_response(HttpResponse(status, {}, body), NOW)) for status in (400, 404, 500)] == [

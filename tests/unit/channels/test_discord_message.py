@@ -153,6 +153,9 @@ def test_digest_with_too_many_entries_or_none(count: int) -> None:
         ("\\", "\\\\"),
         ("# a\n-# b\n> c\n- d", "\\# a\n\\-\\# b\n\\> c\n\\- d"),
         ("1. a\n  22. b 3. c", "1\u200b. a\n  22\u200b. b 3. c"),
+        ("discord.gg/abc", "discord\u200b.gg/abc"),
+        ("a.DiscordApp.com/invite/x discord.gift/y", "a.DiscordApp\u200b.com/invite/x discord\u200b.gift/y"),
+        ("discord. com, discord.org", "discord. com, discord.org"),
     ],
 )
 def test_escape(text: str, escaped: str) -> None:
@@ -161,7 +164,21 @@ def test_escape(text: str, escaped: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["*a", "<@1>", "@here", "[a](b)", "https://a.test", "\n1. a", "a\n# b", "\n- a", ":a:", "\\", "\\\\*a*"]
+    "text",
+    [
+        "*a",
+        "<@1>",
+        "@here",
+        "[a](b)",
+        "https://a.test",
+        "\n1. a",
+        "a\n# b",
+        "\n- a",
+        ":a:",
+        "\\",
+        "\\\\*a*",
+        "discord.gg/a",
+    ],
 )
 def test_the_check_finds_active_markup(text: str) -> None:
     assert active_markup(text)
