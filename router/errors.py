@@ -74,6 +74,10 @@ class SerializationConflict(Unavailable):
     """A deadlock or serialisation failure; an immediate retry may succeed."""
 
 
+class StatementCancelled(Unavailable):
+    """The server cancelled a statement that waited for a lock or ran for too long."""
+
+
 class ConfigurationFault(Unavailable):
     """An administrator must change a setting, a privilege or the database.
 

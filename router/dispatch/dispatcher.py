@@ -179,7 +179,8 @@ class Dispatcher:
                     log.warning("dispatch.database_unavailable", integration_id=integration_id, reason=str(error))
                 if completed is None:
                     return None
-                await asyncio.sleep(delay)
+                # The jitter keeps a group that failed from forming again.
+                await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - not a secret
                 delay = min(delay * 2, RETRY_MAX_SECONDS)
 
     async def _send(self, batch: DeliveryBatch) -> SendOutcome:

@@ -14,6 +14,8 @@ from router.clock import Clock
 from router.dispatch import pacing, schedule
 from router.dispatch.delivery_batch import CompletedBatch, OutboxLimits
 from router.dispatch.outbox_transaction import Claim, ClaimRequest, claim_and_record, latest_plausible
+from router.dispatch.outcome_statements import PARK_STEP
+from router.errors import Unavailable
 from router.model import Micros
 from router.store.database import Database, QueryExecutor, Row, StatementGenerator
 from router.store.group_writers import GroupWriters
@@ -64,11 +66,11 @@ class Outbox:
         """Records the outcome of `completed` and opens the next attempts, in one transaction.
 
         Workers that finish together share a commit. With `stop`, releases the lease instead of opening attempts.
-        Returns None if the lease is not held afterwards.
+        Returns None if the lease is not held afterwards. Raises `Unavailable` if the outcome was not recorded.
         """
         return await self._writer.commit(ClaimRequest(integration_id, completed, stop))
 
-    def _write_group(self, requests: Sequence[ClaimRequest]) -> StatementGenerator[Sequence[Claim]]:
+    def _write_group(self, requests: Sequence[ClaimRequest]) -> StatementGenerator[Sequence[Claim | Unavailable]]:
         """Starts the transaction of a group. The time is read now, because a lease must not start in the past."""
         return claim_and_record(requests, self._clock.now(), self._owner, self._limits)
 
@@ -81,13 +83,16 @@ class Outbox:
     async def release_owner(self, owner: str) -> None:
         """Releases the leases of a dead process. Deliveries that it was sending become due at once."""
         async with self._database.transaction() as transaction:
-            await transaction.execute("dispatch_release_owner_deliveries", owner=owner, now=self._clock.now())
-            await transaction.execute("dispatch_release_owner", owner=owner)
+            for row in await transaction.fetch_all("dispatch_release_owner", owner=owner):
+                await transaction.execute(
+                    "dispatch_release_owner_deliveries", integration_id=row["id"], now=self._clock.now()
+                )
 
     async def lease_owners(self) -> list[str]:
         return [row["lease_owner"] for row in await self._database.fetch_all("dispatch_lease_owners")]
 
 
 async def reactivate_integration(transaction: QueryExecutor, integration_id: str, now: Micros) -> None:
+    """Marks the integration as active and makes its oldest parked deliveries due; claims do so with the others."""
     await transaction.execute("dispatch_mark_active", id=integration_id)
-    await transaction.execute("dispatch_unpark", integration_id=integration_id, now=now)
+    await transaction.execute("dispatch_unpark", integration_id=integration_id, now=now, limit=PARK_STEP)

@@ -2,19 +2,27 @@
 
 It records the outcomes of the completed batches, extends or takes the leases, opens the next attempts, and reads what
 they send. Its decisions depend only on its arguments and on values that the database returned in the same transaction.
+
+It locks in this order: the tickets whose posts were sent (FOR SHARE), the integrations of the group, their deliveries,
+the attempts; tickets and the rows of one statement in the order of their ids. It never waits for an integration. The
+deletion and the reactivation of an integration, the erasure of tickets and the release of a dead process's leases lock
+in the same order. Deliveries of one ticket can be locked by several statements, so deadlocks remain possible; the group
+is then split, and the other transaction is retried.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from router.contents.contents_transaction import read_contents
 from router.dispatch import pacing
 from router.dispatch.delivery_batch import CompletedBatch, DeliveryBatch, Form, OutboxLimits, PacingDelay
-from router.dispatch.outcome_statements import record_outcomes
+from router.dispatch.outcome_statements import PARK_STEP, lock_tickets, record_outcomes
+from router.errors import Unavailable
 from router.model import Delivery, Integration, Micros
-from router.store.database import Statement, StatementGenerator, model_from_row
+from router.store.database import Row, Statement, StatementGenerator, model_from_row
 
 Claim = DeliveryBatch | PacingDelay | None
 
@@ -54,28 +62,45 @@ def latest_plausible(now: Micros, limits: OutboxLimits) -> Micros:
 
 def claim_and_record(
     requests: Sequence[ClaimRequest], now: Micros, owner: str, limits: OutboxLimits
-) -> StatementGenerator[list[Claim]]:
+) -> StatementGenerator[list[Claim | Unavailable]]:
     """Records outcomes and opens attempts; returns the claim of each request, in the same order.
 
-    A claim is None if the lease is not held afterwards.
+    A claim is None if the lease is not held afterwards. A request with an outcome gets `Unavailable`, and nothing of it
+    is written, if another transaction has locked the integration.
     """
-    yield from record_outcomes([each.completed for each in requests if each.completed is not None], now, limits)
+    states = yield from lock_tickets([each.completed for each in requests if each.completed is not None])
+    current, busy = yield from _lock_integrations(requests, now, owner, limits)
+    free = [each for each in requests if each.integration_id not in busy]
+    completed = [each.completed for each in free if each.completed is not None]
+    yield from record_outcomes(completed, states, current, now, limits)
+    claims = yield from _claim(free, now, owner, limits)
+    return [_refuse_busy(each) if each.integration_id in busy else claims[each.integration_id] for each in requests]
+
+
+def _claim(
+    requests: Sequence[ClaimRequest], now: Micros, owner: str, limits: OutboxLimits
+) -> StatementGenerator[dict[str, Claim]]:
+    """Takes, extends or releases the leases and opens attempts; returns the claims by the ids of the integrations."""
     integrations = yield from _take_leases(requests, now, owner, limits)
     first_claims = [each.integration_id for each in requests if each.completed is None]
-    # An accept transaction that has read the status `failing` may commit after the reactivation and park its delivery.
+    # An accept transaction that has read the status `failing` may commit after the reactivation and park its delivery,
+    # and a reactivation makes only a part of many deliveries due.
     yield Statement(
         "dispatch_unpark",
         [
-            {"integration_id": integration_id, "now": now}
+            {"integration_id": integration_id, "now": now, "limit": PARK_STEP}
             for integration_id in first_claims
             if integration_id in integrations and integrations[integration_id].status == "active"
         ],
     )
+    unparked = yield from _park(integrations.values(), now)
     claims: dict[str, Claim] = {}
     admitted = []
     for request in requests:
         integration = integrations.get(request.integration_id)
         decision = None if integration is None else _admit(integration, now, limits)
+        if request.integration_id in unparked:
+            decision = PacingDelay(now)
         if isinstance(decision, _Admitted):
             admitted.append(decision)
         else:
@@ -85,7 +110,43 @@ def claim_and_record(
         "dispatch_release_lease",
         [{"id": request.integration_id, "owner": owner} for request in requests if not claims[request.integration_id]],
     )
-    return [claims[request.integration_id] for request in requests]
+    return claims
+
+
+def _park(integrations: Iterable[Integration], now: Micros) -> StatementGenerator[set[str]]:
+    """Parks deliveries of the failing integrations; returns the ids of those that may have more to park."""
+    failing = [each.id for each in integrations if each.status == "failing"]
+    rows = yield Statement(
+        "dispatch_park", [{"integration_id": each, "now": now, "limit": PARK_STEP} for each in failing]
+    )
+    parked = Counter(row["integration_id"] for row in rows)
+    return {each for each in failing if parked[each] == PARK_STEP}
+
+
+def _lock_integrations(
+    requests: Sequence[ClaimRequest], now: Micros, owner: str, limits: OutboxLimits
+) -> StatementGenerator[tuple[dict[str, Row], set[str]]]:
+    """Locks the integrations; returns the locked rows by id, and the ids of those that are locked elsewhere."""
+    latest = latest_plausible(now, limits)
+    rows = yield Statement(
+        "dispatch_lock_integrations",
+        [
+            {
+                "id": request.integration_id,
+                "owner": owner,
+                "now": now,
+                "latest_plausible": latest,
+                "has_outcome": int(request.completed is not None),
+            }
+            for request in requests
+        ],
+    )
+    return {row["id"]: row for row in rows if row["is_locked"]}, {row["id"] for row in rows if not row["is_locked"]}
+
+
+def _refuse_busy(request: ClaimRequest) -> Unavailable | None:
+    """Returns None for a claim without an outcome: the dispatcher finds the integration again with its next poll."""
+    return None if request.completed is None else Unavailable("another transaction has locked the integration")
 
 
 def _take_leases(
@@ -122,13 +183,13 @@ def _open_batches(
 ) -> StatementGenerator[dict[str, Claim]]:
     """Opens the next attempts; returns the batch of each integration by its id, None if no delivery is due."""
     selected = yield from _select_deliveries(admitted, now, limits)
-    deliveries = [delivery for each in selected.values() for delivery in each]
+    deliveries = sorted((delivery for each in selected.values() for delivery in each), key=lambda each: each.id)
+    begun = yield Statement(
+        "dispatch_begin_attempt", [{"id": each.id, "until": now + limits.lease} for each in deliveries]
+    )
     # Not `claims`: parking resets it while an attempt may be open.
     yield Statement(
         "dispatch_mark_lost", [{"delivery_id": each.id, "now": now} for each in deliveries if each.attempts]
-    )
-    begun = yield Statement(
-        "dispatch_begin_attempt", [{"id": each.id, "until": now + limits.lease} for each in deliveries]
     )
     attempts: dict[str, int] = {row["id"]: row["attempts"] for row in begun}
     yield Statement(
@@ -200,7 +261,6 @@ def _select_deliveries(
         selected |= found
         if not exhausted:
             break
-        yield Statement("dispatch_mark_lost", [{"delivery_id": delivery.id, "now": now} for delivery in exhausted])
         yield Statement(
             "dispatch_mark_dead",
             [
@@ -211,6 +271,7 @@ def _select_deliveries(
                 for delivery in exhausted
             ],
         )
+        yield Statement("dispatch_mark_lost", [{"delivery_id": delivery.id, "now": now} for delivery in exhausted])
         again = {delivery.integration_id for delivery in exhausted}
         remaining = [each for each in remaining if each.integration.id in again]
     return selected

@@ -6,7 +6,7 @@ shows. A change of a ticket during the request is not lost: its post is updated 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from router.channels.contract import SendFailure, SendRetry, SendSuccess
 from router.clock import SECOND
@@ -24,16 +24,18 @@ from router.model import Integration, Micros
 from router.store.database import Row, Statement, StatementGenerator
 from router.store.post_updates import queue_updates_of
 
-# The order of the statements. Parking and unparking change deliveries that earlier statements have rescheduled.
+# The maximum number of deliveries that one request parks or makes due, because other requests wait for its transaction.
+PARK_STEP = 500
+
+# The order of the statements: deliveries before attempts. Unparking changes deliveries that were rescheduled before.
 _ORDER = (
-    "dispatch_record_attempt",
     "dispatch_mark_delivered",
     "dispatch_reschedule",
     "dispatch_mark_dead",
+    "dispatch_record_attempt",
     "dispatch_set_last_error",
     "dispatch_mark_failing",
     "dispatch_mark_active",
-    "dispatch_park",
     "dispatch_unpark",
     "dispatch_set_pace",
     "post_insert",
@@ -43,12 +45,19 @@ _ORDER = (
 )
 
 
-def record_outcomes(completed: Sequence[CompletedBatch], now: Micros, limits: OutboxLimits) -> StatementGenerator[None]:
-    """Records what happened to each batch, and what follows for its deliveries, its integration and its post."""
-    current_states = yield from _read_states(completed)
-    failed = [each.batch for each in completed if not isinstance(each.outcome, SendSuccess)]
-    current = yield Statement("dispatch_current_integration", [{"id": batch.integration.id} for batch in failed])
-    current_rows = {row["id"]: row for row in current}
+def record_outcomes(
+    completed: Sequence[CompletedBatch],
+    current_states: Mapping[str, str],
+    current_integrations: Mapping[str, Row],
+    now: Micros,
+    limits: OutboxLimits,
+) -> StatementGenerator[None]:
+    """Records what happened to each batch, and what follows for its deliveries, its integration and its post.
+
+    Args:
+        current_states: What `lock_tickets` returned.
+        current_integrations: The locked integrations by their ids. A deleted integration has none.
+    """
     changes = _Changes(now, limits)
     for each in completed:
         changes.add_attempts(each)
@@ -60,7 +69,7 @@ def record_outcomes(completed: Sequence[CompletedBatch], now: Micros, limits: Ou
             changes.drop_update(each.batch)
         elif isinstance(each.outcome, SendSuccess):
             changes.add_delivered(each.batch)
-        elif _was_changed_meanwhile(each.batch, current_rows.get(each.batch.integration.id)):
+        elif _was_changed_meanwhile(each.batch, current_integrations.get(each.batch.integration.id)):
             changes.reschedule_all(each.batch, reason=each.outcome.reason)
         elif isinstance(each.outcome, SendRetry):
             changes.add_retry(each.batch, each.outcome, each.random)
@@ -70,11 +79,12 @@ def record_outcomes(completed: Sequence[CompletedBatch], now: Micros, limits: Ou
             changes.add_failure(each.batch, each.outcome)
     for query in _ORDER:
         if changes.rows[query]:
-            yield Statement(query, changes.rows[query])
+            # The rows of one statement are locked in the order of their ids, which avoids deadlocks.
+            yield Statement(query, sorted(changes.rows[query], key=lambda row: str(row.get("id", ""))))
     yield from queue_updates_of(changes.outdated_tickets, now)
 
 
-def _read_states(completed: Sequence[CompletedBatch]) -> StatementGenerator[dict[str, str]]:
+def lock_tickets(completed: Sequence[CompletedBatch]) -> StatementGenerator[dict[str, str]]:
     """Returns the hash of the current state of each ticket whose state was shown, and locks the ticket.
 
     This is the first statement of the transaction, and the tickets are in order: both avoid deadlocks.
@@ -126,7 +136,7 @@ class _Changes:
             return
         if batch.probe:
             self._add("dispatch_mark_active", id=batch.integration.id)
-            self._add("dispatch_unpark", integration_id=batch.integration.id, now=self._now)
+            self._add("dispatch_unpark", integration_id=batch.integration.id, now=self._now, limit=PARK_STEP)
         elif batch.integration.last_error:
             self._add("dispatch_set_last_error", id=batch.integration.id, reason="")
 
@@ -199,7 +209,6 @@ class _Changes:
         if outcome.kind == "permanent":
             self.reschedule_all(batch, reason=outcome.reason)
             self._schedule_probe(batch.integration, outcome.reason)
-            self._add("dispatch_park", integration_id=batch.integration.id, now=self._now)
         elif outcome.kind == "payload" and batch.form == "message":
             self.reschedule_all(batch, via="text", reason=outcome.reason)
         else:

@@ -101,7 +101,8 @@ async def fetch_model(executor: QueryExecutor, cls: type[T], query: str, /, **va
 def retry_on_conflict(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
     """Retries a coroutine function after `SerializationConflict`. The function must write in one transaction only.
 
-    Deliverers, replay and erasure lock rows in different orders, so deadlocks are possible.
+    The transactions lock the kinds of rows in one order (docs/decisions/0036-shared-commits.md). But deliveries of a
+    ticket can be locked by several statements, so deadlocks are possible.
     """
 
     @wraps(work)

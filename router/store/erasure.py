@@ -11,7 +11,6 @@ from router.store.database import QueryExecutor
 async def erase_ticket(transaction: QueryExecutor, ticket_id: str) -> int:
     """Returns the number of messages that were erased with the ticket."""
     rows = await transaction.fetch_all("erasure_messages", ticket_id=ticket_id)
-    await transaction.execute("erasure_attempts", ticket_id=ticket_id)
     await transaction.execute("erasure_ticket", ticket_id=ticket_id)
     erased = 0
     for row in rows:

@@ -1,7 +1,8 @@
 """Group commit: concurrent callers share one transaction, so a busy process pays one fsync for many items.
 
 A group consists of the items that are queued when a transaction can start. After some errors
-(`should_retry_individually`), each item is retried individually, so that one bad item does not fail the others.
+(`should_retry_individually`), each item is retried individually, so that one bad item does not fail the others. An item
+whose result is an exception fails alone, without a retry.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from router.errors import SerializationConflict, StorageFull, Unavailable
+from router.errors import SerializationConflict, StatementCancelled, StorageFull, Unavailable
 from router.store.database import StatementGenerator
 
 
@@ -27,8 +28,8 @@ ResultT = TypeVar("ResultT")
 ItemC_contra = TypeVar("ItemC_contra", bound=WeightedItem, contravariant=True)
 ResultC_co = TypeVar("ResultC_co", covariant=True)
 
-# The transaction of a group. Returns one result for each item, in the order of the items.
-WriteGroup = Callable[[Sequence[ItemT]], StatementGenerator[Sequence[ResultT]]]
+# The transaction of a group. Returns one result for each item, in the order of the items; `Unavailable` fails the item.
+WriteGroup = Callable[[Sequence[ItemT]], StatementGenerator[Sequence[ResultT | Unavailable]]]
 
 
 class GroupWriter(Protocol[ItemC_contra, ResultC_co]):
@@ -70,9 +71,12 @@ class GroupLimits:
 def should_retry_individually(error: Exception) -> bool:
     """Whether the items of a group that failed with `error` are retried one by one.
 
-    A full disk may still have space for some items, and a conflict may not happen again.
+    A full disk may still have space for some items, a conflict may not happen again, and a lock or a slow statement
+    usually concerns one item.
     """
-    return not isinstance(error, Unavailable) or isinstance(error, StorageFull | SerializationConflict)
+    return not isinstance(error, Unavailable) or isinstance(
+        error, StorageFull | SerializationConflict | StatementCancelled
+    )
 
 
 def resolve_futures(futures: Iterable[asyncio.Future[ResultT]], outcomes: Iterable[ResultT | BaseException]) -> None:

@@ -96,7 +96,7 @@ class PostgresDatabase:
         self._catalog = catalog
         self._pool_size = pool_size
         self._connect_timeout = connect_timeout
-        self._statement_timeout = statement_timeout
+        self.statement_timeout = statement_timeout
         self._pool: Any = None
         self._cleanups = CleanupTasks()
         self._pooled: WeakSet[PostgresConnection] = WeakSet()
@@ -124,7 +124,7 @@ class PostgresDatabase:
         return await postgres_connection.connect(
             self.url,
             timeout=self._connect_timeout,
-            statement_timeout=self._statement_timeout if client_timeout is None else client_timeout,
+            statement_timeout=self.statement_timeout if client_timeout is None else client_timeout,
             without_server_timeout=client_timeout is not None,
             for_groups=for_groups,
         )

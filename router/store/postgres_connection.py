@@ -51,9 +51,12 @@ _SESSION_SETTINGS = {
 }
 
 
+# How long a group waits for one lock, because all its items wait. Longer than the default deadlock_timeout of 1 s, so
+# that a deadlock is reported as such.
+GROUP_LOCK_SECONDS = 2.0
 # Statements with arrays would be planned at each execution, which takes longer than executing them. They find rows by
 # key; without `enable_seqscan = off`, a plan that was made for a small table would scan the table when it has grown.
-_PLAN_ONCE = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off"
+_PLAN_ONCE = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"}
 
 # The file names in ~/.postgresql that the driver uses by default.
 _TLS_FILES = {
@@ -133,7 +136,7 @@ async def connect(
         timeout: Seconds for opening and configuring the connection.
         statement_timeout: Seconds for one statement, enforced by the server and the client.
         without_server_timeout: Disables the limit of the server, for copies and migrations of large tables.
-        for_groups: Plans each statement once, for a connection that only commits groups.
+        for_groups: Plans each statement once, and limits waiting for a lock to `GROUP_LOCK_SECONDS`.
 
     Raises:
         Unavailable: The connection failed. It is a `ConfigurationFault` if an administrator must act.
@@ -154,7 +157,7 @@ async def connect(
             _check_server(connection)
             await connection.execute(_set_statements(connection, 0 if without_server_timeout else statement_timeout))
             if for_groups:
-                await connection.execute(_PLAN_ONCE)
+                await connection.execute(_set_all(_PLAN_ONCE | {"lock_timeout": _milliseconds(GROUP_LOCK_SECONDS)}))
     except BaseException as error:
         if connection is not None:
             connection.terminate()
@@ -167,7 +170,7 @@ async def connect(
 
 
 def _set_statements(connection: PostgresConnection, statement_timeout: float) -> str:
-    milliseconds = str(int(statement_timeout * 1000))
+    milliseconds = _milliseconds(statement_timeout)
     pinned = {
         **_SESSION_SETTINGS,
         "statement_timeout": milliseconds,
@@ -176,7 +179,15 @@ def _set_statements(connection: PostgresConnection, statement_timeout: float) ->
     }
     if connection.get_server_version().major >= 17:
         pinned["transaction_timeout"] = "0"  # a long transaction must not be interrupted
-    return "; ".join(f"SET {name} = {value}" for name, value in pinned.items())
+    return _set_all(pinned)
+
+
+def _set_all(settings: Mapping[str, str]) -> str:
+    return "; ".join(f"SET {name} = {value}" for name, value in settings.items())
+
+
+def _milliseconds(seconds: float) -> str:
+    return str(int(seconds * 1000))
 
 
 def _check_server(connection: PostgresConnection) -> None:

@@ -13,13 +13,14 @@ from contextlib import contextmanager
 
 import asyncpg
 
-from router.errors import ConfigurationFault, SerializationConflict, StorageFull, Unavailable
+from router.errors import ConfigurationFault, SerializationConflict, StatementCancelled, StorageFull, Unavailable
 
 # asyncpg raises these for a connection that is lost or does not respond.
 CONNECTION_ERRORS = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 # SQLSTATE classes and codes of server faults: 08 connection, 25006 read-only, 40003 outcome unknown, 53 resources,
-# 55P03 lock not available, 57 operator intervention, 58 system error.
-_SERVER_STATES = ("08", "25006", "40003", "53", "55P03", "57", "58")
+# 57 operator intervention, 58 system error.
+_SERVER_STATES = ("08", "25006", "40003", "53", "57", "58")
+_CANCELLED_STATES = ("55P03", "57014")  # lock not available (lock_timeout), query cancelled (statement_timeout)
 _CONFLICT_CLASS = "40"  # transaction rollback: serialisation failure, deadlock
 _DISK_FULL = "53100"
 # What the administrator must do, by SQLSTATE or SQLSTATE class.
@@ -68,6 +69,8 @@ def from_server_error(error: asyncpg.PostgresError) -> Unavailable | None:
     text = f"PostgreSQL {state}: {first_line(error)}"
     if state == _DISK_FULL:
         return StorageFull(text)
+    if state in _CANCELLED_STATES:
+        return StatementCancelled(text)
     if state.startswith(_SERVER_STATES):
         return Unavailable(text)
     if state.startswith(_CONFLICT_CLASS):

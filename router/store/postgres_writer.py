@@ -1,7 +1,9 @@
 """Group commit on PostgreSQL, on connections outside the pool.
 
 With two connections, the next group is written on one while the other waits for its commit. Each kind of items has its
-own writer, so locks of one kind of transaction do not delay the others. See `group_commit` for the guarantees.
+own writer, so locks of one kind of transaction do not delay the others. A group waits for a lock for a limited time;
+its items are then retried individually, and those that are not retried within `statement_timeout` raise `Unavailable`.
+See `group_commit` for the guarantees.
 """
 
 from __future__ import annotations
@@ -106,12 +108,18 @@ class PostgresWriter(Generic[ItemT, ResultT]):
             if len(items) == 1 or not should_retry_individually(error):
                 return [error] * len(items), connection
         outcomes: list[ResultT | BaseException] = []
+        retry_until = self._loop.time() + self._database.statement_timeout
         for item in items:
+            if self._loop.time() > retry_until:
+                outcomes.append(Unavailable("PostgreSQL: no time was left for this transaction"))
+                continue
             alone, connection = await self._commit_group([item], connection)
             outcomes += alone
         return outcomes, connection
 
-    async def _transaction(self, connection: PostgresConnection, items: Sequence[ItemT]) -> Sequence[ResultT]:
+    async def _transaction(
+        self, connection: PostgresConnection, items: Sequence[ItemT]
+    ) -> Sequence[ResultT | Unavailable]:
         """Retries the transaction of a single item after a conflict; `_commit_group` splits a larger group instead."""
         for _ in range(MAX_CONFLICT_TRIES - 1 if len(items) == 1 else 0):
             try:
@@ -120,19 +128,21 @@ class PostgresWriter(Generic[ItemT, ResultT]):
                 continue
         return await self._commit_once(connection, items)
 
-    async def _commit_once(self, connection: PostgresConnection, items: Sequence[ItemT]) -> Sequence[ResultT]:
+    async def _commit_once(
+        self, connection: PostgresConnection, items: Sequence[ItemT]
+    ) -> Sequence[ResultT | Unavailable]:
         async with self._database.connection_transaction(connection):
             return await self._run_statements(connection, self._write(items))
 
     async def _run_statements(
-        self, connection: PostgresConnection, statements: StatementGenerator[Sequence[ResultT]]
-    ) -> Sequence[ResultT]:
+        self, connection: PostgresConnection, statements: StatementGenerator[Sequence[ResultT | Unavailable]]
+    ) -> Sequence[ResultT | Unavailable]:
         try:
             statement = next(statements)
             while True:
                 statement = statements.send(await self._execute(connection, statement))
         except StopIteration as end:
-            results: Sequence[ResultT] = end.value
+            results: Sequence[ResultT | Unavailable] = end.value
             return results
 
     async def _execute(self, connection: PostgresConnection, statement: Statement) -> Sequence[Row]:

@@ -1,15 +1,25 @@
 -- PostgreSQL executes a statement once for many integration workers, with arrays as parameters.
 
--- name: dispatch_take_lease
--- ORDER BY avoids deadlocks between processes.
+-- name: dispatch_lock_integrations
+-- SKIP LOCKED: a locked integration must not delay the others of a group. With `has_outcome`, the lease does not matter.
 WITH wanted AS (
-    SELECT * FROM unnest(CAST(:id AS TEXT[]), CAST(:owner AS TEXT[]), CAST(:until AS BIGINT[]), CAST(:now AS BIGINT[]),
-                         CAST(:latest_plausible AS BIGINT[])) AS wanted (id, owner, until, now, latest_plausible)
-), locked AS (
-    SELECT id FROM integrations WHERE id IN (SELECT id FROM wanted) ORDER BY id FOR NO KEY UPDATE
+    SELECT * FROM unnest(CAST(:id AS TEXT[]), CAST(:owner AS TEXT[]), CAST(:now AS BIGINT[]),
+                         CAST(:latest_plausible AS BIGINT[]), CAST(:has_outcome AS BIGINT[]))
+                  AS wanted (id, owner, now, latest_plausible, has_outcome)
+), locked AS MATERIALIZED (
+    SELECT i.id, i.encrypted_settings, i.status FROM wanted JOIN integrations i ON i.id = wanted.id
+    WHERE wanted.has_outcome = 1 OR i.lease_until <= wanted.now OR i.lease_until > wanted.latest_plausible
+       OR i.lease_owner = wanted.owner
+    ORDER BY i.id
+    FOR NO KEY UPDATE OF i SKIP LOCKED
 )
+SELECT i.id, locked.encrypted_settings, locked.status, CASE WHEN locked.id IS NULL THEN 0 ELSE 1 END AS is_locked
+FROM wanted JOIN integrations i ON i.id = wanted.id LEFT JOIN locked ON locked.id = i.id;
+
+-- name: dispatch_take_lease
 UPDATE integrations i SET lease_owner = wanted.owner, lease_until = wanted.until
-FROM wanted JOIN locked ON locked.id = wanted.id
+FROM unnest(CAST(:id AS TEXT[]), CAST(:owner AS TEXT[]), CAST(:until AS BIGINT[]), CAST(:now AS BIGINT[]),
+            CAST(:latest_plausible AS BIGINT[])) AS wanted (id, owner, until, now, latest_plausible)
 WHERE i.id = wanted.id
   AND (i.lease_until <= wanted.now OR i.lease_until > wanted.latest_plausible OR i.lease_owner = wanted.owner)
 RETURNING {Integration:i};
@@ -37,10 +47,11 @@ CROSS JOIN LATERAL (
 ORDER BY due.next_attempt_at, due.id;
 
 -- name: dispatch_begin_attempt
+-- COALESCE keeps the planner off the index of pending deliveries, which it would scan whole.
 UPDATE deliveries d SET attempts = d.attempts + 1, claims = d.claims + 1,
                         next_attempt_at = CASE WHEN d.parked_at IS NULL THEN begun.until END
 FROM unnest(CAST(:id AS TEXT[]), CAST(:until AS BIGINT[])) AS begun (id, until)
-WHERE d.id = begun.id AND d.state = 'pending'
+WHERE d.id = begun.id AND COALESCE(d.state, '') = 'pending'
 RETURNING d.id, d.attempts;
 
 -- name: dispatch_notification

@@ -23,9 +23,13 @@ UPDATE integrations SET lease_owner = :owner, lease_until = :until
 WHERE id = :id AND (lease_until <= :now OR lease_until > :latest_plausible OR lease_owner = :owner)
 RETURNING {Integration};
 
--- name: dispatch_current_integration
--- The current settings and status of an integration, to compare with those at the start of an attempt.
-SELECT id, encrypted_settings, status FROM integrations WHERE id = :id;
+-- name: dispatch_lock_integrations
+-- Locks an integration, unless another transaction has locked it (`is_locked` is then 0) or it is deleted. Without an
+-- outcome to record, locks it only if its lease can be taken. The settings and the status are compared with those at
+-- the start of an attempt.
+SELECT id, encrypted_settings, status, 1 AS is_locked FROM integrations
+WHERE id = :id
+  AND (:has_outcome = 1 OR lease_until <= :now OR lease_until > :latest_plausible OR lease_owner = :owner);
 
 -- name: dispatch_release_lease
 -- Releases the lease of an integration, unless another process has taken it.
@@ -41,13 +45,12 @@ SELECT DISTINCT lease_owner FROM integrations WHERE lease_owner <> '';
 
 -- name: dispatch_release_owner
 -- Releases the leases of a dead process.
-UPDATE integrations SET lease_owner = '', lease_until = 0 WHERE lease_owner = :owner;
+UPDATE integrations SET lease_owner = '', lease_until = 0 WHERE lease_owner = :owner RETURNING id;
 
 -- name: dispatch_release_owner_deliveries
--- Schedules an immediate attempt of the deliveries that a dead process was sending.
+-- Schedules an immediate attempt of the deliveries that a dead process was sending to an integration.
 UPDATE deliveries SET next_attempt_at = :now
-WHERE state = 'pending' AND claims > 0 AND next_attempt_at > :now AND integration_id IN (
-    SELECT id FROM integrations WHERE lease_owner = :owner)
+WHERE integration_id = :integration_id AND state = 'pending' AND claims > 0 AND next_attempt_at > :now
   AND EXISTS (SELECT 1 FROM attempts a WHERE a.delivery_id = deliveries.id AND a.outcome = 'open');
 
 -- name: dispatch_repair_times
@@ -77,10 +80,11 @@ SELECT * FROM (
 
 -- name: dispatch_probe_delivery
 -- One pending delivery of a failing integration, preferably the oldest parked one. The inner queries use the index of
--- pending deliveries. An update of a post never tests an integration.
+-- pending deliveries; COALESCE makes the outer query use the primary key. An update of a post never tests an
+-- integration.
 SELECT {Delivery}
 FROM deliveries
-WHERE state = 'pending' AND id = COALESCE(
+WHERE COALESCE(state, '') = 'pending' AND id = COALESCE(
     (SELECT id FROM deliveries
      WHERE integration_id = :integration_id AND state = 'pending' AND next_attempt_at IS NULL AND event <> 'updated'
      ORDER BY next_attempt_at, id LIMIT 1),
@@ -127,16 +131,24 @@ UPDATE deliveries SET state = 'dead', next_attempt_at = NULL, parked_at = NULL, 
 WHERE id = :id AND state = 'pending';
 
 -- name: dispatch_park
--- Parks the pending deliveries of a failing integration. Parked time does not count towards their expiry.
+-- Parks up to `limit` pending deliveries of a failing integration, the first due ones first. Parked time does not count
+-- towards their expiry. Here and in `dispatch_unpark`, the inner query uses the index of pending deliveries, and COALESCE
+-- makes the outer one use the primary key.
 UPDATE deliveries SET parked_at = :now, next_attempt_at = NULL, claims = 0
-WHERE integration_id = :integration_id AND state = 'pending' AND parked_at IS NULL;
+WHERE COALESCE(state, '') = 'pending' AND parked_at IS NULL AND id IN (
+    SELECT id FROM deliveries
+    WHERE integration_id = :integration_id AND state = 'pending' AND next_attempt_at IS NOT NULL AND parked_at IS NULL
+    ORDER BY next_attempt_at, id LIMIT :limit)
+RETURNING integration_id;
 
 -- name: dispatch_unpark
--- Makes parked deliveries due and moves their expiry by the parked time. The condition on next_attempt_at narrows the
--- search in the index of pending deliveries.
+-- Makes up to `limit` parked deliveries due, the oldest first, and moves their expiry by the parked time.
 UPDATE deliveries SET next_attempt_at = :now, expires_at = expires_at + (CAST(:now AS BIGINT) - parked_at),
                       parked_at = NULL
-WHERE integration_id = :integration_id AND state = 'pending' AND next_attempt_at IS NULL AND parked_at IS NOT NULL;
+WHERE COALESCE(state, '') = 'pending' AND parked_at IS NOT NULL AND id IN (
+    SELECT id FROM deliveries
+    WHERE integration_id = :integration_id AND state = 'pending' AND next_attempt_at IS NULL AND parked_at IS NOT NULL
+    ORDER BY next_attempt_at, id LIMIT :limit);
 
 -- name: dispatch_mark_failing
 -- Marks an integration as failing.

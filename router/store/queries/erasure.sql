@@ -6,13 +6,9 @@
 SELECT m.id FROM messages m
 WHERE m.id IN (SELECT message_id FROM ticket_messages WHERE ticket_id = :ticket_id) ORDER BY m.id;
 
--- name: erasure_attempts
--- Deletes the attempts of a ticket's deliveries, before the deliveries are deleted. Recording an outcome locks attempts
--- and deliveries in the same order; another order could deadlock.
-DELETE FROM attempts WHERE delivery_id IN (SELECT id FROM deliveries WHERE ticket_id = :ticket_id);
-
 -- name: erasure_ticket
--- Erases a ticket with the rows that refer to it by a foreign key.
+-- Erases a ticket with the rows that refer to it by a foreign key. The foreign keys delete deliveries before their
+-- attempts, the order in which the outbox locks them.
 DELETE FROM tickets WHERE id = :ticket_id;
 
 -- name: erasure_message

@@ -52,7 +52,7 @@ async def test_a_new_webhook_url_reactivates_a_failing_integration(installation:
     await database.execute(
         "dispatch_mark_failing", id=integration_id, reason="404", now=now, probe_interval=5, probe_at=now + 5
     )
-    await database.execute("dispatch_park", integration_id=integration_id, now=now)
+    await database.execute("dispatch_park", integration_id=integration_id, now=now, limit=100)
     shown = await services.integrations.get(actor, integration_id)
     assert (shown.status, shown.last_error) == ("failing", "404")
     (parked,) = (await services.deliveries.list(actor)).items

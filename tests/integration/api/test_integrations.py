@@ -73,7 +73,7 @@ async def test_new_url_reactivates_a_failing_integration(sqlite_served: ServedIn
     await database.execute(
         "dispatch_mark_failing", id=integration_id, reason="404", now=now, probe_interval=5, probe_at=now + 5
     )
-    await database.execute("dispatch_park", integration_id=integration_id, now=now)
+    await database.execute("dispatch_park", integration_id=integration_id, now=now, limit=100)
     shown = await served.admin.get(path)
     assert (shown.status, shown.body["status"], shown.body["lastError"]) == (200, "failing", "404")
     assert (await served.admin.get("/deliveries")).body["deliveries"][0]["parked"] is True

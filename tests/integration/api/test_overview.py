@@ -52,7 +52,7 @@ async def test_health(sqlite_served: ServedInstallation) -> None:
     await database.execute(
         "dispatch_mark_failing", id=integration_id, reason="gone", now=now, probe_interval=60, probe_at=now
     )
-    await database.execute("dispatch_park", integration_id=integration_id, now=now)
+    await database.execute("dispatch_park", integration_id=integration_id, now=now, limit=100)
     await served.services.deliveries.replay(served.actor, replayed.id)
     await database.execute("maintenance_claim", name="maintenance.domain_alerts", now=now, after=now)
     await served.services.domains.create(served.actor, "new.example")

@@ -49,7 +49,7 @@ async def test_attention_bar_is_on_every_page(served: ServedInstallation) -> Non
     )
     for _ in range(2):
         await served.accept_message()
-    await database.execute("dispatch_park", integration_id=integration, now=now)
+    await database.execute("dispatch_park", integration_id=integration, now=now, limit=100)
     await served.services.domains.create(served.actor, "help.example.com")
     assert "Needs attention" not in (await agent.get("/tickets")).visible_text, "counts are cached for a few seconds"
     served.clock.advance(CACHE_SECONDS)

@@ -1,76 +1,21 @@
 """Integration workers that claim and record together share a commit, and do not affect each other."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import asyncpg
 import pytest
 
-from router.channels.contract import SendSuccess
 from router.dispatch import outbox
-from router.dispatch.delivery_batch import CompletedBatch, DeliveryBatch
-from router.dispatch.outbox import Outbox
 from router.dispatch.outbox_transaction import ClaimRequest
 from router.errors import StorageFull
 from router.store.database import StatementGenerator
-from router.store.sqlite import SqliteDatabase
 from tests.support.installation import Installation
-from tests.support.outboxes import LIMITS
+from tests.support.outbox_workers import WORKERS, Workers
 from tests.support.postgres import PostgresServer
 from tests.support.stores import Store, postgres_store
 
-WORKERS = 6
-
 Watch = Callable[[Sequence[ClaimRequest]], None]
-
-
-class Workers:
-    """Integrations with one due delivery each, and the outbox of one process."""
-
-    def __init__(self, installation: Installation) -> None:
-        self.installation = installation
-        self.outbox = Outbox(
-            installation.database, installation.core.writers, installation.clock, "this process", LIMITS
-        )
-        self.integration_ids: list[str] = []
-
-    async def seed(self, count: int = WORKERS) -> None:
-        await self.installation.seed(aliases=())
-        for n in range(count):
-            integration_id = await self.installation.add_integration(f"team{n}")
-            await self.installation.add_alias(f"alias{n}", integration_id)
-            self.integration_ids.append(integration_id)
-        await self.installation.accept_message(None, *(f"alias{n}" for n in range(count)))
-
-    async def claim(self, integration_id: str) -> DeliveryBatch:
-        batch = await self.outbox.claim_and_record(integration_id, None)
-        assert isinstance(batch, DeliveryBatch)
-        return batch
-
-    async def claim_all(self) -> list[DeliveryBatch]:
-        return await asyncio.gather(*(self.claim(each) for each in self.integration_ids))
-
-    async def record_all(self, batches: Sequence[DeliveryBatch]) -> list[object]:
-        completed = (CompletedBatch(batch, SendSuccess(200), 0.0) for batch in batches)
-        return await self.together(*(self.outbox.claim_and_record(e.batch.integration.id, e) for e in completed))
-
-    async def together(self, *calls: Coroutine[Any, Any, object]) -> list[object]:
-        """Awaits the calls, which are queued before a transaction can start, and returns results or exceptions."""
-        database = self.installation.database
-        tasks = [asyncio.create_task(call) for call in calls]
-        if isinstance(database, SqliteDatabase):
-            async with database.raw_transaction():
-                await asyncio.sleep(0)  # the tasks queue their items
-        results: list[object] = await asyncio.gather(*tasks, return_exceptions=True)
-        return results
-
-    async def outcomes(self) -> list[object]:
-        """Returns the outcomes of all attempts."""
-        return [row["outcome"] for row in await self.installation.execute("SELECT outcome FROM attempts")]
-
-    async def states(self) -> list[object]:
-        return [row["state"] for row in await self.installation.execute("SELECT state FROM deliveries")]
 
 
 @pytest.fixture

@@ -257,7 +257,7 @@ async def test_a_probe_after_a_reactivation_leaves_nothing_parked(outboxes: Outb
     probe = await outboxes.claim_batch()
     await outboxes.installation.execute("UPDATE integrations SET status = 'active', probe_at = NULL")
     await outboxes.installation.database.execute(
-        "dispatch_unpark", integration_id=outboxes.integration_id, now=outboxes.clock.now()
+        "dispatch_unpark", integration_id=outboxes.integration_id, now=outboxes.clock.now(), limit=100
     )
     outboxes.clock.advance(days=4)
     await outboxes.record_batch(probe, SendRetry(None, "timed out"))
