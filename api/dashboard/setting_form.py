@@ -32,7 +32,10 @@ async def create_integration(visit: Visit) -> Integration:
 
 
 async def change_settings(visit: Visit) -> None:
-    """Changes the settings whose fields differ. An empty secret stays unchanged."""
+    """Changes the settings whose fields differ. An empty secret stays unchanged.
+
+    A form without a difference also reactivates a failing integration.
+    """
     integrations = visit.services.integrations
     integration = await integrations.get(visit.actor, visit.path_params["id"])
     type_ = integrations.types.get(integration.type)
@@ -42,8 +45,7 @@ async def change_settings(visit: Visit) -> None:
         for field, value in given.items()
         if (value is not None if field.secret else value != integration.settings.get(field.name))
     }
-    if changes:
-        await integrations.change(visit.actor, integration.id, settings=changes)
+    await integrations.change(visit.actor, integration.id, settings=changes)
 
 
 def secret_fields(services: Services) -> Mapping[str, str]:

@@ -76,10 +76,22 @@ def _target_path(action: str, target: str) -> str:
 
 
 def _detail_items(detail: str) -> list[tuple[str, Any]]:
-    return [
-        (name, ("yes" if value else "no") if isinstance(value, bool) else value)
-        for name, value in json.loads(detail).items()
-    ]
+    items: dict[str, Any] = {}
+    for name, value in json.loads(detail).items():
+        items |= value if isinstance(value, dict) else {name: value}
+    return [(name, _format_value(value)) for name, value in items.items()]
+
+
+def _format_value(value: object) -> object:
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case None:
+            return "(removed)"
+        case list():
+            return ", ".join(map(str, value))
+        case _:
+            return value
 
 
 NAV_LINKS = (NavLink("Audit log", "/manage/audit", "admin", 80, parent="/manage"),)

@@ -67,7 +67,8 @@ class IntegrationService:
         """Raises `InvalidSetting` for an invalid setting."""
         channel = find_channel(self._poster.channels, type)
         valid_name = validation.validate_line(name, "name")
-        stored = self._poster.encrypt_settings(channel, self._poster.parse_settings(channel, settings))
+        parsed = self._poster.parse_settings(channel, settings)
+        stored = self._poster.encrypt_settings(channel, parsed)
         integration_id = ids.new_id("int")
         now = self._clock.now()
         async with self._database.transaction() as transaction:
@@ -89,6 +90,7 @@ class IntegrationService:
                 type=type,
                 name=valid_name,
                 hint=stored.hint,
+                settings=channel.public_settings(parsed) or None,
             )
             return await _fetch_integration(transaction, actor, integration_id)
 
@@ -110,12 +112,14 @@ class IntegrationService:
             # Locked, because settings that are not given are kept.
             integration = await _fetch_integration(transaction, actor, integration_id, "integration_lock_to_change")
             stored = None
+            details: dict[str, object] = {}
             if settings is not None:
                 channel = self._poster.channels.get(integration.type)
                 if channel is None:
                     raise Refused("conflict", f"Integration type {integration.type} is not supported by this version")
                 merged = self._poster.merge_settings(channel, integration, settings)
                 stored = self._poster.encrypt_settings(channel, merged)
+                details = _describe_changes(channel, integration, settings, channel.public_settings(merged))
             await transaction.execute(
                 "integration_update",
                 id=integration.id,
@@ -133,6 +137,7 @@ class IntegrationService:
                 integration.id,
                 name=name,
                 hint=None if stored is None else stored.hint,
+                **details,
             )
             changed = await _fetch_integration(transaction, actor, integration_id)
         if settings is not None:
@@ -198,6 +203,16 @@ async def _fetch_integration(
     transaction: QueryExecutor, actor: Actor, integration_id: str, query: str = "integration_by_id"
 ) -> Integration:
     return await fetch_by_id(transaction, actor, Integration, query, integration_id)
+
+
+def _describe_changes(
+    channel: Channel, integration: Integration, given: SettingChanges, new: Mapping[str, str]
+) -> dict[str, object]:
+    """Returns the details of a change for the audit log: changed settings, and the names of given secrets."""
+    old = integration.settings
+    changed = {name: new.get(name) for name in {**old, **new} if old.get(name) != new.get(name)}
+    secrets = [field.name for field in channel.fields if field.secret and field.name in given]
+    return {"settings": changed or None, "secrets": secrets or None}
 
 
 def _test_result(outcome: SendOutcome) -> TestResult:

@@ -30,6 +30,23 @@ async def test_the_audit_lists_who_changed_what(installation: Installation) -> N
     assert (await services.audit.list(installation.actor)).items == ()
 
 
+async def test_the_audit_lists_changed_settings(installation: Installation) -> None:
+    actor, services = installation.actor, installation.services
+    secret = {"webhookUrl": "https://discord.com/api/webhooks/1/very-secret"}
+    made = await services.integrations.create(actor, type="discord", name="D", settings={**secret, "threadId": "42"})
+    for settings in ({"threadId": None, "username": "Desk"}, {"username": "Desk"}, secret):
+        await services.integrations.change(actor, made.id, settings=settings)
+    entries = (await services.audit.list(actor, limit=4)).items
+    details = [json.loads(entry.detail) for entry in reversed(entries)]
+    assert [(detail.get("settings"), detail.get("secrets")) for detail in details] == [
+        ({"threadId": "42"}, None),
+        ({"threadId": None, "username": "Desk"}, None),
+        (None, None),
+        (None, ["webhookUrl"]),
+    ]
+    assert "very-secret" not in str(entries)
+
+
 async def test_the_operator_has_no_user_in_the_audit(installation: Installation) -> None:
     await installation.services.domains.create(installation.actor, "example.org")
     (entry,) = (await installation.services.audit.list(installation.actor)).items

@@ -105,6 +105,42 @@ async def test_integrations(served: ServedInstallation, slack: SlackStandIn) -> 
         assert secret not in (await admin.get(path)).text
 
 
+async def test_saving_settings_without_a_difference_reactivates_an_integration(served: ServedInstallation) -> None:
+    names = await populate(served)
+    admin = await signed_in_client(served, "admin")
+    url = f"/manage/integrations/{names['integration']}"
+    assert "Support Failing" in (await admin.get(url)).visible_text
+    page = await admin.post_and_follow(f"{url}/settings", {"webhookUrl": ""})
+    assert "Settings saved. Parked deliveries are sent now." in page.visible_text
+    assert "Support Active" in page.visible_text
+
+
+async def test_the_audit_log_shows_changed_settings(served: ServedInstallation) -> None:
+    admin = await signed_in_client(served, "admin")
+    form = {"type": "discord", "name": "Team", "webhookUrl": "https://discord.com/api/webhooks/1/very-secret"}
+    page = await admin.post_and_follow("/manage/integrations", form | {"threadId": "42", "username": "Help desk"})
+    created = re.search(r"/manage/integrations/int_\w+", page.text)
+    assert created
+    changed = {"webhookUrl": form["webhookUrl"], "threadId": "", "username": "Support"}
+    await admin.post_and_follow(f"{created[0]}/settings", changed)
+    text = (await admin.get("/manage/audit")).visible_text
+    for shown in ("threadId 42", "username Help desk", "threadId (removed)", "username Support", "secrets webhookUrl"):
+        assert shown in text
+    assert "very-secret" not in text
+
+
+async def test_the_setup_leads_back_to_the_types(served: ServedInstallation) -> None:
+    admin = await signed_in_client(served, "admin")
+    await served.services.domains.create(served.actor, "example.org")
+    assert 'aria-label="Type"' in (await admin.get("/set-up")).text
+    integration = await served.create_integration()
+    page = await admin.get("/set-up")
+    assert 'aria-label="Type"' not in page.text
+    assert f"/manage/integrations/{integration}/delete" in page.text
+    await admin.post_and_follow(f"/manage/integrations/{integration}/delete", {})
+    assert 'aria-label="Type"' in (await admin.get("/set-up")).text
+
+
 async def test_users(served: ServedInstallation) -> None:
     admin = await signed_in_client(served, "admin", "ada@people.test")
     form = {"email": "bob@people.test", "name": "Bob", "role": "agent", "password": PASSWORD}
