@@ -9,7 +9,7 @@ import click
 from api.schema.integrations import IntegrationAnswer, IntegrationTested
 from emailrouter.cli.context import CommandContext, WorkspaceGroup, confirm, confirmation_option, to_json, with_context
 from emailrouter.cli.paging import Paging, paging_options, to_rows
-from emailrouter.cli.setting_options import GivenSettings, option_names, setting_options
+from emailrouter.cli.setting_options import GivenSettings, option_names, options_in_errors, setting_options
 from router.channels import CHANNELS
 
 
@@ -61,7 +61,8 @@ async def show(context: CommandContext, integration: str) -> None:
 async def add(context: CommandContext, name: str, kind: str, given: GivenSettings) -> None:
     """Add an integration and prompt for its secrets. Nothing is sent; see `integration test`."""
     settings = given.read_new(CHANNELS[kind])
-    created = await context.services.integrations.create(context.actor, type=kind, name=name, settings=settings)
+    with options_in_errors():
+        created = await context.services.integrations.create(context.actor, type=kind, name=name, settings=settings)
     context.print_object(to_json(IntegrationAnswer.from_model(created)))
 
 
@@ -79,7 +80,8 @@ async def change(context: CommandContext, integration: str, name: str | None, gi
     found = await context.services.integrations.get(context.actor, integration_id)
     if found.type in CHANNELS:
         given.check_type(CHANNELS[found.type])
-    changed = await context.services.integrations.change(context.actor, found.id, name=name, settings=settings)
+    with options_in_errors():
+        changed = await context.services.integrations.change(context.actor, found.id, name=name, settings=settings)
     context.print_object(to_json(IntegrationAnswer.from_model(changed)))
 
 

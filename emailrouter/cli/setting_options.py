@@ -7,7 +7,8 @@ field `threadId` has the option `--thread-id TEXT`.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -18,6 +19,7 @@ from emailrouter.cli.context import read_secret
 from router.channels import CHANNELS
 from router.channels.channel import Channel
 from router.channels.settings import SettingField
+from router.errors import InvalidSetting, Refused
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -86,6 +88,16 @@ def setting_options(function: F) -> F:
         for decorate in reversed(_click_options(field)):
             decorate(command)
     return cast(F, command)
+
+
+@contextmanager
+def options_in_errors() -> Iterator[None]:
+    """Makes errors of settings contain the option instead of the field of the REST API."""
+    try:
+        yield
+    except InvalidSetting as error:
+        option = next((field.option for field in _fields() if field.name == error.field), error.field)
+        raise Refused(error.code, error.message, option) from None
 
 
 def option_names() -> str:

@@ -63,7 +63,7 @@ class IntegrationDefinition(EntryModel):
 
     @property
     def all_settings(self) -> dict[str, tuple[str, str]]:
-        """The place in this entry and the text of each setting by its key; `settings` takes precedence."""
+        """The place in this entry and the text of each setting by its key."""
         older = {} if self.webhook_url is None else {"webhook_url": ("webhook_url", self.webhook_url)}
         return older | {key: (f"settings.{key}", text) for key, text in self.settings.items()}
 

@@ -87,6 +87,9 @@ class SettingsReader:
 
 def _index_by_name(channel: Channel, entry: IntegrationDefinition, location: str) -> dict[str, tuple[str, str]]:
     """Returns the place and the text of each given setting by its name."""
+    if entry.webhook_url not in (None, entry.settings.get("webhook_url", entry.webhook_url)):
+        message = "webhook_url and settings.webhook_url differ: give only one of them"
+        raise InvalidDocument(f"{location}: {message}")
     given = entry.all_settings
     keys = [field.key for field in channel.fields]
     unknown = next((place for key, (place, _) in given.items() if key not in keys), None)

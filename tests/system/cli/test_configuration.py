@@ -189,6 +189,10 @@ def test_invalid_document_error_names_position(text: str, expected: str) -> None
         ),
         ('[[aliases]]\naddress = "a@b.test"\n[[aliases]]\naddress = "\\"A\\"@b.test"', "is listed twice"),
         ('[[integrations]]\nname = "x"\ntype = "fax"\nwebhook_url = "env:X"', "integrations[1].type must be one of"),
+        (
+            '[[integrations]]\nname = "x"\nwebhook_url = "env:X"\nsettings = { webhook_url = "env:Y" }',
+            "integrations[1]: webhook_url and settings.webhook_url differ: give only one of them",
+        ),
     ],
 )
 def test_impossible_document_is_rejected_before_any_change(text: str, expected: str) -> None:
