@@ -1,6 +1,7 @@
 """Builds the ticket notification that channels render, from database rows and the contents of the message.
 
-Deliveries and the preview use the same code, so their content is the same. The preview sends nothing.
+Deliveries and the preview use the same code. The preview shows the current state of the ticket where a post does, and
+sends nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from collections.abc import Mapping
 from router.channels.channel import Channel, find_channel
 from router.channels.contract import Payload, TicketNotification
 from router.contents.store import ContentStore
-from router.dispatch.ticket_state import TicketState, read_marks
+from router.dispatch import ticket_state
+from router.dispatch.ticket_state import TicketState
 from router.errors import not_found_error
 from router.mail.contents import Contents
 from router.mail.originator_fields import drop_if_same
@@ -51,7 +53,7 @@ def from_row(row: Row, contents: Contents, ticket_link: str | None, state: Ticke
         warnings=contents.warnings,
         failed_recipients=contents.failed_recipients,
         state=state,
-        marks=() if state else read_marks(row),
+        marks=() if state else ticket_state.read_marks(row),
         timezone=row["timezone"],
     )
 
@@ -90,6 +92,9 @@ class NotificationPreview:
         if not rows:
             raise not_found_error("Ticket")
         ticket_link = build_ticket_link(self._link_base, ticket_id)
-        return [
-            render(from_row(row, await self._contents.get(row["message_id"]), ticket_link)) for row in reversed(rows)
-        ]
+        payloads = []
+        for row in reversed(rows):
+            is_post = channel.can_update and row["event"] == "opened"
+            state = ticket_state.from_row(row) if is_post else ()
+            payloads.append(render(from_row(row, await self._contents.get(row["message_id"]), ticket_link, state)))
+        return payloads

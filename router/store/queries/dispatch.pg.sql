@@ -57,3 +57,6 @@ RETURNING d.id, d.attempts;
 -- name: dispatch_notification
 SELECT {notification_columns}, {ticket_state}, {tag_names_pg} FROM {notification_tables}
 WHERE d.id = ANY (CAST(:delivery_id AS TEXT[]));
+
+-- name: dispatch_notifications_by_ticket
+SELECT DISTINCT {preview_columns}, {ticket_state}, {tag_names_pg} FROM {preview_rows};

@@ -191,14 +191,21 @@ LEFT JOIN deliveries o ON o.id = p.delivery_id
 -- The data of a ticket notification for a delivery.
 SELECT {notification_columns}, {ticket_state}, {tag_names} FROM {notification_tables} WHERE d.id = :delivery_id;
 
--- name: dispatch_notifications_by_ticket
--- The data of notifications for the latest messages of a ticket, newest first.
-SELECT DISTINCT CASE WHEN tm.joined_by = '' THEN 'opened' ELSE 'replied' END AS event, t.id AS ticket_id, t.number,
-       t.address, {choices:t}, m.id AS message_id, m.subject, m.from_name, m.from_address, m.received_at,
-       m.automatic, m.protocol, w.timezone
-FROM ticket_messages tm
+-- fragment: preview_columns
+-- The data of a ticket notification for a message of a ticket.
+CASE WHEN tm.joined_by = '' THEN 'opened' ELSE 'replied' END AS event, t.id AS ticket_id, t.number, t.address,
+m.id AS message_id, m.subject, m.from_name, m.from_address, m.received_at, m.automatic, m.protocol, w.timezone
+
+-- fragment: preview_rows
+-- The latest messages of a ticket, newest first.
+ticket_messages tm
 JOIN tickets t ON t.id = tm.ticket_id
 JOIN messages m ON m.id = tm.message_id
 JOIN workspaces w ON w.id = t.workspace_id
+LEFT JOIN users u ON u.id = t.assigned_to
 WHERE tm.ticket_id = :ticket_id AND t.workspace_id = :workspace_id
-ORDER BY m.id DESC LIMIT :limit;
+ORDER BY m.id DESC LIMIT :limit
+
+-- name: dispatch_notifications_by_ticket
+-- The data of notifications for the latest messages of a ticket, newest first.
+SELECT DISTINCT {preview_columns}, {ticket_state}, {tag_names} FROM {preview_rows};
