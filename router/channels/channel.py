@@ -131,7 +131,10 @@ class Channel(ABC):
     async def reply(
         self, client: HttpClient, settings: Settings, ref: str, payload: Payload, timeout: float
     ) -> SendOutcome:
-        """Sends the payload as a reply to the message `ref`. Required if `can_thread`."""
+        """Sends the payload as a reply to the message `ref`. Required if `can_thread`.
+
+        `gone` means that the message accepts no replies: a new first message then replaces it.
+        """
         raise NotImplementedError
 
     async def update(

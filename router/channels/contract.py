@@ -141,7 +141,7 @@ class SendFailure:
     Attributes:
         kind: `permanent` makes the integration `failing` and parks its deliveries. `rejected` fails this delivery.
             `payload` means that the service rejected the format; `render_plain` may be tried. `gone` means that the
-            message to update no longer exists.
+            message to update or to reply to no longer exists or accepts no replies.
     """
 
     kind: FailureKind

@@ -32,7 +32,8 @@ from router.channels.webhook_url import MAX_URL_LENGTH
 from router.outbound.client import HttpResponse
 
 _ID = re.compile("[0-9]{1,20}")
-_UNKNOWN_CHANNEL, _THREAD_LOCKED, _THREAD_REQUIRED = "10003", "160005", "220001"
+_UNKNOWN_CHANNEL, _THREAD_LOCKED, _THREAD_REQUIRED, _NO_FORUM = "10003", "160005", "220001", "220003"
+_MAX_FORUMS = 1000  # remembered at once
 # Errors that a retry cannot fix, with their meaning for users.
 _PERMANENT_ERRORS = {
     _UNKNOWN_CHANNEL: "the Discord channel or thread no longer exists",
@@ -73,6 +74,11 @@ _RETRY_ERRORS = {
 }
 # Requests that are answered 401, 403 or 429 can make Discord block the IP address, and 429 must not be repeated early.
 _RATE_LIMIT_SECONDS = 60.0
+
+
+# Discord allows 5 messages in 2 seconds and 30 in a minute. This sends at most 5, then 24 in the rest of a minute.
+_PACE = Pace(per_second=0.4, burst=5)
+_PAUSE_SECONDS = 1 / _PACE.per_second
 
 
 class DiscordChannel(Channel):
@@ -118,8 +124,7 @@ class DiscordChannel(Channel):
         "Choose **Copy Webhook URL**: the URL starts with `https://discord.com/api/webhooks/`.",
     )
     digest_limit = discord_message.MAX_DIGEST_ENTRIES
-    # Discord allows 5 messages in 2 seconds and 30 in a minute. This sends at most 5, then 24 in the rest of a minute.
-    pace = Pace(per_second=0.4, burst=5)
+    pace = _PACE
     errors = MappingProxyType(
         {code: KnownError("permanent", meaning) for code, meaning in _PERMANENT_ERRORS.items()}
         | {code: KnownError("gone", meaning) for code, meaning in _GONE_ERRORS.items()}
@@ -147,25 +152,43 @@ class DiscordChannel(Channel):
     def render_alert(self, alert: OperatorAlert) -> Payload:
         return discord_message.render_alert(alert)
 
+    def __init__(self) -> None:
+        self._forums: set[str] = set()  # the URLs of the webhooks of forums, as far as this process knows them
+
     async def send(self, client: HttpClient, settings: Settings, payload: Payload, timeout: float) -> SendOutcome:
-        """Sends the payload. A forum rejects it without a thread; the payload then starts a thread of its own."""
-        thread_id = settings.get("threadId", "")
-        outcome = await self._post(client, settings, payload, timeout, thread_id)
-        if thread_id or _failure_code(outcome) != _THREAD_REQUIRED:
+        """Sends the payload. In a forum, it starts a thread of its own.
+
+        Only a rejected message shows whether a webhook is that of a forum: the first one takes two requests.
+        """
+        thread_id, url = settings.get("threadId", ""), self.target_url(settings)
+        starts_thread = not thread_id and url in self._forums
+        outcome = await self._post(client, settings, payload, timeout, thread_id, starts_thread=starts_thread)
+        if thread_id or _failure_code(outcome) != (_NO_FORUM if starts_thread else _THREAD_REQUIRED):
             return outcome
-        payload = payload | {"thread_name": discord_message.thread_name(payload)}
-        return await self._post(client, settings, payload, timeout - outcome.latency / 1_000_000)
+        self._remember_forum(url, is_forum=not starts_thread)
+        remaining = timeout - outcome.latency / 1_000_000
+        second = await self._post(client, settings, payload, remaining, starts_thread=not starts_thread)
+        # The rejected request counts towards Discord's limits, too.
+        return replace(second, pause=max(second.pause, _PAUSE_SECONDS)) if isinstance(second, SendSuccess) else second
+
+    def _remember_forum(self, url: str, *, is_forum: bool) -> None:
+        if not is_forum:
+            self._forums.discard(url)
+            return
+        if len(self._forums) >= _MAX_FORUMS:
+            self._forums.clear()
+        self._forums.add(url)
 
     async def reply(
         self, client: HttpClient, settings: Settings, ref: str, payload: Payload, timeout: float
     ) -> SendOutcome:
-        """Sends the payload to the thread of the message, or like a first message if the thread accepts none."""
-        thread_id = json.loads(ref).get("thread_id", "")
-        if not thread_id or settings.get("threadId"):
-            return await self.send(client, settings, payload, timeout)
+        """Sends the payload to the thread that the message has started, or else where a first message is sent."""
+        message = json.loads(ref)
+        thread_id = settings.get("threadId") or (message["thread_id"] if message.get("own_thread") else "")
         outcome = await self._post(client, settings, payload, timeout, thread_id)
-        if _failure_code(outcome) in (_UNKNOWN_CHANNEL, _THREAD_LOCKED):
-            return await self.send(client, settings, payload, timeout - outcome.latency / 1_000_000)
+        needs_thread = _failure_code(outcome) in (_UNKNOWN_CHANNEL, _THREAD_LOCKED, _THREAD_REQUIRED)
+        if isinstance(outcome, SendFailure) and needs_thread and "threadId" not in settings:
+            return replace(outcome, kind="gone")
         return outcome
 
     async def update(
@@ -204,21 +227,36 @@ class DiscordChannel(Channel):
         return (_parse_seconds(response.headers.get("x-ratelimit-reset-after")) or 0.0) if is_used_up else 0.0
 
     def remote_ref(self, response: HttpResponse) -> str:
-        """Returns the ids of the message and of its thread. Outside of threads, `_post` removes the latter."""
+        """Returns the ids of the message and of its channel. `_post` completes it."""
         message = json_object(response.body)
         ref = {"id": message.get("id"), "thread_id": message.get("channel_id")}
         return json.dumps(ref) if all(isinstance(value, str) and _ID.fullmatch(value) for value in ref.values()) else ""
 
     async def _post(
-        self, client: HttpClient, settings: Settings, payload: Payload, timeout: float, thread_id: str = ""
+        self,
+        client: HttpClient,
+        settings: Settings,
+        payload: Payload,
+        timeout: float,
+        thread_id: str = "",
+        *,
+        starts_thread: bool = False,
     ) -> SendOutcome:
+        """Sends a message. The reference of the result has the ID of its thread, and whether it has started that."""
         appearance = {"username": settings.get("username"), "avatar_url": settings.get("avatarUrl")}
         payload = payload | {name: value for name, value in appearance.items() if value}
+        if starts_thread:
+            payload["thread_name"] = discord_message.thread_name(payload)
         url = self._url(settings, wait="true", thread_id=thread_id)
         outcome = await self.request(client, "POST", url, payload, timeout)
-        if isinstance(outcome, SendSuccess) and outcome.ref and not thread_id and "thread_name" not in payload:
-            return replace(outcome, ref=json.dumps({"id": json.loads(outcome.ref)["id"]}))
-        return outcome
+        if not isinstance(outcome, SendSuccess) or not outcome.ref:
+            return outcome
+        ref = json.loads(outcome.ref)
+        if starts_thread:
+            ref["own_thread"] = True
+        elif not thread_id:
+            del ref["thread_id"]
+        return replace(outcome, ref=json.dumps(ref))
 
     def _url(self, settings: Settings, path: str = "", **query: str) -> str:
         url, _, own_query = self.target_url(settings).partition("?")  # only the URL of a stand-in can have a query

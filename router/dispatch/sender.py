@@ -33,6 +33,10 @@ class _TicketData:
         ref: str | None = self.row["post_ref"]
         return ref
 
+    def without_post(self) -> _TicketData:
+        """Returns the data for a first message that replaces the post."""
+        return _TicketData({**self.row, "post_ref": None}, self.contents)
+
 
 class TicketSender:
     """Implements `router.dispatch.dispatcher.DeliverySender`.
@@ -57,12 +61,18 @@ class TicketSender:
         if not rows or batch.stored_contents is None:
             return _ERASED
         ticket = _TicketData(rows[0], await self._contents.complete(batch.stored_contents))
-        if batch.is_update or (ticket.post_ref is None and integration.channel.can_update):
+        channel, ref = integration.channel, ticket.post_ref
+        if batch.is_update or (ref is None and channel.can_update):
             return await self._send_post(integration, batch, ticket)
-        payload = self._render(integration.channel, batch, ticket)
-        if ticket.post_ref is not None and integration.channel.can_thread:
-            return await integration.reply(ticket.post_ref, payload)
-        return await integration.send(payload)
+        payload = self._render(channel, batch, ticket)
+        if ref is None or not channel.can_thread:
+            return await integration.send(payload)
+        outcome = await integration.reply(ref, payload)
+        if not isinstance(outcome, SendFailure) or outcome.kind != "gone":
+            return outcome
+        if not channel.can_update:
+            return await integration.send(payload)
+        return await self._send_post(integration, batch, ticket.without_post())
 
     async def _send_post(
         self, integration: IntegrationSender, batch: DeliveryBatch, ticket: _TicketData

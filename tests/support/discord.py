@@ -1,5 +1,6 @@
 """A stand-in for Discord's webhooks, which answers by the rules in `discord_rules` and keeps the messages."""
 
+import itertools
 import json
 import re
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from tests.support.webhook_stand_in import WebhookStandIn
 
 _PATH = re.compile(r"/api/webhooks/[0-9]+/[A-Za-z0-9_-]+(/messages/(?P<message>[0-9]+))?")
 CHANNEL_ID = "900"
+_WEBHOOK_IDS = itertools.count(100)  # a channel remembers what it knows about a webhook
 
 
 @dataclass
@@ -25,6 +27,7 @@ class DiscordMessage:
 class DiscordThread:
     name: str
     is_deleted: bool = False
+    is_locked: bool = False
 
 
 class DiscordStandIn(WebhookStandIn):
@@ -41,10 +44,11 @@ class DiscordStandIn(WebhookStandIn):
         self.messages: dict[str, DiscordMessage] = {}
         self.threads: dict[str, DiscordThread] = {}
         self.is_forum = is_forum
+        self._webhook_id = next(_WEBHOOK_IDS)
         self._last_id = 1000
 
     def path(self, name: str = "general") -> str:
-        return f"/api/webhooks/100/{name}"
+        return f"/api/webhooks/{self._webhook_id}/{name}"
 
     def answer(self, post: Post) -> FixedResponse:
         match = _PATH.fullmatch(post.path)
@@ -64,6 +68,8 @@ class DiscordStandIn(WebhookStandIn):
 
     def _create(self, post: Post) -> FixedResponse:
         thread_id, name = post.query.get("thread_id"), post.payload.get("thread_name")
+        if thread_id is not None and self.threads[thread_id].is_locked:
+            return _error(400, 160005, "Thread is locked")
         if self.is_forum and thread_id is None and name is None:
             return _error(400, 220001, "Webhooks posted to forum channels must have a thread_name or thread_id")
         if name is not None:
@@ -87,7 +93,7 @@ class DiscordStandIn(WebhookStandIn):
     def _message_response(self, message_id: str) -> FixedResponse:
         message = self.messages[message_id]
         body = {"type": 0, "content": message.body["content"], "embeds": message.body["embeds"]}
-        body |= {"id": message_id, "channel_id": message.channel_id, "webhook_id": "100"}
+        body |= {"id": message_id, "channel_id": message.channel_id, "webhook_id": str(self._webhook_id)}
         return FixedResponse(200, json.dumps(body), {"Content-Type": "application/json"})
 
     def _next_id(self) -> str:

@@ -32,10 +32,12 @@ SELECT t.id AS ticket_id, {ticket_state}, {tag_names} FROM tickets t LEFT JOIN u
 WHERE t.id = :ticket_id;
 
 -- name: post_insert
--- Makes a message the post of its ticket. The post of an earlier message stays.
+-- Makes a message the post of its ticket, instead of an earlier message that accepts no replies.
 INSERT INTO posts {rows:ticket_id TEXT, integration_id TEXT, delivery_id TEXT, ref TEXT, rendered_hash TEXT,
                    max_age BIGINT}
-ON CONFLICT (ticket_id, integration_id) DO NOTHING;
+ON CONFLICT (ticket_id, integration_id) DO UPDATE
+SET delivery_id = excluded.delivery_id, ref = excluded.ref, rendered_hash = excluded.rendered_hash,
+    max_age = excluded.max_age;
 
 -- name: post_set_rendered
 -- Stores what a post shows now.

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.channels.contract import SendFailure, SendOutcome, SendRetry, SendSuccess, TestMessage
-from router.channels.discord import CHANNEL
+from router.channels.discord import CHANNEL, DiscordChannel
 from router.channels.responses import MAX_RETRY_AFTER_SECONDS
 from router.clock import SECOND
 from router.dispatch import pacing
@@ -294,6 +294,63 @@ async def test_each_message_to_a_forum_starts_a_thread(client: OutboundClient) -
     assert [thread.name for thread in forum.threads.values()] == ["New ticket #42: Invoice 1042 is wrong"] * 2
     refs = [json.loads(outcome.ref) for outcome in outcomes if isinstance(outcome, SendSuccess)]
     assert [(ref["id"], ref["thread_id"]) for ref in refs] == list(zip(forum.messages, forum.threads, strict=True))
+
+
+async def test_a_forum_is_remembered(client: OutboundClient) -> None:
+    channel = DiscordChannel()
+    async with DiscordStandIn(is_forum=True) as service:
+        settings = channel.parse_settings({"webhookUrl": service.url()}, allow_private=True)
+        requests, pauses = [], []
+        for is_forum in (True, True, False, False):
+            service.is_forum = is_forum
+            outcome = await channel.send(client, settings, channel.render(OPENED), 10)
+            assert isinstance(outcome, SendSuccess)
+            requests.append(len(service.posts))
+            pauses.append(outcome.pause)
+    assert requests == [2, 3, 5, 6]
+    assert pauses == [2.5, 0.0, 2.5, 0.0]
+    assert [message.channel_id == CHANNEL_ID for message in service.messages.values()] == [False, False, True, True]
+
+
+async def _reply(client: OutboundClient, service: DiscordStandIn, ref: str, **values: str) -> SendOutcome:
+    settings = CHANNEL.parse_settings({"webhookUrl": service.url(), **values}, allow_private=True)
+    return await CHANNEL.reply(client, settings, ref, CHANNEL.render(OPENED), 10)
+
+
+def _reference(outcome: SendOutcome) -> str:
+    assert isinstance(outcome, SendSuccess)
+    return outcome.ref
+
+
+async def test_replies_to_a_forum_follow_in_its_thread(client: OutboundClient) -> None:
+    async with DiscordStandIn(is_forum=True) as forum:
+        ref = _reference(await _send(client, forum))
+        assert isinstance(await _reply(client, forum, ref), SendSuccess)
+        (thread,) = forum.threads.values()
+        assert {message.channel_id for message in forum.messages.values()} == set(forum.threads)
+        for state in ("is_locked", "is_deleted"):
+            setattr(thread, state, True)
+            assert _kind(await _reply(client, forum, ref)) == "gone"
+
+
+async def test_a_forum_needs_a_first_message_for_a_reply_without_a_thread_of_its_own(client: OutboundClient) -> None:
+    async with DiscordStandIn(is_forum=True) as forum:
+        forum.threads["77"] = DiscordThread("support")
+        ref = _reference(await _send(client, forum, threadId="77"))
+        assert isinstance(await _reply(client, forum, ref, threadId="77"), SendSuccess)
+        assert _kind(await _reply(client, forum, ref)) == "gone"
+        forum.threads["77"].is_deleted = True
+        assert _kind(await _reply(client, forum, ref, threadId="77")) == "permanent"
+
+
+async def test_replies_follow_the_settings_unless_the_thread_is_that_of_the_ticket(
+    client: OutboundClient, discord: DiscordStandIn
+) -> None:
+    discord.threads["77"] = DiscordThread("support")
+    ref = _reference(await _send(client, discord, threadId="77"))
+    for values in ({}, {"threadId": "77"}):
+        assert isinstance(await _reply(client, discord, ref, **values), SendSuccess)
+    assert [message.channel_id for message in discord.messages.values()] == ["77", CHANNEL_ID, "77"]
 
 
 async def test_every_message_can_start_a_thread(client: OutboundClient) -> None:

@@ -419,27 +419,20 @@ async def test_replies_and_updates_of_a_forum_stay_in_the_thread_of_the_ticket(s
         assert (shown_state(first)["Status"], shown_state(second)) == ("Waiting", {})
 
 
-@pytest.mark.parametrize("code", [10003, 160005])
-async def test_a_reply_to_a_closed_thread_starts_another(store: Store, code: int) -> None:
-    async with open_posting(store, DiscordStandIn(is_forum=True)) as posting:
-        await open_ticket(posting)
-        await posting.installation.accept_message(mails.reply_to(FIRST))
-        posting.discord.script("general", FixedResponse(400, f'{{"code": {code}}}'))
-        assert all(isinstance(outcome, SendSuccess) for outcome in await posting.deliver())
-        assert len(posting.discord.threads) == 2
-
-
-async def test_a_reply_to_a_deleted_thread_starts_another(store: Store) -> None:
+@pytest.mark.parametrize("attribute", ["is_deleted", "is_locked"])
+async def test_replies_follow_the_thread_that_replaces_one(store: Store, attribute: str) -> None:
     async with open_posting(store, DiscordStandIn(is_forum=True)) as posting:
         ticket_id = await open_ticket(posting)
         (thread,) = posting.discord.threads.values()
-        thread.is_deleted = True
-        await posting.installation.accept_message(mails.reply_to(FIRST))
-        await posting.deliver()
+        setattr(thread, attribute, True)
+        for n in range(3):
+            await posting.installation.accept_message(mails.reply_to(FIRST, message_id=f"<reply{n}@customer.test>"))
+            await posting.deliver()
         assert len(posting.discord.threads) == 2
-        await set_status(posting, ticket_id, "waiting")
-        (outcome,) = await posting.deliver()
-        assert isinstance(outcome, SendFailure)
-        assert outcome.kind == "gone"
-        (integration,) = await posting.rows("integrations")
-        assert integration["status"] == "active"
+        second = list(posting.discord.threads)[1]
+        _, *replies = posting.discord.messages.values()
+        assert [message.channel_id for message in replies] == [second] * 3
+        assert [shown_state(message) for message in replies] == [OPEN, {}, {}]
+        await set_status(posting, ticket_id, "resolved")
+        await posting.deliver()
+        assert shown_state(replies[0])["Status"] == "Resolved"
