@@ -24,4 +24,4 @@ class _Commands(console.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="emailrouter")
 def cli() -> None:
-    """Email Router: mail for your domains becomes tickets in Slack."""
+    """Email Router: mail for your domains becomes tickets in the chat of your team."""
