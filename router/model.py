@@ -131,14 +131,13 @@ class Domain:
 
 @dataclass(frozen=True, slots=True)
 class Integration:
-    """A target that tickets are posted to.
+    """A target that tickets are posted to. `public_settings` is `settings` as a JSON object.
 
     Attributes:
-        public_settings: `settings` as a JSON object.
         hint: The target, masked for display.
-        probe_at: When the next parked delivery of a failing integration is tried.
-        probe_interval: The current wait between such attempts, in microseconds.
+        probe_at: When the next parked delivery of a failing integration is tried, `probe_interval` after the last one.
         paced_at: See `router.dispatch.pacing`.
+        updates_after: When the service accepts changes of messages again.
     """
 
     id: str
@@ -156,6 +155,7 @@ class Integration:
     lease_until: Micros
     created_at: Micros
     public_settings: str = "{}"
+    updates_after: Micros = 0
 
     @property
     def settings(self) -> dict[str, str]:

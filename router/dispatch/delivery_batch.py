@@ -8,6 +8,7 @@ from typing import Literal
 
 from router.channels.channel import Channel
 from router.channels.contract import Pace, SendFailure, SendOutcome, SendRetry, SendSuccess
+from router.dispatch import ticket_state
 from router.model import Delivery, Integration, Micros
 from router.store.database import Row
 
@@ -41,6 +42,23 @@ class DeliveryBatch:
         return self.deliveries[0].event == "updated"
 
     @property
+    def state_hash(self) -> str:
+        """Returns the hash of the state of the ticket in the batch; "" if the ticket was erased."""
+        row = self.notifications.get(self.deliveries[0].id)
+        return "" if row is None else ticket_state.hash_row(row)
+
+    def has_post(self, delivery: Delivery) -> bool:
+        """Whether the ticket of the delivery had a post at the integration before the request."""
+        row = self.notifications.get(delivery.id)
+        return row is not None and row["post_ref"] is not None
+
+    @property
+    def is_superfluous(self) -> bool:
+        """Whether this is an update of a post that shows the current state, or that no longer exists."""
+        row = self.notifications.get(self.deliveries[0].id)
+        return self.is_update and row is not None and row["rendered_hash"] in (None, self.state_hash)
+
+    @property
     def via(self) -> str:
         """Returns how the deliveries are sent, as in the API."""
         return "update" if self.is_update else self.form
@@ -48,14 +66,7 @@ class DeliveryBatch:
 
 @dataclass(frozen=True, slots=True)
 class StateShown(SendSuccess):
-    """The message shows the state of the ticket; `rendered_hash` identifies the state."""
-
-    rendered_hash: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Unchanged(SendSuccess):
-    """Nothing was sent, because the message already shows the state of the ticket."""
+    """The message shows the state of the ticket that the batch contains."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +79,7 @@ class NotSent(SendRetry):
 
 @dataclass(frozen=True, slots=True)
 class PacingDelay:
-    """Nothing may be sent before `until`; the lease is kept."""
+    """Nothing is sent before `until`; the lease is kept."""
 
     until: Micros
 
@@ -127,9 +138,10 @@ class OutboxLimits:
 
 
 def channel_limits(channel: Channel, pace: Pace) -> TypeLimits:
-    """Returns the limits of a channel. Its own pace holds unless that of `[delivery]` is lower."""
-    own = channel.pace
-    return TypeLimits(own if own is not None and own.per_second <= pace.per_second else pace, channel.digest_limit)
+    """Returns the limits of a channel: the lower rate and burst of its own pace and that of `[delivery]`."""
+    own = channel.pace or pace
+    lower = Pace(min(own.per_second, pace.per_second), min(own.burst, pace.burst))
+    return TypeLimits(lower, channel.digest_limit)
 
 
 def outcome_name(outcome: SendOutcome) -> str:

@@ -15,7 +15,7 @@ import structlog
 
 from router.channels.contract import SendFailure, SendOutcome, SendRetry, SendSuccess
 from router.clock import SECOND, Clock
-from router.dispatch.delivery_batch import CompletedBatch, DeliveryBatch, NotSent, PacingDelay, Unchanged, outcome_name
+from router.dispatch.delivery_batch import CompletedBatch, DeliveryBatch, NotSent, PacingDelay, outcome_name
 from router.dispatch.outbox import Outbox
 from router.errors import DatabaseFileReplaced, Unavailable
 from router.lease_owner import is_dead
@@ -200,8 +200,6 @@ class Dispatcher:
 
     def _report_outcome(self, completed: CompletedBatch) -> None:
         batch, outcome = completed.batch, completed.outcome
-        if isinstance(outcome, Unchanged):
-            return
         self._side_tasks.run("log", lambda: _log_outcome(batch, outcome))
         if not batch.is_update:
             self._side_tasks.run("meter", lambda: self._count_outcome(batch, outcome))

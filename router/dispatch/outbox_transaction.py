@@ -181,7 +181,10 @@ def _admit(integration: Integration, now: Micros, limits: OutboxLimits) -> _Admi
 def _open_batches(
     admitted: Sequence[_Admitted], now: Micros, limits: OutboxLimits
 ) -> StatementGenerator[dict[str, Claim]]:
-    """Opens the next attempts; returns the batch of each integration by its id, None if no delivery is due."""
+    """Opens the next attempts; returns the batch of each integration by its id, None if no delivery is due.
+
+    Deletes a superfluous update instead, which uses no pace: the integration is claimed again at once.
+    """
     selected = yield from _select_deliveries(admitted, now, limits)
     deliveries = sorted((delivery for each in selected.values() for delivery in each), key=lambda each: each.id)
     begun = yield Statement(
@@ -192,34 +195,39 @@ def _open_batches(
         "dispatch_mark_lost", [{"delivery_id": each.id, "now": now} for each in deliveries if each.attempts]
     )
     attempts: dict[str, int] = {row["id"]: row["attempts"] for row in begun}
+    # The deliveries are locked now: a later change of a ticket queues another update.
+    rows = yield Statement("dispatch_notification", [{"delivery_id": delivery_id} for delivery_id in attempts])
+    notifications = {row["delivery_id"]: row for row in rows}
+    batches = {
+        each.integration.id: _build_batch(each, selected[each.integration.id], attempts, notifications)
+        for each in admitted
+    }
+    superfluous = {id_: batch for id_, batch in batches.items() if batch is not None and batch.is_superfluous}
+    yield Statement("post_delete_update", [{"id": batch.deliveries[0].id} for batch in superfluous.values()])
+    opened = [batch for batch in batches.values() if batch is not None and not batch.is_superfluous]
     yield Statement(
         "dispatch_insert_attempt",
-        [{"delivery_id": delivery_id, "n": n, "started_at": now} for delivery_id, n in attempts.items()],
-    )
-    batches = {each.integration.id: _build_batch(each, selected[each.integration.id], attempts) for each in admitted}
-    yield Statement(
-        "dispatch_set_pace",
         [
-            {"id": each.integration.id, "paced_at": each.paced_at}
-            for each in admitted
-            if batches[each.integration.id] is not None
+            {"delivery_id": delivery.id, "n": n, "started_at": now}
+            for batch in opened
+            for delivery, n in zip(batch.deliveries, batch.attempts, strict=True)
         ],
     )
-    opened = yield from _read_notifications([batch for batch in batches.values() if batch is not None])
-    return {integration_id: opened.get(integration_id) for integration_id in batches}
-
-
-def _read_notifications(batches: Sequence[DeliveryBatch]) -> StatementGenerator[dict[str, DeliveryBatch]]:
-    """Reads what the batches send; returns the batches with it, by the id of the integration."""
-    rows = yield Statement(
-        "dispatch_notification", [{"delivery_id": delivery.id} for batch in batches for delivery in batch.deliveries]
+    paced = {each.integration.id: each.paced_at for each in admitted}
+    yield Statement(
+        "dispatch_set_pace",
+        [{"id": batch.integration.id, "paced_at": paced[batch.integration.id]} for batch in opened],
     )
-    notifications = {row["delivery_id"]: row for row in rows}
+    again: dict[str, Claim] = dict.fromkeys(superfluous, PacingDelay(now))
+    return dict.fromkeys(batches) | again | (yield from _read_contents(opened))
+
+
+def _read_contents(batches: Sequence[DeliveryBatch]) -> StatementGenerator[dict[str, Claim]]:
+    """Returns the batches with the contents of their messages, by the id of the integration."""
     contents = yield from read_contents([batch.deliveries[0].message_id for batch in batches if batch.form != "digest"])
     return {
         batch.integration.id: replace(
             batch,
-            notifications={each.id: notifications[each.id] for each in batch.deliveries if each.id in notifications},
             stored_contents=None if batch.form == "digest" else contents.get(batch.deliveries[0].message_id),
         )
         for batch in batches
@@ -227,7 +235,10 @@ def _read_notifications(batches: Sequence[DeliveryBatch]) -> StatementGenerator[
 
 
 def _build_batch(
-    admitted: _Admitted, selected: Sequence[Delivery], attempts: Mapping[str, int]
+    admitted: _Admitted,
+    selected: Sequence[Delivery],
+    attempts: Mapping[str, int],
+    notifications: Mapping[str, Row],
 ) -> DeliveryBatch | None:
     """Returns the batch of the deliveries whose attempts were opened, or None if there are none.
 
@@ -243,6 +254,7 @@ def _build_batch(
         tuple(attempts[delivery.id] for delivery in deliveries),
         "digest" if len(deliveries) > 1 else form,
         admitted.is_probe,
+        {each.id: notifications[each.id] for each in deliveries if each.id in notifications},
     )
 
 
@@ -281,6 +293,7 @@ def _read_deliveries(
     admitted: Sequence[_Admitted], now: Micros, limits: OutboxLimits
 ) -> StatementGenerator[dict[str, list[Delivery]]]:
     """Reads one delivery of a failing integration, and the oldest due deliveries of the others."""
+    latest = latest_plausible(now, limits)
     due = yield Statement(
         "dispatch_due_deliveries",
         [
@@ -289,6 +302,7 @@ def _read_deliveries(
                 "now": now,
                 "digest_after": limits.digest_after,
                 "digest_limit": limits.of_type(each.integration.type).digest_limit,
+                "updates_now": -1 if now < each.integration.updates_after <= latest else now,
             }
             for each in admitted
             if not each.is_probe

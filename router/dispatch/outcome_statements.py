@@ -7,6 +7,7 @@ shows. A change of a ticket during the request is not lost: its post is updated 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from router.channels.contract import SendFailure, SendRetry, SendSuccess
 from router.clock import SECOND
@@ -17,10 +18,9 @@ from router.dispatch.delivery_batch import (
     NotSent,
     OutboxLimits,
     StateShown,
-    Unchanged,
     outcome_name,
 )
-from router.model import Integration, Micros
+from router.model import Delivery, Integration, Micros
 from router.store.database import Row, Statement, StatementGenerator
 from router.store.post_updates import queue_updates_of
 
@@ -38,16 +38,26 @@ _ORDER = (
     "dispatch_mark_active",
     "dispatch_unpark",
     "dispatch_set_pace",
+    "dispatch_delay_updates",
     "post_insert",
     "post_set_rendered",
     "post_delete",
     "post_delete_update",
+    "post_hasten_update",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentState:
+    """The hash of what a post of a ticket should show, and the current expiry of the delivery that shows it."""
+
+    rendered_hash: str
+    expires_at: Micros
 
 
 def record_outcomes(
     completed: Sequence[CompletedBatch],
-    current_states: Mapping[str, str],
+    current_states: Mapping[str, CurrentState],
     current_integrations: Mapping[str, Row],
     now: Micros,
     limits: OutboxLimits,
@@ -60,23 +70,20 @@ def record_outcomes(
     """
     changes = _Changes(now, limits)
     for each in completed:
+        batch, outcome = each.batch, each.outcome
+        state = current_states.get(batch.deliveries[0].id)
         changes.add_attempts(each)
-        if isinstance(each.outcome, SendSuccess) and each.outcome.pause:
-            changes.pause(each.batch.integration, each.outcome.pause)
-        if isinstance(each.outcome, StateShown):
-            changes.add_state_shown(each.batch, each.outcome, current_states.get(each.batch.deliveries[0].ticket_id))
-        elif isinstance(each.outcome, Unchanged):
-            changes.drop_update(each.batch)
-        elif isinstance(each.outcome, SendSuccess):
-            changes.add_delivered(each.batch)
-        elif _was_changed_meanwhile(each.batch, current_integrations.get(each.batch.integration.id)):
-            changes.reschedule_all(each.batch, reason=each.outcome.reason)
-        elif isinstance(each.outcome, SendRetry):
-            changes.add_retry(each.batch, each.outcome, each.random)
-        elif each.batch.is_update:
-            changes.add_failed_update(each.batch, each.outcome, each.random)
+        current = current_integrations.get(batch.integration.id)
+        if isinstance(outcome, SendSuccess):
+            changes.add_success(batch, outcome, state, is_removed=current is None)
+        elif _was_changed_meanwhile(batch, current):
+            changes.reschedule_all(batch, reason=outcome.reason)
+        elif batch.is_update:
+            changes.add_failed_update(each, outcome, state)
+        elif isinstance(outcome, SendRetry):
+            changes.add_retry(each, outcome)
         else:
-            changes.add_failure(each.batch, each.outcome)
+            changes.add_failure(batch, outcome)
     for query in _ORDER:
         if changes.rows[query]:
             # The rows of one statement are locked in the order of their ids, which avoids deadlocks.
@@ -84,14 +91,20 @@ def record_outcomes(
     yield from queue_updates_of(changes.outdated_tickets, now)
 
 
-def lock_tickets(completed: Sequence[CompletedBatch]) -> StatementGenerator[dict[str, str]]:
-    """Returns the hash of the current state of each ticket whose state was shown, and locks the ticket.
+def lock_tickets(completed: Sequence[CompletedBatch]) -> StatementGenerator[dict[str, CurrentState]]:
+    """Locks the tickets of posts, and returns their current states by the id of the delivery.
 
-    This is the first statement of the transaction, and the tickets are in order: both avoid deadlocks.
+    These are the first statements of the transaction, and the tickets are in order: both avoid deadlocks.
     """
-    shown = {each.batch.deliveries[0].ticket_id for each in completed if isinstance(each.outcome, StateShown)}
-    rows = yield Statement("post_states", [{"ticket_id": ticket_id} for ticket_id in sorted(shown)])
-    return {row["ticket_id"]: ticket_state.hash_state(ticket_state.from_row(row)) for row in rows}
+    batches = [each.batch for each in completed if each.batch.is_update or isinstance(each.outcome, StateShown)]
+    shown = {batch.deliveries[0].ticket_id for batch in batches}
+    yield Statement("post_lock_ticket", [{"ticket_id": ticket_id} for ticket_id in sorted(shown)])
+    rows = yield Statement("post_states", [{"delivery_id": batch.deliveries[0].id} for batch in batches])
+    return {row["delivery_id"]: CurrentState(ticket_state.hash_row(row), row["expires_at"]) for row in rows}
+
+
+def _post_key(delivery: Delivery) -> dict[str, object]:
+    return {"ticket_id": delivery.ticket_id, "integration_id": delivery.integration_id}
 
 
 def _was_changed_meanwhile(batch: DeliveryBatch, current: Row | None) -> bool:
@@ -128,79 +141,104 @@ class _Changes:
             for delivery, n in zip(batch.deliveries, batch.attempts, strict=True)
         )
 
-    def add_delivered(self, batch: DeliveryBatch) -> None:
+    def add_success(
+        self, batch: DeliveryBatch, outcome: SendSuccess, state: CurrentState | None, *, is_removed: bool
+    ) -> None:
+        """`state` is None if the ticket was erased. `is_removed` matters only for a post."""
+        if outcome.pause:
+            self._pause(batch, outcome.pause)
+        if batch.is_update and state is not None:
+            self._add("post_set_rendered", **_post_key(batch.deliveries[0]), rendered_hash=batch.state_hash)
+            if state.rendered_hash != batch.state_hash:
+                self.reschedule_all(batch, reason="")
+                return
+        elif isinstance(outcome, StateShown) and outcome.ref and state is not None and not is_removed:
+            self._add_post(batch, outcome.ref, state)
+        self._add_delivered(batch)
+
+    def _add_post(self, batch: DeliveryBatch, ref: str, state: CurrentState) -> None:
+        delivery = batch.deliveries[0]
+        self._add(
+            "post_insert",
+            **_post_key(delivery),
+            delivery_id=delivery.id,
+            ref=ref,
+            rendered_hash=batch.state_hash,
+            max_age=self._limits.max_age,
+        )
+        if state.rendered_hash != batch.state_hash:
+            self.outdated_tickets.append(delivery.ticket_id)
+
+    def _add_delivered(self, batch: DeliveryBatch) -> None:
         self.rows["dispatch_mark_delivered"] += (
             {"id": delivery.id, "now": self._now, "via": batch.via} for delivery in batch.deliveries
         )
         if batch.is_update:
             return
+        self.rows["post_hasten_update"] += (
+            {**_post_key(delivery), "now": self._now} for delivery in batch.deliveries if batch.has_post(delivery)
+        )
         if batch.probe:
             self._add("dispatch_mark_active", id=batch.integration.id)
             self._add("dispatch_unpark", integration_id=batch.integration.id, now=self._now, limit=PARK_STEP)
         elif batch.integration.last_error:
             self._add("dispatch_set_last_error", id=batch.integration.id, reason="")
 
-    def add_state_shown(self, batch: DeliveryBatch, outcome: StateShown, current_hash: str | None) -> None:
-        """`current_hash` is that of the current state; None if the ticket was erased."""
-        delivery = batch.deliveries[0]
-        is_current = current_hash in (None, outcome.rendered_hash)
-        if batch.is_update:
-            self._add(
-                "post_set_rendered",
-                ticket_id=delivery.ticket_id,
-                integration_id=delivery.integration_id,
-                rendered_hash=outcome.rendered_hash,
-            )
-        elif outcome.ref and current_hash is not None:
-            self._add(
-                "post_insert",
-                ticket_id=delivery.ticket_id,
-                integration_id=delivery.integration_id,
-                delivery_id=delivery.id,
-                ref=outcome.ref,
-                rendered_hash=outcome.rendered_hash,
-                max_age=self._limits.max_age,
-            )
-            if not is_current:
-                self.outdated_tickets.append(delivery.ticket_id)
-        if batch.is_update and not is_current:
-            self.reschedule_all(batch, reason="")
-        else:
-            self.add_delivered(batch)
+    def add_failed_update(
+        self, completed: CompletedBatch, outcome: SendRetry | SendFailure, state: CurrentState | None
+    ) -> None:
+        """Records the failure of an update, which says nothing about new messages: the integration stays active.
 
-    def add_failed_update(self, batch: DeliveryBatch, outcome: SendFailure, random: float) -> None:
-        """Records the failure of an update, which says nothing about new messages: the integration stays active."""
+        If the ticket was changed during the request, the changed state is tried at once.
+        """
+        batch = completed.batch
         delivery = batch.deliveries[0]
-        if outcome.kind == "gone":
-            self._add("post_delete", ticket_id=delivery.ticket_id, integration_id=delivery.integration_id)
-            self.drop_update(batch)
-        elif outcome.kind == "permanent":
-            self.add_retry(batch, SendRetry(None, outcome.reason), random)
+        if isinstance(outcome, SendRetry) and outcome.retry_after is not None:
+            self._pause(batch, outcome.retry_after)
+        if isinstance(outcome, SendFailure) and outcome.kind == "gone":
+            self._add("post_delete", **_post_key(delivery))
+            self._add("post_delete_update", id=delivery.id)
+        elif state is None:
+            return  # the update was erased with the ticket
+        elif state.rendered_hash != batch.state_hash:
+            self.reschedule_all(batch, reason=outcome.reason)
+        elif isinstance(outcome, SendRetry) or outcome.kind == "permanent":
+            retry = outcome if isinstance(outcome, SendRetry) else SendRetry(None, outcome.reason)
+            # The waits depend on the time since the newest change, not on the attempts for earlier changes.
+            attempts = schedule.attempts_within(self._now - (state.expires_at - self._limits.max_age))
+            self._add_next_attempt(completed, retry, replace(delivery, expires_at=state.expires_at), attempts)
         else:
             self.add_failure(batch, outcome)
 
-    def drop_update(self, batch: DeliveryBatch) -> None:
-        """Deletes an update that has nothing to send."""
-        self._add("post_delete_update", id=batch.deliveries[0].id)
-
-    def add_retry(self, batch: DeliveryBatch, outcome: SendRetry, random: float) -> None:
+    def add_retry(self, completed: CompletedBatch, outcome: SendRetry) -> None:
+        batch = completed.batch
         self._add_error(batch, outcome.reason)
-        for delivery, attempt in zip(batch.deliveries, batch.attempts, strict=True):
-            attempts = 1 if isinstance(outcome, NotSent) else attempt
-            due = schedule.next_attempt(attempts, self._now, delivery.expires_at, outcome.retry_after, random)
-            if due is None and delivery.parked_at is None:
-                self._add("dispatch_mark_dead", id=delivery.id, reason=f"failed permanently: {outcome.reason}")
-            else:
-                via = "text" if batch.form == "text" else ""
-                # Ignored for a parked delivery, unless it was unparked during the request.
-                next_attempt_at = self._now if due is None else due
-                self._reschedule(delivery.id, next_attempt_at, via=via, reason=outcome.reason)
+        for delivery, attempts in zip(batch.deliveries, batch.attempts, strict=True):
+            self._add_next_attempt(completed, outcome, delivery, attempts)
         if outcome.retry_after is not None:
-            self.pause(batch.integration, outcome.retry_after)
+            self._pause(batch, outcome.retry_after)
 
-    def pause(self, integration: Integration, seconds: float) -> None:
-        """Delays all deliveries to the integration, because the limits of a service apply to the whole webhook."""
+    def _add_next_attempt(
+        self, completed: CompletedBatch, outcome: SendRetry, delivery: Delivery, attempts: int
+    ) -> None:
+        """Schedules the next attempt after `attempts` failed ones, or fails an expired delivery."""
+        failed = 1 if isinstance(outcome, NotSent) else attempts
+        due = schedule.next_attempt(failed, self._now, delivery.expires_at, outcome.retry_after, completed.random)
+        if due is None and delivery.parked_at is None:
+            self._add("dispatch_mark_dead", id=delivery.id, reason=f"failed permanently: {outcome.reason}")
+        else:
+            via = "text" if completed.batch.form == "text" else ""
+            # Ignored for a parked delivery, unless it was unparked during the request.
+            next_attempt_at = self._now if due is None else due
+            self._reschedule(delivery.id, next_attempt_at, via=via, reason=outcome.reason)
+
+    def _pause(self, batch: DeliveryBatch, seconds: float) -> None:
+        """Delays what the service has limited: the changes of messages, or else all deliveries to the webhook."""
+        integration = batch.integration
         not_before = self._now + round(seconds * SECOND)
+        if batch.is_update:
+            self._add("dispatch_delay_updates", id=integration.id, updates_after=not_before)
+            return
         pace = self._limits.of_type(integration.type).pace
         paced_at = pacing.paced_at_for(not_before, pace.per_second, pace.burst)
         self._add("dispatch_set_pace", id=integration.id, paced_at=paced_at)

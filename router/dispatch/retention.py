@@ -185,7 +185,8 @@ async def _lock_erasable_ticket(transaction: QueryExecutor, ticket_id: str, hori
         return False
     locked = await transaction.fetch_all("retention_lock_deliveries", ticket_id=ticket_id)
     row = await transaction.fetch_one("retention_count_deliveries", ticket_id=ticket_id)
-    return row is not None and row["deliveries"] == len(locked) and all(d["state"] != "pending" for d in locked)
+    has_pending = any(d["state"] == "pending" and d["event"] != "updated" for d in locked)
+    return row is not None and row["deliveries"] == len(locked) and not has_pending
 
 
 async def _erase_chunks(transaction: QueryExecutor, rows: Sequence[Row]) -> None:

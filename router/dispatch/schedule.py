@@ -5,6 +5,7 @@ Jitter lengthens each wait, so that deliveries that failed together are not retr
 
 from __future__ import annotations
 
+import itertools
 import math
 
 from router.clock import SECOND
@@ -54,6 +55,11 @@ def next_attempt(
         seconds = retry_after if attempts <= MAX_TRUSTED_FAILURES else max(retry_after, step)
     wait = _micros(seconds * (1 + JITTER * min(max(random, 0.0), 1.0)))
     return min(now + wait, expires_at)
+
+
+def attempts_within(elapsed: Micros) -> int:
+    """Returns how many attempts the list of waits plans until `elapsed` after the first one, which is included."""
+    return 1 + sum(planned * SECOND <= elapsed for planned in itertools.accumulate(WAIT_SECONDS))
 
 
 def next_probe_interval(interval: Micros) -> Micros:

@@ -12,7 +12,7 @@ from router.channels.contract import DigestEntry, Payload, SendFailure, SendOutc
 from router.channels.poster import IntegrationSender, Poster
 from router.contents.store import ContentStore
 from router.dispatch import ticket_notification, ticket_state
-from router.dispatch.delivery_batch import DeliveryBatch, StateShown, Unchanged
+from router.dispatch.delivery_batch import DeliveryBatch, StateShown
 from router.dispatch.ticket_state import TicketState
 from router.mail.contents import Contents
 from router.store.database import Row
@@ -77,21 +77,15 @@ class TicketSender:
     async def _send_post(
         self, integration: IntegrationSender, batch: DeliveryBatch, ticket: _TicketData
     ) -> SendOutcome:
-        """Sends the message that shows the state of the ticket, or updates it if the state has changed."""
-        state = ticket_state.from_row(ticket.row)
-        rendered_hash = ticket_state.hash_state(state)
-        payload = self._render(integration.channel, batch, ticket, state)
-        if not batch.is_update:
+        """Sends or updates the message that shows the state of the ticket."""
+        payload = self._render(integration.channel, batch, ticket, ticket_state.from_row(ticket.row))
+        if ticket.post_ref is None:
             outcome = await integration.send(payload)
-        elif ticket.post_ref is None:
-            return SendFailure("gone", "the ticket has no message that can be updated")
-        elif ticket.row["rendered_hash"] == rendered_hash:
-            return Unchanged(200)
         else:
             outcome = await integration.update(ticket.post_ref, payload)
         if not isinstance(outcome, SendSuccess):
             return outcome
-        return StateShown(outcome.status, outcome.excerpt, outcome.latency, outcome.ref, outcome.pause, rendered_hash)
+        return StateShown(outcome.status, outcome.excerpt, outcome.latency, outcome.ref, outcome.pause)
 
     def _render(self, channel: Channel, batch: DeliveryBatch, ticket: _TicketData, state: TicketState = ()) -> Payload:
         link = self._ticket_link(ticket.row["ticket_id"])

@@ -34,5 +34,6 @@ def _choice_rows(row: Row, choices: Iterable[Choice[Any]]) -> Iterable[tuple[str
     return ((choice.name.capitalize(), choice.label(value)) for choice, value in values if value != choice.default)
 
 
-def hash_state(state: TicketState) -> str:
-    return hashlib.sha256(json.dumps(state).encode()).hexdigest()[:32]
+def hash_row(row: Row) -> str:
+    """Returns a hash of the rows that `from_row` builds."""
+    return hashlib.sha256(json.dumps(from_row(row)).encode()).hexdigest()[:32]

@@ -5,13 +5,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from emailrouter.assembly import deliver
-from router.channels.contract import SendOutcome
-from router.dispatch.delivery_batch import CompletedBatch, DeliveryBatch
+from router.channels.contract import SendOutcome, SendSuccess
+from router.dispatch.delivery_batch import CompletedBatch, DeliveryBatch, PacingDelay
 from router.dispatch.outbox import Outbox
+from tests.support import mails
 from tests.support.discord import DiscordMessage, DiscordStandIn
 from tests.support.installation import Installation
 from tests.support.stores import Store
 from tests.support.webhook_stand_in import WebhookStandIn
+
+FIRST, REPLY = "<first@customer.test>", "<reply@customer.test>"
+OPEN = {"Status": "Open", "Assignee": "Unassigned"}
 
 
 @dataclass
@@ -34,6 +38,8 @@ class ManualDelivery:
     async def claim(self, completed: CompletedBatch | None = None) -> DeliveryBatch | None:
         self.installation.clock.advance(10)
         claimed = await self.outbox.claim_and_record(self.installation.integration_id, completed)
+        while isinstance(claimed, PacingDelay) and claimed.until <= self.installation.clock.now():
+            claimed = await self.outbox.claim_and_record(self.installation.integration_id, None)
         assert claimed is None or isinstance(claimed, DeliveryBatch), claimed
         return claimed
 
@@ -49,6 +55,13 @@ class ManualDelivery:
         """Records an outcome and releases the lease."""
         completed = CompletedBatch(batch, outcome, 0.0)
         await self.outbox.claim_and_record(self.installation.integration_id, completed, stop=True)
+
+    async def advance_to_retry(self) -> None:
+        """Advances the clock to the next attempt of the only pending update."""
+        (update,) = await self.updates()
+        assert isinstance(update["next_attempt_at"], int)
+        waiting = update["next_attempt_at"] - self.installation.clock.now()
+        self.installation.clock.advance(max(0, waiting) / 1_000_000)
 
     async def deliver(self) -> list[SendOutcome]:
         """Sends what is due, and returns the outcomes."""
@@ -88,5 +101,26 @@ async def open_posting(
         await installation.seed(aliases=["support"], webhook=running.url())
         kind = "discord" if isinstance(running, DiscordStandIn) else "slack"
         await installation.execute("UPDATE integrations SET type = :kind", kind=kind)
-        yield ManualDelivery(installation, running)
-        await installation.close()
+        try:
+            yield ManualDelivery(installation, running)
+        finally:
+            await installation.close()
+
+
+async def open_ticket(posting: ManualDelivery) -> str:
+    """Accepts a message and delivers it; returns the id of the ticket."""
+    ticket_id = await posting.installation.accept_ticket(mails.plain(message_id=FIRST))
+    assert all(isinstance(outcome, SendSuccess) for outcome in await posting.deliver())
+    return ticket_id
+
+
+async def set_status(posting: ManualDelivery, ticket_id: str, *statuses: str) -> None:
+    installation = posting.installation
+    for status in statuses:
+        installation.clock.advance(1)
+        await installation.tickets.set_status(installation.actor, ticket_id, status)
+
+
+def only_state(posting: ManualDelivery) -> dict[str, str]:
+    (message,) = posting.discord.messages.values()
+    return shown_state(message)

@@ -156,6 +156,7 @@ class IntegrationService:
                     "in_use", f"This integration is used by aliases ({row['aliases']}): change their integration first"
                 )
             await transaction.execute("workspace_clear_default", id=actor.workspace_id, integration_id=integration.id)
+            await transaction.execute("post_delete_updates_by_integration", integration_id=integration.id)
             await transaction.execute("integration_fail_pending", id=integration.id, reason=REMOVED_REASON)
             await transaction.execute("post_delete_by_integration", integration_id=integration.id)
             await transaction.execute("integration_delete", id=integration.id, workspace_id=actor.workspace_id)

@@ -84,6 +84,8 @@ CREATE TABLE integrations (
     probe_interval BIGINT NOT NULL DEFAULT 0,
     -- The pacing state (router/dispatch/pacing.py), and the lease of the process that sends messages.
     paced_at BIGINT NOT NULL DEFAULT 0,
+    -- The service accepts no changes of messages before this time.
+    updates_after BIGINT NOT NULL DEFAULT 0,
     lease_owner TEXT NOT NULL DEFAULT '',
     lease_until BIGINT NOT NULL DEFAULT 0,
     created_at BIGINT NOT NULL

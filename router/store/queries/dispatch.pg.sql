@@ -31,7 +31,8 @@ integration_id = wanted.integration_id AND state = 'pending' AND next_attempt_at
 -- name: dispatch_due_deliveries
 SELECT due.*
 FROM unnest(CAST(:integration_id AS TEXT[]), CAST(:now AS BIGINT[]), CAST(:digest_after AS BIGINT[]),
-            CAST(:digest_limit AS BIGINT[])) AS wanted (integration_id, now, digest_after, digest_limit)
+            CAST(:digest_limit AS BIGINT[]), CAST(:updates_now AS BIGINT[]))
+     AS wanted (integration_id, now, digest_after, digest_limit, updates_now)
 CROSS JOIN LATERAL (
     (SELECT {Delivery} FROM deliveries WHERE {is_wanted_due}
      ORDER BY next_attempt_at, id
@@ -40,7 +41,7 @@ CROSS JOIN LATERAL (
     UNION ALL
     (SELECT {Delivery} FROM deliveries
      WHERE integration_id = wanted.integration_id AND state = 'pending' AND event = 'updated'
-       AND next_attempt_at <= wanted.now
+       AND next_attempt_at <= wanted.updates_now
      ORDER BY next_attempt_at, id
      LIMIT CASE WHEN EXISTS (SELECT 1 FROM deliveries WHERE {is_wanted_due}) THEN 0 ELSE 1 END)
 ) AS due

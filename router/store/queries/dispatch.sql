@@ -9,7 +9,11 @@ WHERE CASE WHEN CAST(:types AS TEXT) LIKE '%,' || i.type || ',%' THEN 1 ELSE 0 E
   AND (i.lease_until <= :now OR i.lease_until > :latest_plausible) AND (
     (i.status = 'active' AND (i.paced_at <= :max_paced_at OR i.paced_at > :max_plausible_paced_at) AND (
         EXISTS (SELECT 1 FROM deliveries d
-                WHERE d.integration_id = i.id AND d.state = 'pending' AND d.next_attempt_at <= :now)
+                WHERE d.integration_id = i.id AND d.state = 'pending' AND d.next_attempt_at <= :now
+                  AND d.event <> 'updated')
+        OR ((i.updates_after <= :now OR i.updates_after > :latest_plausible) AND EXISTS (
+            SELECT 1 FROM deliveries d
+            WHERE d.integration_id = i.id AND d.state = 'pending' AND d.event = 'updated' AND d.next_attempt_at <= :now))
         OR EXISTS (SELECT 1 FROM deliveries d
                    WHERE d.integration_id = i.id AND d.state = 'pending' AND d.next_attempt_at IS NULL)))
     OR (i.status = 'failing' AND (i.probe_at <= :now OR i.probe_at > :latest_plausible) AND EXISTS (
@@ -39,6 +43,10 @@ UPDATE integrations SET lease_owner = '', lease_until = 0 WHERE id = :id AND lea
 -- Stores the pacing state of an integration.
 UPDATE integrations SET paced_at = :paced_at WHERE id = :id;
 
+-- name: dispatch_delay_updates
+-- Delays the updates of the posts of an integration.
+UPDATE integrations SET updates_after = :updates_after WHERE id = :id;
+
 -- name: dispatch_lease_owners
 -- The owners of all leases, including expired leases.
 SELECT DISTINCT lease_owner FROM integrations WHERE lease_owner <> '';
@@ -63,7 +71,7 @@ integration_id = :integration_id AND state = 'pending' AND next_attempt_at <= :n
 
 -- name: dispatch_due_deliveries
 -- The oldest due deliveries of an integration: one, or `digest_limit` if more than `digest_after` are due. If none is
--- due, the oldest due update of a post; an update is never in a digest.
+-- due, the oldest update of a post that is due at `updates_now`; an update is never in a digest.
 SELECT * FROM (
     SELECT {Delivery} FROM deliveries WHERE {is_due}
     ORDER BY next_attempt_at, id
@@ -73,7 +81,8 @@ SELECT * FROM (
 UNION ALL
 SELECT * FROM (
     SELECT {Delivery} FROM deliveries
-    WHERE integration_id = :integration_id AND state = 'pending' AND event = 'updated' AND next_attempt_at <= :now
+    WHERE integration_id = :integration_id AND state = 'pending' AND event = 'updated'
+      AND next_attempt_at <= :updates_now
     ORDER BY next_attempt_at, id
     LIMIT CASE WHEN EXISTS (SELECT 1 FROM deliveries WHERE {is_due}) THEN 0 ELSE 1 END
 ) AS updates;

@@ -4,8 +4,10 @@
 (SELECT string_agg(g.name, ', ' ORDER BY g.name_key)
  FROM ticket_tags x JOIN tags g ON g.id = x.tag_id WHERE x.ticket_id = t.id) AS tag_names
 
+-- name: post_lock_ticket
+-- Waits for a transaction that changes the ticket. It reads nothing else: after the wait, a statement sees the new row of
+-- the ticket, but the old rows of its tags and its assignee.
+SELECT t.id FROM tickets t WHERE t.id = :ticket_id FOR SHARE;
+
 -- name: post_states
--- FOR SHARE waits for a transaction that changes the ticket: after it, the transaction either sees the change, or the
--- change sees the post.
-SELECT t.id AS ticket_id, {ticket_state}, {tag_names_pg} FROM tickets t LEFT JOIN users u ON u.id = t.assigned_to
-WHERE t.id = :ticket_id FOR SHARE OF t;
+SELECT {post_state_columns}, {ticket_state}, {tag_names_pg} FROM {post_state_tables} WHERE d.id = :delivery_id;

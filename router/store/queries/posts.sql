@@ -18,18 +18,42 @@ JOIN deliveries o ON o.id = p.delivery_id
 JOIN integrations i ON i.id = p.integration_id
 WHERE p.ticket_id = :ticket_id;
 
+-- fragment: is_claimed
+-- A queued update that is being sent.
+deliveries.state = 'pending' AND deliveries.claims > 0
+
 -- name: post_queue_update
--- Queues the update of a post, or revives one that failed permanently. A pending update stays as it is.
+-- Queues the update of a post. An update that waits for a retry, or that failed permanently, is due again. A claimed
+-- update stays claimed: its outcome is recorded for the changed state.
 INSERT INTO deliveries {values:Delivery}
 ON CONFLICT (ticket_id, integration_id) WHERE event = 'updated' AND state <> 'delivered' DO UPDATE
-SET state = 'pending', next_attempt_at = excluded.next_attempt_at, expires_at = excluded.expires_at,
-    parked_at = excluded.parked_at, claims = 0, via = ''
-WHERE deliveries.state = 'dead';
+SET state = 'pending', expires_at = excluded.expires_at, via = '',
+    next_attempt_at = CASE WHEN {is_claimed} THEN deliveries.next_attempt_at ELSE excluded.next_attempt_at END,
+    parked_at = CASE WHEN {is_claimed} THEN deliveries.parked_at ELSE excluded.parked_at END,
+    claims = CASE WHEN {is_claimed} THEN 1 ELSE 0 END;
+
+-- name: post_hasten_update
+-- Makes the update of a post due that waits for a retry: a new message about the ticket can end the reason.
+UPDATE deliveries SET next_attempt_at = :now
+WHERE ticket_id = :ticket_id AND integration_id = :integration_id AND event = 'updated' AND state = 'pending'
+  AND claims = 0 AND next_attempt_at > :now;
+
+-- name: post_lock_ticket
+-- Locks a ticket until the end of the transaction: no other transaction changes what its posts show.
+SELECT t.id FROM tickets t WHERE t.id = :ticket_id;
+
+-- fragment: post_state_columns
+-- What is read for the outcome of a delivery `d` of the ticket `t`.
+d.id AS delivery_id, d.expires_at
+
+-- fragment: post_state_tables
+-- The tables of `post_state_columns`.
+deliveries d JOIN tickets t ON t.id = d.ticket_id LEFT JOIN users u ON u.id = t.assigned_to
 
 -- name: post_states
--- The current state of a ticket, which no other transaction changes before the end of this one.
-SELECT t.id AS ticket_id, {ticket_state}, {tag_names} FROM tickets t LEFT JOIN users u ON u.id = t.assigned_to
-WHERE t.id = :ticket_id;
+-- The current state of the ticket of a delivery, which the transaction has locked in an earlier statement, and when
+-- the delivery expires.
+SELECT {post_state_columns}, {ticket_state}, {tag_names} FROM {post_state_tables} WHERE d.id = :delivery_id;
 
 -- name: post_insert
 -- Makes a message the post of its ticket, instead of an earlier message that accepts no replies.
@@ -54,3 +78,7 @@ DELETE FROM posts WHERE integration_id = :integration_id;
 -- name: post_delete_update
 -- Deletes an update that has nothing to send, with its attempts.
 DELETE FROM deliveries WHERE id = :id AND event = 'updated' AND state = 'pending';
+
+-- name: post_delete_updates_by_integration
+-- Deletes the pending updates of an integration that is being deleted.
+DELETE FROM deliveries WHERE integration_id = :integration_id AND event = 'updated' AND state = 'pending';

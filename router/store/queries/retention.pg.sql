@@ -5,5 +5,5 @@ SELECT t.id FROM tickets t WHERE t.id = :ticket_id AND t.status = 'resolved' AND
 FOR UPDATE SKIP LOCKED;
 
 -- name: retention_lock_deliveries
-SELECT d.id, d.state FROM deliveries d WHERE d.ticket_id = :ticket_id ORDER BY d.id
+SELECT d.id, d.state, d.event FROM deliveries d WHERE d.ticket_id = :ticket_id ORDER BY d.id
 FOR UPDATE SKIP LOCKED;

@@ -38,7 +38,7 @@ SELECT t.id FROM tickets t WHERE t.id = :ticket_id AND t.status = 'resolved' AND
 
 -- name: retention_lock_deliveries
 -- The deliveries of a ticket, locked, without those that another transaction has locked.
-SELECT d.id, d.state FROM deliveries d WHERE d.ticket_id = :ticket_id ORDER BY d.id;
+SELECT d.id, d.state, d.event FROM deliveries d WHERE d.ticket_id = :ticket_id ORDER BY d.id;
 
 -- name: retention_count_deliveries
 -- The number of deliveries of a ticket.

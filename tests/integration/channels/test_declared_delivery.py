@@ -70,7 +70,10 @@ def test_the_lower_pace_holds() -> None:
     own = TELEGRAPH.pace
     assert own is not None
     assert channel_limits(TELEGRAPH, Pace(1.0, 5)) == TypeLimits(own, 3)
-    assert channel_limits(TELEGRAPH, Pace(0.1, 5)) == TypeLimits(Pace(0.1, 5), 3)
+    assert channel_limits(TELEGRAPH, Pace(0.1, 5)) == TypeLimits(Pace(0.1, 2), 3)
+    assert channel_limits(TELEGRAPH, Pace(0.1, 1)) == TypeLimits(Pace(0.1, 1), 3)
+    assert channel_limits(TELEGRAPH, Pace(9.0, 1)) == TypeLimits(Pace(own.per_second, 1), 3)
+    assert channel_limits(TELEGRAPH, Pace(0.1, 30)) == TypeLimits(Pace(0.1, 2), 3)
     assert channel_limits(CHANNELS["slack"], Pace(9.0, 8)).pace == Pace(9.0, 8)
 
 

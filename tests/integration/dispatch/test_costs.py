@@ -77,7 +77,14 @@ async def test_the_cost_of_a_claim_does_not_grow_with_the_history(
     store: Store, query: str, state: str, due: str
 ) -> None:
     integration = await _insert_integration_and_ticket(store)
-    values = {"integration_id": integration, "now": 10**9, "digest_limit": 1, "digest_after": 20, "limit": 100}
+    values = {
+        "integration_id": integration,
+        "now": 10**9,
+        "updates_now": 10**9,
+        "digest_limit": 1,
+        "digest_after": 20,
+        "limit": 100,
+    }
     wanted = {name: values[name] for name in store.catalog[query].parameters}
     await _insert_deliveries(store, integration, 1, HISTORY, state=state, due=due)
     await _insert_deliveries(store, integration, 99_999_990, 1, state="pending", due="NULL")
