@@ -1,12 +1,13 @@
 """Records which messages a worker is parsing, so that a message does not crash the program again and again.
 
 A record is committed before the worker receives the message, and deleted in the transaction that stores the contents.
-A remaining record counts only if no process can still be working on the message. All records are written through one
-group writer, in order, so that a cancelled `begin` is written before its `withdraw`.
+A remaining record counts only if no process can still be working on the message. A cancelled `begin` is written before
+its `withdraw`.
 """
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import structlog
@@ -34,10 +35,12 @@ class ParseAttempts:
         self._writer = writer
         self._clock = clock
         self._owner = new_lease_owner()
-        self._running: set[str] = set()
+        self._running: dict[str, asyncio.Task[None]] = {}  # the tasks that record the attempts
 
     async def begin(self, message_id: str, *, retry: bool) -> None:
         """Records an attempt before it starts. The caller may parse the message when this method returns.
+
+        Concurrent parses of a message in this process have one record.
 
         Args:
             retry: Parse even if an earlier attempt was interrupted.
@@ -45,11 +48,16 @@ class ParseAttempts:
         Raises:
             UnparsableMessage: `retry` is False and an earlier attempt with this or a newer version was interrupted.
         """
-        if message_id in self._running:
-            return
-        # Added before the commit: the caller may be cancelled although the record is written, and `withdraw` must
-        # delete the record.
-        self._running.add(message_id)
+        recording = self._running.get(message_id)
+        if recording is None:
+            # Added before the commit: the caller may be cancelled although the record is written, and `withdraw` must
+            # delete the record.
+            recording = asyncio.get_running_loop().create_task(self._record(message_id, retry=retry))
+            recording.add_done_callback(_retrieve_exception)
+            self._running[message_id] = recording
+        await asyncio.shield(recording)
+
+    async def _record(self, message_id: str, *, retry: bool) -> None:
         attempt = BeginAttempt(message_id, self._owner, parse.PARSER_VERSION, self._clock.now())
         row = await self._writer.commit(attempt)
         if row is None:
@@ -59,15 +67,16 @@ class ParseAttempts:
         if not own and not retry and row["parser"] >= parse.PARSER_VERSION:
             if is_dead(row["owner"]) or attempt.started_at - row["started_at"] > MAX_ATTEMPT_AGE:
                 raise UnparsableMessage("an earlier parsing attempt was interrupted")
-            self._running.discard(message_id)  # the record belongs to another process
+            self._running.pop(message_id, None)  # the record belongs to another process
             return
         await self._writer.commit(replace(attempt, replace=True))
 
     async def withdraw(self, message_id: str) -> None:
         """Deletes the record of an attempt that failed for a reason unrelated to the message."""
-        if message_id not in self._running:
+        recording = self._running.pop(message_id, None)
+        if recording is None:
             return
-        self._running.discard(message_id)
+        await asyncio.wait({recording})  # the record must not be written after its deletion
         try:
             await self._writer.commit(WithdrawAttempt(message_id, self._owner))
         except Unavailable as error:
@@ -79,4 +88,10 @@ class ParseAttempts:
 
     def discard_finished(self, message_id: str) -> None:
         """Removes the attempt from memory, after the transaction that deletes its record has been committed."""
-        self._running.discard(message_id)
+        self._running.pop(message_id, None)
+
+
+def _retrieve_exception(recording: asyncio.Task[None]) -> None:
+    """Marks the exception as handled: all callers may have been cancelled."""
+    if not recording.cancelled():
+        recording.exception()

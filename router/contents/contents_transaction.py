@@ -17,6 +17,9 @@ from router.model import Micros
 from router.search.indexing import MessageWords, index
 from router.store.database import Row, Statement, StatementGenerator
 
+# Indexing a word takes as long as writing about this many bytes of content.
+_WORD_WEIGHT = 64
+
 
 @dataclass(frozen=True, slots=True)
 class BeginAttempt:
@@ -59,10 +62,12 @@ class StoreContents:
     @property
     def weight(self) -> int:
         contents = self.contents
-        return len(contents.text) + len(contents.quoted) + len(contents.html)
+        return len(contents.text) + len(contents.quoted) + len(contents.html) + _WORD_WEIGHT * len(self.words)
 
 
 ContentsChange = BeginAttempt | WithdrawAttempt | StoreContents
+# Contents are stored first, because the index of words waits for other processes without locks of attempts.
+_TYPE_ORDER = (StoreContents, BeginAttempt, WithdrawAttempt)
 
 
 def read_contents(message_ids: Sequence[str]) -> StatementGenerator[dict[str, Row]]:
@@ -77,17 +82,33 @@ def read_contents(message_ids: Sequence[str]) -> StatementGenerator[dict[str, Ro
 
 
 def write_changes(changes: Sequence[ContentsChange]) -> StatementGenerator[list[Row | None]]:
-    """Writes the changes; returns the result of each. Changes of the same message are written in their order."""
+    """Writes the changes; returns the result of each. Changes of the same message are written in their order.
+
+    Locks in the order of the erasure: tickets, then messages, each in the order of their ids. The contents and the
+    attempts are written in the order of their messages.
+    """
+    existing = yield from _lock_messages(changes)
     results: list[Row | None] = [None] * len(changes)
     for kind, positions in groupby(_order_by_type(changes), lambda position: type(changes[position])):
-        run = list(positions)
+        run = sorted(positions, key=lambda position: changes[position].message_id)
         group: list[Any] = [changes[position] for position in run]
         if kind is BeginAttempt:
             for position, result in zip(run, (yield from _begin_attempts(group)), strict=True):
                 results[position] = result
+        elif kind is WithdrawAttempt:
+            yield from _withdraw_attempts(group)
         else:
-            yield from _withdraw_attempts(group) if kind is WithdrawAttempt else store_contents(group)
+            yield from store_contents([each for each in group if each.message_id in existing])
     return results
+
+
+def _lock_messages(changes: Sequence[ContentsChange]) -> StatementGenerator[set[str]]:
+    """Locks the messages with their tickets if contents are stored; returns the ids of those that exist."""
+    if not any(isinstance(each, StoreContents) for each in changes):
+        return set()
+    message_ids = {each.message_id for each in changes if not isinstance(each, WithdrawAttempt)}
+    rows = yield Statement("contents_lock", [{"message_id": message_id} for message_id in sorted(message_ids)])
+    return {row["message_id"] for row in rows}
 
 
 def _order_by_type(changes: Sequence[ContentsChange]) -> list[int]:
@@ -95,7 +116,7 @@ def _order_by_type(changes: Sequence[ContentsChange]) -> list[int]:
     positions = range(len(changes))
     if len({each.message_id for each in changes}) < len(changes):
         return list(positions)
-    return sorted(positions, key=lambda position: type(changes[position]).__name__)
+    return sorted(positions, key=lambda position: _TYPE_ORDER.index(type(changes[position])))
 
 
 def _begin_attempts(changes: Sequence[BeginAttempt]) -> StatementGenerator[list[Row | None]]:
@@ -121,9 +142,7 @@ def _withdraw_attempts(changes: Sequence[WithdrawAttempt]) -> StatementGenerator
 
 
 def store_contents(changes: Sequence[StoreContents]) -> StatementGenerator[None]:
-    locked = yield Statement("contents_lock", [{"message_id": each.message_id} for each in changes])
-    existing = {row["message_id"] for row in locked}
-    kept = {each.message_id: each for each in changes if each.message_id in existing}  # the last one of a message
+    kept = {each.message_id: each for each in changes}  # the last one of a message
     yield Statement("contents_upsert", [_contents_row(each) for each in kept.values()])
     yield Statement(
         "parse_attempt_end", [{"message_id": each.message_id} for each in kept.values() if each.has_attempt]

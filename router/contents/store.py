@@ -25,15 +25,15 @@ from router.search import terms
 from router.store.database import Database, Row
 from router.store.group_writers import GroupWriters
 
-# Each parse holds its whole message in memory.
+# Each parse holds its whole message in memory. A message that waits for its parse was not read, except the first chunk
+# by a claim.
 MAX_CONCURRENT_PARSES = 4
 # Maximum number of messages that one search parses.
 CATCH_UP_LIMIT = 50
 # Assumed maximum time from the creation of a message's id until its transaction is visible to searches.
 CATCH_UP_MARGIN_SECONDS = 120.0
 
-# Newer than every parser version: no stored contents are sufficient.
-_NEWEST_VERSION = 2**31
+_ERASED = Contents(text="", quoted="", html="", attachments=(), warnings=())
 
 log = structlog.get_logger()
 
@@ -65,12 +65,16 @@ class ContentStore:
         Parses the message first if its contents are not stored, or if an older parser version has stored them. If the
         raw data was erased, returns the stored contents.
         """
-        row = await self._database.fetch_one("contents_or_raw", message_id=message_id, parser=parse.PARSER_VERSION)
-        return await self._complete(message_id, row)
+        row = await self._database.fetch_one("contents_by_message", message_id=message_id)
+        if row is not None and row["parser"] >= parse.PARSER_VERSION:
+            return _from_row(row)
+        return await self.parse(message_id)
 
     async def complete(self, row: Row) -> Contents:
-        """Returns the contents of a message like `get`, for a row of `read_contents`."""
-        return await self._complete(row["message_id"], row)
+        """Returns the contents of a message like `get`, for a row of `read_contents`; stored contents have no HTML."""
+        if row["parser"] is not None and row["data"] is None:
+            return _from_row(row)
+        return await self._parse_and_store(row["message_id"], row)
 
     async def list_unparsed(self, message_ids: Sequence[str]) -> list[str]:
         """Returns the ids of the messages that neither this parser version nor a newer one has parsed."""
@@ -83,16 +87,15 @@ class ContentStore:
 
         With `retry`, parses even if an earlier attempt was interrupted.
         """
-        row = await self._database.fetch_one("contents_or_raw", message_id=message_id, parser=_NEWEST_VERSION)
-        return await self._complete(message_id, row, retry=retry)
+        return await self._parse_and_store(message_id, retry=retry)
 
-    async def _complete(self, message_id: str, row: Row | None, *, retry: bool = False) -> Contents:
-        """Returns the contents of a row of `contents_or_raw`, or parses its raw data and stores the result."""
-        if row is not None and row["parser"] is not None and row["data"] is None:
-            return _from_row(row)
+    async def _parse_and_store(self, message_id: str, first: Row | None = None, *, retry: bool = False) -> Contents:
+        """Parses the raw data and stores the result. `first` is a row with the first chunk, if it was read before."""
         try:
             async with self._parse_slots:
-                content = b"" if row is None else await self._read_after(message_id, row["data"] or b"", row["size"])
+                content = await self._read_whole(message_id, first)
+                if content is None:
+                    return await self._read_stored(message_id)
                 parsed = await self._parse_raw(message_id, content, retry=retry)
             await self._store(message_id, parsed)
             self._attempts.discard_finished(message_id)
@@ -101,14 +104,20 @@ class ContentStore:
             raise
         return parsed.contents
 
-    async def _read_after(self, message_id: str, first_chunk: bytes, size: int) -> bytes:
-        """Returns the original bytes of a message, of which the first chunk was read."""
-        chunks, nbytes = [first_chunk], len(first_chunk)
-        while chunks[-1] and nbytes < size:
-            row = await self._database.fetch_one("contents_raw_chunk", message_id=message_id, n=len(chunks))
-            chunks.append(b"" if row is None else row["data"])
-            nbytes += len(chunks[-1])
-        return b"".join(chunks)
+    async def _read_whole(self, message_id: str, first: Row | None) -> bytes | None:
+        """Returns the original bytes of a message, or None if they, or a part of them, were erased."""
+        first = first or await self._database.fetch_one("contents_raw_chunk", message_id=message_id, n=0)
+        if first is None or first["data"] is None:
+            return None
+        content = bytes(first["data"])
+        if len(content) < first["size"]:
+            content += b"".join([piece async for piece in self.raw_chunks(message_id, start=1)])
+        return content if len(content) >= first["size"] else None
+
+    async def _read_stored(self, message_id: str) -> Contents:
+        """Returns the stored contents of a message whose raw data was erased, empty ones if there are none."""
+        row = await self._database.fetch_one("contents_by_message", message_id=message_id)
+        return _ERASED if row is None else _from_row(row)
 
     async def _parse_raw(self, message_id: str, content: bytes, *, retry: bool) -> ParsedMessage:
         try:
@@ -142,9 +151,9 @@ class ContentStore:
         """Returns the original bytes of the message, empty if they were erased."""
         return b"".join([piece async for piece in self.raw_chunks(message_id)])
 
-    async def raw_chunks(self, message_id: str) -> AsyncIterator[bytes]:
-        """Yields the original bytes one stored chunk at a time, without loading the whole message."""
-        n = 0
+    async def raw_chunks(self, message_id: str, *, start: int = 0) -> AsyncIterator[bytes]:
+        """Yields the original bytes in the stored chunks, from chunk `start`, without loading the whole message."""
+        n = start
         while (row := await self._database.fetch_one("contents_raw_chunk", message_id=message_id, n=n)) is not None:
             yield bytes(row["data"])
             n += 1

@@ -8,7 +8,7 @@ WHERE NOT EXISTS (
 );
 
 -- name: contents_or_raw
-SELECT m.id AS message_id, m.size, c.text, c.quoted, c.html, c.attachments, c.warnings, c.reply_to, c.original_from,
+SELECT m.id AS message_id, m.size, c.text, c.quoted, '' AS html, c.attachments, c.warnings, c.reply_to, c.original_from,
        c.failed_recipients, c.parser, r.data
 FROM unnest(CAST(:message_id AS TEXT[]), CAST(:parser AS BIGINT[])) AS wanted (message_id, parser)
 JOIN messages m ON m.id = wanted.message_id

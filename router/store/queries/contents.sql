@@ -4,9 +4,9 @@ SELECT message_id, text, quoted, html, attachments, warnings, reply_to, original
 FROM message_contents WHERE message_id = :message_id;
 
 -- name: contents_or_raw
--- The parsed contents of a message, its size, and the first chunk of its raw data unless the contents are of this parser
--- version or a newer one. The columns of missing contents are NULL.
-SELECT m.id AS message_id, m.size, c.text, c.quoted, c.html, c.attachments, c.warnings, c.reply_to, c.original_from,
+-- The parsed contents of a message without their HTML, its size, and the first chunk of its raw data unless the contents
+-- are of this parser version or a newer one. The columns of missing contents are NULL.
+SELECT m.id AS message_id, m.size, c.text, c.quoted, '' AS html, c.attachments, c.warnings, c.reply_to, c.original_from,
        c.failed_recipients, c.parser, r.data
 FROM messages m
 LEFT JOIN message_contents c ON c.message_id = m.id
@@ -34,8 +34,9 @@ SET text = excluded.text, quoted = excluded.quoted, html = excluded.html, attach
     failed_recipients = excluded.failed_recipients, parser = excluded.parser, parsed_at = excluded.parsed_at;
 
 -- name: contents_raw_chunk
--- A chunk of the raw message.
-SELECT data FROM raw_chunks WHERE message_id = :message_id AND n = :n;
+-- A chunk of the raw message, and the size of the whole message.
+SELECT r.data, m.size FROM raw_chunks r JOIN messages m ON m.id = r.message_id
+WHERE r.message_id = :message_id AND r.n = :n;
 
 -- name: parse_attempt_begin
 -- Inserts the parse attempt of a message, unless the message already has one.

@@ -27,12 +27,15 @@ async def test_a_claim_reads_a_part_of_the_backlog(postgres_server: PostgresServ
             await connection.execute("SET session_replication_role = replica")  # without the rows of foreign keys
             await connection.execute(
                 "INSERT INTO deliveries (id, workspace_id, ticket_id, message_id, integration_id, event, created_at, "
-                "expires_at, next_attempt_at, parked_at) SELECT 'dlv_' || n, 'ws', 'ticket_' || n, 'msg', "
-                "'int_' || n % 2, 'opened', 1, 9, CASE WHEN n % 4 < 2 THEN n END, CASE WHEN n % 4 >= 2 THEN n END "
-                f"FROM generate_series(1, {PENDING}) AS n"
+                "expires_at, next_attempt_at, parked_at, state) SELECT 'dlv_' || n, 'ws', 'ticket_' || n, 'msg', "
+                "'int_' || n % 2, 'opened', 1, 9, CASE WHEN n % 4 < 2 THEN n END, CASE WHEN n % 4 >= 2 THEN n END, "
+                f"CASE WHEN n < 4 THEN 'pending' ELSE 'delivered' END FROM generate_series(1, {PENDING}) AS n"
             )
+            # A connection keeps the plans that it made when few deliveries were pending.
             await connection.execute("ANALYZE deliveries")
             await connection.execute(f"PREPARE claim AS {store.catalog[name].postgres}")
+            await connection.fetch(f"EXPLAIN EXECUTE claim({QUERIES[name]})")
+            await connection.execute("UPDATE deliveries SET state = 'pending'")
             rows = await connection.fetch(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE claim({QUERIES[name]})")
         finally:
             await connection.close()

@@ -303,9 +303,9 @@ POINTS: dict[str, CrashPoint] = {
     "parsed": after("the text is stored", ContentStore, "_store"),
     "post-begins": before("the message is rendered and not sent", OutboundClient, "request"),
     "posted": after("Slack has the message, the outcome is not written", OutboundClient, "request"),
-    "outcome-begins": in_outbox("the outcome's transaction has begun", "dispatch_record_attempt", done=False),
-    "attempt-closed": in_outbox("the attempt has its outcome, the delivery has not", "dispatch_record_attempt"),
-    "outcome-written": in_outbox("the outcome is written, not committed", "dispatch_mark_delivered"),
+    "outcome-begins": in_outbox("the outcome's transaction has begun", "dispatch_mark_delivered", done=False),
+    "delivery-closed": in_outbox("the delivery has its outcome, the attempt has not", "dispatch_mark_delivered"),
+    "outcome-written": in_outbox("the outcome is written, not committed", "dispatch_record_attempt"),
     "outcome-commit": group_commit(
         "the outcomes of several workers are written, before COMMIT",
         ClaimRequest,

@@ -49,7 +49,7 @@ DELIVER = (
     "posted",
     "posted:4",
     "outcome-begins",
-    "attempt-closed",
+    "delivery-closed",
     "releasing-leases",  # needs a lease that the process killed at the previous point has left
     "outcome-written",
     "leases-released",
