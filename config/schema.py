@@ -85,7 +85,7 @@ class DatabaseSettings(Section):
         "sqlite:///file.db (four slashes for an absolute path), or for several hosts postgresql://user@host/database.",
         secret=True,
     )
-    pool_size: Integer = setting(10, "Maximum number of PostgreSQL connections per process.", ge=1)
+    pool_size: Integer = setting(10, "Maximum number of pooled PostgreSQL connections; groups have others.", ge=1)
     connect_timeout: PositiveDuration = setting(
         "10s", "Time limit for connecting to PostgreSQL; connect_timeout in the URL takes precedence."
     )
@@ -93,9 +93,9 @@ class DatabaseSettings(Section):
         "30s", "Time limit for a PostgreSQL statement; when exceeded, the message gets 451 and the sender retries."
     )
     busy_timeout: PositiveDuration = setting("10s", "How long to wait while another process writes to the SQLite file.")
-    group_mails: Integer = setting(200, "Maximum messages in one commit; more would delay the first of them.", ge=1)
+    group_mails: Integer = setting(200, "Maximum messages, claims or parses in one commit; more delay the first.", ge=1)
     group_bytes: Integer = setting(
-        1048576, "Maximum total size of the messages in one commit; larger commits were slower in measurements.", ge=1
+        1048576, "Maximum total size of messages and parsed contents in a commit; larger ones were slower.", ge=1
     )
 
 

@@ -51,7 +51,7 @@ class SqliteGroupWriter(Generic[ItemT, ResultT]):
 class SqliteWriter:
     """The commit queue of a process.
 
-    Create it on the event loop that calls `commit`. Its thread starts at once and ends with `close`.
+    Create it on the event loop that calls `commit`. Its thread starts with the first commit and ends with `close`.
     """
 
     def __init__(self, database: SqliteDatabase, catalog: Catalog, limits: GroupLimits, *, busy_timeout: float) -> None:
