@@ -101,13 +101,14 @@ class TicketFilter(ListFilter):
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFilter(ListFilter):
-    """Filters of a list of deliveries."""
+    """Filters of a list of deliveries. `without_updates` excludes the updates of posts."""
 
     state: Annotated[str | None, Criterion("State", "Only deliveries in this state.", choice=DELIVERY_STATE)] = None
     integration_id: Annotated[
         str | None, Criterion("Integration", "Only deliveries to this integration.", refers_to="int")
     ] = None
     ticket_id: Annotated[str | None, Criterion("Ticket", "Only deliveries of this ticket.", refers_to="ticket")] = None
+    without_updates: bool = False
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The newest ticket of an alias, and the state of the newest delivery of this ticket."""
+"""The newest ticket of an alias, and the state of the newest delivery of a message of this ticket."""
 
 from __future__ import annotations
 
@@ -41,5 +41,6 @@ async def find_latest_message(visit: Visit, alias: Alias) -> LatestMessage:
     if not tickets:
         return LatestMessage(newest)
     ticket = tickets[0]
-    deliveries = (await visit.services.deliveries.list(visit.actor, DeliveryFilter(ticket_id=ticket.id), limit=1)).items
+    of_ticket = DeliveryFilter(ticket_id=ticket.id, without_updates=True)
+    deliveries = (await visit.services.deliveries.list(visit.actor, of_ticket, limit=1)).items
     return LatestMessage(newest, ticket, deliveries[0] if deliveries else None)

@@ -60,7 +60,7 @@ async def show_ticket(visit: Visit) -> HtmlPage:
         "ticket": ticket,
         "entries": entries,
         "deliveries": await visit.services.deliveries.list(
-            visit.actor, DeliveryFilter(ticket_id=ticket.id), limit=MAX_LIMIT
+            visit.actor, DeliveryFilter(ticket_id=ticket.id, without_updates=True), limit=MAX_LIMIT
         ),
         "is_older": before is not None,
         "reply_link": reply_link.build_mailto(timeline.reply_addresses, ticket.subject),

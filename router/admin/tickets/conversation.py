@@ -16,6 +16,7 @@ from router.admin.tickets import timeline
 from router.admin.tickets.timeline import Timeline, TimelineReader
 from router.contents.store import ContentStore
 from router.errors import not_found_error
+from router.filters import DeliveryFilter
 from router.mail.contents import Contents
 from router.model import Delivery, Message, Ticket, TicketEvent, TicketMessage
 from router.store.database import Database, fetch_model, fetch_models
@@ -150,7 +151,7 @@ class ConversationReader:
             self._database,
             Delivery,
             "delivery_page",
-            ticket_id=ticket.id,
+            **DeliveryFilter(ticket_id=ticket.id, without_updates=True).parameters(),
             workspace_id=ticket.workspace_id,
             before=f"dlv_{'z' * 26}",
             limit=MAX_DELIVERIES,

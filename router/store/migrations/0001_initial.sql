@@ -334,6 +334,7 @@ CREATE TABLE ticket_events (
     detail TEXT NOT NULL DEFAULT '{}'
 );
 CREATE INDEX ticket_events_by_ticket ON ticket_events (ticket_id, id);
+CREATE UNIQUE INDEX ticket_events_by_sequence ON ticket_events (ticket_id, sequence);
 
 CREATE TABLE deliveries (
     id TEXT PRIMARY KEY,
@@ -355,6 +356,9 @@ CREATE TABLE deliveries (
 );
 -- Finds the oldest due deliveries of an integration.
 CREATE INDEX deliveries_pending ON deliveries (integration_id, next_attempt_at, id) WHERE state = 'pending';
+-- Many due updates must not delay the search for a new message.
+CREATE INDEX deliveries_pending_messages ON deliveries (integration_id, next_attempt_at, id)
+    WHERE state = 'pending' AND event <> 'updated';
 CREATE INDEX deliveries_by_workspace ON deliveries (workspace_id, id);
 CREATE INDEX deliveries_by_ticket ON deliveries (ticket_id, id);
 CREATE INDEX deliveries_by_integration ON deliveries (integration_id, id);

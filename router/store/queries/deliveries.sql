@@ -14,6 +14,7 @@ d.id < :before
     AND COALESCE(d.workspace_id, '') = :workspace_id}
 {if state = dead: AND d.state = 'dead'}
 {if state, not state = dead: AND d.state = :state}
+{if ticket_id, without_updates: AND d.event <> 'updated'}
 
 -- name: delivery_page
 -- Deliveries that match a DeliveryFilter, newest first. Pending deliveries are read from their own index, which has no

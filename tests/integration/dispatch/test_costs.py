@@ -94,6 +94,30 @@ async def test_the_cost_of_a_claim_does_not_grow_with_the_history(
     assert _count_steps(store, query, **wanted) == (small, found)
 
 
+async def test_the_cost_of_a_claim_does_not_grow_with_the_updates_that_are_due(store: Store) -> None:
+    integration = await _insert_integration_and_ticket(store)
+    values = {"integration_id": integration, "now": 10**9, "updates_now": 10**9, "digest_limit": 1, "digest_after": 20}
+    (ticket,) = await seeds.execute(store.database, "SELECT workspace_id FROM tickets")
+    workspace = ticket["workspace_id"]
+    costs = []
+    for first in (1, HISTORY + 1):
+        await _insert_deliveries(store, integration, first, HISTORY, state="pending", due="n")
+        await seeds.execute(
+            store.database,
+            "INSERT INTO tickets (id, workspace_id, number, address, subject, from_address, from_name, received_at, "
+            "updated_at) SELECT 'ticket_' || id, :workspace, 1 + substr(id, 5), '', '', '', '', 1, 1 FROM deliveries "
+            "WHERE event = 'opened'",
+            workspace=workspace,
+        )
+        await seeds.execute(
+            store.database,
+            "UPDATE deliveries SET event = 'updated', ticket_id = 'ticket_' || id WHERE event = 'opened'",
+        )
+        costs.append(_count_steps(store, "dispatch_due_deliveries", **values))
+    assert costs[0] == costs[1]
+    assert costs[0][1] == 1
+
+
 async def test_a_probe_uses_the_oldest_pending_delivery(store: Store) -> None:
     integration = await _insert_integration_and_ticket(store)
     await _insert_deliveries(store, integration, 1, 2, state="pending", due="n")

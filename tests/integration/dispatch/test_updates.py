@@ -4,6 +4,7 @@ import pytest
 
 from router.admin.installation.loss_audit import audit_losses
 from router.channels.contract import SendFailure, SendRetry, SendSuccess
+from router.filters import DeliveryFilter
 from tests.support import mails
 from tests.support.behaviours import FixedResponse
 from tests.support.discord import DiscordStandIn
@@ -287,6 +288,20 @@ async def test_updates_are_not_counted(posting: ManualDelivery) -> None:
     assert (queue["waiting"], queue["parked"], queue["oldest_at"]) == (0, 0, None)
     page = await installation.services.deliveries.list(installation.actor)
     assert [delivery.event for delivery in page.items] == ["updated", "opened"]
+
+
+async def test_updates_do_not_hide_the_deliveries_of_messages(posting: ManualDelivery) -> None:
+    installation = posting.installation
+    ticket_id = await open_ticket(posting)
+    await set_status(posting, ticket_id, "waiting")
+    await posting.deliver()
+    await set_status(posting, ticket_id, "resolved")
+    for without_updates, events in ((True, ["opened"]), (False, ["updated", "updated", "opened"])):
+        of_ticket = DeliveryFilter(ticket_id=ticket_id, without_updates=without_updates)
+        page = await installation.services.deliveries.list(installation.actor, of_ticket)
+        assert [delivery.event for delivery in page.items] == events
+    view = await installation.tickets.get(installation.actor, ticket_id)
+    assert [delivery.event for delivery in view.deliveries] == ["opened"]
 
 
 async def test_an_erased_ticket_has_neither_post_nor_update(posting: ManualDelivery) -> None:
