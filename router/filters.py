@@ -91,10 +91,15 @@ class TicketFilter(ListFilter):
     tag: Annotated[str | None, Criterion("Tag", "Only tickets with this tag, in upper or lower case.")] = None
     unassigned: bool = False
 
+    @property
+    def is_selective(self) -> bool:
+        """Whether a partial index contains only the few tickets that a filter selects."""
+        return self.unassigned or self.priority not in (None, TICKET_PRIORITY.default)
+
     def parameters(self) -> dict[str, Any]:
-        """Adds `selective`: whether an index contains only the few tickets that a filter selects."""
+        """Adds `selective`: whether to read the partial index, and not that of the alias."""
         return ListFilter.parameters(self) | {
-            "selective": self.unassigned or self.priority not in (None, TICKET_PRIORITY.default),
+            "selective": self.is_selective,
             "tag": None if self.tag is None else caseless_key(self.tag),
         }
 

@@ -2,7 +2,8 @@
 
 A search reads backwards in time. Each step is one of two scans:
 
-- **List scan**: reads the next tickets of the filtered list. Fast if most tickets match.
+- **List scan**: reads the next tickets of the source of the list (`router.search.sources`) and checks the words and the
+  other filters. Fast if most tickets match.
 - **Index scan**: reads the matches of a time window from the search index. Fast if few tickets match.
 
 The next step is the scan that covers the longer time for the same work. When the work reaches the budget, the search
@@ -15,11 +16,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from router import ids
 from router.filters import TicketFilter
 from router.model import Ticket
+from router.search.sources import TicketSource, choose_source
 from router.search.terms import SLOT_BITS, SearchQuery, parse_query
 from router.store.database import Database, Row, model_from_row
 
@@ -59,7 +61,8 @@ async def find(
     question = parse_query(workspace_id, ticket_filter.q or "", ticket_filter.alias_id)
     if question is None:
         return Found((), None)
-    return await _Search(database, workspace_id, question, ticket_filter, before, limit, budget).run()
+    source = await choose_source(database, workspace_id, ticket_filter, before=before)
+    return await _Search(database, workspace_id, question, ticket_filter, source, before, limit, budget).run()
 
 
 class _Search:
@@ -71,6 +74,7 @@ class _Search:
         workspace_id: str,
         question: SearchQuery,
         ticket_filter: TicketFilter,
+        source: TicketSource,
         before: str,
         limit: int,
         budget: int,
@@ -78,8 +82,7 @@ class _Search:
         self._database = database
         self._question = question
         self._filters = {"workspace_id": workspace_id, **ticket_filter.parameters()}
-        # The alias is the only filter that the index contains.
-        self._has_unindexed_filter = replace(ticket_filter, alias_id=None, q=None) != TicketFilter()
+        self._source = source
         self._limit = limit
         self._work_left = budget
         self._rows: list[Row] = []
@@ -110,19 +113,33 @@ class _Search:
             return Found(tickets, tickets[-1].id)  # the scan may have found more
         return Found(tickets, None if self._is_complete else self._before)
 
+    @property
+    def _has_unindexed_filter(self) -> bool:
+        """Whether there is a filter other than the alias, which is the only one that the index contains."""
+        indexed = ("workspace_id", "q", "alias_id")
+        return any(value not in {None, False} for name, value in self._filters.items() if name not in indexed)
+
     async def _oldest_ms(self) -> int:
         oldest = await self._database.fetch_one("search_oldest", workspace_id=self._filters["workspace_id"])
         return ids.timestamp_ms(self._before if oldest is None else oldest["id"])
 
     async def _scan_list(self, limit: int) -> Counter[str]:
-        """Returns the number of tickets that match the `complete` part of the question, and the `prefix`."""
-        rows = await self._database.fetch_all("ticket_page", **self._filters, before=self._before, limit=limit)
+        """Returns the number of tickets that match the filters and the `complete` part or the `prefix`."""
+        rows = await self._database.fetch_all(
+            self._source.query,
+            **self._source.parameters(),
+            workspace_id=self._filters["workspace_id"],
+            before=self._before,
+            limit=limit,
+        )
         self._work_left -= len(rows) + SCAN_COST
         self._is_complete = len(rows) < limit
         if not rows:
             return Counter()
         ids_json = json.dumps([row["id"] for row in rows])
-        matches = await self._database.fetch_all("search_match_tickets", ids=ids_json, criteria=self._criteria)
+        matches = await self._database.fetch_all(
+            "search_match_tickets", **self._filters, ids=ids_json, criteria=self._criteria
+        )
         matching = {row["ticket_id"] for row in matches if row["complete"] and row["prefix"]}
         self._rows += [row for row in rows if row["id"] in matching]
         length_ms = max(1, ids.timestamp_ms(rows[0]["id"]) - ids.timestamp_ms(rows[-1]["id"]))

@@ -7,8 +7,9 @@ A file contains queries in this form:
     SELECT {Domain} FROM domains WHERE id = :id AND workspace_id = :workspace_id;
 
 `{Domain}` stands for the columns of the model `Domain` (`fragments`), and `{if ...}` for an optional part (`variants`).
-A block `-- fragment: NAME` is text that queries include as `{NAME}`. For PostgreSQL, named parameters (`:id`) become
-`$1`, `$2`, ... A file `NAME.pg.sql` contains separate PostgreSQL texts for the queries that need them.
+A block `-- fragment: NAME` is text that queries and later fragments include as `{NAME}`. For PostgreSQL, named
+parameters (`:id`) become `$1`, `$2`, ... A file `NAME.pg.sql` contains separate PostgreSQL texts for the queries that
+need them.
 """
 
 from __future__ import annotations
@@ -122,7 +123,7 @@ def load_catalog() -> Catalog:
             known = fragments if kind == "fragment" else postgres if file.name.endswith(".pg.sql") else shared
             if name in known:
                 raise ValueError(f"{file.name}: query {name} is defined twice")
-            known[name] = text
+            known[name] = _include(text, fragments) if kind == "fragment" else text
     orphans = postgres.keys() - shared.keys()
     if orphans:
         raise ValueError(f"queries in .pg.sql files without a shared text: {', '.join(sorted(orphans))}")
@@ -130,12 +131,16 @@ def load_catalog() -> Catalog:
 
 
 def _build(name: str, sqlite: str, postgres: str, fragments: Mapping[str, str]) -> NamedQuery | VariableQuery:
-    sqlite, postgres = (_FRAGMENT.sub(lambda match: fragments[match[1]], text) for text in (sqlite, postgres))
-    sqlite, postgres = expand(sqlite, postgres=False), expand(postgres, postgres=True)
+    sqlite = expand(_include(sqlite, fragments), postgres=False)
+    postgres = expand(_include(postgres, fragments), postgres=True)
     conditions = tuple(dict.fromkeys([*find_conditions(sqlite), *find_conditions(postgres)]))
     if conditions:
         return VariableQuery(name, sqlite, postgres, conditions)
     return build_query(name, select_parts(sqlite, frozenset()), select_parts(postgres, frozenset()))
+
+
+def _include(text: str, fragments: Mapping[str, str]) -> str:
+    return _FRAGMENT.sub(lambda match: fragments[match[1]], text)
 
 
 def _parse_file(file: str, text: str) -> list[tuple[str, str, str]]:

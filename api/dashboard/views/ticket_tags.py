@@ -9,10 +9,12 @@ from router.admin.paging import MAX_LIMIT
 
 async def show_tags(visit: Visit) -> HtmlPage:
     ticket = (await visit.services.tickets.get_timeline(visit.actor, visit.path_params["id"])).ticket
-    known = await visit.services.tickets.tags.list(visit.actor, limit=MAX_LIMIT, cursor=visit.query.get("cursor"))
+    known = await visit.services.tickets.tags.list_uncounted(
+        visit.actor, limit=MAX_LIMIT, cursor=visit.query.get("cursor")
+    )
     context = {
         "ticket": ticket,
-        "others": [counted.tag for counted in known.items if counted.tag not in ticket.tags],
+        "others": [tag for tag in known.items if tag not in ticket.tags],
         "next_cursor": known.next_cursor,
         "first_page": "cursor" not in visit.query,
     }

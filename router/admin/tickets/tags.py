@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from router import ids
 from router.admin import audit, paging, ticket_events, validation
 from router.admin.fetch import fetch_by_id
-from router.admin.paging import DEFAULT_LIMIT, Page
+from router.admin.paging import DEFAULT_LIMIT, Page, PageRequest
 from router.clock import Clock
 from router.errors import Refused, not_found_error
 from router.model import Actor, Ticket
@@ -35,7 +35,7 @@ from router.tag import Tag, caseless_key
 MAX_TAGS_OF_TICKET = 20
 MAX_NAME_LENGTH = 50
 MAX_TAGS = 1000  # for each workspace
-MAX_COUNTED = 10_000  # tickets that are counted for a tag
+MAX_COUNTED = 1000  # tickets that are counted for a tag
 BATCH_TICKETS = 500  # tickets that one transaction changes
 _COLOR = re.compile(r"#[0-9a-f]{6}")
 
@@ -56,16 +56,16 @@ class TagService:
         self._clock = clock
 
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[CountedTag]:
-        """Lists the tags in alphabetical order."""
+        """Lists the tags in alphabetical order, with the number of their tickets."""
         request = paging.alphabetical_page_request(limit, cursor)
-        rows = await self._database.fetch_all(
-            "tag_page",
-            workspace_id=actor.workspace_id,
-            after=request.position,
-            limit=request.row_limit,
-            max_counted=MAX_COUNTED,
-        )
+        rows = await self._fetch_page(actor, request, max_counted=MAX_COUNTED)
         return request.to_page([_counted(row) for row in rows], lambda counted: counted.tag.name_key)
+
+    async def list_uncounted(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[Tag]:
+        """Lists the tags in alphabetical order. Reads no tickets."""
+        request = paging.alphabetical_page_request(limit, cursor)
+        rows = await self._fetch_page(actor, request)
+        return request.to_page([model_from_row(Tag, row) for row in rows], lambda tag: tag.name_key)
 
     async def get(self, actor: Actor, tag_id: str) -> CountedTag:
         validation.validate_id(tag_id, "tag", "Tag")
@@ -145,10 +145,10 @@ class TagService:
         tags = await _read_tags(self._database, [ticket.id for ticket in given]) if given else {}
         return tuple(replace(ticket, tags=tags.get(ticket.id, ())) for ticket in given)
 
-    async def has_few_tickets(self, actor: Actor, name: str, limit: int) -> bool:
-        """Whether fewer than `limit` tickets have the tag."""
-        found = await _find_by_key(self._database, actor, caseless_key(name), max_counted=limit)
-        return found is None or found.ticket_count < limit
+    async def _fetch_page(self, actor: Actor, request: PageRequest, **counts: int) -> Sequence[Row]:
+        return await self._database.fetch_all(
+            "tag_page", workspace_id=actor.workspace_id, after=request.position, limit=request.row_limit, **counts
+        )
 
     async def _record_change(
         self, transaction: QueryExecutor, actor: Actor, ticket: Ticket, new: Sequence[Tag], gone: Sequence[Tag]

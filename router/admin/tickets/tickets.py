@@ -24,6 +24,7 @@ from router.errors import Refused
 from router.filters import TicketFilter
 from router.model import Actor, Ticket, TicketEvent, User
 from router.search.scans import find
+from router.search.sources import choose_source
 from router.store.database import Database, QueryExecutor, fetch_model, fetch_models, retry_on_conflict
 from router.store.erasure import erase_ticket
 
@@ -33,8 +34,6 @@ SEARCH_PARSE_SECONDS = 1.0
 # returns an incomplete page.
 SEARCH_BUDGET = 2000
 MAX_NEWEST = 200
-# A list reads all tickets of a tag that has fewer.
-FEW_TICKETS = 2000
 _ALL_TICKETS = TicketFilter()
 
 
@@ -56,11 +55,18 @@ class TicketService:
         cursor: str | None = None,
     ) -> Page[Ticket]:
         """Lists tickets, newest first. A blank `q` does not filter, but punctuation alone matches nothing."""
+        request = paging.page_request("ticket", limit, cursor)
         if ticket_filter.q is not None and ticket_filter.q.strip():
-            return await self._search(actor, ticket_filter, paging.page_request("ticket", limit, cursor))
-        query = "ticket_page_by_tag" if await self._reads_by_tag(actor, ticket_filter) else "ticket_page"
+            return await self._search(actor, ticket_filter, request)
+        source = await choose_source(self._database, actor.workspace_id, ticket_filter, before=request.position)
         page = await fetch_page(
-            self._database, actor, Ticket, query, limit=limit, cursor=cursor, **ticket_filter.parameters()
+            self._database,
+            actor,
+            Ticket,
+            source.query,
+            limit=limit,
+            cursor=cursor,
+            **source.parameters(ticket_filter),
         )
         return Page(await self.tags.attach(page.items), page.next_cursor)
 
@@ -251,17 +257,6 @@ class TicketService:
         )
         tickets = await self.tags.attach(found.tickets)
         return request.to_page(tickets, lambda ticket: ticket.id, searched_to=found.searched_to)
-
-    async def _reads_by_tag(self, actor: Actor, ticket_filter: TicketFilter) -> bool:
-        """Whether the tickets of the tag are read, and not those that match the other conditions.
-
-        Usually, most tickets are resolved, and few are open or assigned to one user.
-        """
-        if ticket_filter.tag is None:
-            return False
-        has_few = ticket_filter.status not in (None, "resolved") or ticket_filter.assigned_to is not None
-        narrow = has_few or ticket_filter.parameters()["selective"]
-        return not narrow or await self.tags.has_few_tickets(actor, ticket_filter.tag, FEW_TICKETS)
 
     async def _change(
         self,

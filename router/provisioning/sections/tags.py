@@ -27,12 +27,12 @@ class TagSection:
     entry_type = TagDefinition
 
     async def read(self, services: Services, actor: Actor) -> Sequence[Tag]:
-        page = await services.tickets.tags.list(actor, limit=MAX_LIMIT)
+        page = await services.tickets.tags.list_uncounted(actor, limit=MAX_LIMIT)
         found = list(page.items)
         while page.next_cursor is not None:
-            page = await services.tickets.tags.list(actor, limit=MAX_LIMIT, cursor=page.next_cursor)
+            page = await services.tickets.tags.list_uncounted(actor, limit=MAX_LIMIT, cursor=page.next_cursor)
             found += page.items
-        return [counted.tag for counted in found]
+        return found
 
     def export(self, objects: Sequence[Tag]) -> list[TagDefinition]:
         return [TagDefinition(name=tag.name, color=tag.color) for tag in objects]

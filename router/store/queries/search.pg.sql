@@ -72,5 +72,7 @@ SELECT s.ticket_id,
        ) AS prefix
 FROM json_array_elements_text(CAST(:ids AS JSON)) AS ticket (id)
 CROSS JOIN LATERAL (
-    SELECT ticket_id, concat(' ', words, ' ') AS words FROM ticket_search WHERE ticket_id = ticket.id OFFSET 0
+    SELECT found.ticket_id, concat(' ', found.words, ' ') AS words
+    FROM ticket_search found JOIN tickets t ON t.id = found.ticket_id
+    WHERE found.ticket_id = ticket.id AND {ticket_conditions} OFFSET 0
 ) AS s;

@@ -70,7 +70,8 @@ FROM counted LEFT JOIN (
 ORDER BY page.id DESC;
 
 -- name: search_match_tickets
--- For each given ticket (JSON): whether it contains the complete words of a query, and whether it contains the prefix.
+-- For each given ticket (JSON) that matches a TicketFilter: whether it contains the complete words of a query, and
+-- whether it contains the prefix.
 SELECT s.ticket_id,
        NOT EXISTS (
            SELECT 1 FROM json_each(:criteria, '$.complete') AS part
@@ -85,7 +86,9 @@ SELECT s.ticket_id,
            )
        ) AS prefix
 FROM json_each(:ids) AS ticket
-CROSS JOIN ticket_search s ON s.ticket_id = ticket.value;
+CROSS JOIN ticket_search s ON s.ticket_id = ticket.value
+CROSS JOIN tickets t ON t.id = ticket.value
+WHERE {ticket_conditions};
 
 -- name: search_oldest
 -- The oldest ticket of a workspace.

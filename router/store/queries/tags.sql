@@ -5,8 +5,8 @@
 (SELECT count(*) FROM (SELECT 1 FROM ticket_tags g WHERE g.tag_id = t.id LIMIT :max_counted) AS counted)
 
 -- name: tag_page
--- Tags of a workspace in the order of their keys.
-SELECT {Tag:t}, {counted_tickets} AS tickets
+-- Tags of a workspace in the order of their keys; with :max_counted, also the number of their tickets.
+SELECT {Tag:t} {if max_counted: , {counted_tickets} AS tickets}
 FROM tags t WHERE t.workspace_id = :workspace_id AND t.name_key > :after ORDER BY t.name_key LIMIT :limit;
 
 -- name: tag_by_id

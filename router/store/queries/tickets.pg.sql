@@ -16,3 +16,12 @@ ORDER BY message_id DESC, recipient LIMIT :limit;
 SELECT {Ticket}
 FROM tickets
 WHERE id IN (SELECT value FROM json_array_elements_text(CAST(:ids AS JSON))) AND workspace_id = :workspace_id;
+
+-- name: ticket_page_by_tag
+-- OFFSET 0 makes PostgreSQL run the subquery for each ticket of the tag.
+SELECT {Ticket:t}
+FROM ticket_tags tagged CROSS JOIN LATERAL (
+    SELECT {Ticket:t} FROM tickets t WHERE t.id = tagged.ticket_id AND {ticket_conditions} OFFSET 0
+) AS t
+WHERE {tagged_tickets}
+ORDER BY tagged.ticket_id DESC LIMIT :limit;

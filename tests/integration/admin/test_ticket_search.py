@@ -18,7 +18,7 @@ from router.contents.store import ContentStore
 from router.enumerations import TICKET_STATUS
 from router.filters import TicketFilter
 from router.model import Actor
-from router.search import scans, terms
+from router.search import scans, sources, terms
 from router.store.sqlite import SqliteDatabase
 from tests.support import seeds
 from tests.support.clock import FakeClock
@@ -272,12 +272,12 @@ async def test_a_search_reads_no_more_than_its_budget_and_one_scan(
         assert found.searched_to is None
 
 
-@pytest.mark.parametrize("few", [0, 10, 1000])
+@pytest.mark.parametrize("max_counted", [1, 10, 1000])
 async def test_lists_by_tag_return_the_same_tickets_as_a_full_scan(
-    store: Store, few: int, monkeypatch: pytest.MonkeyPatch
+    store: Store, max_counted: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tickets_module, "FEW_TICKETS", few)
-    async with archive(store, few) as tickets:
+    monkeypatch.setattr(sources, "MAX_COUNTED", max_counted)
+    async with archive(store, max_counted) as tickets:
         await tickets.add_many(120)
         for tag in ("billing", "BILLING ", "straSSe", "none", "\u0301"):
             assert await tickets.read_all_pages(TicketFilter(tag=tag), 200) == tickets.expected(

@@ -1,0 +1,157 @@
+"""Lists and searches read few tickets if few tickets meet one of their conditions."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import pytest
+
+from router import ids
+from router.filters import TicketFilter
+from router.search import scans, sources, terms
+from router.search.sources import choose_source
+from router.store.sqlite import SqliteDatabase
+from tests.support import seeds
+from tests.support.stores import Store
+
+COUNT, LIMIT = 5000, 5
+FAR = f"ticket_{'z' * 26}"  # greater than any id
+# The conditions of most tickets, and those of a few.
+MANY = {"tag": "all", "alias_id": "alias_main", "status": "open", "assigned_to": "user_busy", "priority": "low"}
+FEW = {"tag": "rare", "alias_id": "alias_small", "status": "waiting", "assigned_to": "user_new", "priority": "urgent"}
+# The maximum work of a request: rows of PostgreSQL's tables, or steps of SQLite's virtual machine. To read all tickets
+# takes at least 5000 rows or 25,000 steps.
+MAX_ROWS, MAX_STEPS = 500, 12_000
+
+
+@dataclass
+class MeteredDatabase:
+    """A database that adds up the work of its queries."""
+
+    store: Store
+    work: int = 0
+
+    async def fetch_one(self, query: str, /, **values: object) -> Any:
+        self.work += await measure_work(self.store, query, values)
+        return await self.store.database.fetch_one(query, **values)
+
+    async def fetch_all(self, query: str, /, **values: object) -> Any:
+        self.work += await measure_work(self.store, query, values)
+        return await self.store.database.fetch_all(query, **values)
+
+
+async def measure_work(store: Store, name: str, values: dict[str, object]) -> int:
+    query, database = store.catalog.select(name, values), store.database
+    if isinstance(database, SqliteDatabase):
+        return await count_steps(database, query.sqlite, values)
+    connection = await database.connect()
+    try:
+        arguments = [values[one] for one in query.parameters]
+        rows = await connection.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {query.postgres}", *arguments)
+    finally:
+        await connection.close()
+    return sum(rows_read(json.loads(rows[0][0])[0]["Plan"]))
+
+
+async def count_steps(database: SqliteDatabase, statement: str, values: dict[str, object]) -> int:
+    calls = 0
+
+    def count() -> int:
+        nonlocal calls
+        calls += 1
+        return 0
+
+    async with database.raw_transaction(write=False) as connection:
+        await connection.set_progress_handler(count, 10)
+        await connection.execute_fetchall(statement, values)
+        await connection.set_progress_handler(None, 0)  # type: ignore[arg-type]  # None removes the handler
+    return calls * 10
+
+
+def rows_read(node: dict[str, Any]) -> Iterator[int]:
+    """Yields the rows that each node of a plan reads from a table, including those that it discards."""
+    if "Relation Name" in node:
+        discarded = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
+        yield (node["Actual Rows"] + discarded) * node["Actual Loops"]
+    for child in node.get("Plans", ()):
+        yield from rows_read(child)
+
+
+@pytest.fixture
+async def workspace(store: Store) -> str:
+    """Inserts `COUNT` tickets with the conditions `MANY`, of which `LIMIT` old ones each have another one of `FEW`."""
+    workspace_id = await seeds.insert_workspace(store.database)
+    tickets, tags, words = [], [], []
+    for n in range(COUNT):
+        ticket_id = f"{ids.first_id_at('ticket', 40_000_000_000 + n * 60_000)[:-16]}{n:016d}"
+        has = MANY | {name: value for k, (name, value) in enumerate(FEW.items()) if n // 10 == k and n % 2 == 0}
+        tickets.append(
+            f"('{ticket_id}', '{workspace_id}', {n}, '{has['alias_id']}', '', '', '', '', '{has['status']}', "
+            f"'{has['priority']}', '{has['assigned_to']}', 1, 1)"
+        )
+        tags += [f"('tag_{tag}', '{ticket_id}')" for tag in sorted({"all", has["tag"]})]
+        found = terms.ticket_terms(workspace_id, n, has["alias_id"], existing=[], added=["hello"])
+        words.append(f"('{ticket_id}', '{workspace_id}', {terms.index_position(ticket_id)}, '{' '.join(found)}')")
+    named = [f"('tag_{tag}', '{workspace_id}', '{tag}', '{tag}', '', 1)" for tag in ("all", "rare")]
+    for target, rows in (
+        ("tags (id, workspace_id, name, name_key, color, created_at)", named),
+        (
+            "tickets (id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, "
+            "priority, assigned_to, received_at, updated_at)",
+            tickets,
+        ),
+        ("ticket_tags (tag_id, ticket_id)", tags),
+        ("ticket_search (ticket_id, workspace_id, index_position, words)", words),
+    ):
+        for start in range(0, len(rows), 400):  # SQLite compiles at most 500 rows of VALUES
+            await seeds.execute(store.database, f"INSERT INTO {target} VALUES {', '.join(rows[start : start + 400])}")
+    if not isinstance(store.database, SqliteDatabase):  # SQLite works without statistics
+        await seeds.execute(store.database, "ANALYZE")
+    return workspace_id
+
+
+@pytest.fixture(autouse=True)
+def few_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "MAX_COUNTED", 20)
+    monkeypatch.setattr(scans, "SCAN_SIZE", 20)
+
+
+def filters() -> Iterator[TicketFilter]:
+    """Yields each combination of a condition that few tickets meet with others that most tickets meet."""
+    for rare, value in FEW.items():
+        others = [(name, common) for name, common in MANY.items() if name != rare]
+        for size in range(len(others) + 1):
+            for chosen in combinations(others, size):
+                conditions: dict[str, Any] = {rare: value, **dict(chosen)}
+                yield TicketFilter(**conditions)
+
+
+async def test_a_list_reads_the_condition_that_few_tickets_meet(store: Store, workspace: str) -> None:
+    limit = MAX_STEPS if isinstance(store.database, SqliteDatabase) else MAX_ROWS
+    too_much = {}
+    for wanted in filters():
+        database: Any = MeteredDatabase(store)
+        source = await choose_source(database, workspace, wanted, before=FAR)
+        given = source.parameters(wanted)
+        rows = await database.fetch_all(source.query, **given, workspace_id=workspace, before=FAR, limit=LIMIT + 1)
+        assert len(rows) == LIMIT, wanted
+        if database.work > limit:
+            too_much[repr(wanted)] = database.work
+    assert too_much == {}
+
+
+async def test_a_search_reads_no_more_than_its_budget(store: Store, workspace: str) -> None:
+    limit = 10 * MAX_STEPS if isinstance(store.database, SqliteDatabase) else 4 * MAX_ROWS
+    for wanted in (
+        TicketFilter(q="hello.", tag="rare"),
+        TicketFilter(q="hello.", tag="rare", status="open"),
+        TicketFilter(q="hello.", tag="all", status="waiting"),
+        TicketFilter(q="hello.", tag="all", alias_id="alias_small"),
+        TicketFilter(q="hello.", priority="low", alias_id="alias_small"),
+        TicketFilter(q="hello.", tag="all", priority="normal", status="open"),  # matches nothing
+    ):
+        database: Any = MeteredDatabase(store)
+        await scans.find(database, workspace, wanted, before=FAR, limit=LIMIT, budget=250)
+        assert database.work <= limit, wanted
