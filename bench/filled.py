@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.installation import BenchInstallation
+from router import ids
 from router.admin.access.keys import KeyService
 from router.admin.access.users import UserService
 from router.clock import SystemClock
@@ -38,6 +39,8 @@ _WORDS = """CASE WHEN n % 10 = 0 THEN ' invoice' ELSE '' END || CASE WHEN n % 15
 # Filler words: each ticket has one of t2x0 and t2x1, one of t3x0, t3x1 and t3x2, and so on for each number.
 _TEXT = [2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71]
 _TEXT += (101, 151, 211, 307, 401, 503, 701, 1009, 2003, 4001, 8009, 16001, 32003, 64007)
+# The tickets of each tag.
+TAGS = {"all": "number > 0", "tenth": "number % 10 = 0", "single": "number = 1"}
 _APART = 60_000  # milliseconds between two tickets
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # the alphabet of `router.ids`
 _MINUTE = 60_000_000  # microseconds
@@ -148,6 +151,13 @@ def _statements(dataset: Dataset, *, on_postgres: bool) -> list[str]:
         SELECT '{workspace}', '@spam' || n || '.test', {now} FROM {series(5000)}"""
     statements = [*table("bench_aliases", dataset.aliases), *table("bench_users", dataset.users)]
     statements += [message, contents, ticket, delivery, audit, blocked]
+    for name, condition in TAGS.items():
+        tag_id = ids.new_id("tag")
+        statements += [
+            f"INSERT INTO tags (id, workspace_id, name, name_key, color, created_at) "
+            f"VALUES ('{tag_id}', '{workspace}', '{name}', '{name}', '', {now})",
+            f"INSERT INTO ticket_tags (tag_id, ticket_id) SELECT '{tag_id}', id FROM tickets WHERE {condition}",
+        ]
     if on_postgres:  # Creating an index is faster than adding a million tickets to it.
         index = "SELECT indexdef FROM pg_indexes WHERE indexname = 'ticket_search_words'"
         reindex = f"DROP INDEX ticket_search_words; {search}; EXECUTE index_definition;"
