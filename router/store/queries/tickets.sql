@@ -20,7 +20,7 @@ FROM tickets WHERE id = :id AND workspace_id = :workspace_id;
 {if status, selective, assigned_to: AND NOT t.status <> :status}
 {if assigned_to: AND t.assigned_to = :assigned_to}
 {if priority: AND t.priority = :priority}
-{if priority, selective: AND t.priority <> 'normal'}
+{if priority, selective, not priority = normal: AND t.priority <> 'normal'}
 {if unassigned: AND t.assigned_to IS NULL AND t.status <> 'resolved'}
 {if tag: AND EXISTS (
     SELECT 1 FROM ticket_tags g WHERE g.ticket_id = t.id
