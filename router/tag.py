@@ -15,6 +15,7 @@ class Tag:
         name_key: See `caseless_key`.
         color: `#rrggbb`, or `""` without a colour.
         created_at: In microseconds since the epoch.
+        merged_into: The id of the tag into which this one is being merged, if any. It may have been deleted.
     """
 
     id: str
@@ -23,6 +24,7 @@ class Tag:
     name_key: str
     color: str
     created_at: int
+    merged_into: str | None = None
 
 
 def caseless_key(name: str) -> str:

@@ -8,7 +8,8 @@ from typing import Annotated, Self
 from pydantic import Field
 
 from api.schema.shape import Answer, Body, NextCursor, Time
-from router.admin.tickets.tags import MAX_COUNTED, MAX_NAME_LENGTH, MAX_TAGS_OF_TICKET, CountedTag
+from router.admin.tickets.tag_rows import MAX_COUNTED, CountedTag
+from router.admin.tickets.tags import MAX_NAME_LENGTH, MAX_TAGS_OF_TICKET
 from router.tag import Tag
 
 TagName = Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": MAX_NAME_LENGTH})]

@@ -119,12 +119,16 @@ class PostgresServer:
 
     # --- databases
 
-    async def create_database(self, template: str | None = None) -> str:
-        """Creates a database, empty or as a copy of `template`, and returns its URL."""
+    async def create_database(self, template: str | None = None, *, locale: str = "") -> str:
+        """Creates a database, empty or as a copy of `template`, and returns its URL.
+
+        Args:
+            locale: The options of CREATE DATABASE for the locale. By default the locale of the template.
+        """
         name = f"{self._prefix}t_{uuid.uuid4().hex[:16]}"
         source = f'TEMPLATE "{template}"' if template else "TEMPLATE template0"
         async with self._admin_connection() as connection:
-            await connection.execute(f'CREATE DATABASE "{name}" {source}{self._tablespace}')
+            await connection.execute(f'CREATE DATABASE "{name}" {source}{self._tablespace} {locale}')
         self._created.add(name)
         return self.database_url(name)
 

@@ -1,21 +1,33 @@
 """Tags of tickets: agents add and remove them; admins rename, colour, merge and delete them.
 
 The names of a workspace's tags are unique regardless of case. Adding an unknown name to a ticket creates the tag.
-Deleting or merging a tag changes its tickets in several short transactions, so an interruption leaves a part of them
-unchanged; the same request then does the rest.
+Renaming, deleting or merging a tag changes its tickets or their posts in several short transactions, so an interruption
+leaves a part of them unchanged; the same request then does the rest. The first transaction of a merge stores its target
+in the tag. From then on no ticket gets the tag, and other merges of the two are refused, so each merge ends.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from router import ids
 from router.admin import audit, paging, ticket_events, validation
 from router.admin.fetch import fetch_by_id
 from router.admin.paging import DEFAULT_LIMIT, Page, PageRequest
+from router.admin.tickets import tag_merges
+from router.admin.tickets.tag_rows import (
+    MAX_COUNTED,
+    CountedTag,
+    counted_tag,
+    find_by_key,
+    lock,
+    lock_by_keys,
+    read_tags,
+    update,
+)
 from router.clock import Clock
 from router.errors import Refused, not_found_error
 from router.model import Actor, Ticket
@@ -23,8 +35,6 @@ from router.store.database import (
     Database,
     QueryExecutor,
     Row,
-    fetch_model,
-    fetch_models,
     model_from_row,
     retry_on_conflict,
 )
@@ -35,17 +45,9 @@ from router.tag import Tag, caseless_key
 MAX_TAGS_OF_TICKET = 20
 MAX_NAME_LENGTH = 50
 MAX_TAGS = 1000  # for each workspace
-MAX_COUNTED = 1000  # tickets that are counted for a tag
 BATCH_TICKETS = 500  # tickets that one transaction changes
+_TicketsChange = Callable[[QueryExecutor, str], Awaitable[None]]  # the ids of the tickets are JSON
 _COLOR = re.compile(r"#[0-9a-f]{6}")
-
-
-@dataclass(frozen=True, slots=True)
-class CountedTag:
-    """A tag, and the number of its tickets, at most `MAX_COUNTED`."""
-
-    tag: Tag
-    ticket_count: int
 
 
 class TagService:
@@ -59,7 +61,7 @@ class TagService:
         """Lists the tags in alphabetical order, with the number of their tickets."""
         request = paging.alphabetical_page_request(limit, cursor)
         rows = await self._fetch_page(actor, request, max_counted=MAX_COUNTED)
-        return request.to_page([_counted(row) for row in rows], lambda counted: counted.tag.name_key)
+        return request.to_page([counted_tag(row) for row in rows], lambda counted: counted.tag.name_key)
 
     async def list_uncounted(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[Tag]:
         """Lists the tags in alphabetical order. Reads no tickets."""
@@ -74,11 +76,11 @@ class TagService:
         )
         if row is None:
             raise not_found_error("Tag")
-        return _counted(row)
+        return counted_tag(row)
 
     async def find(self, actor: Actor, name_or_id: str) -> CountedTag:
         """Returns the tag with a name or an id."""
-        found = await _find_by_key(self._database, actor, caseless_key(name_or_id))
+        found = await find_by_key(self._database, actor, caseless_key(name_or_id))
         return await self.get(actor, name_or_id) if found is None else found
 
     @retry_on_conflict
@@ -96,22 +98,29 @@ class TagService:
     async def change(
         self, actor: Actor, tag_id: str, *, name: str | None = None, color: str | None = None
     ) -> CountedTag:
-        """Renames or colours a tag. The name of another tag merges this tag into the other one, which is returned."""
+        """Renames or colours a tag. The name of another tag merges this tag into the other one, which is returned.
+
+        Raises:
+            Refused: `conflict` if the name would need a merge of a tag that takes part in another merge.
+        """
         valid_name = None if name is None else validate_name(name, "name")
         valid_color = None if color is None else validate_color(color)
-        while True:
-            other = await self._rename(actor, tag_id, valid_name, valid_color)
-            if other is None:
-                return await self.get(actor, tag_id)
-            await self._empty(actor, tag_id, into=other.id)
-            if await self._finish_merge(actor, tag_id, other.id, valid_color):
-                return await self.get(actor, other.id)
+        other = await self._rename(actor, tag_id, valid_name, valid_color)
+        if other is not None:
+            await self._replace(actor, tag_id, other.id)
+            await self._finish_merge(actor, tag_id, other.id, valid_color)
+            return await self.get(actor, other.id)
+        if valid_name is not None:
+            await self._update_posts(tag_id)
+        return await self.get(actor, tag_id)
 
     async def delete(self, actor: Actor, tag_id: str) -> None:
         """Deletes a tag and removes it from its tickets."""
         await self.get(actor, tag_id)
-        await self._empty(actor, tag_id, into=None)
-        await self._finish_deletion(actor, tag_id)
+        is_deleted = False
+        while not is_deleted:  # again only if agents added the tag to tickets meanwhile
+            await self._replace(actor, tag_id, None)
+            is_deleted = await self._finish_deletion(actor, tag_id)
 
     @retry_on_conflict
     async def tag_ticket(
@@ -128,13 +137,14 @@ class TagService:
             raise Refused("invalid_request", "remove must not contain a name of add", "remove")
         async with self._database.transaction() as transaction:
             ticket = await fetch_by_id(transaction, actor, Ticket, "ticket_lock", ticket_id)
-            current = (await _read_tags(transaction, [ticket.id])).get(ticket.id, ())
+            current = (await read_tags(transaction, [ticket.id])).get(ticket.id, ())
             gone = [tag for tag in current if tag.name_key in removed]
             kept = {tag.name_key: tag for tag in current if tag not in gone}
             missing = {key: name for key, name in added.items() if key not in kept}
             if len(kept) + len(missing) > MAX_TAGS_OF_TICKET:
                 raise Refused("invalid_request", f"A ticket must not have more than {MAX_TAGS_OF_TICKET} tags", "add")
-            new = await self._require(transaction, actor, missing)
+            required = await self._require(transaction, actor, missing)
+            new = [tag for tag in required if tag.name_key not in kept]
             if gone or new:
                 await self._record_change(transaction, actor, ticket, new, gone)
         return tuple(sorted([*kept.values(), *new], key=lambda tag: tag.name_key))
@@ -142,7 +152,7 @@ class TagService:
     async def attach(self, tickets: Iterable[Ticket]) -> tuple[Ticket, ...]:
         """Returns the tickets with their tags, which one query reads."""
         given = tuple(tickets)
-        tags = await _read_tags(self._database, [ticket.id for ticket in given]) if given else {}
+        tags = await read_tags(self._database, [ticket.id for ticket in given]) if given else {}
         return tuple(replace(ticket, tags=tags.get(ticket.id, ())) for ticket in given)
 
     async def _fetch_page(self, actor: Actor, request: PageRequest, **counts: int) -> Sequence[Row]:
@@ -158,20 +168,23 @@ class TagService:
             for tag in tags:
                 await transaction.execute(query, tag_id=tag.id, ids=id_list)
         now = self._clock.now()
-        await transaction.execute("tag_update_ticket_time", id=ticket.id, now=now)
+        await transaction.execute("tag_update_ticket_times", ids=id_list, now=now)
         names = {"added": [tag.name for tag in new] or None, "removed": [tag.name for tag in gone] or None}
         await ticket_events.record(transaction, actor, ticket.id, now, "ticket.tags_changed", **names)
 
     async def _require(self, transaction: QueryExecutor, actor: Actor, names: Mapping[str, str]) -> Sequence[Tag]:
-        """Returns the tags with the given names, by key; creates those that do not exist."""
+        """Returns the tags with the given names, by key; creates those that do not exist.
+
+        A tag that is being merged is replaced by the target of the merge.
+        """
         if not names:
             return []
-        found = await _lock_by_keys(transaction, actor, names)
+        found = await lock_by_keys(transaction, actor, names)
         unknown = names.keys() - {tag.name_key for tag in found}
         if unknown:
             await self._create(transaction, actor, [names[key] for key in sorted(unknown)])
-            found = await _lock_by_keys(transaction, actor, names)
-        return found
+            found = await lock_by_keys(transaction, actor, names)
+        return await tag_merges.lock_targets(transaction, actor, found)
 
     async def _create(
         self, transaction: QueryExecutor, actor: Actor, names: Sequence[str], color: str = ""
@@ -187,69 +200,92 @@ class TagService:
 
     @retry_on_conflict
     async def _rename(self, actor: Actor, tag_id: str, name: str | None, color: str | None) -> Tag | None:
-        """Changes a tag, unless another tag has the name: returns the other one."""
+        """Changes a tag, unless another tag has the name: begins to merge it into the other one, which is returned."""
         validation.validate_id(tag_id, "tag", "Tag")
         async with self._database.transaction() as transaction:
-            tag = await _lock(transaction, actor, tag_id)
-            await transaction.fetch_one("workspace_lock", id=actor.workspace_id)  # no tag with the name is created
+            tag = await lock(transaction, actor, tag_id)
+            # Until the commit, no tag with the name is created, and no other merge begins.
+            await transaction.fetch_one("workspace_lock", id=actor.workspace_id)
             changed = replace(
                 tag,
                 name=tag.name if name is None else name,
                 name_key=tag.name_key if name is None else caseless_key(name),
                 color=tag.color if color is None else color,
             )
-            other = await _find_by_key(transaction, actor, changed.name_key, max_counted=1)
+            other = await find_by_key(transaction, actor, changed.name_key, max_counted=1)
             if other is not None and other.tag.id != tag.id:
+                await tag_merges.begin(transaction, actor, tag, other.tag)
                 return other.tag
+            if changed.name_key != tag.name_key:
+                await tag_merges.require_none(transaction, actor, tag)
             if changed != tag:
-                await _update(transaction, changed)
+                await update(transaction, changed)
                 await audit.record(
                     transaction, actor, self._clock.now(), "tag.change", tag.id, name=changed.name, color=changed.color
                 )
         return None
 
     @retry_on_conflict
-    async def _finish_merge(self, actor: Actor, tag_id: str, other_id: str, color: str | None) -> bool:
-        """Deletes a tag that was merged. Returns False if it has tickets again."""
+    async def _finish_merge(self, actor: Actor, tag_id: str, other_id: str, color: str | None) -> None:
+        """Deletes a tag that was merged, and colours the other one."""
         async with self._database.transaction() as transaction:
-            locked = {each: await _lock(transaction, actor, each) for each in sorted((tag_id, other_id))}
+            locked = {each: await lock(transaction, actor, each) for each in sorted((tag_id, other_id))}
             tag, other = locked[tag_id], locked[other_id]
-            row = await transaction.fetch_one("tag_by_id", id=tag.id, workspace_id=actor.workspace_id, max_counted=1)
-            if row is not None and row["tickets"]:
-                return False
             if color is not None:
-                await _update(transaction, replace(other, color=color))
+                await update(transaction, replace(other, color=color))
             await transaction.execute("tag_delete", id=tag.id)
             await audit.record(
                 transaction, actor, self._clock.now(), "tag.merge", other.id, name=tag.name, into=other.name
             )
-        return True
 
     @retry_on_conflict
-    async def _finish_deletion(self, actor: Actor, tag_id: str) -> None:
+    async def _finish_deletion(self, actor: Actor, tag_id: str) -> bool:
+        """Deletes a tag. Returns False if it has tickets again."""
         async with self._database.transaction() as transaction:
-            tag = await _lock(transaction, actor, tag_id)
+            tag = await lock(transaction, actor, tag_id)
+            if await transaction.fetch_one("tag_first_ticket", tag_id=tag.id) is not None:
+                return False
             await transaction.execute("tag_delete", id=tag.id)
             await audit.record(transaction, actor, self._clock.now(), "tag.delete", tag.id, name=tag.name)
+        return True
 
-    async def _empty(self, actor: Actor, tag_id: str, *, into: str | None) -> None:
+    async def _replace(self, actor: Actor, tag_id: str, into: str | None) -> None:
         """Removes a tag from its tickets, and adds the tag `into` to them."""
-        while await self._empty_batch(actor, tag_id, into) == BATCH_TICKETS:
-            pass
+
+        async def change(transaction: QueryExecutor, ids: str) -> None:
+            if into is not None:
+                await lock(transaction, actor, into)
+                await transaction.execute("tag_copy", tag_id=tag_id, into=into, ids=ids)
+            await transaction.execute("tag_remove_from_tickets", tag_id=tag_id, ids=ids)
+            await transaction.execute("tag_update_ticket_times", ids=ids, now=self._clock.now())
+
+        await self._change_tickets(tag_id, change)
+
+    async def _update_posts(self, tag_id: str) -> None:
+        """Queues the updates of the posts of a tag's tickets."""
+
+        async def change(transaction: QueryExecutor, ids: str) -> None:
+            pass  # the posts show what has changed before
+
+        await self._change_tickets(tag_id, change)
+
+    async def _change_tickets(self, tag_id: str, change: _TicketsChange) -> None:
+        """Changes the tickets of a tag in batches, and queues the updates of their posts."""
+        after: str | None = ""
+        while after is not None:
+            after = await self._change_batch(tag_id, after, change)
 
     @retry_on_conflict
-    async def _empty_batch(self, actor: Actor, tag_id: str, into: str | None) -> int:
+    async def _change_batch(self, tag_id: str, after: str, change: _TicketsChange) -> str | None:
+        """Changes the first tickets after an id. Returns the id for the next batch, if any."""
         async with self._database.transaction() as transaction:
-            rows = await transaction.fetch_all("tag_tickets", tag_id=tag_id, limit=BATCH_TICKETS)
-            id_list = json.dumps([row["id"] for row in rows])
-            if rows and into is not None:
-                await _lock(transaction, actor, into)
-                await transaction.execute("tag_add_to_tickets", tag_id=into, ids=id_list)
-            if rows:
-                await transaction.execute("tag_remove_from_tickets", tag_id=tag_id, ids=id_list)
-            for row in rows:
-                await queue_updates(transaction, row["id"], self._clock.now())
-        return len(rows)
+            rows = await transaction.fetch_all("tag_tickets", tag_id=tag_id, after=after, limit=BATCH_TICKETS)
+            ticket_ids = [row["id"] for row in rows]
+            if ticket_ids:
+                await change(transaction, json.dumps(ticket_ids))
+            for ticket_id in ticket_ids:
+                await queue_updates(transaction, ticket_id, self._clock.now())
+        return ticket_ids[-1] if len(ticket_ids) == BATCH_TICKETS else None
 
 
 def validate_name(name: str, field: str) -> str:
@@ -262,39 +298,3 @@ def validate_color(color: str) -> str:
     if color and not _COLOR.fullmatch(color.lower()):
         raise Refused("invalid_request", "color must be empty or have the form #rrggbb", "color")
     return color.lower()
-
-
-def _counted(row: Row) -> CountedTag:
-    return CountedTag(model_from_row(Tag, row), row["tickets"])
-
-
-async def _find_by_key(
-    executor: QueryExecutor, actor: Actor, key: str, *, max_counted: int = MAX_COUNTED
-) -> CountedTag | None:
-    row = await executor.fetch_one("tag_by_key", workspace_id=actor.workspace_id, name_key=key, max_counted=max_counted)
-    return None if row is None else _counted(row)
-
-
-async def _lock(transaction: QueryExecutor, actor: Actor, tag_id: str) -> Tag:
-    tag = await fetch_model(transaction, Tag, "tag_lock", id=tag_id, workspace_id=actor.workspace_id)
-    if tag is None:
-        raise not_found_error("Tag")
-    return tag
-
-
-async def _lock_by_keys(transaction: QueryExecutor, actor: Actor, keys: Iterable[str]) -> list[Tag]:
-    return await fetch_models(
-        transaction, Tag, "tag_lock_by_keys", workspace_id=actor.workspace_id, keys=json.dumps(sorted(keys))
-    )
-
-
-async def _update(transaction: QueryExecutor, tag: Tag) -> None:
-    await transaction.execute("tag_update", id=tag.id, name=tag.name, name_key=tag.name_key, color=tag.color)
-
-
-async def _read_tags(executor: QueryExecutor, ticket_ids: Sequence[str]) -> Mapping[str, tuple[Tag, ...]]:
-    """Returns the tags of each ticket in alphabetical order."""
-    tags: dict[str, tuple[Tag, ...]] = {}
-    for row in await executor.fetch_all("tag_by_tickets", ids=json.dumps(ticket_ids)):
-        tags[row["ticket_id"]] = (*tags.get(row["ticket_id"], ()), model_from_row(Tag, row))
-    return tags

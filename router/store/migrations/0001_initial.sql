@@ -228,14 +228,17 @@ CREATE INDEX tickets_by_priority_and_status ON tickets (workspace_id, priority, 
 CREATE INDEX tickets_resolved ON tickets (resolved_at, id) WHERE status = 'resolved';
 CREATE INDEX tickets_unassigned ON tickets (workspace_id, id) WHERE assigned_to IS NULL AND status <> 'resolved';
 
--- Names are unique regardless of case: `name_key` is the key for comparison (router/tag.py).
+-- Names are unique regardless of case: `name_key` is the key for comparison (router/tag.py). The tags of a page and of a
+-- ticket are sorted by it, in SQL and in Python, so its order must not depend on the locale of the database.
 CREATE TABLE tags (
     id TEXT PRIMARY KEY,
     workspace_id TEXT NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
     name TEXT NOT NULL,
-    name_key TEXT NOT NULL,
+    name_key TEXT /*pg COLLATE "C" */ NOT NULL,
     color TEXT NOT NULL,
     created_at BIGINT NOT NULL,
+    -- The id of the tag into which this one is being merged. If it was deleted, the merge was abandoned.
+    merged_into TEXT,
     UNIQUE (workspace_id, name_key)
 );
 

@@ -10,9 +10,16 @@ WHERE workspace_id = :workspace_id AND name_key IN (SELECT value FROM json_array
 ORDER BY name_key
 FOR KEY SHARE;
 
+-- name: tag_lock_by_ids
+SELECT {Tag} FROM tags
+WHERE workspace_id = :workspace_id AND id IN (SELECT value FROM json_array_elements_text(CAST(:ids AS JSON)))
+ORDER BY id
+FOR KEY SHARE;
+
 -- name: tag_tickets
 SELECT t.id FROM tickets t
-WHERE t.id IN (SELECT ticket_id FROM ticket_tags WHERE tag_id = :tag_id ORDER BY ticket_id LIMIT :limit)
+WHERE t.id IN (
+    SELECT ticket_id FROM ticket_tags WHERE tag_id = :tag_id AND ticket_id > :after ORDER BY ticket_id LIMIT :limit)
 ORDER BY t.id
 FOR NO KEY UPDATE;
 
@@ -26,6 +33,15 @@ INSERT INTO ticket_tags (tag_id, ticket_id)
 SELECT CAST(:tag_id AS TEXT), value FROM json_array_elements_text(CAST(:ids AS JSON))
 ON CONFLICT (tag_id, ticket_id) DO NOTHING;
 
+-- name: tag_copy
+INSERT INTO ticket_tags (tag_id, ticket_id)
+SELECT CAST(:into AS TEXT), ticket_id FROM ticket_tags
+WHERE tag_id = :tag_id AND ticket_id IN (SELECT value FROM json_array_elements_text(CAST(:ids AS JSON)))
+ON CONFLICT (tag_id, ticket_id) DO NOTHING;
+
 -- name: tag_remove_from_tickets
 DELETE FROM ticket_tags
 WHERE tag_id = :tag_id AND ticket_id IN (SELECT value FROM json_array_elements_text(CAST(:ids AS JSON)));
+
+-- name: tag_update_ticket_times
+UPDATE tickets SET updated_at = :now WHERE id IN (SELECT value FROM json_array_elements_text(CAST(:ids AS JSON)));

@@ -27,6 +27,15 @@ SELECT {Tag} FROM tags WHERE id = :id AND workspace_id = :workspace_id;
 SELECT {Tag} FROM tags
 WHERE workspace_id = :workspace_id AND name_key IN (SELECT value FROM json_each(:keys)) ORDER BY name_key;
 
+-- name: tag_lock_by_ids
+-- The tags of a workspace with the given ids (JSON), locked so that they are not deleted.
+SELECT {Tag} FROM tags
+WHERE workspace_id = :workspace_id AND id IN (SELECT value FROM json_each(:ids)) ORDER BY id;
+
+-- name: tag_merging_into
+-- A tag of a workspace that is being merged into a tag.
+SELECT {Tag} FROM tags WHERE workspace_id = :workspace_id AND merged_into = :id LIMIT 1;
+
 -- name: tag_count
 -- The number of tags of a workspace.
 SELECT count(*) AS tags FROM tags WHERE workspace_id = :workspace_id;
@@ -36,18 +45,23 @@ SELECT count(*) AS tags FROM tags WHERE workspace_id = :workspace_id;
 INSERT INTO tags {values:Tag} ON CONFLICT (workspace_id, name_key) DO NOTHING;
 
 -- name: tag_update
--- Changes the name and the colour of a tag.
-UPDATE tags SET name = :name, name_key = :name_key, color = :color WHERE id = :id;
+-- Changes a tag.
+UPDATE tags SET name = :name, name_key = :name_key, color = :color, merged_into = :merged_into WHERE id = :id;
 
 -- name: tag_delete
 -- Deletes a tag, also from the tickets that still have it.
 DELETE FROM tags WHERE id = :id;
 
 -- name: tag_tickets
--- The first tickets of a tag, locked.
+-- The first tickets of a tag after an id, locked.
 SELECT t.id FROM tickets t
-WHERE t.id IN (SELECT ticket_id FROM ticket_tags WHERE tag_id = :tag_id ORDER BY ticket_id LIMIT :limit)
+WHERE t.id IN (
+    SELECT ticket_id FROM ticket_tags WHERE tag_id = :tag_id AND ticket_id > :after ORDER BY ticket_id LIMIT :limit)
 ORDER BY t.id;
+
+-- name: tag_first_ticket
+-- A ticket of a tag.
+SELECT ticket_id FROM ticket_tags WHERE tag_id = :tag_id LIMIT 1;
 
 -- name: tag_by_tickets
 -- The tags of the given tickets (JSON), in the order of their keys.
@@ -60,10 +74,17 @@ WHERE g.ticket_id IN (SELECT value FROM json_each(:ids)) ORDER BY t.name_key;
 INSERT INTO ticket_tags (tag_id, ticket_id) SELECT CAST(:tag_id AS TEXT), value FROM json_each(:ids) WHERE TRUE
 ON CONFLICT (tag_id, ticket_id) DO NOTHING;
 
+-- name: tag_copy
+-- Adds the tag :into to those of the given tickets (JSON) that have the tag :tag_id.
+INSERT INTO ticket_tags (tag_id, ticket_id)
+SELECT CAST(:into AS TEXT), ticket_id FROM ticket_tags
+WHERE tag_id = :tag_id AND ticket_id IN (SELECT value FROM json_each(:ids))
+ON CONFLICT (tag_id, ticket_id) DO NOTHING;
+
 -- name: tag_remove_from_tickets
 -- Removes a tag from the given tickets (JSON).
 DELETE FROM ticket_tags WHERE tag_id = :tag_id AND ticket_id IN (SELECT value FROM json_each(:ids));
 
--- name: tag_update_ticket_time
--- Sets the update time of a ticket whose tags change.
-UPDATE tickets SET updated_at = :now WHERE id = :id;
+-- name: tag_update_ticket_times
+-- Sets the update times of the given tickets (JSON), whose tags change.
+UPDATE tickets SET updated_at = :now WHERE id IN (SELECT value FROM json_each(:ids));

@@ -210,3 +210,15 @@ async def test_a_replay_concurrent_with_the_deliverer(installation: Installation
         opened = 0
     assert await replaying == 1 - opened  # a delivery that is being sent is not replayed
     assert (await installation.services.deliveries.get(installation.actor, delivery.id)).delivery.claims == opened
+
+
+async def test_a_merge_does_not_restore_a_tag_that_is_being_removed(
+    installation: Installation, interleave: Interleave
+) -> None:
+    tags, actor = installation.tickets.tags, installation.actor
+    ticket_id = await installation.accept_ticket()
+    await tags.tag_ticket(actor, ticket_id, add=["a"])
+    await tags.tag_ticket(actor, await installation.accept_ticket(), add=["b"])
+    merged = tags.change(actor, (await tags.find(actor, "a")).tag.id, name="b")
+    await interleave(tags.tag_ticket(actor, ticket_id, remove=["a"]), merged)
+    assert (await installation.tickets.get(actor, ticket_id)).ticket.tags == ()

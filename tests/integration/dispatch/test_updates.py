@@ -74,6 +74,23 @@ async def test_tags_are_shown(posting: ManualDelivery) -> None:
     assert posting.requests("PATCH") == 2
 
 
+async def test_a_renamed_tag_is_shown(posting: ManualDelivery) -> None:
+    installation = posting.installation
+    ticket_id = await open_ticket(posting)
+    tags = installation.tickets.tags
+    await tags.tag_ticket(installation.actor, ticket_id, add=["VIP", "Refund"])
+    await posting.deliver()
+    vip = (await tags.find(installation.actor, "vip")).tag
+    await tags.change(installation.actor, vip.id, name="Gold")
+    await posting.deliver()
+    assert only_state(posting) == OPEN | {"Tags": "Gold, Refund"}
+    await tags.change(installation.actor, vip.id, name="Refund")
+    await posting.deliver()
+    assert only_state(posting) == OPEN | {"Tags": "Refund"}
+    await tags.change(installation.actor, (await tags.find(installation.actor, "refund")).tag.id, color="#112233")
+    assert await posting.updates() == []
+
+
 async def test_ten_changes_cost_one_edit(posting: ManualDelivery) -> None:
     ticket_id = await open_ticket(posting)
     await set_status(posting, ticket_id, *(["waiting", "in_progress", "resolved", "open", "in_progress"] * 2))
