@@ -40,6 +40,7 @@ ROUTES = (
         "admin",
         TagAnswer,
         body=TagChange,
+        errors=("conflict",),
     ),
     Route("DELETE", "/tags/{id}", delete, "Delete a tag and remove it from its tickets", "admin", status=204),
     Route(

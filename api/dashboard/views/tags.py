@@ -17,11 +17,12 @@ async def show_tag(visit: Visit) -> HtmlPage:
 
 
 async def change(visit: Visit) -> Redirect:
-    color = visit.form.get("color", "").strip()
-    tag_id = visit.path_params["id"]
-    changed = await visit.services.tickets.tags.change(
-        visit.actor, tag_id, name=visit.form.get("name", ""), color=color
-    )
+    """Changes a tag, or merges it. A merge changes the colour of the other tag only if the form has a new colour."""
+    tags, tag_id = visit.services.tickets.tags, visit.path_params["id"]
+    color: str | None = visit.form.get("color", "").strip()
+    if color == (await tags.get(visit.actor, tag_id)).tag.color:
+        color = None
+    changed = await tags.change(visit.actor, tag_id, name=visit.form.get("name", ""), color=color)
     flash = "tag-changed" if changed.tag.id == tag_id else "tag-merged"
     return Redirect(f"/manage/tags/{changed.tag.id}", flash=flash)
 

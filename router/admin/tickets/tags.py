@@ -70,18 +70,20 @@ class TagService:
         return request.to_page([model_from_row(Tag, row) for row in rows], lambda tag: tag.name_key)
 
     async def get(self, actor: Actor, tag_id: str) -> CountedTag:
-        validation.validate_id(tag_id, "tag", "Tag")
-        row = await self._database.fetch_one(
-            "tag_by_id", id=tag_id, workspace_id=actor.workspace_id, max_counted=MAX_COUNTED
-        )
-        if row is None:
+        found = await self._find_by_id(actor, validation.validate_id(tag_id, "tag", "Tag"))
+        if found is None:
             raise not_found_error("Tag")
-        return counted_tag(row)
+        return found
 
     async def find(self, actor: Actor, name_or_id: str) -> CountedTag:
-        """Returns the tag with a name or an id."""
-        found = await find_by_key(self._database, actor, caseless_key(name_or_id))
-        return await self.get(actor, name_or_id) if found is None else found
+        """Returns the tag with an id or a name. The name of another tag may equal an id, which takes precedence."""
+        found = None
+        if ids.is_well_formed(name_or_id, "tag"):
+            found = await self._find_by_id(actor, name_or_id)
+        found = found or await find_by_key(self._database, actor, caseless_key(name_or_id))
+        if found is None:
+            raise not_found_error("Tag")
+        return found
 
     @retry_on_conflict
     async def create(self, actor: Actor, name: str, color: str = "") -> Tag:
@@ -159,6 +161,12 @@ class TagService:
         return await self._database.fetch_all(
             "tag_page", workspace_id=actor.workspace_id, after=request.position, limit=request.row_limit, **counts
         )
+
+    async def _find_by_id(self, actor: Actor, tag_id: str) -> CountedTag | None:
+        row = await self._database.fetch_one(
+            "tag_by_id", id=tag_id, workspace_id=actor.workspace_id, max_counted=MAX_COUNTED
+        )
+        return None if row is None else counted_tag(row)
 
     async def _record_change(
         self, transaction: QueryExecutor, actor: Actor, ticket: Ticket, new: Sequence[Tag], gone: Sequence[Tag]
@@ -252,19 +260,19 @@ class TagService:
     async def _replace(self, actor: Actor, tag_id: str, into: str | None) -> None:
         """Removes a tag from its tickets, and adds the tag `into` to them."""
 
-        async def change(transaction: QueryExecutor, ids: str) -> None:
+        async def change(transaction: QueryExecutor, id_list: str) -> None:
             if into is not None:
                 await lock(transaction, actor, into)
-                await transaction.execute("tag_copy", tag_id=tag_id, into=into, ids=ids)
-            await transaction.execute("tag_remove_from_tickets", tag_id=tag_id, ids=ids)
-            await transaction.execute("tag_update_ticket_times", ids=ids, now=self._clock.now())
+                await transaction.execute("tag_copy", tag_id=tag_id, into=into, ids=id_list)
+            await transaction.execute("tag_remove_from_tickets", tag_id=tag_id, ids=id_list)
+            await transaction.execute("tag_update_ticket_times", ids=id_list, now=self._clock.now())
 
         await self._change_tickets(tag_id, change)
 
     async def _update_posts(self, tag_id: str) -> None:
         """Queues the updates of the posts of a tag's tickets."""
 
-        async def change(transaction: QueryExecutor, ids: str) -> None:
+        async def change(transaction: QueryExecutor, id_list: str) -> None:
             pass  # the posts show what has changed before
 
         await self._change_tickets(tag_id, change)

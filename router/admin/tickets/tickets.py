@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from router.admin import audit, paging, ticket_events, validation
 from router.admin.fetch import fetch_by_id, fetch_page
@@ -19,7 +19,7 @@ from router.admin.tickets.tags import TagService
 from router.admin.tickets.timeline import Timeline
 from router.choice import Choice
 from router.clock import Clock
-from router.enumerations import TICKET_PRIORITY, TICKET_STATUS, TicketEventType, TicketStatus
+from router.enumerations import TICKET_STATUS, TicketEventType, TicketStatus
 from router.errors import Refused
 from router.filters import TicketFilter
 from router.model import Actor, Ticket, TicketEvent, User
@@ -71,9 +71,10 @@ class TicketService:
         return Page(await self.tags.attach(page.items), page.next_cursor)
 
     async def list_newest_ids(self, actor: Actor) -> frozenset[str]:
-        """Returns the id suffixes of the newest messages and events. A new id means that a ticket changed.
+        """Returns the id suffixes of the newest messages, events and changes of tags.
 
-        To bound the cost, only the newest messages and events of all workspaces are searched.
+        A new id means that a ticket changed. To bound the cost, only the newest messages and events of all workspaces
+        and the newest audit entries of the workspace are searched.
         """
         rows = await self._database.fetch_all("ticket_latest_ids", workspace_id=actor.workspace_id, limit=MAX_NEWEST)
         return frozenset(row["id"].partition("_")[2] for row in rows)
@@ -184,9 +185,18 @@ class TicketService:
             )
 
     async def set_choice(self, actor: Actor, ticket_id: str, choice: Choice[Any], value: str) -> Ticket:
-        """Sets a field of `TICKET_CHOICES`."""
-        setters = {TICKET_STATUS.name: self.set_status, TICKET_PRIORITY.name: self.set_priority}
-        return await setters[choice.name](actor, ticket_id, value)
+        """Sets a field of `TICKET_CHOICES`. An unchanged value is not recorded."""
+        if choice is TICKET_STATUS:  # also changes other fields
+            return await self.set_status(actor, ticket_id, value)
+        new_value = choice.parse(value)
+        async with self._database.transaction() as transaction:
+            ticket = await fetch_by_id(transaction, actor, Ticket, "ticket_lock", ticket_id)
+            old_value = getattr(ticket, choice.name)
+            if old_value == new_value:
+                return ticket
+            event_type = cast("TicketEventType", f"ticket.{choice.name}_changed")
+            detail = {"from": old_value, "to": new_value}
+            return await self._change(transaction, actor, ticket, event_type, detail, **{choice.name: new_value})
 
     async def set_status(self, actor: Actor, ticket_id: str, status: str) -> Ticket:
         """Sets the status. Reopening keeps the assignee.
@@ -207,18 +217,6 @@ class TicketService:
             event_type = _status_event_type(ticket.status, new_status)
             detail = {"from": ticket.status, "to": new_status}
             return await self._change(transaction, actor, ticket, event_type, detail, status=new_status, **changes)
-
-    async def set_priority(self, actor: Actor, ticket_id: str, priority: str) -> Ticket:
-        """Sets the priority. An unchanged priority is not recorded."""
-        new_priority = TICKET_PRIORITY.parse(priority)
-        async with self._database.transaction() as transaction:
-            ticket = await fetch_by_id(transaction, actor, Ticket, "ticket_lock", ticket_id)
-            if ticket.priority == new_priority:
-                return ticket
-            detail = {"from": ticket.priority, "to": new_priority}
-            return await self._change(
-                transaction, actor, ticket, "ticket.priority_changed", detail, priority=new_priority
-            )
 
     async def add_note(self, actor: Actor, ticket_id: str, text: str) -> TicketEvent:
         """Adds an internal note, which is never sent to the customer."""

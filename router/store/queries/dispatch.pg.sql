@@ -56,8 +56,8 @@ WHERE d.id = begun.id AND COALESCE(d.state, '') = 'pending'
 RETURNING d.id, d.attempts;
 
 -- name: dispatch_notification
-SELECT {notification_columns}, {ticket_state}, {tag_names_pg} FROM {notification_tables}
+SELECT {notification_columns}, {notified_message}, {ticket_state}, {tag_names_pg} FROM {notification_tables}
 WHERE d.id = ANY (CAST(:delivery_id AS TEXT[]));
 
 -- name: dispatch_notifications_by_ticket
-SELECT DISTINCT {preview_columns}, {ticket_state}, {tag_names_pg} FROM {preview_rows};
+SELECT DISTINCT {preview_event}, {notified_message}, {ticket_state}, {tag_names_pg} FROM {preview_rows};

@@ -179,15 +179,18 @@ UPDATE integrations SET last_error = :reason WHERE id = :id AND last_error <> :r
 UPDATE deliveries SET state = 'dead', next_attempt_at = NULL, parked_at = NULL, last_error = :reason
 WHERE state = 'pending' AND integration_id NOT IN (SELECT id FROM integrations);
 
+-- fragment: notified_message
+-- What a notification shows of a message `m` of a ticket `t` in a workspace `w`.
+t.id AS ticket_id, t.number, t.address, m.id AS message_id, m.subject, m.from_name, m.from_address, m.received_at,
+m.automatic, m.protocol, w.timezone
+
 -- fragment: notification_columns
--- The data of a ticket notification, and of the post of the ticket at the integration. An update shows the event of the
--- post.
-d.id AS delivery_id, CASE WHEN d.event = 'updated' THEN o.event ELSE d.event END AS event, t.id AS ticket_id, t.number,
-t.address, m.id AS message_id, m.subject, m.from_name, m.from_address, m.received_at, m.automatic, m.protocol, w.timezone,
-p.ref AS post_ref, p.rendered_hash
+-- The delivery of a ticket notification, and the post of the ticket at the integration, whose event an update shows.
+d.id AS delivery_id, CASE WHEN d.event = 'updated' THEN o.event ELSE d.event END AS event, p.ref AS post_ref,
+p.rendered_hash
 
 -- fragment: notification_tables
--- The tables of `notification_columns` and `ticket_state`.
+-- The tables of `notification_columns`, `notified_message` and `ticket_state`.
 deliveries d
 JOIN tickets t ON t.id = d.ticket_id
 JOIN messages m ON m.id = d.message_id
@@ -198,12 +201,12 @@ LEFT JOIN deliveries o ON o.id = p.delivery_id
 
 -- name: dispatch_notification
 -- The data of a ticket notification for a delivery.
-SELECT {notification_columns}, {ticket_state}, {tag_names} FROM {notification_tables} WHERE d.id = :delivery_id;
+SELECT {notification_columns}, {notified_message}, {ticket_state}, {tag_names}
+FROM {notification_tables} WHERE d.id = :delivery_id;
 
--- fragment: preview_columns
--- The data of a ticket notification for a message of a ticket.
-CASE WHEN tm.joined_by = '' THEN 'opened' ELSE 'replied' END AS event, t.id AS ticket_id, t.number, t.address,
-m.id AS message_id, m.subject, m.from_name, m.from_address, m.received_at, m.automatic, m.protocol, w.timezone
+-- fragment: preview_event
+-- The event of a notification for a message of a ticket.
+CASE WHEN tm.joined_by = '' THEN 'opened' ELSE 'replied' END AS event
 
 -- fragment: preview_rows
 -- The latest messages of a ticket, newest first.
@@ -217,4 +220,4 @@ ORDER BY m.id DESC LIMIT :limit
 
 -- name: dispatch_notifications_by_ticket
 -- The data of notifications for the latest messages of a ticket, newest first.
-SELECT DISTINCT {preview_columns}, {ticket_state}, {tag_names} FROM {preview_rows};
+SELECT DISTINCT {preview_event}, {notified_message}, {ticket_state}, {tag_names} FROM {preview_rows};

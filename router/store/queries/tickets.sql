@@ -141,11 +141,15 @@ SELECT (SELECT count(DISTINCT message_id) FROM ticket_messages WHERE ticket_id =
      + (SELECT count(*) FROM ticket_events WHERE ticket_id = :ticket_id AND id < :event) AS entries;
 
 -- name: ticket_latest_ids
--- The ids of a workspace's messages and events among the latest of all workspaces. Reads only the newest rows.
+-- The ids of a workspace's messages and events among the latest of all workspaces, and of the changes of tags among its
+-- latest audit entries. Reads only the newest rows.
 SELECT id FROM (SELECT id, workspace_id FROM messages ORDER BY id DESC LIMIT :limit) m WHERE workspace_id = :workspace_id
 UNION ALL
 SELECT id FROM (SELECT id, workspace_id FROM ticket_events ORDER BY id DESC LIMIT :limit) e
-WHERE workspace_id = :workspace_id;
+WHERE workspace_id = :workspace_id
+UNION ALL
+SELECT id FROM (SELECT id, action FROM audit WHERE workspace_id = :workspace_id ORDER BY id DESC LIMIT :limit) a
+WHERE action IN ('tag.change', 'tag.merge', 'tag.delete');
 
 -- name: ticket_by_ids
 -- Tickets of a workspace with the given ids (JSON).

@@ -86,7 +86,6 @@ async def test_opposite_merges_end(installation: Installation, monkeypatch: pyte
             results = await asyncio.gather(
                 tags.change(actor, a, name="b"),
                 second.tickets.tags.change(actor, b, name="a"),
-                *(second.tickets.tags.tag_ticket(actor, each, add=["a", "b"]) for each in tickets),
                 return_exceptions=True,
             )
             (refused,) = [result for result in results if isinstance(result, BaseException)]
@@ -128,6 +127,18 @@ async def test_a_tag_that_is_added_during_its_deletion_is_removed(
     await tags.delete(actor, *await tag_ids(installation, "a"))
     ticket = (await installation.tickets.get(actor, second)).ticket
     assert (ticket.tags, ticket.updated_at) == ((), installation.clock.now())
+
+
+async def test_an_id_is_not_the_name_of_another_tag(installation: Installation) -> None:
+    tags, actor = installation.tickets.tags, installation.actor
+    ticket_id = await installation.accept_ticket()
+    await tags.tag_ticket(actor, ticket_id, add=["a"])
+    (a,) = await tag_ids(installation, "a")
+    await tags.tag_ticket(actor, ticket_id, add=[a])
+    assert (await tags.find(actor, a)).tag.name == "a"
+    await tags.delete(actor, a)
+    assert (await tags.find(actor, a)).tag.name == a
+    assert await refused_code(tags.find(actor, "a")) == ("not_found", None)
 
 
 async def check_order(store: Store) -> None:

@@ -1,6 +1,7 @@
 """Event streams report changes, are limited, and end with their client or the process."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -45,6 +46,29 @@ async def test_new_messages_and_notes_cause_events(served: ServedInstallation) -
         await wait_for_change(response)
         await served.services.tickets.add_note(served.actor, ticket, "Called back.")
         await wait_for_change(response)
+
+
+async def test_changes_of_tags_cause_events_and_new_versions(served: ServedInstallation) -> None:
+    await served.create_alias()
+    ticket, client = await served.accept_ticket(), await signed_in_client(served, "agent")
+    tags = served.services.tickets.tags
+    await tags.tag_ticket(served.actor, ticket, add=["a", "b"])
+    a, b = [(await tags.find(served.actor, name)).tag.id for name in ("a", "b")]
+    newest = max(await served.services.tickets.list_newest_ids(served.actor))
+    seen: set[tuple[str, str]] = set()
+    async with open_stream(served, newest) as response:
+        for change in (
+            tags.change(served.actor, a, name="c"),
+            tags.change(served.actor, a, color="#112233"),
+            tags.change(served.actor, a, name="b"),
+            tags.delete(served.actor, b),
+        ):
+            await change
+            await wait_for_change(response)
+            for path in (f"/tickets/{ticket}", "/tickets"):
+                (version,) = re.findall('data-version="([0-9]+ open[^"]*)"', (await client.get(path)).text)
+                seen.add((path, version))
+    assert len(seen) == 8
 
 
 async def test_stream_outlives_request_timeout(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@
 """
 
 from api.dashboard.views import PAGES
+from router.enumerations import TICKET_PRIORITY
 from tests.integration.dashboard.past import insert_month, record_attempt
 from tests.support import mails
 from tests.support.installation.http import ServedInstallation
@@ -64,7 +65,7 @@ async def populate(served: ServedInstallation) -> dict[str, str]:
     )
     await served.accept_ticket(mails.plain(subject="An invoice " + "that has a very long subject " * 10))
     for ticket_id, priority in ((ticket, "urgent"), (other, "low")):
-        await served.services.tickets.set_priority(served.actor, ticket_id, priority)
+        await served.services.tickets.set_choice(served.actor, ticket_id, TICKET_PRIORITY, priority)
     watched = await _add_activity(served, other)
     await served.services.tickets.set_status(served.actor, other, "waiting")
     return {

@@ -14,6 +14,7 @@ from router.clock import SECOND
 from router.dispatch.delivery_batch import CompletedBatch, DeliveryBatch, OutboxLimits, PacingDelay
 from router.dispatch.dispatcher import Dispatcher
 from router.dispatch.outbox import Outbox
+from router.enumerations import TICKET_PRIORITY
 from router.errors import Unavailable
 from router.lease_owner import new_lease_owner
 from router.meter import NULL_METER, Meter
@@ -107,7 +108,7 @@ async def test_a_reply_shows_a_priority_that_is_not_normal(installation: Install
     ticket_id = await installation.accept_ticket(mails.plain(message_id="<first@customer.test>"))
     (post,) = await slack.wait_for(1)
     assert "Priority" not in json.dumps(post.payload)
-    await installation.tickets.set_priority(installation.actor, ticket_id, "urgent")
+    await installation.tickets.set_choice(installation.actor, ticket_id, TICKET_PRIORITY, "urgent")
     await installation.accept_message(mails.reply_to("<first@customer.test>"))
     _, reply = await slack.wait_for(2)
     assert re.search("Priority.*Urgent", json.dumps(reply.payload))

@@ -5,6 +5,7 @@ import pytest
 from emailrouter import assembly
 from router.channels import CHANNELS
 from router.dispatch.ticket_notification import NotificationPreview
+from router.enumerations import TICKET_PRIORITY
 from tests.support import mails
 from tests.support.discord import DiscordStandIn
 from tests.support.manual_delivery import open_posting
@@ -22,7 +23,7 @@ async def test_the_preview_is_what_was_sent(store: Store, kind: str) -> None:
         agent = await installation.add_actor()
         ticket_id = await installation.accept_ticket(mails.plain(message_id=FIRST))
         await installation.tickets.claim(agent, ticket_id)
-        await installation.tickets.set_priority(agent, ticket_id, "urgent")
+        await installation.tickets.set_choice(agent, ticket_id, TICKET_PRIORITY, "urgent")
         await installation.tickets.tags.tag_ticket(agent, ticket_id, add=["VIP", "Refund"])
         preview = NotificationPreview(core.database, core.contents, CHANNELS, link_base=assembly.link_base(core.config))
         for mail in (None, mails.reply_to(FIRST)):  # a reply can reopen the ticket, so compare after each message

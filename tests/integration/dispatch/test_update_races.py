@@ -8,6 +8,7 @@ import pytest
 from router.admin import ticket_events
 from router.admin.tickets import tags
 from router.channels.contract import SendOutcome
+from router.enumerations import TICKET_PRIORITY
 from router.model import Micros
 from router.store.database import QueryExecutor
 from router.store.post_updates import queue_updates
@@ -71,7 +72,7 @@ async def _resolve(posting: ManualDelivery, ticket_id: str) -> None:
 
 
 async def _raise_priority(posting: ManualDelivery, ticket_id: str) -> None:
-    await posting.installation.tickets.set_priority(posting.installation.actor, ticket_id, "urgent")
+    await posting.installation.tickets.set_choice(posting.installation.actor, ticket_id, TICKET_PRIORITY, "urgent")
 
 
 async def _assign(posting: ManualDelivery, ticket_id: str) -> None:

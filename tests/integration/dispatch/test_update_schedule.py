@@ -6,6 +6,7 @@ from router.channels.contract import SendRetry, SendSuccess
 from router.clock import SECOND
 from router.dispatch import schedule
 from router.dispatch.delivery_batch import CompletedBatch, DeliveryBatch
+from router.enumerations import TICKET_PRIORITY
 from tests.integration.dispatch.test_retention import DAY, new_retention
 from tests.support import mails
 from tests.support.behaviours import FixedResponse
@@ -35,7 +36,7 @@ async def fail_edits(posting: ManualDelivery, response: FixedResponse, count: in
     """Lets `count` edits of a message fail, and then succeed; returns the id of the ticket."""
     ticket_id = await open_ticket(posting)
     posting.discord.script(message_path(posting), *[response] * count)
-    await posting.installation.tickets.set_priority(posting.installation.actor, ticket_id, "urgent")
+    await posting.installation.tickets.set_choice(posting.installation.actor, ticket_id, TICKET_PRIORITY, "urgent")
     for n in range(count):
         assert [type(outcome) for outcome in await posting.deliver()] == [SendRetry]
         if n < count - 1:

@@ -4,6 +4,7 @@ import pytest
 
 from router.admin.installation.loss_audit import audit_losses
 from router.channels.contract import SendFailure, SendRetry, SendSuccess
+from router.enumerations import TICKET_PRIORITY
 from router.filters import DeliveryFilter
 from tests.support import mails
 from tests.support.behaviours import FixedResponse
@@ -54,7 +55,7 @@ async def test_a_priority_is_shown_unless_it_is_normal(posting: ManualDelivery) 
     installation = posting.installation
     ticket_id = await open_ticket(posting)
     for priority, shown in (("urgent", OPEN | {"Priority": "Urgent"}), ("normal", OPEN)):
-        await installation.tickets.set_priority(installation.actor, ticket_id, priority)
+        await installation.tickets.set_choice(installation.actor, ticket_id, TICKET_PRIORITY, priority)
         await posting.deliver()
         assert only_state(posting) == shown
 

@@ -3,6 +3,7 @@
 import re
 from importlib import import_module
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,11 @@ def test_links_between_documents_resolve(path: Path) -> None:
 def test_names_of_the_core_in_docstrings_and_comments_exist(path: Path) -> None:
     mentioned = {match.rstrip(".") for match in _CORE_NAME.findall(path.read_text(encoding="utf-8"))}
     assert [dotted for dotted in sorted(mentioned) if not resolves(dotted)] == []
+
+
+def test_decisions_have_different_numbers() -> None:
+    paths = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
+    numbers = [path.name.partition("-")[0] for path in paths]
+    assert [number for number, next_number in pairwise(numbers) if number == next_number] == []
+    titles = [path.read_text(encoding="utf-8").partition(":")[0] for path in paths]
+    assert titles == [f"# {number}" for number in numbers]
