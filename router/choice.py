@@ -31,6 +31,11 @@ class Choice(Generic[V]):
     labels: Mapping[str, str] = field(default_factory=dict)
     default: V | None = None
 
+    @property
+    def accepted(self) -> tuple[str, ...]:
+        """The texts that `parse` accepts."""
+        return (*self.values, *self.synonyms)
+
     def parse(self, text: str) -> V:
         """Returns the value of a text. Raises `Refused` with the accepted values."""
         for value in self.values:

@@ -92,9 +92,12 @@ def shorten(text: str, max_length: int) -> str:
     return text if len(text) <= max_length else f"{text[: max_length - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
-def pluralize(number: int, singular: str, plural: str = "") -> str:
-    """Returns a text such as `1 line` or `1,200 lines`. `plural` defaults to the singular with an s."""
-    return f"{number:,} {singular if number == 1 else plural or f'{singular}s'}"
+def pluralize(number: int, singular: str, plural: str = "", *, is_capped: bool = False) -> str:
+    """Returns a text such as `1 line` or `1,200 lines`. `plural` defaults to the singular with an s.
+
+    A capped number has a `+`.
+    """
+    return f"{number:,}{'+' if is_capped else ''} {singular if number == 1 else plural or f'{singular}s'}"
 
 
 def ticket_marks(ticket: Ticket) -> list[tuple[str, str]]:

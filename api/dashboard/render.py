@@ -15,6 +15,7 @@ from api.dashboard.assets import FOLDER, Assets
 from api.dashboard.page import HtmlPage, NavLink, Visit
 from api.dashboard.page_headers import set_page_headers
 from router.admin.installation.attention import AttentionCounts
+from router.admin.tickets.tags import MAX_NAME_LENGTH as MAX_TAG_LENGTH
 from router.clock import Clock
 from router.errors import Refused
 from router.local_time import UTC_TIME, LocalTime
@@ -40,6 +41,7 @@ class Renderer:
         self._environment.globals["query"] = _query_string
         self._environment.globals["now"] = clock.now
         self._environment.globals["new_token"] = lambda: token_urlsafe(12)
+        self._environment.globals["max_tag_length"] = MAX_TAG_LENGTH
         self._environment.filters.update(formatting.FILTERS)
 
     async def render_page(self, visit: Visit, page: HtmlPage) -> web.Response:

@@ -141,8 +141,8 @@ Id = Annotated[str, Field(json_schema_extra={"pattern": "^[a-z]+_[0-9a-z]{26}$"}
 
 
 def documented(choice: Choice[Any]) -> Any:
-    """Lists the values of a choice in the OpenAPI document. The use case parses the text, which may be a synonym."""
-    return Field(json_schema_extra={"enum": list(choice.values)})
+    """Lists the accepted texts of a choice in the OpenAPI document. The use case parses the text."""
+    return Field(json_schema_extra={"enum": list(choice.accepted)})
 
 
 IntParameter = Annotated[int, BeforeValidator(_parse_int)]
@@ -170,7 +170,7 @@ def filter_parameters(
             Field(
                 default=None,
                 description=criterion.help,
-                json_schema_extra=None if criterion.choice is None else {"enum": list(criterion.choice.values)},
+                json_schema_extra=None if criterion.choice is None else {"enum": list(criterion.choice.accepted)},
             ),
         )
         for field, criterion in list_filter.criteria().items()
@@ -191,8 +191,9 @@ def validate(model: type[M], values: Mapping[str, Any]) -> M:
     names = [str(part) for part in first["loc"]]
     name = names[0] if names else ""
     short_name = name if len(name) <= 50 else name[:50] + "..."
+    indices = "".join(f"[{part}]" for part in first["loc"] if isinstance(part, int))
     code = model.codes.get(name, "invalid_request")
-    raise Refused(code, _describe(first["type"], short_name, first["msg"]), name[:200] or None)
+    raise Refused(code, _describe(first["type"], short_name + indices, first["msg"]), name[:200] or None)
 
 
 def _describe(kind: str, name: str, message: str) -> str:
@@ -203,6 +204,8 @@ def _describe(kind: str, name: str, message: str) -> str:
             return f"{name} is not a known field"
         case "string_type" | "string_sub_type":
             return f"{name} must be a string"
+        case "list_type":
+            return f"{name} must be a list of strings"
         case "bool_type":
             return f"{name} must be true or false"
         case "dict_type":

@@ -9,6 +9,7 @@ import asyncio
 import io
 import json
 import os
+import re
 import sys
 import unicodedata
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -37,6 +38,7 @@ except ImportError:  # uvloop is optional; the standard loop is slower
     _new_event_loop = asyncio.new_event_loop
 
 T = TypeVar("T")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(slots=True)
@@ -95,11 +97,24 @@ class Command(click.Command):
         self.context_settings["allow_extra_args"] = True  # `parse_args` rejects extra arguments
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parses as click does, but masks URLs, which may contain secrets, in the error about extra arguments."""
+        """Parses as click does, but rejects texts that are not UTF-8.
+
+        URLs, which may contain secrets, are masked in the error about extra arguments.
+        """
         extra = super().parse_args(ctx, args)
         if extra and not ctx.resilient_parsing:
             ctx.fail(f"unexpected extra arguments: {' '.join('***' if '://' in value else value for value in extra)}")
+        for param in self.params:
+            value = ctx.params.get(param.name or "")
+            if isinstance(param.type, click.types.StringParamType) and not _is_unicode(value):
+                raise click.BadParameter("not valid UTF-8", ctx=ctx, param=param)
         return extra
+
+
+def _is_unicode(value: object) -> bool:
+    """Whether a text or a list of texts has no lone surrogates, which stand for bytes that are not UTF-8."""
+    texts = value if isinstance(value, tuple) else (value,)
+    return not any(isinstance(text, str) and _SURROGATE.search(text) for text in texts)
 
 
 class Group(click.Group):
@@ -200,7 +215,7 @@ def _run(command: click.Group) -> NoReturn:
 
 
 def _refusal_text(error: Refused) -> str:
-    if error.field is None or error.message.startswith(f"{error.field} "):
+    if error.field is None or error.message.startswith((f"{error.field} ", f"{error.field}[")):
         return error.message
     return f"{error.field}: {error.message}"
 

@@ -33,6 +33,8 @@ async def list_command(context: CommandContext, paging: Paging) -> None:
 @with_context()
 async def change(context: CommandContext, tag: str, name: str | None, color: str | None) -> None:
     """Rename or colour a tag."""
+    if name is None and color is None:
+        raise click.UsageError("give --name or --color")
     tags = context.services.tickets.tags
     found = await tags.find(context.actor, tag)
     changed = await tags.change(context.actor, found.tag.id, name=name, color=color)

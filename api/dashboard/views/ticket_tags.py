@@ -31,8 +31,13 @@ async def change_tags(visit: Visit) -> Redirect:
     return Redirect(f"{path}/tags" if visit.form.get("page") == "tags" else path, flash="tags-changed")
 
 
+async def show_form(visit: Visit) -> HtmlPage:
+    """Shows the page whose form was submitted."""
+    return await (show_tags(visit) if visit.form.get("page") == "tags" else show_ticket(visit))
+
+
 FLASH_MESSAGES = {"tags-changed": "Tags changed."}
 PAGES = (
     PageRoute("GET", "/tickets/{id}/tags", show_tags, "agent"),
-    PageRoute("POST", "/tickets/{id}/tags", change_tags, "agent", form_view=show_ticket),
+    PageRoute("POST", "/tickets/{id}/tags", change_tags, "agent", form_view=show_form),
 )

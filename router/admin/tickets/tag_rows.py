@@ -21,6 +21,11 @@ class CountedTag:
     tag: Tag
     ticket_count: int
 
+    @property
+    def is_capped(self) -> bool:
+        """Whether the tag may have more tickets than were counted."""
+        return self.ticket_count >= MAX_COUNTED
+
 
 def counted_tag(row: Row) -> CountedTag:
     return CountedTag(model_from_row(Tag, row), row["tickets"])

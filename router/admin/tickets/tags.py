@@ -133,8 +133,8 @@ class TagService:
         Raises:
             Refused: `invalid_request` for an invalid name, a name in both lists, or too many tags.
         """
-        added = {caseless_key(name): name for name in (validate_name(name, "add") for name in reversed(add))}
-        removed = {caseless_key(validate_name(name, "remove")) for name in remove}
+        added = {caseless_key(name): name for name in reversed(_validate_names(add, "add"))}
+        removed = {caseless_key(name) for name in _validate_names(remove, "remove")}
         if removed & added.keys():
             raise Refused("invalid_request", "remove must not contain a name of add", "remove")
         async with self._database.transaction() as transaction:
@@ -299,6 +299,17 @@ class TagService:
 def validate_name(name: str, field: str) -> str:
     """Returns the name with single spaces between its words."""
     return " ".join(validation.validate_line(name, field, max_length=MAX_NAME_LENGTH).split())
+
+
+def _validate_names(names: Sequence[str], field: str) -> list[str]:
+    """Validates the names of a list. If there are several, the error states the index of the invalid one."""
+    valid = []
+    for n, name in enumerate(names):
+        try:
+            valid.append(validate_name(name, f"{field}[{n}]" if len(names) > 1 else field))
+        except Refused as refused:
+            raise Refused(refused.code, refused.message, field) from None
+    return valid
 
 
 def validate_color(color: str) -> str:

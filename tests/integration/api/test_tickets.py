@@ -223,6 +223,14 @@ async def test_tags(sqlite_served: ServedInstallation) -> None:
     assert event["detail"] == {"added": ["Billing", "VIP"]}
     for query, count in (("tag=BILLING", 1), ("tag=other", 0), ("tag=billing&q=door", 1), ("tag=vip&status=open", 1)):
         assert len((await agent.get(f"/emails/tickets?{query}")).body["tickets"]) == count, query
+    for add, message in (
+        ("VIP", "add must be a list of strings"),
+        (["a", 1], "add[1] must be a string"),
+        (["a", ""], "add[1] must not be empty"),
+        ([""], "add must not be empty"),
+    ):
+        refused = await agent.post(f"{path}/tags", {"add": add})
+        assert (refused.field, refused.body["error"]["message"]) == ("add", message)
     wrong: tuple[tuple[dict[str, object], str], ...] = (
         ({"add": [""]}, "add"),
         ({"remove": ["a\u0001"]}, "remove"),

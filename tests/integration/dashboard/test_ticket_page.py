@@ -98,6 +98,10 @@ async def test_tags_are_added_and_removed(sqlite_served: ServedInstallation) -> 
     assert "No tickets match." in (await agent.get("/tickets?tag=other")).visible_text
     refused = await agent.post(f"{url}/tags", {"add": " "})
     assert (refused.status, "must not be empty" in refused.visible_text) == (400, True)
+    assert ('value=" "' in refused.text, 'id="e-add"' in refused.text) == (True, True)
+    edited = await agent.post(f"{url}/tags", {"add": "x" * 51, "page": "tags"})
+    assert (edited.status, "Tags of #1" in edited.visible_text, 'id="e-add"' in edited.text) == (400, True, True)
+    assert f'value="{"x" * 51}"' in edited.text
     removed = await agent.post_and_follow(f"{url}/tags", {"remove": "vip <B>", "page": "tags"})
     assert 'aria-label="Remove Billing"' in removed.text
     assert 'aria-label="Add VIP &lt;b&gt;"' in removed.text
@@ -119,6 +123,17 @@ async def test_tags_are_added_and_removed(sqlite_served: ServedInstallation) -> 
     assert "Remove VIP <b>?" in (await admin.get(f"{path}/delete")).visible_text
     gone = await admin.post_and_follow(f"{path}/delete", {})
     assert "No tags yet." in gone.visible_text
+
+
+async def test_lists_show_the_first_tags_of_a_ticket(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    await served.create_alias()
+    ticket_id, agent = await served.accept_ticket(), await signed_in_client(served, "agent")
+    await served.services.tickets.tags.tag_ticket(served.actor, ticket_id, add=list("abcdef"))
+    listed, shown = [(await agent.get(path)).text for path in ("/tickets", f"/tickets/{ticket_id}")]
+    assert [f'title="{name}"' in listed for name in "abcdef"] == [True] * 4 + [False] * 2
+    assert ('title="e, f">+2<' in listed, 'title="e, f">+2<' in shown) == (True, False)
+    assert all(f'title="{name}"' in shown for name in "abcdef")
 
 
 @pytest.mark.parametrize(

@@ -117,10 +117,25 @@ async def test_tag_commands(cli: CommandLine) -> None:
     assert (await cli.json("tag", "change", "billing", "--color", "#1D76DB"))["color"] == "#1d76db"
     assert (await cli("tag", "change", "vip", "--name", "BILLING")).ok().stdout == "VIP was merged into Billing.\n"
     assert "#rrggbb" in await cli.error_line("tag", "change", "billing", "--color", "red")
+    assert "--name or --color" in await cli.error_line("tag", "change", "billing", code=2)
     assert "--yes" in await cli.error_line("tag", "remove", "billing", code=2)
     (await cli("tag", "remove", "billing", "--yes")).ok()
     assert "Tag" in await cli.error_line("tag", "remove", "billing", "--yes")
     assert (await cli.json("ticket", "show", "1"))["tags"] == []
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("ticket", "list", "--tag", "\udcff"),
+        ("ticket", "tag", "1", "--add", "a", "--add", "\udcff"),
+        ("tag", "change", "\udcff", "--name", "x"),
+        ("tag", "remove", "\udcff", "--yes"),
+        ("integration", "show", "\udcff"),
+    ],
+)
+async def test_arguments_that_are_not_utf8(cli: CommandLine, args: tuple[str, ...]) -> None:
+    assert "not valid UTF-8" in await cli.error_line(*args, code=2)
 
 
 async def test_users_and_keys(cli: CommandLine) -> None:
