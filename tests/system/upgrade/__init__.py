@@ -1,0 +1,1 @@
+"""Databases of earlier versions are migrated and used by this one."""
