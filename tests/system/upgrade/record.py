@@ -57,6 +57,8 @@ async def _fill(installation: Installation) -> str:
         await tickets.get(actor, ticket_id)  # parses the messages
     await tickets.claim(actor, door)
     await tickets.add_note(actor, door, "Sent a locksmith.")
+    await tickets.set_priority(actor, door, "urgent")
+    await tickets.tags.tag_ticket(actor, door, add=["locks"])
     await tickets.set_status(actor, invoice, "resolved")
     await installation.services.blocked_senders.create(actor, "@spam.test")
     async with installation.run_dispatcher():

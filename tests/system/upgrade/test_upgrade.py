@@ -117,13 +117,23 @@ async def _assert_tickets_work(api: _Api) -> None:
     ]
     assert [ticket["number"] for ticket in await api.tickets("?status=in_progress")] == [1]
     assert [ticket["number"] for ticket in await api.tickets("?status=resolved")] == [2]
+    assert [ticket["number"] for ticket in await api.tickets("?priority=urgent")] == [1]
+    assert [ticket["number"] for ticket in await api.tickets("?tag=locks")] == [1]
     assert [ticket["number"] for ticket in await api.tickets("?q=größer")] == [2]
     door = await api.get(f"/api/emails/tickets/{tickets[1, 'The door is stuck']['id']}")
     assert [message["text"].strip() for message in door["messages"]] == [
         "It does not open any more.",
         "It opens again.",
     ]
-    assert [event["event"] for event in door["events"]] == ["opened", "replied", "claimed", "note"]
+    assert [event["event"] for event in door["events"]] == [
+        "opened",
+        "replied",
+        "claimed",
+        "note",
+        "priority",
+        "tags",
+    ]
+    assert [event["sequence"] for event in door["events"]] == [1, 2, 3, 4, 5, 6]
     unparsed = await api.get(f"/api/emails/tickets/{tickets[5, 'Never parsed']['id']}")
     assert unparsed["messages"][0]["text"].strip() == "It does not open any more."
 
