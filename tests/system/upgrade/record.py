@@ -8,6 +8,7 @@ import dataclasses
 import tempfile
 from pathlib import Path
 
+from router.enumerations import TICKET_PRIORITY
 from router.secrets import new_key
 from router.store import migrate
 from tests.support import mails
@@ -57,7 +58,7 @@ async def _fill(installation: Installation) -> str:
         await tickets.get(actor, ticket_id)  # parses the messages
     await tickets.claim(actor, door)
     await tickets.add_note(actor, door, "Sent a locksmith.")
-    await tickets.set_priority(actor, door, "urgent")
+    await tickets.set_choice(actor, door, TICKET_PRIORITY, "urgent")
     await tickets.tags.tag_ticket(actor, door, add=["locks"])
     await tickets.set_status(actor, invoice, "resolved")
     await installation.services.blocked_senders.create(actor, "@spam.test")

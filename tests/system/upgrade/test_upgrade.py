@@ -65,7 +65,7 @@ async def test_a_recorded_installation_is_upgraded(
     (await run_cli(*change, env=settings, cwd=tmp_path)).ok()
     async with Program("serve", env=settings, cwd=tmp_path) as program, aiohttp.ClientSession() as http:
         ready = await program.ready()
-        api = _Api(http, ready["api"], recording.api_key)
+        api = _UpgradedApi(http, ready["api"], recording.api_key)
         await _assert_tickets_work(api)
         queued = sum(row["state"] == "pending" for table, row in recording.rows() if table == "deliveries")
         await slack.wait_for(queued, accepted=True)
@@ -77,7 +77,7 @@ async def test_a_recorded_installation_is_upgraded(
     await _assert_nothing_lost(str(settings["database.url"]))
 
 
-class _Api:
+class _UpgradedApi:
     def __init__(self, http: aiohttp.ClientSession, address: str, key: str) -> None:
         self._http = http
         self._address = address
@@ -106,7 +106,7 @@ async def _assert_nothing_lost(url: str, recording: Recording | None = None) -> 
         await store.database.close()
 
 
-async def _assert_tickets_work(api: _Api) -> None:
+async def _assert_tickets_work(api: _UpgradedApi) -> None:
     tickets = {(ticket["number"], ticket["subject"]): ticket for ticket in await api.tickets()}
     assert sorted(tickets) == [
         (1, "The door is stuck"),
