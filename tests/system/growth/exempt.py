@@ -66,6 +66,7 @@ EXEMPT: dict[str, str] = {
     "router.routing.facts": _USE_CASE,
     "router.search.indexing": "database queries; `terms` takes the words from texts",
     "router.search.scans": "database queries",
+    "router.search.sources": "database queries",
     "router.services": _VALUES,
     "router.side_tasks": _WIRING,
     "router.sockets": _WIRING,
