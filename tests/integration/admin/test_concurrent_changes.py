@@ -163,16 +163,16 @@ async def test_reading_a_message_while_it_is_erased(installation: Installation) 
 
 
 async def test_erasing_a_ticket_while_its_delivery_is_recorded(installation: Installation) -> None:
-    """Recording an outcome locks the attempt before the delivery. Erasure must lock them in the same order."""
+    """Recording an outcome locks the delivery before the attempt. Erasure must lock them in the same order."""
     ticket_id = await installation.accept_ticket()
     delivery = (await installation.services.deliveries.list(installation.actor)).items[0]
     await installation.database.execute("dispatch_insert_attempt", delivery_id=delivery.id, n=1, started_at=1)
     async with installation.database.transaction() as transaction:
-        ended = {"finished_at": 2, "outcome": "sent", "status": 200, "latency": 1, "answer": "ok"}
-        await transaction.execute("dispatch_record_attempt", delivery_id=delivery.id, n=1, **ended)
+        await transaction.execute("dispatch_mark_delivered", id=delivery.id, now=2, via="message")
         erasing = asyncio.create_task(installation.services.tickets.delete(installation.actor, ticket_id))
         await wait_until_done_or_blocked(installation, erasing)
-        await transaction.execute("dispatch_mark_delivered", id=delivery.id, now=2, via="message")
+        ended = {"finished_at": 2, "outcome": "sent", "status": 200, "latency": 1, "answer": "ok"}
+        await transaction.execute("dispatch_record_attempt", delivery_id=delivery.id, n=1, **ended)
     await erasing
     assert await installation.execute("SELECT 1 FROM attempts") == []
 
