@@ -88,9 +88,10 @@ async def test_opposite_merges_end(installation: Installation, monkeypatch: pyte
                 second.tickets.tags.change(actor, b, name="a"),
                 return_exceptions=True,
             )
-            (refused,) = [result for result in results if isinstance(result, BaseException)]
-            assert isinstance(refused, Refused)
-            assert refused.code == "conflict"
+            # None is refused if the merge of `a` ends before the other request begins, which then renames `b`.
+            refused = [result for result in results if isinstance(result, BaseException)]
+            assert len(refused) <= 1
+            assert all(isinstance(error, Refused) and error.code == "conflict" for error in refused)
             (left,) = (await tags.list(actor)).items
             assert left.ticket_count == len(tickets)
             await tags.delete(actor, left.tag.id)
