@@ -57,14 +57,14 @@ class PostgresExecutor:
     """Executes statements on one connection."""
 
     def __init__(self, connection: PostgresConnection, catalog: Catalog, guard: StatementGuard) -> None:
-        self._connection = connection
+        self.connection = connection
         self._catalog = catalog
         self._guard = guard
 
     async def fetch_all(self, query: str, /, **values: object) -> Sequence[Row]:
         named_query = self._catalog.select(query, values)
-        with self._guard(self._connection):
-            rows: Sequence[Row] = await self._connection.fetch(named_query.postgres, *named_query.bind_one(values))
+        with self._guard(self.connection):
+            rows: Sequence[Row] = await self.connection.fetch(named_query.postgres, *named_query.bind_one(values))
         return rows
 
     async def fetch_one(self, query: str, /, **values: object) -> Row | None:
@@ -73,15 +73,15 @@ class PostgresExecutor:
 
     async def execute(self, query: str, /, **values: object) -> int:
         named_query = self._catalog.select(query, values)
-        with self._guard(self._connection):
-            status: str = await self._connection.execute(named_query.postgres, *named_query.bind_one(values))
+        with self._guard(self.connection):
+            status: str = await self.connection.execute(named_query.postgres, *named_query.bind_one(values))
         # The command tag ends with the number of rows: `INSERT 0 1`, `UPDATE 3`, `DELETE 2`.
         return int(status.rpartition(" ")[2])
 
     async def execute_many(self, query: str, rows: Sequence[Mapping[str, object]], /) -> None:
         named_query = self._catalog[query]
-        with self._guard(self._connection):
-            await self._connection.executemany(
+        with self._guard(self.connection):
+            await self.connection.executemany(
                 named_query.postgres, [tuple(row[name] for name in named_query.parameters) for row in rows]
             )
 

@@ -1,10 +1,12 @@
 """Rows for tests, inserted by SQL without the product's services. Only the schema checks the rows."""
 
+from collections.abc import Mapping, Sequence
+
 from router import ids
 from router.clock import SECOND, SystemClock
 from router.store.catalog import build_query
 from router.store.database import Database
-from router.store.postgres import PostgresDatabase
+from router.store.postgres import PostgresExecutor
 from router.store.sqlite import SqliteDatabase
 
 # Time of every seeded row, in microseconds since the epoch.
@@ -124,16 +126,25 @@ async def insert_attempt(
 
 
 async def execute(database: Database, statement: str, **values: object) -> list[dict[str, object]]:
-    """Executes a statement with named parameters (`:name`) and returns its rows."""
-
+    """Executes a statement with named parameters (`:name`) in its own transaction and returns its rows."""
     query = build_query("test", statement, statement)
     if isinstance(database, SqliteDatabase):
         async with database.raw_transaction() as connection:
             return [dict(row) for row in await connection.execute_fetchall(query.sqlite, values)]
-    assert isinstance(database, PostgresDatabase)
-    connection = await database.connect()
-    try:
-        rows = await connection.fetch(query.postgres, *(values[name] for name in query.parameters))
+    async with database.transaction() as transaction:
+        assert isinstance(transaction, PostgresExecutor)
+        rows = await transaction.connection.fetch(query.postgres, *(values[name] for name in query.parameters))
         return [dict(row) for row in rows]
-    finally:
-        await connection.close()
+
+
+async def execute_many(database: Database, statement: str, rows: Sequence[Mapping[str, object]]) -> None:
+    """Executes a statement once for each of `rows`, which contain its named parameters, in one transaction."""
+    query = build_query("test", statement, statement)
+    if isinstance(database, SqliteDatabase):
+        async with database.raw_transaction() as connection:
+            await connection.executemany(query.sqlite, rows)
+        return
+    async with database.transaction() as transaction:
+        assert isinstance(transaction, PostgresExecutor)
+        values = [tuple(row[name] for name in query.parameters) for row in rows]
+        await transaction.connection.executemany(query.postgres, values)

@@ -12,6 +12,7 @@ from router import ids
 from router.filters import TicketFilter
 from router.search import scans, sources, terms
 from router.search.sources import choose_source
+from router.store.postgres import PostgresExecutor
 from router.store.sqlite import SqliteDatabase
 from tests.support import seeds
 from tests.support.stores import Store
@@ -46,12 +47,10 @@ async def measure_work(store: Store, name: str, values: dict[str, object]) -> in
     query, database = store.catalog.select(name, values), store.database
     if isinstance(database, SqliteDatabase):
         return await count_steps(database, query.sqlite, values)
-    connection = await database.connect()
-    try:
+    async with database.transaction() as transaction:
+        assert isinstance(transaction, PostgresExecutor)
         arguments = [values[one] for one in query.parameters]
-        rows = await connection.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {query.postgres}", *arguments)
-    finally:
-        await connection.close()
+        rows = await transaction.connection.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {query.postgres}", *arguments)
     return sum(rows_read(json.loads(rows[0][0])[0]["Plan"]))
 
 

@@ -4,7 +4,7 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ QUERIES += ("hello door", "anchor kettle.", "kettle door", "hello ord", "order a
 class KnownTicket:
     """A stored ticket; `words` is None if its message is not parsed yet."""
 
+    workspace: str
     id: str
     number: int
     status: str
@@ -95,7 +96,7 @@ class Archive:
         self.numbers = {OURS: 0, THEIRS: 0}
         self.incomplete_pages = 0
 
-    async def add(self, workspace: str = OURS, interval: int | None = None) -> None:
+    def _new_ticket(self, workspace: str, interval: int | None = None) -> KnownTicket:
         rng = self.rng
         self.moment += rng.choice(INTERVALS_MS) if interval is None else interval
         number = self.numbers[workspace] = self.numbers[workspace] + 1
@@ -104,7 +105,8 @@ class Archive:
         words |= {"anchor"} if number < 60 and rng.random() < 0.8 else set()
         words |= {rng.choice(("kettle", "doorbell", "12", "7", "anchored"))} if rng.random() < 0.1 else set()
         tail = "".join(rng.choices("0123456789abcdefghjkmnpqrstvwxyz", k=16))
-        ticket = KnownTicket(
+        return KnownTicket(
+            workspace,
             ids.first_id_at("ticket", self.moment)[:-16] + tail,
             number,
             rng.choice(TICKET_STATUS.values),
@@ -113,47 +115,42 @@ class Archive:
             None if rng.random() < 0.05 else frozenset(words),
             frozenset(tag for tag, part in TAGS.items() if rng.random() < part),
         )
-        await self._write(workspace, ticket)
-        if workspace == OURS:
-            self.known_tickets.append(ticket)
 
-    async def _write(self, workspace: str, ticket: KnownTicket) -> None:
-        await seeds.execute(
+    async def _write(self, tickets: Sequence[KnownTicket]) -> None:
+        await seeds.execute_many(
             self.store.database,
             "INSERT INTO tickets (id, workspace_id, number, alias_id, address, subject, from_address, from_name, "
-            "status, assigned_to, received_at, updated_at) VALUES (:id, :workspace, :number, CAST(:alias AS TEXT), "
-            "'', '', '', '', :status, CAST(:person AS TEXT), 1, 1)",
-            id=ticket.id,
-            workspace=workspace,
-            number=ticket.number,
-            alias=ticket.alias_id,
-            status=ticket.status,
-            person=ticket.assigned_to,
+            "status, assigned_to, received_at, updated_at) VALUES (:id, :workspace, :number, CAST(:alias_id AS TEXT), "
+            "'', '', '', '', :status, CAST(:assigned_to AS TEXT), 1, 1)",
+            [asdict(ticket) for ticket in tickets],
         )
-        for tag in ticket.tags:
-            await seeds.execute(
-                self.store.database,
-                "INSERT INTO ticket_tags (tag_id, ticket_id) SELECT id, :ticket FROM tags "
-                "WHERE workspace_id = :workspace AND name = :name",
-                ticket=ticket.id,
-                workspace=workspace,
-                name=tag,
-            )
-        if ticket.words is None:
-            return
-        words = terms.ticket_terms(workspace, ticket.number, ticket.alias_id, existing=[], added=sorted(ticket.words))
-        await self.store.database.execute(
-            "search_upsert",
-            ticket_id=ticket.id,
-            workspace_id=workspace,
-            index_position=terms.index_position(ticket.id),
-            words=" ".join(words),
+        await seeds.execute_many(
+            self.store.database,
+            "INSERT INTO ticket_tags (tag_id, ticket_id) SELECT id, :ticket FROM tags "
+            "WHERE workspace_id = :workspace AND name = :name",
+            [
+                {"ticket": ticket.id, "workspace": ticket.workspace, "name": tag}
+                for ticket in tickets
+                for tag in ticket.tags
+            ],
         )
+        indexed = []
+        for ticket in tickets:
+            if ticket.words is not None:
+                key = {"ticket_id": ticket.id, "workspace_id": ticket.workspace}
+                added = sorted(ticket.words)
+                words = terms.ticket_terms(ticket.workspace, ticket.number, ticket.alias_id, existing=[], added=added)
+                indexed.append(key | {"index_position": terms.index_position(ticket.id), "words": " ".join(words)})
+        await self.store.database.execute_many("search_upsert", indexed)
+        self.known_tickets += [ticket for ticket in tickets if ticket.workspace == OURS]
 
     async def add_many(self, count: int) -> None:
         """Adds tickets; about three of four belong to the workspace `OURS`."""
-        for _ in range(count):
-            await self.add(self.rng.choice((OURS, OURS, OURS, THEIRS)))
+        await self._write([self._new_ticket(self.rng.choice((OURS, OURS, OURS, THEIRS))) for _ in range(count)])
+
+    async def add_simultaneous(self, count: int) -> None:
+        """Adds tickets of one millisecond to the workspace `OURS`."""
+        await self._write([self._new_ticket(OURS, interval=0) for _ in range(count)])
 
     async def read_all_pages(self, wanted: TicketFilter, limit: int, *, max_pages: int = 1000) -> list[str]:
         seen: list[str] = []
@@ -326,8 +323,7 @@ async def test_a_window_with_too_many_matches_is_shortened(store: Store) -> None
     async with archive(store, 6) as tickets:
         await tickets.add_many(10)
         tickets.moment += 365 * 86_400_000
-        for _ in range(40):
-            await tickets.add(interval=0)
+        await tickets.add_simultaneous(40)
         tickets.moment += 365 * 86_400_000
         await tickets.add_many(10)
         for q in ("hello.", "hello", "anchor."):

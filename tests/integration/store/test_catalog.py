@@ -1,9 +1,10 @@
 """Every query can be prepared on both databases."""
 
+from contextlib import AsyncExitStack
+
 import pytest
 
 from router.store import catalog
-from router.store.postgres import PostgresDatabase
 from router.store.sqlite import SqliteDatabase
 from tests.support.stores import Store
 from tests.support.variants import variants
@@ -11,20 +12,20 @@ from tests.support.variants import variants
 
 async def test_every_query_prepares_on_both_databases(store: Store) -> None:
     failures = []
-    for query in (variant for name in sorted(store.catalog.names()) for variant in variants(store.catalog, name)):
-        try:
-            if isinstance(store.database, SqliteDatabase):
-                async with store.database.raw_transaction(write=False) as connection:
-                    await connection.execute_fetchall(f"EXPLAIN {query.sqlite}", dict.fromkeys(query.parameters))
-            else:
-                assert isinstance(store.database, PostgresDatabase)
-                connection = await store.database.connect()
-                try:
-                    await connection.prepare(query.postgres)
-                finally:
-                    await connection.close()
-        except Exception as error:  # noqa: BLE001 - reports the failures of all queries at once
-            failures.append(f"{query.name}: {error}")
+    async with AsyncExitStack() as stack:
+        if isinstance(store.database, SqliteDatabase):
+            sqlite = await stack.enter_async_context(store.database.raw_transaction(write=False))
+        else:
+            postgres = await store.database.connect()
+            stack.push_async_callback(postgres.close)
+        for query in (variant for name in sorted(store.catalog.names()) for variant in variants(store.catalog, name)):
+            try:
+                if isinstance(store.database, SqliteDatabase):
+                    await sqlite.execute_fetchall(f"EXPLAIN {query.sqlite}", dict.fromkeys(query.parameters))
+                else:
+                    await postgres.prepare(query.postgres)
+            except Exception as error:  # noqa: BLE001 - reports the failures of all queries at once
+                failures.append(f"{query.name}: {error}")
     assert failures == []
 
 

@@ -2,13 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
 
 from router.store.catalog import NamedQuery
-from router.store.postgres import PostgresDatabase
+from router.store.postgres import PostgresDatabase, PostgresExecutor
 from router.store.sqlite import SqliteDatabase
 from tests.support.stores import Store
 from tests.support.variants import variants
@@ -20,14 +20,12 @@ INDEXED = {"status", "assigned_to"}  # filters that an index contains for all th
 
 @pytest.mark.parametrize("name", LISTS)
 async def test_lists_neither_sort_nor_scan(store: Store, name: str) -> None:
-    database = store.database
-    for query in variants(store.catalog, name):
-        if isinstance(database, SqliteDatabase):
-            problems = await sqlite_problems(database, query)
-        else:
-            assert isinstance(database, PostgresDatabase)
-            problems = await postgres_problems(database, query)
-        assert problems == [], query.sqlite
+    database, queries = store.database, variants(store.catalog, name)
+    if isinstance(database, SqliteDatabase):
+        found = {query.sqlite: await sqlite_problems(database, query) for query in queries}
+    else:
+        found = await postgres_problems(database, queries)
+    assert {query: problems for query, problems in found.items() if problems} == {}
 
 
 async def sqlite_problems(database: SqliteDatabase, query: NamedQuery) -> list[str]:
@@ -52,16 +50,20 @@ async def sqlite_problems(database: SqliteDatabase, query: NamedQuery) -> list[s
     ]
 
 
-async def postgres_problems(database: PostgresDatabase, query: NamedQuery) -> list[str]:
-    connection = await database.connect()
-    try:
+async def postgres_problems(database: PostgresDatabase, queries: Sequence[NamedQuery]) -> dict[str, list[str]]:
+    """Returns the problems of each query's plan, by the text of the query."""
+    found = {}
+    async with database.transaction() as transaction:
+        assert isinstance(transaction, PostgresExecutor)
+        connection = transaction.connection
         # Small tables would be scanned and sorted.
-        await connection.execute("SET enable_seqscan = off; SET enable_sort = off; SET enable_bitmapscan = off")
-        values = [1 if name == "limit" else "x" for name in query.parameters]
-        rows = await connection.fetch(f"EXPLAIN (FORMAT JSON) {query.postgres}", *values)
-    finally:
-        await connection.close()
-    return list(node_problems(json.loads(rows[0][0])[0]["Plan"]))
+        for setting in ("enable_seqscan", "enable_sort", "enable_bitmapscan"):
+            await connection.execute(f"SET LOCAL {setting} = off")
+        for query in queries:
+            values = [1 if name == "limit" else "x" for name in query.parameters]
+            rows = await connection.fetch(f"EXPLAIN (FORMAT JSON) {query.postgres}", *values)
+            found[query.postgres] = list(node_problems(json.loads(rows[0][0])[0]["Plan"]))
+    return found
 
 
 def node_problems(node: dict[str, Any]) -> Iterator[str]:
