@@ -128,7 +128,9 @@ class PostgresServer:
         name = f"{self._prefix}t_{uuid.uuid4().hex[:16]}"
         source = f'TEMPLATE "{template}"' if template else "TEMPLATE template0"
         async with self._admin_connection() as connection:
-            await connection.execute(f'CREATE DATABASE "{name}" {source}{self._tablespace} {locale}')
+            # Copying the files takes half as long as logging the blocks, the default of PostgreSQL 15 and later.
+            copy = " STRATEGY file_copy" if connection.get_server_version() >= (15,) else ""
+            await connection.execute(f'CREATE DATABASE "{name}" {source}{copy}{self._tablespace} {locale}')
         self._created.add(name)
         return self.database_url(name)
 
