@@ -48,9 +48,19 @@ class Ban:
     scope: str
 
     @cached_property
+    def parts(self) -> str:
+        """A regular expression for the word in lower case."""
+        return r"[\W_]+".join(re.split(r"\W+", self.word.lower()))
+
+    @cached_property
     def pattern(self) -> re.Pattern[str]:
-        parts = r"[\W_]+".join(re.split(r"\W+", self.word))
-        return re.compile(rf"(?<![^\W_]){parts}(?![^\W_])", re.IGNORECASE)
+        return any_of([self])
+
+
+def any_of(banned: Iterable[Ban]) -> re.Pattern[str]:
+    """Returns a pattern of any of the words, for text in lower case."""
+    words = "|".join(ban.parts for ban in banned) or "(?!)"
+    return re.compile(rf"(?<![^\W_])(?:{words})(?![^\W_])")
 
 
 def bans() -> list[Ban]:
@@ -59,7 +69,8 @@ def bans() -> list[Ban]:
 
 
 def split_words(text: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", text)
+    """Separates the words of names, and returns them in lower case."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", text).lower()
 
 
 def without_exemptions(text: str) -> str:
@@ -117,12 +128,12 @@ def violations(path: str, text: str, banned: Iterable[Ban]) -> list[str]:
             found.append(f"{path}: module name {ban.word!r}: use {ban.instead}")
         elif ban.scope != "modules" and ban.pattern.search(split_words(path)):
             found.append(f"{path}: path with {ban.word!r}: use {ban.instead}")
-    any_word = re.compile("|".join(ban.pattern.pattern for ban in words) or r"(?!)", re.IGNORECASE)
+    any_word = any_of(words)
     if not any_word.search(split_words(text)):
         return found  # splitting a file into parts is slower than this search
     for part in parts_of(path, text):
         checked = split_words(without_exemptions(part.text))
-        for ban in words:
+        for ban in words if any_word.search(checked) else ():
             if part.is_name or ban.scope == "everything":
                 found += [
                     f"{path}:{part.line + checked.count(chr(10), 0, match.start())}: {ban.word!r}: use {ban.instead}"
