@@ -1,4 +1,4 @@
-"""Every combination of filters lists the same tickets and deliveries as a filter in Python."""
+"""Combinations of filters list the same tickets and deliveries as a filter in Python."""
 
 import json
 import random
@@ -20,7 +20,7 @@ L = TypeVar("L", bound=ListFilter)
 M = TypeVar("M", Ticket, Delivery)
 COUNT = 60
 LIMIT = 7
-SAMPLE = 300  # combinations with a tag that are tested
+SAMPLE = 400  # combinations of the filters of tickets that are tested
 
 
 async def test_ticket_filters(installation: Installation) -> None:
@@ -40,8 +40,7 @@ async def test_ticket_filters(installation: Installation) -> None:
             words=" ".join(indexed),
         )
     more = {"q": (None, "hello."), "unassigned": (False, True)}
-    tagged = [*combinations(TicketFilter, known, **more, tag=("vip", "unknown"))]
-    for wanted in (*combinations(TicketFilter, known, **more, tag=(None,)), *rng.sample(tagged, SAMPLE)):
+    for wanted in rng.sample([*combinations(TicketFilter, known, **more, tag=(None, "vip", "unknown"))], SAMPLE):
         expected = [
             ticket
             for ticket in reversed(known)

@@ -208,7 +208,7 @@ async def test_command_line(tmp_path: Path, line: str, slack: SlackStandIn) -> N
     cli = await initialise(tmp_path)
 
     async def run(*args: str, stdin: str = "") -> Any:
-        return await run_cli(*args, env=cli.env, cwd=tmp_path, stdin=stdin.encode(), command=PROGRAM, fresh=True)
+        return await run_cli(*args, env=cli.env, cwd=tmp_path, stdin=stdin.encode(), command=PROGRAM)
 
     (tmp_path / "line").write_text(line)
     station, secret = ("--station", "Kiel"), ("--line-url-file", "line")
