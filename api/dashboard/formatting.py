@@ -15,6 +15,7 @@ from router.admin.installation.attention import MAX_COUNTED, AttentionCounts
 from router.choice import Choice
 from router.clock import SECOND
 from router.enumerations import DELIVERY_STATE, TICKET_CHOICES, TICKET_STATUS
+from router.errors import Refused
 from router.local_time import UTC_TIME, LocalTime
 from router.model import Micros, Ticket, TicketEvent
 from router.unicode_security import append_a_labels
@@ -26,6 +27,17 @@ OUTCOME_LABELS = {
     "parked": "integration failing",
     "refused": "format rejected",
     "lost": "unknown",
+}
+# Labels of form fields by their names in the REST API, with which the messages of errors begin.
+_FIELD_LABELS = {
+    "add": "Tag",
+    "color": "Colour",
+    "domain": "Domain",
+    "email": "Email address",
+    "localPart": "Local part",
+    "name": "Name",
+    "sender": "Sender",
+    "text": "Internal note",
 }
 _MARKDOWN = re.compile(r"\*\*([^*]+)\*\*|`([^`]+)`|<(https://[^>\s]+)>")
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"))
@@ -106,6 +118,12 @@ def ticket_marks(ticket: Ticket) -> list[tuple[str, str]]:
     return [(f"{choice.label(value)} {choice.name}", value) for choice, value in marked if value != choice.default]
 
 
+def error_text(error: Refused) -> str:
+    """Returns the message with the label of the form field instead of the field's name in the REST API."""
+    name, _, rest = error.message.partition(" ")
+    return f"{_FIELD_LABELS[name]} {rest}" if name == error.field and name in _FIELD_LABELS else error.message
+
+
 def changed_choice(event: TicketEvent) -> Choice[Any]:
     """Returns the field that the event changed. `ticket.resolved` and `ticket.reopened` changed the status."""
     name = event.type.removeprefix("ticket.").removesuffix("_changed")
@@ -183,6 +201,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "size": format_size,
     "shorten": shorten,
     "duration": format_duration,
+    "error_text": error_text,
     "status": TICKET_STATUS.label,
     "delivery_state": DELIVERY_STATE.label,
     "marks": ticket_marks,

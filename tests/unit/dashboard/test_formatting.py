@@ -5,6 +5,7 @@ import pytest
 from api.dashboard import formatting
 from router.admin.installation.attention import MAX_COUNTED, AttentionCounts
 from router.clock import SECOND
+from router.errors import Refused
 
 NOW = 1_900_000_000 * SECOND
 
@@ -31,6 +32,20 @@ def test_sizes(nbytes: int, expected: str) -> None:
 )
 def test_relative_times(seconds: int, shown: str) -> None:
     assert formatting.relative_time(NOW - seconds * SECOND, NOW) == shown
+
+
+@pytest.mark.parametrize(
+    ("message", "field", "shown"),
+    [
+        ("add must not be empty", "add", "Tag must not be empty"),
+        ("name must not be empty", "name", "Name must not be empty"),
+        ("Thread ID must be a number", "threadId", "Thread ID must be a number"),
+        ("name is a word", None, "name is a word"),
+        ("role must not exceed the user's role", "role", "role must not exceed the user's role"),
+    ],
+)
+def test_errors_name_the_label_of_the_field(message: str, field: str | None, shown: str) -> None:
+    assert formatting.error_text(Refused("invalid_request", message, field)) == shown
 
 
 def test_attention_summary() -> None:
