@@ -166,7 +166,7 @@ async def test_trace_is_found_by_every_id(sqlite_served: ServedInstallation) -> 
     message = await served.accept_message(mails.plain(message_id="<one@customer.test>"))
     delivery = (await served.services.deliveries.list(served.actor)).items[0].id
     await record_attempt(served, delivery, "sent", 200, "ok")
-    await served.database.execute("dispatch_mark_delivered", id=delivery, now=served.clock.now(), via="message")
+    await served.database.execute("dispatch_mark_delivered", id=delivery, now=served.clock.now(), via="update")
     client = await signed_in_client(served, "viewer")
     for q in (message, "<one@customer.test>", "%231"):
         assert (await client.get(f"/activity/trace?q={q}")).location == f"/activity/trace/{message}"
@@ -176,7 +176,7 @@ async def test_trace_is_found_by_every_id(sqlite_served: ServedInstallation) -> 
         "Opened ticket #1",
         "Queued for Support",
         "Attempt 1",
-        "Delivered to Support",
+        "Delivered to Support, by editing the earlier message",
     ):
         assert expected in text
     assert text.index("Received") < text.index("Opened") < text.index("Attempt 1") < text.index("Delivered to")
