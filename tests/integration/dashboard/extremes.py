@@ -51,6 +51,10 @@ async def populate_extremes(served: ServedInstallation, dns: DnsStandIn) -> Extr
         )
     )
     await services.tickets.assign(actor, long, person.id)
+    await services.tickets.tags.tag_ticket(actor, long, add=[f"{n:02} {LONG[: 47 - n % 2]}" for n in range(20)])
+    for name, color in ((f"00 {LONG[:47]}", "#ffffff"), (f"01 {LONG[:46]}", "#000000")):
+        tag = (await services.tickets.tags.find(actor, name)).tag.id
+        await services.tickets.tags.change(actor, tag, color=color)
     hebrew = await served.accept_ticket(
         mails.plain(subject=HEBREW, text=f"{HEBREW}\n{HEBREW}\n", from_="דוד <d@customer.test>")
     )
@@ -71,7 +75,7 @@ async def populate_extremes(served: ServedInstallation, dns: DnsStandIn) -> Extr
     return ExtremeIds(
         {
             "person": person.id, "domain": domain, "integration": integration, "alias": alias, "wrong": wrong.domain.id,
-            "key": key.key.id, "long": long, "hebrew": hebrew, "talk": talk, "place": place, "files": files,
+            "key": key.key.id, "tag": tag, "long": long, "hebrew": hebrew, "talk": talk, "place": place, "files": files,
             "dead": dead.id, "waiting": waiting.id, "message": dead.message_id,
         }
     )  # fmt: skip

@@ -18,6 +18,19 @@ _SQUEEZED_CONTROLS = """() => [...document.querySelectorAll("header a, main a, b
   .filter((one) => one.checkVisibility() && one.textContent.trim())
   .filter((one) => one.getBoundingClientRect().width < 20 || (one.matches("button, .button") && one.offsetHeight > 90))
   .map((one) => one.outerHTML.slice(0, 100))"""
+# Controls lower than 24 px (WCAG 2.5.8), except links within a text and controls with a label to click.
+_SMALL_TARGETS = """() => [...document.querySelectorAll("a, button, summary, select, input, textarea")]
+  .filter((one) => one.checkVisibility() && !one.matches(".hidden *, .skip, [type=checkbox], [type=radio]"))
+  .filter((one) => getComputedStyle(one).display !== "inline" && one.offsetHeight < 24)
+  .map((one) => one.outerHTML.slice(0, 100))"""
+# Tags whose name is cut, except in lists of tickets.
+_CUT_TAGS = """() => [...document.querySelectorAll("a.badge")]
+  .filter((one) => !one.closest(".tickets") && one.checkVisibility() && one.scrollWidth > one.clientWidth)
+  .map((one) => one.textContent)"""
+# The largest distance in px between the subject of a ticket in a list and the line below it.
+_ROW_GAP = """() => Math.max(0, ...[...document.querySelectorAll(".tickets li")]
+  .map((one) => [".from", ".subject"].map((name) => one.querySelector(name).getBoundingClientRect()))
+  .map(([below, subject]) => below.top - subject.bottom))"""
 _OVERFLOW_WIDTH = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -36,4 +49,6 @@ async def check_layout(page: Page, name: str, kind: Kind, *, folder: str) -> Non
         await page.screenshot(path=Path(folder) / f"{name}-{kind}.png", full_page=True)
     wide = await page.evaluate(_OVERFLOW_WIDTH)
     assert wide <= 0, f"{wide} px too wide: {name} ({kind})"
-    assert await page.evaluate(_SQUEEZED_CONTROLS) == [], f"{name} ({kind})"
+    for check in (_SQUEEZED_CONTROLS, _SMALL_TARGETS, _CUT_TAGS):
+        assert await page.evaluate(check) == [], f"{name} ({kind})"
+    assert await page.evaluate(_ROW_GAP) < 10, f"{name} ({kind})"

@@ -33,6 +33,7 @@ EMPTY = (
     "/manage/integrations",
     "/manage/blocked-senders",
     "/manage/keys",
+    "/manage/tags",
 )
 EXTREME = (
     "/",
@@ -40,6 +41,8 @@ EXTREME = (
     "/set-up",
     "/tickets",
     "/tickets/{long}",
+    "/tickets/{long}/tags",
+    "/tickets/{hebrew}/tags",
     "/tickets/{hebrew}",
     "/tickets/{talk}",
     "/tickets/{talk}?before={place}",
@@ -67,6 +70,9 @@ EXTREME = (
     "/manage/keys",
     "/manage/keys/{key}/revoke",
     "/manage/blocked-senders",
+    "/manage/tags",
+    "/manage/tags/{tag}",
+    "/manage/tags/{tag}/delete",
     "/manage/workspace",
     "/manage/audit",
 )
@@ -146,6 +152,9 @@ FORMS: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("/manage/users", "Add user", {"Email address": "nobody", "Initial password (optional)": "short"}),
     ("/manage/users/{person}", "Set password", {"New password": "x"}),
     ("/manage/keys", "Create key", {"Name": ""}),
+    ("/manage/tags/{tag}", "Save", {"Name": " ", "Colour (optional)": "red"}),
+    ("/tickets/{long}/tags", "Add tag", {"Name": " "}),
+    ("/manage/integrations?type=discord", "Add integration", {"Name": "x", "Webhook URL": "nonsense"}),
     ("/manage/blocked-senders", "Block sender", {"Sender": "a b"}),
     ("/manage/workspace", "Save changes", {"Name": ""}),
     ("/set-up", "Save and send test message", {"Webhook URL": "nonsense"}),
