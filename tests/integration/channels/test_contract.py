@@ -3,8 +3,7 @@
 import importlib
 import json
 import pkgutil
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import pytest
@@ -25,9 +24,10 @@ from router.channels.contract import (
 )
 from router.channels.settings import Settings
 from router.errors import Refused
-from router.outbound.client import ForbiddenAddressError, HttpResponse, OutboundClient, OutboundError
+from router.outbound.client import ForbiddenAddressError, HttpResponse, OutboundError
 from tests.support.discord import DiscordStandIn
 from tests.support.notifications import NOTIFICATIONS, OPENED, maximum_entries, with_maximum_fields
+from tests.support.outcomes import outbound_client
 from tests.support.slack import SlackStandIn
 from tests.support.webhook_stand_in import WebhookStandIn
 
@@ -50,13 +50,6 @@ NOTIFICATION = TicketNotification(
     link="https://o.test/t/1",
 )
 ENTRY = DigestEntry("opened", 42, "Subject", "ana@c.test", "help@o.test")
-
-
-@asynccontextmanager
-async def outbound_client() -> AsyncIterator[OutboundClient]:
-    client = OutboundClient(allow_private=True)
-    yield client
-    await client.close()
 
 
 class FakeClient:

@@ -15,6 +15,7 @@ from router.errors import Refused
 from router.outbound.client import HttpResponse, OutboundClient
 from tests.support.behaviours import FixedResponse as Reply
 from tests.support.behaviours import Hang, PartialResponse, RedirectResponse, Reset
+from tests.support.outcomes import outbound_client, outcome_kind
 from tests.support.raw_http import RawHttpServer, ScriptedResponse
 from tests.support.slack import SlackStandIn
 
@@ -123,10 +124,6 @@ def test_hint_and_repr_do_not_contain_the_secret(url: str, hint: str) -> None:
 # --- responses
 
 
-def _kind(outcome: SendOutcome) -> str:
-    return outcome.kind if isinstance(outcome, SendFailure) else type(outcome).__name__
-
-
 @pytest.mark.parametrize(
     ("status", "body", "expected"),
     [
@@ -169,7 +166,7 @@ def _kind(outcome: SendOutcome) -> str:
 )
 def test_responses(status: int, body: str, expected: str) -> None:
     outcome = CHANNEL.classify_response(HttpResponse(status, {}, body, 7), NOW)
-    assert _kind(outcome) == expected
+    assert outcome_kind(outcome) == expected
     assert (outcome.status, outcome.excerpt, outcome.latency) == (status, body, 7)
     if not isinstance(outcome, SendSuccess):
         assert outcome.reason.startswith(f"Slack returned {status}")
@@ -212,9 +209,8 @@ def test_any_response_is_an_outcome(status: int, body: str, retry_after: str) ->
 
 @pytest.fixture
 async def client() -> AsyncIterator[OutboundClient]:
-    client = OutboundClient(allow_private=True)
-    yield client
-    await client.close()
+    async with outbound_client() as client:
+        yield client
 
 
 async def _send(client: OutboundClient, url: str, timeout: float = 10) -> SendOutcome:
@@ -241,7 +237,7 @@ async def test_misbehaving_server(client: OutboundClient, slack: SlackStandIn) -
         RedirectResponse(slack.url("elsewhere")),
     )
     outcomes = [await _send(client, slack.url(), 2) for _ in range(6)]
-    assert [_kind(outcome) for outcome in outcomes] == ["SendRetry"] * 5 + ["rejected"]
+    assert [outcome_kind(outcome) for outcome in outcomes] == ["SendRetry"] * 5 + ["rejected"]
     assert isinstance(outcomes[0], SendRetry)
     assert outcomes[0].retry_after == 7
     assert isinstance(outcomes[4], SendRetry)
@@ -251,7 +247,7 @@ async def test_misbehaving_server(client: OutboundClient, slack: SlackStandIn) -
 async def test_malformed_success_is_a_success(client: OutboundClient, slack: SlackStandIn) -> None:
     slack.script("general", PartialResponse(), Reply(204, b""), Reply(299, b"\xff" * 5000), Reply(200, "invalid_token"))
     outcomes = [await _send(client, slack.url(), 10) for _ in range(4)]
-    assert [_kind(outcome) for outcome in outcomes] == ["SendSuccess"] * 4
+    assert [outcome_kind(outcome) for outcome in outcomes] == ["SendSuccess"] * 4
     assert [outcome.status for outcome in outcomes] == [200, 204, 299, 200]
 
 
@@ -277,7 +273,7 @@ async def test_malformed_responses_are_classified_by_their_status(
 ) -> None:
     async with RawHttpServer(ScriptedResponse((answer,), "close")) as server:
         outcome = await _send(client, server.url)
-        assert _kind(outcome) == kind
+        assert outcome_kind(outcome) == kind
         if b"Retry-After" in answer:
             assert isinstance(outcome, SendRetry)
             assert outcome.retry_after == 7

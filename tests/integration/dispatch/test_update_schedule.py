@@ -5,9 +5,9 @@ import pytest
 from router.channels.contract import SendRetry, SendSuccess
 from router.clock import SECOND
 from router.dispatch import schedule
-from router.dispatch.delivery_batch import CompletedBatch, DeliveryBatch
+from router.dispatch.delivery_batch import DeliveryBatch
 from router.enumerations import TICKET_PRIORITY
-from tests.integration.dispatch.test_retention import DAY, new_retention
+from tests.integration.dispatch.test_retention import DAY
 from tests.support import mails
 from tests.support.behaviours import FixedResponse
 from tests.support.discord import DiscordStandIn
@@ -154,35 +154,3 @@ async def test_the_lane_continues_after_an_update_that_changes_nothing(posting: 
     await set_status(posting, tickets[2], "waiting")
     assert len(await posting.deliver()) == 1
     assert await posting.updates() == []
-
-
-# --- erasure
-
-
-async def test_a_pending_update_does_not_block_retention(posting: ManualDelivery) -> None:
-    ticket_id = await open_ticket(posting)
-    await set_status(posting, ticket_id, "resolved")
-    posting.installation.clock.advance(days=400)
-    erased = await new_retention(posting.installation, tickets=DAY).sweep()
-    assert erased.tickets == 1
-    assert await posting.rows("posts") == await posting.updates() == []
-
-
-async def test_an_integration_removed_during_its_first_request_has_no_post(posting: ManualDelivery) -> None:
-    installation = posting.installation
-    await installation.accept_ticket()
-    batch = await posting.claim_batch()
-    outcome = await posting.send(batch)
-    await installation.execute("UPDATE aliases SET integration_id = NULL")
-    await installation.services.integrations.delete(installation.actor, installation.integration_id)
-    await posting.outbox.claim_and_record(installation.integration_id, CompletedBatch(batch, outcome, 0.0))
-    assert await posting.rows("posts") == []
-
-
-async def test_a_removed_integration_leaves_no_failed_updates(posting: ManualDelivery) -> None:
-    installation = posting.installation
-    ticket_id = await open_ticket(posting)
-    await set_status(posting, ticket_id, "resolved")
-    await installation.execute("UPDATE aliases SET integration_id = NULL")
-    await installation.services.integrations.delete(installation.actor, installation.integration_id)
-    assert {row["event"] for row in await posting.rows("deliveries")} == {"opened"}
