@@ -36,6 +36,7 @@ from tests.support.postgres_binaries import (
     find_binaries,
     run_as,
 )
+from tests.support.waiting import poll_until
 
 __all__ = ["PostgresNotFoundError", "PostgresServer", "private_postgres", "shared_server"]
 
@@ -93,6 +94,17 @@ class _SupervisorClient:
             pass  # the supervisor is already gone
         finally:
             self._socket.close()
+
+
+async def wait_until_blocked(fetch: Callable[[str], Awaitable[object]]) -> None:
+    """Polls until a transaction waits for a lock in the database in which `fetch` executes a query."""
+    # Not pg_stat_activity, whose rows do not change during a transaction of the caller. The lock of a row belongs to no
+    # database, but a process that waits for one also holds locks of tables.
+    waiting = (
+        "SELECT 1 FROM pg_locks WHERE NOT granted AND pid IN (SELECT l.pid FROM pg_locks l JOIN pg_database d "
+        "ON d.oid = l.database WHERE d.datname = current_database())"
+    )
+    await poll_until(lambda: fetch(waiting), "a transaction that waits for a lock")
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 
@@ -31,6 +31,17 @@ def child_pids(pid: int) -> list[int]:
         except (FileNotFoundError, ProcessLookupError):
             if not is_alive(pid):
                 return []
+
+
+async def poll_until(condition: Callable[[], Awaitable[object]], description: str, *, timeout: float = 30) -> None:
+    """Polls until `condition` returns a true value. Raises TimeoutError, which shows the last value."""
+    last: object = None
+    try:
+        async with asyncio.timeout(timeout):
+            while not (last := await condition()):  # noqa: ASYNC110 - another process cannot notify this one
+                await asyncio.sleep(0.01)
+    except TimeoutError:
+        raise TimeoutError(f"{description}: not within {timeout} s, last seen {last!r}") from None
 
 
 async def wait_until(condition: Callable[[], bool], description: str, *, timeout: float = 10) -> None:

@@ -12,8 +12,9 @@ from router.mail import parse
 from router.mail.contents import Contents
 from router.store.database import StatementGenerator
 from tests.support.installation import Installation
-from tests.support.postgres import PostgresServer
+from tests.support.postgres import PostgresServer, wait_until_blocked
 from tests.support.stores import Store, postgres_store
+from tests.support.waiting import wait_until
 
 LONG = (
     b"From: a@customer.test\r\nTo: support@example.test\r\nSubject: s\r\n\r\n"
@@ -92,9 +93,7 @@ async def test_messages_that_wait_for_their_parse_are_not_read(store: Store, mon
 
 
 async def wait_for_waiters(slots: asyncio.Semaphore, count: int) -> None:
-    async with asyncio.timeout(30):
-        while len(vars(slots)["_waiters"] or ()) < count:  # noqa: ASYNC110 - a semaphore has no event for waiters
-            await asyncio.sleep(0)
+    await wait_until(lambda: len(vars(slots)["_waiters"] or ()) >= count, f"{count} waiters")
 
 
 async def test_concurrent_parses_wait_for_the_record_of_the_attempt(store: Store) -> None:
@@ -136,8 +135,7 @@ async def test_a_group_locks_in_the_order_of_the_erasure(postgres_server: Postgr
         await other.execute("BEGIN")
         await other.execute("SELECT 1 FROM tickets ORDER BY id LIMIT 1 FOR UPDATE")
         writing = [asyncio.create_task(writer.commit(change)) for change in changes]
-        while not await other.fetchval("SELECT COUNT(*) FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110 - PostgreSQL sends no event
-            await asyncio.sleep(0.01)
+        await wait_until_blocked(other.fetchval)
         await other.execute("SELECT 1 FROM messages ORDER BY id FOR UPDATE NOWAIT")
         await other.execute("COMMIT")
         await other.close()

@@ -6,7 +6,7 @@ import asyncpg
 
 from tests.support.installation import Installation
 from tests.support.mails import mail
-from tests.support.postgres import PostgresServer
+from tests.support.postgres import PostgresServer, wait_until_blocked
 from tests.support.stores import postgres_store
 
 
@@ -27,8 +27,7 @@ async def test_a_deadlock_rejects_no_message(postgres_server: PostgresServer) ->
         accepting = [
             asyncio.create_task(installation.accept.accept(installation.envelope(), reply)) for reply in replies
         ]
-        while not await other.fetchval("SELECT COUNT(*) FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110 - PostgreSQL sends no event
-            await asyncio.sleep(0.01)
+        await wait_until_blocked(other.fetchval)
         await other.execute(touch, first)  # the group commit has locked the first ticket and waits for the second
         await other.execute("COMMIT")
         await other.close()

@@ -16,7 +16,7 @@ from router.model import Actor
 from router.store.erasure import erase_ticket
 from router.store.postgres import PostgresExecutor
 from tests.support.installation import Installation, seeded_installation
-from tests.support.postgres import PostgresServer
+from tests.support.postgres import PostgresServer, wait_until_blocked
 from tests.support.stores import postgres_store
 from tests.support.telegraph import TELEGRAPH
 
@@ -57,10 +57,9 @@ def interleave(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> I
 
 
 async def wait_until_done_or_blocked(installation: Installation, task: asyncio.Task[object]) -> None:
-    waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    async with asyncio.timeout(10):
-        while not task.done() and not await installation.execute(waiting):  # noqa: ASYNC110 - PostgreSQL sends no event
-            await asyncio.sleep(0.005)
+    blocked = asyncio.create_task(wait_until_blocked(installation.execute))
+    await asyncio.wait([task, blocked], return_when=asyncio.FIRST_COMPLETED)
+    blocked.cancel()
 
 
 async def test_concurrent_changes_of_an_alias_are_both_kept(installation: Installation, interleave: Interleave) -> None:

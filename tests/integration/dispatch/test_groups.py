@@ -12,7 +12,7 @@ from router.errors import StorageFull
 from router.store.database import StatementGenerator
 from tests.support.installation import Installation
 from tests.support.outbox_workers import WORKERS, Workers
-from tests.support.postgres import PostgresServer
+from tests.support.postgres import PostgresServer, wait_until_blocked
 from tests.support.stores import Store, postgres_store
 
 Watch = Callable[[Sequence[ClaimRequest]], None]
@@ -115,8 +115,7 @@ async def test_a_deadlock_records_each_outcome_once(postgres_server: PostgresSer
         await other.execute("BEGIN")
         await other.execute(touch, second)
         recording = asyncio.create_task(workers.record_all(batches))
-        while not await other.fetchval("SELECT COUNT(*) FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110 - PostgreSQL sends no event
-            await asyncio.sleep(0.01)
+        await wait_until_blocked(other.fetchval)
         await other.execute(touch, first)  # the group has locked the first delivery and waits for the second
         await other.execute("COMMIT")
         await other.close()

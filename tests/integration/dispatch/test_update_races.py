@@ -24,6 +24,7 @@ from tests.support.manual_delivery import (
     set_status,
     shown_state,
 )
+from tests.support.postgres import wait_until_blocked
 from tests.support.stores import Store
 
 Change = Callable[[ManualDelivery, str], Awaitable[object]]
@@ -91,12 +92,8 @@ async def _delete_tag(posting: ManualDelivery, _ticket_id: str) -> None:
 
 async def _wait_until_blocked(posting: ManualDelivery) -> None:
     """Waits until a transaction waits for a lock. SQLite cannot tell: there, transactions never overlap."""
-    database = posting.installation.database
-    waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    if isinstance(database, PostgresDatabase):
-        async with asyncio.timeout(10):
-            while not await posting.installation.execute(waiting):  # noqa: ASYNC110 - PostgreSQL sends no event
-                await asyncio.sleep(0.005)
+    if isinstance(posting.installation.database, PostgresDatabase):
+        await wait_until_blocked(posting.installation.execute)
 
 
 @pytest.mark.parametrize("is_first", [True, False])

@@ -1,11 +1,9 @@
 """A complete installation: database, Slack stand-in, sender, and the program as real processes."""
 
-import asyncio
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 from router.enumerations import Role
 from router.store import migrate
@@ -14,6 +12,7 @@ from tests.support.postgres import PostgresServer
 from tests.support.process import Program
 from tests.support.slack import SlackStandIn
 from tests.support.stores import postgres_database
+from tests.support.waiting import poll_until
 from tests.system.crash.audit import SUBJECT, DatabaseReader, Findings, audit
 from tests.system.crash.mta import OutgoingMail, QueueingMta
 
@@ -248,13 +247,3 @@ async def build_template(url: str) -> None:
     await database.open()
     await migrate.migrate(database)
     await database.close()
-
-
-async def poll_until(condition: Callable[[], Awaitable[bool]], what: str, *, timeout: float = 30) -> None:
-    last: Any = None
-    try:
-        async with asyncio.timeout(timeout):
-            while not (last := await condition()):  # noqa: ASYNC110 - another process cannot notify this one
-                await asyncio.sleep(0.02)
-    except TimeoutError:
-        raise TimeoutError(f"{what}: not within {timeout} s, last seen {last!r}") from None

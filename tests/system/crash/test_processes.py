@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.postgres import PostgresServer
-from tests.support.waiting import process_state, wait_until
+from tests.support.waiting import poll_until, process_state, wait_until
 from tests.system.crash.claimants import Claimants
-from tests.system.crash.system_under_test import poll_until, system_under_test
+from tests.system.crash.system_under_test import system_under_test
 
 ROLES = ("smtp", "smtp", "smtp", "deliver", "deliver", "deliver", "api", "api")
 MAILS = 60

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.support.postgres import PostgresServer
-from tests.system.crash.system_under_test import poll_until, system_under_test
+from tests.support.waiting import poll_until
+from tests.system.crash.system_under_test import system_under_test
 from tests.system.crash.test_named_points import RETENTION, assert_killed
 
 DAY = 24 * 3600

@@ -1,6 +1,5 @@
 """Retrying a failed delivery from its page, with the running program and a real message."""
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from tests.support.installation.http import PASSWORD
 from tests.support.process import Program
 from tests.support.slack import SlackStandIn
 from tests.support.smtp import send_mail
+from tests.support.waiting import poll_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -32,9 +32,8 @@ async def test_failed_delivery_is_retried(window: Window, tmp_path: Path) -> Non
             host, port = split_address(facts["smtp"][0])
             assert (await send_mail(host, port, "ann@customer.test", [f"support@{DOMAIN}"], mail)).code == 250
             await program.wait_event("delivery.failed")
-            async with asyncio.timeout(10):  # the outcome is written after the event is logged
-                while not await made.count_rows("deliveries", "state = 'dead'"):  # noqa: ASYNC110 - another process sends no notification
-                    await asyncio.sleep(0.01)
+            # The outcome is written after the event is logged.
+            await poll_until(lambda: made.count_rows("deliveries", "state = 'dead'"), "the outcome")
             page = await window.open(f"http://{facts['api']}/activity")
             await page.get_by_label("Email address").fill("ada@people.test")
             await page.get_by_label("Password").fill(PASSWORD)

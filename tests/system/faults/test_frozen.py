@@ -12,10 +12,11 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.support.postgres import PostgresServer, open_connection
+from tests.support.postgres import PostgresServer, open_connection, wait_until_blocked
 from tests.support.process import Program
 from tests.support.stores import sqlite_database
-from tests.system.crash.system_under_test import SystemUnderTest, poll_until, system_under_test
+from tests.support.waiting import poll_until
+from tests.system.crash.system_under_test import SystemUnderTest, system_under_test
 
 SETTINGS: dict[str, object] = {
     "database.connect_timeout": "1h",
@@ -130,11 +131,7 @@ async def test_a_stop_logs_and_abandons_the_step_that_hangs(
         program = await system.start("serve")
         async with connection.transaction():
             await connection.execute("LOCK TABLE deliveries, integrations IN ACCESS EXCLUSIVE MODE")
-
-            async def waits() -> bool:
-                return bool(await connection.fetchval("SELECT COUNT(*) FROM pg_locks WHERE NOT granted"))
-
-            await poll_until(waits, "the deliverer waits for the lock")
+            await wait_until_blocked(connection.fetchval)
             code = await program.terminate(timeout=90)
         assert [event["step"] for event in program.log_events("shutdown.step_slow")] == ["dispatcher"]
         assert [event["step"] for event in program.log_events("shutdown.step_timed_out")] == ["dispatcher"]

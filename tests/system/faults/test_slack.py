@@ -20,8 +20,9 @@ from tests.support.postgres import PostgresServer
 from tests.support.process import Program
 from tests.support.raw_http import RawHttpServer, ScriptedResponse
 from tests.support.slack import SlackStandIn
+from tests.support.waiting import poll_until
 from tests.system.crash.mta import QueueingMta
-from tests.system.crash.system_under_test import SystemUnderTest, poll_until, system_under_test
+from tests.system.crash.system_under_test import SystemUnderTest, system_under_test
 
 HTML = "<html><body><h1>502 Bad Gateway</h1><script>alert('@channel')</script></body></html>"
 # Webhooks that accept each message at the first attempt, some with a slow, huge or incomplete response.

@@ -22,8 +22,7 @@ from tests.support.installation import Installation, migrated_installation, spli
 from tests.support.process import environment
 from tests.support.slack import SlackStandIn
 from tests.support.smtp import send_mail
-from tests.support.waiting import child_pids, wait_until
-from tests.system.crash.system_under_test import poll_until
+from tests.support.waiting import child_pids, poll_until, wait_until
 
 PROGRAM = [sys.executable, "-m", "emailrouter"]
 

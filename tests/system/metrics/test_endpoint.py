@@ -1,6 +1,5 @@
 """The metrics of a running program after real mail."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -18,6 +17,7 @@ from tests.support.installation import Installation, migrated_installation, spli
 from tests.support.process import Program
 from tests.support.slack import SlackStandIn
 from tests.support.smtp import RawSmtp, send_mail
+from tests.support.waiting import poll_until
 
 SENDER = "ada@customer.test"
 VERSION = version("emailrouter")
@@ -36,9 +36,12 @@ async def wait_until_parked(installation: Installation) -> None:
 
     The metrics of the database are cached for at least five seconds, so an earlier scrape would hide the delivery.
     """
-    async with asyncio.timeout(10):
-        while not (row := await installation.database.fetch_one("metrics_queue")) or not row["parked"]:  # noqa: ASYNC110 - no event: another process writes it
-            await asyncio.sleep(0.01)
+
+    async def count_parked() -> object:
+        row = await installation.database.fetch_one("metrics_queue")
+        return row and row["parked"]
+
+    await poll_until(count_parked, "a parked delivery")
 
 
 async def test_metrics_after_real_mail(installation: Installation, slack: SlackStandIn, tmp_path: Path) -> None:

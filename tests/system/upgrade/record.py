@@ -14,6 +14,7 @@ from router.store import migrate
 from tests.support import mails
 from tests.support.installation import DOMAIN, program_installation
 from tests.support.installation.installation import Installation
+from tests.support.waiting import poll_until
 from tests.system.upgrade.recording import FOLDER, Recording, hash_migrations, record_rows, table_names
 
 # No server listens on the port, so the deliveries stay queued.
@@ -63,8 +64,7 @@ async def _fill(installation: Installation) -> str:
     await tickets.set_status(actor, invoice, "resolved")
     await installation.services.blocked_senders.create(actor, "@spam.test")
     async with installation.run_dispatcher():
-        while not await installation.count_rows("attempts", "outcome = 'retry'"):  # noqa: ASYNC110 - a row has no event
-            await asyncio.sleep(0.05)
+        await poll_until(lambda: installation.count_rows("attempts", "outcome = 'retry'"), "a retry")
     return api_key
 
 
