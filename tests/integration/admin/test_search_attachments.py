@@ -62,7 +62,7 @@ async def test_names_of_a_message_with_html_are_found(installation: Installation
 async def test_any_name_is_found(installation: Installation) -> None:
     batches: list[list[str]] = []
 
-    @settings(max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=60, database=None, suppress_health_check=list(HealthCheck))
     @given(st.lists(NAMES, max_size=4))
     def gather(names: list[str]) -> None:
         batches.append(names)
@@ -97,7 +97,7 @@ def test_many_names_do_not_displace_the_text() -> None:
     assert len(words) == terms.MAX_FILENAME_WORDS + 2
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.text(max_size=300), max_size=30), st.text(max_size=300), st.text(max_size=300))
 def test_message_words_are_the_words_of_its_parts(names: list[str], text: str, quoted: str) -> None:
     message = contents(*names, text=text, quoted=quoted)

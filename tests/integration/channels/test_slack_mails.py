@@ -90,7 +90,7 @@ async def test_times_are_in_the_time_zone_of_the_workspace(store: Store) -> None
     assert [row["timezone"] for row in batch.notifications.values()] == ["Asia/Tokyo"]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(min_value=0))
 def test_any_mutation_of_a_message_gives_a_valid_payload(seed: int) -> None:
     corpus = [corpus_mail(name) for name in MAILS]

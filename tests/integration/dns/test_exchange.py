@@ -208,7 +208,7 @@ async def test_too_many_records() -> None:
 
 
 @given(st.binary(max_size=60), st.booleans())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_no_response_makes_a_query_raise(data: bytes, keeps_id: bool) -> None:
     def respond(query: bytes) -> list[bytes]:
         return [query[:2] + b"\x81\x80" + data if keeps_id else data, valid_response(query)]

@@ -85,7 +85,7 @@ def test_invalid_lines_are_skipped_and_logged(line: bytes, tmp_path: Path) -> No
 
 
 @given(st.binary(max_size=200), st.booleans())
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes(tmp_path: Path, data: bytes, has_valid_line: bool) -> None:
     path = tmp_path / "resolv.conf"
     path.write_bytes(data + b"\n" + VALID_LINE if has_valid_line else b"nameserver " + data)

@@ -110,7 +110,7 @@ async def test_response_without_status_line(client: OutboundClient, script: Scri
     rest=st.binary(max_size=200),
     after=st.sampled_from(["keep", "close", "reset"]),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_any_bytes_after_a_success_are_a_success(
     loop_factory: Callable[[], asyncio.AbstractEventLoop], status: int, rest: bytes, after: After
 ) -> None:

@@ -48,13 +48,13 @@ def assert_valid_ticket(notification: TicketNotification) -> None:
     assert number in plain["content"]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(ANY_NOTIFICATION)
 def test_any_ticket(notification: TicketNotification) -> None:
     assert_valid_ticket(notification)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(ANY_NOTIFICATION, ANY_NOTIFICATION)
 def test_content_has_no_text_of_the_message(first: TicketNotification, second: TicketNotification) -> None:
     other = replace(
@@ -65,7 +65,7 @@ def test_content_has_no_text_of_the_message(first: TicketNotification, second: T
     assert len(contents) == 1
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(ANY_ENTRY, min_size=1, max_size=discord_message.MAX_DIGEST_ENTRIES))
 def test_any_digest(entries: list[DigestEntry]) -> None:
     payload = discord_message.render_digest(entries)
@@ -73,7 +73,7 @@ def test_any_digest(entries: list[DigestEntry]) -> None:
     assert all(f"#{entry.number}" in payload["embeds"][0]["description"] for entry in entries)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(TEXT, TEXT)
 def test_any_test_and_alert(workspace: str, text: str) -> None:
     assert_valid_payload(discord_message.render_test(TestMessage(workspace, text, TIMESTAMP)))

@@ -40,14 +40,14 @@ def test_times_are_in_the_time_zone_of_the_workspace() -> None:
 # --- properties
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(ANY_NOTIFICATION)
 def test_any_ticket(notification: TicketNotification) -> None:
     assert_valid_payload(slack_message.render_ticket(notification), (notification.link,))
     assert_valid_payload(slack_message.render_plain_ticket(notification), (notification.link,))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(ANY_ENTRY, min_size=1, max_size=slack_message.MAX_DIGEST_ENTRIES))
 def test_any_digest(entries: list[DigestEntry]) -> None:
     payload = slack_message.render_digest(entries)
@@ -56,7 +56,7 @@ def test_any_digest(entries: list[DigestEntry]) -> None:
     assert all(f"#{entry.number}" in shown for entry in entries)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(TEXT, TEXT)
 def test_any_test(workspace: str, integration: str) -> None:
     assert_valid_payload(slack_message.render_test(TestMessage(workspace, integration, TIMESTAMP)), ())

@@ -7,7 +7,7 @@ import dns.exception
 import dns.message
 import dns.rdatatype
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from router.dns.exchange import MAX_READS, MAX_RECORDS, MalformedResponse, decode_response
@@ -59,7 +59,6 @@ def test_names_with_many_pointers_and_labels_are_rejected() -> None:
 
 
 @given(st.binary(max_size=300), st.sampled_from(list(dns.rdatatype.RdataType)), st.booleans())
-@settings(deadline=None)
 def test_any_bytes_are_decoded_or_rejected(data: bytes, kind: dns.rdatatype.RdataType, framed: bool) -> None:
     wire = build_response(WIRE, int(kind), data) if framed else WIRE[:2] + b"\x81\x80" + data
     with contextlib.suppress(dns.exception.FormError):
@@ -68,7 +67,6 @@ def test_any_bytes_are_decoded_or_rejected(data: bytes, kind: dns.rdatatype.Rdat
 
 
 @given(st.data())
-@settings(deadline=None)
 def test_valid_message_with_changed_bytes(data: st.DataObject) -> None:
     wire = bytearray(build_response(WIRE, 15, b"\x00\x0a\x02mx\xc0\x0c", b"\x00\x14\x03mx2\xc0\x0c"))
     for _ in range(data.draw(st.integers(1, 6))):

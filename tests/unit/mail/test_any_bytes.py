@@ -98,7 +98,7 @@ SMALL = ParseLimits(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(content=any_bytes)
 def test_read_headers(content: bytes) -> None:
     facts = read_headers(content)
@@ -111,7 +111,7 @@ def test_read_headers(content: bytes) -> None:
     assert all(participant == normalize_address(participant) for participant in facts.participants)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(content=any_bytes, limits=st.sampled_from([ParseLimits(), SMALL]))
 def test_parse(content: bytes, limits: ParseLimits) -> None:
     contents = parse(content, limits=limits)
@@ -126,7 +126,7 @@ def test_parse(content: bytes, limits: ParseLimits) -> None:
         assert not set('/\\\r\n"') & set(listed.filename)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(content=any_bytes, parts=st.integers(1, 5), depth=st.integers(0, 4))
 def test_part_offsets_lie_within_the_message(content: bytes, parts: int, depth: int) -> None:
     tree = read_structure(content, max_header_bytes=400, max_parts=parts, max_depth=depth)
@@ -136,7 +136,7 @@ def test_part_offsets_lie_within_the_message(content: bytes, parts: int, depth: 
     assert all(a.end <= b.start for a, b in pairwise(found))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=any_bytes, label=st.text(max_size=20))
 def test_helper_parsers(data: bytes, label: str) -> None:
     decode_charset(data, label)
@@ -150,7 +150,7 @@ def test_helper_parsers(data: bytes, label: str) -> None:
     assert_storable([sanitized_to_text(sanitize_html(text) or "", MAX_TEXT_LENGTH), strip_tags(text, MAX_TEXT_LENGTH)])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     lines=st.lists(
         st.sampled_from(

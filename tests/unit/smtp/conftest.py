@@ -8,13 +8,8 @@ from pathlib import Path
 import pytest
 import trustme
 import uvloop
-from hypothesis import settings
 
 from tests.support.smtp_doubles import HOSTNAME
-
-# A hypothesis profile for a longer run:
-# `pytest --hypothesis-profile=long --timeout=0 tests/unit/smtp/test_data.py tests/unit/smtp/test_lines.py`
-settings.register_profile("long", max_examples=200_000, deadline=None, database=None)
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:

@@ -39,7 +39,7 @@ def words(text: str) -> Counter[str]:
     return Counter(text.split())
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(TEXTS, SUBJECTS, st.booleans(), st.sampled_from([(), ("ana@example.org",)]))
 def test_no_word_is_lost_or_repeated(text: str, subject: str, answers: bool, recipients: tuple[str, ...]) -> None:
     new, quoted = split(text, subject, is_reply=answers, recipients=recipients)
@@ -47,7 +47,7 @@ def test_no_word_is_lost_or_repeated(text: str, subject: str, answers: bool, rec
     assert not text.strip() or new.strip()
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(TEXTS)
 @example("Hello,\nSent from my iPhone\n>:")  # the quoted line is not the second half of a folded footer
 def test_only_a_signature_of_a_first_message_is_split_off(text: str) -> None:
