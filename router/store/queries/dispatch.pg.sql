@@ -29,6 +29,8 @@ RETURNING {Integration:i};
 integration_id = wanted.integration_id AND state = 'pending' AND next_attempt_at <= wanted.now AND event <> 'updated'
 
 -- name: dispatch_due_deliveries
+-- The order in EXISTS makes the planner, which does not know the value of OFFSET, use the index, not a bitmap of all due
+-- deliveries.
 SELECT due.*
 FROM unnest(CAST(:integration_id AS TEXT[]), CAST(:now AS BIGINT[]), CAST(:digest_after AS BIGINT[]),
             CAST(:digest_limit AS BIGINT[]), CAST(:updates_now AS BIGINT[]))
@@ -36,7 +38,8 @@ FROM unnest(CAST(:integration_id AS TEXT[]), CAST(:now AS BIGINT[]), CAST(:diges
 CROSS JOIN LATERAL (
     (SELECT {Delivery} FROM deliveries WHERE {is_wanted_due}
      ORDER BY next_attempt_at, id
-     LIMIT CASE WHEN EXISTS (SELECT 1 FROM deliveries WHERE {is_wanted_due} LIMIT 1 OFFSET wanted.digest_after)
+     LIMIT CASE WHEN EXISTS (SELECT 1 FROM deliveries WHERE {is_wanted_due}
+                              ORDER BY next_attempt_at, id LIMIT 1 OFFSET wanted.digest_after)
                 THEN wanted.digest_limit ELSE 1 END)
     UNION ALL
     (SELECT {Delivery} FROM deliveries
