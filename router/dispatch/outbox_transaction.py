@@ -292,7 +292,7 @@ def _select_deliveries(
 def _read_deliveries(
     admitted: Sequence[_Admitted], now: Micros, limits: OutboxLimits
 ) -> StatementGenerator[dict[str, list[Delivery]]]:
-    """Reads one delivery of a failing integration, and the oldest due deliveries of the others."""
+    """Reads one delivery of a failing integration, and the next batch of the others."""
     latest = latest_plausible(now, limits)
     due = yield Statement(
         "dispatch_due_deliveries",
@@ -314,4 +314,12 @@ def _read_deliveries(
     found: dict[str, list[Delivery]] = {each.integration.id: [] for each in admitted}
     for row in (*due, *probed):
         found[row["integration_id"]].append(model_from_row(Delivery, row))
-    return found
+    return {integration_id: _next_batch(each) for integration_id, each in found.items()}
+
+
+def _next_batch(due: Sequence[Delivery]) -> list[Delivery]:
+    """Returns the deliveries that can be sent with the oldest one, which is first in `due`.
+
+    `via` of a pending delivery is the form that it must have. Such a delivery is in no digest.
+    """
+    return [each for each in due if not each.via] if due and not due[0].via else list(due[:1])

@@ -227,10 +227,9 @@ class _Changes:
         if due is None and delivery.parked_at is None:
             self._add("dispatch_mark_dead", id=delivery.id, reason=f"failed permanently: {outcome.reason}")
         else:
-            via = "text" if completed.batch.form == "text" else ""
             # Ignored for a parked delivery, unless it was unparked during the request.
             next_attempt_at = self._now if due is None else due
-            self._reschedule(delivery.id, next_attempt_at, via=via, reason=outcome.reason)
+            self._reschedule(delivery.id, next_attempt_at, via=delivery.via, reason=outcome.reason)
 
     def _pause(self, batch: DeliveryBatch, seconds: float) -> None:
         """Delays what the service has limited: the changes of messages, or else all deliveries to the webhook."""
@@ -245,8 +244,12 @@ class _Changes:
 
     def add_failure(self, batch: DeliveryBatch, outcome: SendFailure) -> None:
         if outcome.kind == "permanent":
-            self.reschedule_all(batch, reason=outcome.reason)
+            for delivery in batch.deliveries:
+                self._reschedule(delivery.id, self._now, via=delivery.via, reason=outcome.reason)
             self._schedule_probe(batch.integration, outcome.reason)
+        elif batch.form == "digest":
+            # One entry can be the reason: each delivery is sent alone, and only a message that is rejected alone fails.
+            self.reschedule_all(batch, via="message", reason=outcome.reason)
         elif outcome.kind == "payload" and batch.form == "message":
             self.reschedule_all(batch, via="text", reason=outcome.reason)
         else:
