@@ -16,7 +16,7 @@ from router.errors import SerializationConflict
 from router.model import TicketEvent
 from router.store.database import Statement, StatementGenerator
 from router.store.fragments import model_values
-from router.store.post_updates import queue_updates_of
+from router.store.post_updates import queue_updates
 
 _Key = tuple[str, str]  # `AcceptEntry.thread_key` and a Message-ID
 
@@ -197,9 +197,9 @@ def _reopen_tickets(joined: Mapping[str, Sequence[AcceptEntry]]) -> StatementGen
                 detail=json.dumps({"messageId": message.id}),
             )
         )
-    yield Statement("accept_insert_reopen_event", [model_values(event) for event in events])
-    for event in events:
-        yield from queue_updates_of([event.ticket_id], event.at)
+    if events:
+        yield Statement("ticket_event_insert", [model_values(event) for event in events])
+        yield from queue_updates([event.ticket_id for event in events], max(event.at for event in events))
 
 
 def write_participants(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[None]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from router import ids
 from router.enumerations import ActorType, TicketEventType
 from router.model import Actor, Micros, TicketEvent
-from router.store.database import QueryExecutor, fetch_models
+from router.store.database import QueryExecutor, Statement, StatementGenerator, fetch_models, run_statements
 from router.store.fragments import model_values
 from router.store.post_updates import queue_updates
 
@@ -31,24 +31,43 @@ async def record(
 
     Details that are None are omitted.
     """
-    (numbered,) = await transaction.fetch_all("ticket_next_sequence", id=ticket_id)
-    actor_type, actor_id = _identify(actor)
-    event = TicketEvent(
-        id=ids.new_id("evt"),
-        ticket_id=ticket_id,
-        workspace_id=actor.workspace_id,
-        sequence=numbered["last_sequence"],
-        at=now,
-        type=event_type,
-        actor_type=actor_type,
-        actor_id=actor_id,
-        user_id=actor.user_id,
-        detail=json.dumps({name: value for name, value in detail.items() if value is not None}, ensure_ascii=False),
-    )
-    await transaction.execute("ticket_event_insert", **model_values(event))
-    if event_type not in _WITHOUT_UPDATE:
-        await queue_updates(transaction, ticket_id, now)
+    (event,) = await record_for_all(transaction, actor, [ticket_id], now, event_type, **detail)
     return event
+
+
+async def record_for_all(
+    transaction: QueryExecutor,
+    actor: Actor,
+    ticket_ids: Sequence[str],
+    now: Micros,
+    event_type: TicketEventType,
+    **detail: object,
+) -> list[TicketEvent]:
+    """Records the same event for several tickets, which the caller has locked, with as many statements as for one."""
+    details = {name: value for name, value in detail.items() if value is not None}
+    actor_type, actor_id = _identify(actor)
+    events = [
+        TicketEvent(
+            id=ids.new_id("evt"),
+            ticket_id=numbered["id"],
+            workspace_id=actor.workspace_id,
+            sequence=numbered["last_sequence"],
+            at=now,
+            type=event_type,
+            actor_type=actor_type,
+            actor_id=actor_id,
+            user_id=actor.user_id,
+            detail=json.dumps(details, ensure_ascii=False),
+        )
+        for numbered in await transaction.fetch_all("ticket_next_sequence", ids=json.dumps(ticket_ids))
+    ]
+    await run_statements(transaction, _write(events, now))
+    return events
+
+
+def _write(events: Sequence[TicketEvent], now: Micros) -> StatementGenerator[None]:
+    yield Statement("ticket_event_insert", [model_values(event) for event in events])
+    yield from queue_updates([event.ticket_id for event in events if event.type not in _WITHOUT_UPDATE], now)
 
 
 async def fetch_newest(executor: QueryExecutor, ticket_id: str, *, before: str, limit: int) -> list[TicketEvent]:

@@ -22,7 +22,7 @@ from router.dispatch.delivery_batch import (
 )
 from router.model import Delivery, Integration, Micros
 from router.store.database import Row, Statement, StatementGenerator
-from router.store.post_updates import queue_updates_of
+from router.store.post_updates import queue_updates
 
 # The maximum number of deliveries that one request parks or makes due, because other requests wait for its transaction.
 PARK_STEP = 500
@@ -88,7 +88,7 @@ def record_outcomes(
         if changes.rows[query]:
             # The rows of one statement are locked in the order of their ids, which avoids deadlocks.
             yield Statement(query, sorted(changes.rows[query], key=lambda row: str(row.get("id", ""))))
-    yield from queue_updates_of(changes.outdated_tickets, now)
+    yield from queue_updates(changes.outdated_tickets, now)
 
 
 def lock_tickets(completed: Sequence[CompletedBatch]) -> StatementGenerator[dict[str, CurrentState]]:

@@ -37,8 +37,8 @@ class QueryExecutor(Protocol):
         """Returns the number of rows that the statement changed."""
         ...
 
-    async def execute_many(self, query: str, rows: Sequence[Mapping[str, object]], /) -> None:
-        """Executes a statement once for each mapping of values, in one call of the driver."""
+    async def execute_statement(self, statement: Statement, /) -> Sequence[Row]:
+        """Executes a statement with many rows. Returns all rows that it returns."""
         ...
 
 
@@ -73,6 +73,17 @@ class Statement:
 # result. It contains no await, so the same code runs in the writer thread of SQLite and on the event loop for
 # PostgreSQL.
 StatementGenerator = Generator[Statement, Sequence[Row], T]
+
+
+async def run_statements(executor: QueryExecutor, statements: StatementGenerator[T]) -> T:
+    """Runs a statement generator. Returns its result."""
+    try:
+        statement = next(statements)
+        while True:
+            statement = statements.send(await executor.execute_statement(statement))
+    except StopIteration as end:
+        result: T = end.value
+        return result
 
 
 @cache

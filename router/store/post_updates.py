@@ -1,42 +1,40 @@
-"""Queues the updates of the posts of a ticket, in the transaction that changes the ticket.
+"""Queues the updates of the posts of tickets, in the transaction that changes the tickets.
 
-The transaction must have locked the ticket before. Any number of changes needs one pending update, which shows the
-state at the time when it is sent. A ticket without posts costs one read.
+The transaction must have locked the tickets before. Any number of changes needs one pending update, which shows the
+state at the time when it is sent. Tickets without posts cost one read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterable
 
 from router import ids
 from router.model import Delivery, Micros
-from router.store.database import QueryExecutor, Row, Statement, StatementGenerator
+from router.store.database import Row, Statement, StatementGenerator
 from router.store.fragments import model_values
 
 
-async def queue_updates(transaction: QueryExecutor, ticket_id: str, now: Micros) -> None:
-    for delivery in _build_updates(await transaction.fetch_all("post_to_update", ticket_id=ticket_id), now):
-        await transaction.execute("post_queue_update", **model_values(delivery))
+def queue_updates(ticket_ids: Iterable[str], now: Micros) -> StatementGenerator[None]:
+    id_list = sorted(ticket_ids)
+    if not id_list:
+        return
+    rows = yield Statement("post_to_update", [{"ids": json.dumps(id_list)}])
+    if rows:
+        yield Statement("post_queue_update", [model_values(_build_update(row, now)) for row in rows])
 
 
-def queue_updates_of(ticket_ids: Iterable[str], now: Micros) -> StatementGenerator[None]:
-    """Queues the updates of several tickets in a statement generator."""
-    rows = yield Statement("post_to_update", [{"ticket_id": ticket_id} for ticket_id in ticket_ids])
-    yield Statement("post_queue_update", [model_values(delivery) for delivery in _build_updates(rows, now)])
-
-
-def _build_updates(rows: Iterable[Row], now: Micros) -> Iterator[Delivery]:
-    for row in rows:
-        is_parked = row["integration_status"] == "failing"
-        yield Delivery(
-            id=ids.new_id("dlv"),
-            workspace_id=row["workspace_id"],
-            ticket_id=row["ticket_id"],
-            message_id=row["message_id"],
-            integration_id=row["integration_id"],
-            event="updated",
-            created_at=now,
-            expires_at=now + row["max_age"],
-            next_attempt_at=None if is_parked else now,
-            parked_at=now if is_parked else None,
-        )
+def _build_update(row: Row, now: Micros) -> Delivery:
+    is_parked = row["integration_status"] == "failing"
+    return Delivery(
+        id=ids.new_id("dlv"),
+        workspace_id=row["workspace_id"],
+        ticket_id=row["ticket_id"],
+        message_id=row["message_id"],
+        integration_id=row["integration_id"],
+        event="updated",
+        created_at=now,
+        expires_at=now + row["max_age"],
+        next_attempt_at=None if is_parked else now,
+        parked_at=now if is_parked else None,
+    )

@@ -6,7 +6,7 @@ The pool recovers when the server is available again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from typing import Any
 from weakref import WeakSet
@@ -17,7 +17,7 @@ from router.errors import Unavailable
 from router.store import postgres_connection
 from router.store.catalog import Catalog
 from router.store.cleanup import CleanupTasks
-from router.store.database import QueryExecutor, Row, retry_on_conflict
+from router.store.database import QueryExecutor, Row, Statement, retry_on_conflict
 from router.store.postgres_connection import MAX_IDLE_SECONDS, PostgresConnection
 from router.store.postgres_errors import CONNECTION_ERRORS, StatementTimeout, translate_errors
 
@@ -78,12 +78,16 @@ class PostgresExecutor:
         # The command tag ends with the number of rows: `INSERT 0 1`, `UPDATE 3`, `DELETE 2`.
         return int(status.rpartition(" ")[2])
 
-    async def execute_many(self, query: str, rows: Sequence[Mapping[str, object]], /) -> None:
-        named_query = self._catalog[query]
+    async def execute_statement(self, statement: Statement, /) -> Sequence[Row]:
+        if not statement.rows:
+            return []
+        query = self._catalog[statement.query]
+        executions = query.bind_many(statement.rows)
         with self._guard(self.connection):
-            await self.connection.executemany(
-                named_query.postgres, [tuple(row[name] for name in named_query.parameters) for row in rows]
-            )
+            if query.returns_rows or len(executions) == 1:
+                return [row for values in executions for row in await self.connection.fetch(query.postgres, *values)]
+            await self.connection.executemany(query.postgres, executions)
+            return []
 
 
 class PostgresDatabase:
@@ -239,9 +243,9 @@ class PostgresDatabase:
             return await executor.execute(query, **values)
 
     @retry_on_conflict
-    async def execute_many(self, query: str, rows: Sequence[Mapping[str, object]], /) -> None:
+    async def execute_statement(self, statement: Statement, /) -> Sequence[Row]:
         async with self.transaction() as transaction:
-            await transaction.execute_many(query, rows)
+            return await transaction.execute_statement(statement)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[QueryExecutor]:

@@ -15,7 +15,7 @@ from typing import Generic
 
 from router.errors import SerializationConflict, Unavailable
 from router.store.catalog import Catalog
-from router.store.database import MAX_CONFLICT_TRIES, Row, Statement, StatementGenerator
+from router.store.database import MAX_CONFLICT_TRIES, run_statements
 from router.store.group_commit import (
     GroupLimits,
     ItemT,
@@ -24,7 +24,7 @@ from router.store.group_commit import (
     resolve_futures,
     should_retry_individually,
 )
-from router.store.postgres import PostgresDatabase
+from router.store.postgres import PostgresDatabase, PostgresExecutor
 from router.store.postgres_connection import PostgresConnection
 
 
@@ -132,29 +132,8 @@ class PostgresWriter(Generic[ItemT, ResultT]):
         self, connection: PostgresConnection, items: Sequence[ItemT]
     ) -> Sequence[ResultT | Unavailable]:
         async with self._database.connection_transaction(connection):
-            return await self._run_statements(connection, self._write(items))
-
-    async def _run_statements(
-        self, connection: PostgresConnection, statements: StatementGenerator[Sequence[ResultT | Unavailable]]
-    ) -> Sequence[ResultT | Unavailable]:
-        try:
-            statement = next(statements)
-            while True:
-                statement = statements.send(await self._execute(connection, statement))
-        except StopIteration as end:
-            results: Sequence[ResultT | Unavailable] = end.value
-            return results
-
-    async def _execute(self, connection: PostgresConnection, statement: Statement) -> Sequence[Row]:
-        if not statement.rows:
-            return []
-        query = self._catalog[statement.query]
-        executions = query.bind_many(statement.rows)
-        with self._database.guard_statements(connection):
-            if query.returns_rows or len(executions) == 1:
-                return [row for values in executions for row in await connection.fetch(query.postgres, *values)]
-            await connection.executemany(query.postgres, executions)
-            return []
+            executor = PostgresExecutor(connection, self._catalog, self._database.guard_statements)
+            return await run_statements(executor, self._write(items))
 
 
 async def _close_connection(connection: PostgresConnection) -> None:

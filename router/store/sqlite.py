@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import aiosqlite
 from router.errors import StorageFull, Unavailable
 from router.store.catalog import Catalog
 from router.store.cleanup import CleanupTasks
-from router.store.database import QueryExecutor, Row
+from router.store.database import QueryExecutor, Row, Statement
 from router.store.fair_lock import FairLock
 from router.store.sqlite_file import DatabaseFile, make_private
 
@@ -91,9 +91,16 @@ class SqliteExecutor:
             async with self._connection.execute(self._catalog.select(query, values).sqlite, values) as cursor:
                 return cursor.rowcount
 
-    async def execute_many(self, query: str, rows: Sequence[Mapping[str, object]], /) -> None:
+    async def execute_statement(self, statement: Statement, /) -> Sequence[Row]:
+        query = self._catalog[statement.query]
+        returned: list[Row] = []
         with translate_errors():
-            await self._connection.executemany(self._catalog[query].sqlite, rows)
+            if not query.returns_rows:
+                await self._connection.executemany(query.sqlite, statement.rows)
+                return returned
+            for values in statement.rows:
+                returned += await self._connection.execute_fetchall(query.sqlite, values)  # type: ignore[arg-type]  # as in `fetch_all`
+        return returned
 
 
 class SqliteDatabase:
@@ -174,9 +181,9 @@ class SqliteDatabase:
         async with self.transaction() as transaction:
             return await transaction.execute(query, **values)
 
-    async def execute_many(self, query: str, rows: Sequence[Mapping[str, object]], /) -> None:
+    async def execute_statement(self, statement: Statement, /) -> Sequence[Row]:
         async with self.transaction() as transaction:
-            await transaction.execute_many(query, rows)
+            return await transaction.execute_statement(statement)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[QueryExecutor]:

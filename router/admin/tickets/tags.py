@@ -37,6 +37,7 @@ from router.store.database import (
     Row,
     model_from_row,
     retry_on_conflict,
+    run_statements,
 )
 from router.store.fragments import model_values
 from router.store.post_updates import queue_updates
@@ -291,8 +292,7 @@ class TagService:
             ticket_ids = [row["id"] for row in rows]
             if ticket_ids:
                 await change(transaction, json.dumps(ticket_ids))
-            for ticket_id in ticket_ids:
-                await queue_updates(transaction, ticket_id, self._clock.now())
+            await run_statements(transaction, queue_updates(ticket_ids, self._clock.now()))
         return ticket_ids[-1] if len(ticket_ids) == BATCH_TICKETS else None
 
 

@@ -80,10 +80,6 @@ UPDATE tickets SET status = 'open', resolved_at = NULL, last_sequence = last_seq
 WHERE id = :ticket_id AND status <> 'open'
 RETURNING id AS ticket_id, workspace_id, last_sequence;
 
--- name: accept_insert_reopen_event
--- Inserts the event of a reopened ticket.
-INSERT INTO ticket_events {rows:TicketEvent};
-
 -- name: accept_insert_recipient
 -- Links a recipient of a message to a ticket.
 INSERT INTO ticket_messages {rows:TicketMessage + rfc_message_id TEXT, thread_key TEXT, integration_id TEXT}

@@ -10,13 +10,17 @@
     SELECT g.name FROM ticket_tags x JOIN tags g ON g.id = x.tag_id WHERE x.ticket_id = t.id ORDER BY g.name_key
 ) AS sorted) AS tag_names
 
--- name: post_to_update
--- The posts of a ticket at existing integrations.
-SELECT p.ticket_id, p.integration_id, p.max_age, o.workspace_id, o.message_id, i.status AS integration_status
+-- fragment: post_to_update
+-- What an update needs of a post, and its tables.
+p.ticket_id, p.integration_id, p.max_age, o.workspace_id, o.message_id, i.status AS integration_status
 FROM posts p
 JOIN deliveries o ON o.id = p.delivery_id
 JOIN integrations i ON i.id = p.integration_id
-WHERE p.ticket_id = :ticket_id;
+
+-- name: post_to_update
+-- The posts of the given tickets (JSON) at existing integrations. The order avoids deadlocks.
+SELECT {post_to_update} WHERE p.ticket_id IN (SELECT value FROM json_each(:ids))
+ORDER BY p.ticket_id, p.integration_id;
 
 -- fragment: is_claimed
 -- A queued update that is being sent.
@@ -25,7 +29,7 @@ deliveries.state = 'pending' AND deliveries.claims > 0
 -- name: post_queue_update
 -- Queues the update of a post. An update that waits for a retry, or that failed permanently, is due again. A claimed
 -- update stays claimed: its outcome is recorded for the changed state.
-INSERT INTO deliveries {values:Delivery}
+INSERT INTO deliveries {rows:Delivery}
 ON CONFLICT (ticket_id, integration_id) WHERE event = 'updated' AND state <> 'delivered' DO UPDATE
 SET state = 'pending', expires_at = excluded.expires_at, via = '',
     next_attempt_at = CASE WHEN {is_claimed} THEN deliveries.next_attempt_at ELSE excluded.next_attempt_at END,

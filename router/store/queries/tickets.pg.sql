@@ -17,6 +17,11 @@ SELECT {Ticket}
 FROM tickets
 WHERE id IN (SELECT value FROM json_array_elements_text(CAST(:ids AS JSON))) AND workspace_id = :workspace_id;
 
+-- name: ticket_next_sequence
+UPDATE tickets SET last_sequence = last_sequence + 1
+WHERE id IN (SELECT value FROM json_array_elements_text(CAST(:ids AS JSON)))
+RETURNING id, last_sequence;
+
 -- name: ticket_page_by_tag
 -- OFFSET 0 makes PostgreSQL run the subquery for each ticket of the tag.
 SELECT {Ticket:t}

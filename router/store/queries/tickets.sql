@@ -94,12 +94,13 @@ UPDATE tickets SET {set:Ticket} updated_at = :now
 WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: ticket_next_sequence
--- Reserves the sequence of the next event of a ticket; locks the ticket until the commit.
-UPDATE tickets SET last_sequence = last_sequence + 1 WHERE id = :id RETURNING last_sequence;
+-- Reserves the sequence of the next event of each given ticket (JSON); locks the tickets until the commit.
+UPDATE tickets SET last_sequence = last_sequence + 1 WHERE id IN (SELECT value FROM json_each(:ids))
+RETURNING id, last_sequence;
 
 -- name: ticket_event_insert
 -- Inserts a ticket event.
-INSERT INTO ticket_events {values:TicketEvent};
+INSERT INTO ticket_events {rows:TicketEvent};
 
 -- name: ticket_event_page
 -- The latest events of a ticket before an id, newest first. The name of a removed actor is empty.

@@ -19,6 +19,7 @@ from router.enumerations import TICKET_STATUS
 from router.filters import TicketFilter
 from router.model import Actor
 from router.search import scans, sources, terms
+from router.store.database import Statement
 from router.store.sqlite import SqliteDatabase
 from tests.support import seeds
 from tests.support.clock import FakeClock
@@ -141,7 +142,7 @@ class Archive:
                 added = sorted(ticket.words)
                 words = terms.ticket_terms(ticket.workspace, ticket.number, ticket.alias_id, existing=[], added=added)
                 indexed.append(key | {"index_position": terms.index_position(ticket.id), "words": " ".join(words)})
-        await self.store.database.execute_many("search_upsert", indexed)
+        await self.store.database.execute_statement(Statement("search_upsert", indexed))
         self.known_tickets += [ticket for ticket in tickets if ticket.workspace == OURS]
 
     async def add_many(self, count: int) -> None:

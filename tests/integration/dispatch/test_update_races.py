@@ -9,9 +9,7 @@ from router.admin import ticket_events
 from router.admin.tickets import tags
 from router.channels.contract import SendOutcome
 from router.enumerations import TICKET_PRIORITY
-from router.model import Micros
-from router.store.database import QueryExecutor
-from router.store.post_updates import queue_updates
+from router.store.database import QueryExecutor, StatementGenerator, T, run_statements
 from router.store.postgres import PostgresDatabase
 from tests.support import mails
 from tests.support.behaviours import FixedResponse
@@ -112,13 +110,14 @@ async def test_a_change_that_commits_while_the_outcome_waits_for_it_is_shown(
     before = only_state(posting)
     recordings: list[asyncio.Task[None]] = []
 
-    async def queue_and_wait(transaction: QueryExecutor, changed_id: str, now: Micros) -> None:
-        await queue_updates(transaction, changed_id, now)
+    async def queue_and_wait(transaction: QueryExecutor, statements: StatementGenerator[T]) -> T:
+        result = await run_statements(transaction, statements)
         recordings.append(asyncio.create_task(posting.record(batch, outcome)))
         await _wait_until_blocked(posting)
+        return result
 
     for module in (ticket_events, tags):
-        monkeypatch.setattr(module, "queue_updates", queue_and_wait)
+        monkeypatch.setattr(module, "run_statements", queue_and_wait)
     await change(posting, ticket_id)
     (recording,) = recordings
     await recording
