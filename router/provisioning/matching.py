@@ -250,12 +250,10 @@ class _Planner:
                 continue
             for planned in section.plan(entries, self._current.sections.get(section.key, ())):
                 change = Change(planned.action, section.kind, planned.name, planned.detail)
-                if planned.action != "remove":
-                    self._add_change(change, planned)
-                elif self._prune:
-                    self._late_steps.append((change, planned))
-                else:
+                if planned.action == "remove" and not self._prune:
                     self._plan.unmanaged.append(f"{section.kind} {planned.name}")
+                else:
+                    self._add_change(change, planned)
 
     def _plan_workspace(self) -> None:
         current, entry = self._current.workspace, self._document.workspace

@@ -42,5 +42,11 @@ class DocumentSection(Protocol):
         ...
 
     def plan(self, entries: Sequence[Any], objects: Sequence[Any]) -> Iterable[SectionChange]:
-        """Compares entries with objects. Raises `InvalidDocument`. Removes the objects that have no entry."""
+        """Compares entries with objects. Yields the changes in the order of execution.
+
+        Removes the objects that have no entry; these changes are executed only with `prune`.
+
+        Raises:
+            InvalidDocument: An entry is invalid.
+        """
         ...

@@ -41,15 +41,17 @@ class TagSection:
         existing = {tag.name_key: tag for tag in objects}
         keyed = ((caseless_key(entry.name), entry) for entry in map(_normalize, range(1, len(entries) + 1), entries))
         definitions = index_unique(self.key, "name", keyed)
-        for key, entry in definitions.items():
-            tag = existing.get(key)
-            if tag is None:
-                yield SectionChange("add", entry.name, partial(_add, entry), entry.color)
-            elif changed := differences(name=(tag.name, entry.name), color=(tag.color, entry.color)):
-                yield SectionChange("change", tag.name, partial(_change, tag, entry), format_differences(changed))
+        # First, so that a workspace with the maximum number of tags can get others.
         for key, tag in existing.items():
             if key not in definitions:
                 yield SectionChange("remove", tag.name, partial(_remove, tag))
+        for key, entry in definitions.items():
+            current = existing.get(key)
+            if current is None:
+                yield SectionChange("add", entry.name, partial(_add, entry), entry.color)
+            elif changed := differences(name=(current.name, entry.name), color=(current.color, entry.color)):
+                detail = format_differences(changed)
+                yield SectionChange("change", current.name, partial(_change, current, entry), detail)
 
 
 def _normalize(n: int, entry: TagDefinition) -> TagDefinition:

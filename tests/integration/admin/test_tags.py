@@ -12,6 +12,7 @@ from router.admin.tickets import tags as tags_module
 from router.admin.tickets.tags import MAX_TAGS_OF_TICKET, TagService, validate_color, validate_name
 from router.errors import Refused
 from router.filters import TicketFilter
+from router.provisioning.sections.tags import SECTION, TagDefinition
 from router.tag import caseless_key
 from tests.support.installation import Installation
 from tests.support.refusal import refused_code
@@ -99,6 +100,19 @@ async def test_the_tags_of_a_workspace_are_limited(installation: Installation, m
     )
     assert sorted(type(result).__name__ for result in results) == ["Refused"] * 3 + ["tuple"] * 3
     assert len(await names_of(installation, ticket_id)) == 3
+
+
+async def test_applied_tags_can_replace_others_at_the_limit(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tags_module, "MAX_TAGS", 3)
+    services, actor = installation.services, installation.actor
+    for name in ("kept", "old", "older"):
+        await tag_service(installation).create(actor, name)
+    entries = [TagDefinition(name=name) for name in ("new", "kept", "newer")]
+    for change in SECTION.plan(entries, await SECTION.read(services, actor)):
+        await change.execute(services, actor)
+    assert [tag.name for tag in await SECTION.read(services, actor)] == ["kept", "new", "newer"]
 
 
 async def test_concurrent_tags_of_one_ticket_are_all_kept(installation: Installation) -> None:
