@@ -144,17 +144,17 @@ class Integration:
     workspace_id: str
     type: str
     name: str
+    created_at: Micros
     encrypted_settings: str
     hint: str
-    status: IntegrationStatus
-    last_error: str
-    failing_since: Micros | None
-    probe_at: Micros | None
-    probe_interval: int
-    paced_at: Micros
-    lease_until: Micros
-    created_at: Micros
     public_settings: str = "{}"
+    status: IntegrationStatus = "active"
+    last_error: str = ""
+    failing_since: Micros | None = None
+    probe_at: Micros | None = None
+    probe_interval: int = 0
+    paced_at: Micros = 0
+    lease_until: Micros = 0
     updates_after: Micros = 0
 
     @property

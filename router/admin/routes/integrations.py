@@ -7,7 +7,7 @@ test reactivate a failing integration, and its parked deliveries become due.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from router import ids
 from router.admin import audit, validation
@@ -23,9 +23,9 @@ from router.local_time import DEFAULT_TIMEZONE
 from router.model import Actor, Integration, Micros, Workspace
 from router.ports import Waker
 from router.store.database import Database, QueryExecutor, fetch_model, retry_on_conflict
+from router.store.fragments import model_values
 
 REMOVED_REASON = "the integration was removed"
-_KEPT_SETTINGS: Mapping[str, str | None] = {"encrypted_settings": None, "public_settings": None, "hint": None}
 IntegrationType = Channel
 """A channel, of which the servers read only the declaration: kind, label, fields and setup steps."""
 
@@ -69,30 +69,28 @@ class IntegrationService:
         valid_name = validation.validate_line(name, "name")
         parsed = self._poster.parse_settings(channel, settings)
         stored = self._poster.encrypt_settings(channel, parsed)
-        integration_id = ids.new_id("int")
-        now = self._clock.now()
+        integration = Integration(
+            id=ids.new_id("int"),
+            workspace_id=actor.workspace_id,
+            type=type,
+            name=valid_name,
+            created_at=self._clock.now(),
+            **asdict(stored),
+        )
         async with self._database.transaction() as transaction:
-            await transaction.execute(
-                "integration_insert",
-                id=integration_id,
-                workspace_id=actor.workspace_id,
-                type=type,
-                name=valid_name,
-                created_at=now,
-                **asdict(stored),
-            )
+            await transaction.execute("integration_insert", **model_values(integration))
             await audit.record(
                 transaction,
                 actor,
-                now,
+                integration.created_at,
                 "integration.create",
-                integration_id,
+                integration.id,
                 type=type,
                 name=valid_name,
                 hint=stored.hint,
                 settings=channel.public_settings(parsed) or None,
             )
-            return await _fetch_integration(transaction, actor, integration_id)
+        return integration
 
     @retry_on_conflict
     async def change(
@@ -105,40 +103,30 @@ class IntegrationService:
     ) -> Integration:
         """Changes the name and the given settings; a setting that is None is removed.
 
+        Settings reactivate a failing integration, also if they equal the current ones.
         Raises `InvalidSetting` for an invalid setting.
         """
         validation.validate_id(integration_id, "int", "Integration")
         async with self._database.transaction() as transaction:
             # Locked, because settings that are not given are kept.
             integration = await _fetch_integration(transaction, actor, integration_id, "integration_lock_to_change")
-            stored = None
-            details: dict[str, object] = {}
+            changed = integration if name is None else replace(integration, name=validation.validate_line(name, "name"))
+            details: dict[str, object] = {} if changed == integration else {"name": changed.name}
             if settings is not None:
                 channel = self._poster.channels.get(integration.type)
                 if channel is None:
                     raise Refused("conflict", f"Integration type {integration.type} is not supported by this version")
                 merged = self._poster.merge_settings(channel, integration, settings)
-                stored = self._poster.encrypt_settings(channel, merged)
-                details = _describe_changes(channel, integration, settings, channel.public_settings(merged))
-            await transaction.execute(
-                "integration_update",
-                id=integration.id,
-                workspace_id=actor.workspace_id,
-                name=None if name is None else validation.validate_line(name, "name"),
-                **(_KEPT_SETTINGS if stored is None else asdict(stored)),
-            )
+                changed = replace(changed, **asdict(self._poster.encrypt_settings(channel, merged)))
+                details["hint"] = changed.hint
+                details |= _describe_changes(channel, integration, settings, channel.public_settings(merged))
+            if not details:
+                return integration
+            now = self._clock.now()
+            await transaction.execute("integration_update", **model_values(changed))
             if settings is not None:
-                await reactivate_integration(transaction, integration.id, self._clock.now())
-            await audit.record(
-                transaction,
-                actor,
-                self._clock.now(),
-                "integration.change",
-                integration.id,
-                name=name,
-                hint=None if stored is None else stored.hint,
-                **details,
-            )
+                await reactivate_integration(transaction, integration.id, now)
+            await audit.record(transaction, actor, now, "integration.change", integration.id, **details)
             changed = await _fetch_integration(transaction, actor, integration_id)
         if settings is not None:
             self._wake.wake([integration_id])

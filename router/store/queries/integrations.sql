@@ -25,15 +25,12 @@ FROM integrations WHERE workspace_id = :workspace_id AND id < :before ORDER BY i
 
 -- name: integration_insert
 -- Inserts an integration.
-INSERT INTO integrations (id, workspace_id, type, name, encrypted_settings, public_settings, hint, created_at)
-VALUES (:id, :workspace_id, :type, :name, :encrypted_settings, :public_settings, :hint, :created_at);
+INSERT INTO integrations {values:Integration};
 
 -- name: integration_update
--- Changes the name or the settings; NULL leaves a value unchanged.
-UPDATE integrations SET name = COALESCE(CAST(:name AS TEXT), name),
-                        encrypted_settings = COALESCE(CAST(:encrypted_settings AS TEXT), encrypted_settings),
-                        public_settings = COALESCE(CAST(:public_settings AS TEXT), public_settings),
-                        hint = COALESCE(CAST(:hint AS TEXT), hint)
+-- Changes the name and the settings of a locked integration.
+UPDATE integrations SET name = :name, encrypted_settings = :encrypted_settings, public_settings = :public_settings,
+                        hint = :hint
 WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: integration_delete

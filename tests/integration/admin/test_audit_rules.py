@@ -47,6 +47,18 @@ async def test_the_audit_lists_changed_settings(installation: Installation) -> N
     assert "very-secret" not in str(entries)
 
 
+async def test_the_audit_lists_no_change_of_an_integration_without_one(installation: Installation) -> None:
+    actor, services = installation.actor, installation.services
+    url = {"webhookUrl": "https://hooks.slack.test/services/T0/B0/x"}
+    before = await services.integrations.create(actor, type="slack", name="Support", settings=url)
+    for name in (None, "Support", " Support"):
+        assert await services.integrations.change(actor, before.id, name=name) == before
+    assert len((await services.audit.list(actor)).items) == 1
+    assert (await services.integrations.change(actor, before.id, name="Sales ", settings={})).name == "Sales"
+    entry = (await services.audit.list(actor)).items[0]
+    assert json.loads(entry.detail) == {"name": "Sales", "hint": before.hint}
+
+
 async def test_the_operator_has_no_user_in_the_audit(installation: Installation) -> None:
     await installation.services.domains.create(installation.actor, "example.org")
     (entry,) = (await installation.services.audit.list(installation.actor)).items

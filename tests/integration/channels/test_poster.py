@@ -17,7 +17,7 @@ from router.secrets import SecretBox, new_key
 
 URL = "https://hooks.slack.test/services/T0/B0/very-secret"
 SLACK = CHANNELS["slack"]
-INTEGRATION = Integration("int_1", "ws_1", "slack", "Support", "", "", "active", "", None, None, 0, 0, 0, 1)
+INTEGRATION = Integration("int_1", "ws_1", "slack", "Support", 1, "", "")
 
 
 class RecordingClient:

@@ -311,9 +311,7 @@ async def test_every_kind_of_change_and_removal_is_applied(cli: CommandLine, tmp
 
 
 def _integration(integration_id: str, name: str, encrypted: str = "") -> Integration:
-    return Integration(
-        integration_id, "ws_1", "slack", name, encrypted, "the hint", "active", "", None, None, 0, 0, 0, 0
-    )
+    return Integration(integration_id, "ws_1", "slack", name, 0, encrypted, "the hint")
 
 
 def _apply(url: str | None = None) -> DocumentApplier:
