@@ -133,7 +133,7 @@ class UserService:
                 "user_release_tickets", workspace_id=actor.workspace_id, user_id=user.id, now=now
             )
             for row in released_tickets:
-                await ticket_events.record(transaction, actor, row["id"], now, "ticket.unclaimed")
+                await ticket_events.record(transaction, actor, row["id"], now, "ticket.unclaimed", **{"from": user.id})
             await _require_another_admin(transaction, actor, user)
             await transaction.execute("user_delete", id=user.id, workspace_id=actor.workspace_id)
             await audit.record(transaction, actor, now, "user.delete", user.id, email=user.email)

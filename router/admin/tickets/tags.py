@@ -243,9 +243,8 @@ class TagService:
             if color is not None:
                 await update(transaction, replace(other, color=color))
             await transaction.execute("tag_delete", id=tag.id)
-            await audit.record(
-                transaction, actor, self._clock.now(), "tag.merge", other.id, name=tag.name, into=other.name
-            )
+            details = {"name": tag.name, "into": other.name, "color": color}
+            await audit.record(transaction, actor, self._clock.now(), "tag.merge", other.id, **details)
 
     @retry_on_conflict
     async def _finish_deletion(self, actor: Actor, tag_id: str) -> bool:

@@ -1,5 +1,7 @@
 """Use cases of workspaces, users and API keys."""
 
+import json
+
 from router.model import Actor
 from tests.support.installation import Installation
 from tests.support.refusal import refused_code
@@ -87,6 +89,7 @@ async def test_deleting_a_user_unassigns_tickets_and_revokes_keys(installation: 
     await installation.services.users.delete(installation.actor, user_id)
     view = await installation.tickets.get(installation.actor, ticket_id)
     assert (view.ticket.status, view.ticket.assigned_to) == ("open", None)
+    assert (view.events[-1].type, json.loads(view.events[-1].detail)) == ("ticket.unclaimed", {"from": user_id})
     assert await refused_code(authenticate(installation, key)) == ("unauthorized", None)
 
 

@@ -180,11 +180,11 @@ async def test_renaming_onto_another_tag_merges_the_two(
     old, kept = (await tags.find(actor, "bill")).tag, (await tags.find(actor, "BILLING")).tag
     renamed = await tags.change(actor, kept.id, name="Invoices", color="#FF0000")
     assert (renamed.tag.id, renamed.tag.name, renamed.tag.color) == (kept.id, "Invoices", "#ff0000")
-    merged = await tags.change(actor, old.id, name=" INVOICES")
+    merged = await tags.change(actor, old.id, name=" INVOICES", color="#00FF00")
     assert (merged.tag.id, merged.tag.name, merged.tag.color, merged.ticket_count) == (
         kept.id,
         "Invoices",
-        "#ff0000",
+        "#00ff00",
         4,
     )
     assert [await names_of(installation, one) for one in tickets] == [["Invoices"]] * 3 + [["VIP"], ["Invoices"]]
@@ -194,8 +194,13 @@ async def test_renaming_onto_another_tag_merges_the_two(
     await tags.delete(actor, kept.id)
     assert [await names_of(installation, one) for one in tickets] == [[]] * 3 + [["VIP"], []]
     assert (await tags.find(actor, "vip")).ticket_count == 1
-    actions = [entry.action for entry in (await installation.services.audit.list(actor)).items]
-    assert actions == ["tag.delete", "tag.change", "tag.merge", "tag.change"]
+    entries = (await installation.services.audit.list(actor)).items
+    assert [(entry.action, json.loads(entry.detail)) for entry in entries] == [
+        ("tag.delete", {"name": "INVOICES"}),
+        ("tag.change", {"name": "INVOICES", "color": ""}),
+        ("tag.merge", {"name": "Bill", "into": "Invoices", "color": "#00ff00"}),
+        ("tag.change", {"name": "Invoices", "color": "#ff0000"}),
+    ]
     other = await installation.add_workspace()
     vip = (await tags.find(actor, "vip")).tag
     for refused in (tags.change(other, vip.id, name="x"), tags.delete(other, vip.id), tags.get(other, vip.id)):
