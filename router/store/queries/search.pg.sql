@@ -5,13 +5,7 @@
 SELECT pg_advisory_xact_lock(126879263777640);
 
 -- name: search_tickets_by_message
-SELECT DISTINCT t.id AS ticket_id, m.id AS message_id, t.workspace_id, t.number, t.alias_id, m.from_name,
-       m.from_address, m.subject, COALESCE(s.words, '') AS words
-FROM ticket_messages tm
-JOIN tickets t ON t.id = tm.ticket_id
-JOIN messages m ON m.id = tm.message_id
-LEFT JOIN ticket_search s ON s.ticket_id = t.id
-WHERE tm.message_id = ANY (CAST(:message_id AS TEXT[]))
+SELECT DISTINCT {indexed_columns} FROM {indexed_tables} WHERE tm.message_id = ANY (CAST(:message_id AS TEXT[]))
 ORDER BY t.id, m.id;
 
 -- name: search_window

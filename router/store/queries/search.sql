@@ -4,15 +4,21 @@
 -- Serialises changes of the search index, which read before they write.
 SELECT 1 AS locked;
 
--- name: search_tickets_by_message
--- The tickets of a message with their indexed words, and the header fields that the message adds.
-SELECT DISTINCT t.id AS ticket_id, m.id AS message_id, t.workspace_id, t.number, t.alias_id, m.from_name,
-       m.from_address, m.subject, COALESCE(s.words, '') AS words
-FROM ticket_messages tm
+-- fragment: indexed_columns
+-- The indexed words of a ticket `t`, and the header fields that its message `m` adds.
+t.id AS ticket_id, m.id AS message_id, t.workspace_id, t.number, t.alias_id, m.from_name, m.from_address, m.subject,
+COALESCE(s.words, '') AS words
+
+-- fragment: indexed_tables
+-- The tables of `indexed_columns`.
+ticket_messages tm
 JOIN tickets t ON t.id = tm.ticket_id
 JOIN messages m ON m.id = tm.message_id
 LEFT JOIN ticket_search s ON s.ticket_id = t.id
-WHERE tm.message_id = :message_id
+
+-- name: search_tickets_by_message
+-- The tickets of a message with their indexed words, and the header fields that the message adds.
+SELECT DISTINCT {indexed_columns} FROM {indexed_tables} WHERE tm.message_id = :message_id
 ORDER BY t.id, m.id;
 
 -- name: search_upsert
