@@ -13,7 +13,7 @@ from emailrouter.cli.context import CommandContext
 from router.admin.lookup import LookupService
 from router.choice import Choice
 from router.enumerations import IdPrefix
-from router.filters import ListFilter
+from router.filters import ListFilter, query_name
 from router.model import Actor
 
 L = TypeVar("L", bound=ListFilter)
@@ -42,20 +42,20 @@ class ChoiceType(click.Choice[Any]):
 
 @dataclass(frozen=True, slots=True)
 class FilterOptions(Generic[L]):
-    """The options of a command that filter a list. `values` has the given texts by field name."""
+    """The options of a command that filter a list. `texts` has the given texts by field name."""
 
     list_filter: type[L]
-    values: Mapping[str, str | None]
+    texts: Mapping[str, str | None]
 
     async def read(self, context: CommandContext) -> L:
         """Returns the filter. Looks up the objects that options name. Raises `Refused`."""
-        found: dict[str, Any] = dict(self.values)
+        query = {query_name(name): text for name, text in self.texts.items()}
         for name, criterion in self.list_filter.criteria().items():
-            text = found[name]
+            text = self.texts[name]
             if text is not None and criterion.refers_to is not None:
                 find_id = _LOOKUPS[criterion.refers_to][1]
-                found[name] = await find_id(context.lookup, context.actor, text)
-        return self.list_filter(**found)
+                query[query_name(name)] = await find_id(context.lookup, context.actor, text)
+        return self.list_filter.from_query(query)
 
 
 def filter_options(list_filter: type[ListFilter]) -> Callable[[F], F]:
@@ -65,8 +65,8 @@ def filter_options(list_filter: type[ListFilter]) -> Callable[[F], F]:
     def decorate(function: F) -> F:
         @functools.wraps(function)
         def command(*args: Any, **kwargs: Any) -> Any:
-            values = {name: kwargs.pop(name) for name in criteria}
-            return function(*args, filters=FilterOptions(list_filter, values), **kwargs)
+            texts = {name: kwargs.pop(name) for name in criteria}
+            return function(*args, filters=FilterOptions(list_filter, texts), **kwargs)
 
         for name, criterion in reversed(list(criteria.items())):
             names = _OPTION_NAMES.get(name) or (f"--{name.removesuffix('_id').replace('_', '-')}",)
