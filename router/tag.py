@@ -1,7 +1,8 @@
-"""Tags of tickets: their rows, and the comparison of their names. Pure."""
+"""Tags of tickets: their rows, and the comparison and display of their names. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from router.unicode_text import normalize
@@ -33,3 +34,8 @@ def caseless_key(name: str) -> str:
     See section 3.13.5 of the Unicode Standard, canonical caseless matching.
     """
     return " ".join(normalize("NFC", normalize("NFD", name).casefold()).split())
+
+
+def join_names(names: Iterable[str]) -> str:
+    """Joins names with commas for display. Quotes a name that contains a comma itself."""
+    return ", ".join(f'"{name}"' if "," in name else name for name in names)

@@ -18,6 +18,7 @@ from router.enumerations import DELIVERY_STATE, TICKET_CHOICES, TICKET_STATUS
 from router.errors import Refused
 from router.local_time import UTC_TIME, LocalTime
 from router.model import Micros, Ticket, TicketEvent
+from router.tag import join_names
 from router.unicode_security import append_a_labels
 
 # Labels of outcomes of delivery attempts (`router.dispatch.outbox`). Other outcomes are shown by name.
@@ -210,4 +211,5 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "options": select_options,
     "markdown": render_markdown,
     "attention_summary": attention_summary,
+    "join_names": join_names,
 }

@@ -26,6 +26,7 @@ from router.admin.paging import Page
 from router.errors import Refused
 from router.model import Actor, Workspace
 from router.services import Services
+from router.tag import join_names
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -61,7 +62,7 @@ class CommandContext:
             console.print_json({name: list(page.items), **cursor})
             return
         rows = [
-            {heading: _display_value(row.get(field), more.get(field)) for heading, field in columns.items()}
+            {heading: display_value(row.get(field), more.get(field)) for heading, field in columns.items()}
             for row in page.items
         ]
         console.print_table(list(columns), rows)
@@ -75,12 +76,12 @@ class CommandContext:
         plain = {key: value for key, value in data.items() if not _is_table(value)}
         width = max((len(key) for key in plain), default=0)
         for key, value in plain.items():
-            click.echo(f"{key.ljust(width)}  {console.format_cell(_display_value(value, more.get(key)))}")
+            click.echo(f"{key.ljust(width)}  {console.format_cell(display_value(value, more.get(key)))}")
         for key, value in data.items():
             if _is_table(value):
                 click.echo(f"\n{key}")
                 columns = list(dict.fromkeys(column for row in value for column in row))
-                console.print_table(columns, [{c: _display_value(row.get(c), None) for c in columns} for row in value])
+                console.print_table(columns, [{c: display_value(row.get(c)) for c in columns} for row in value])
 
     def print_result(self, data: Json, sentence: str) -> None:
         """Prints `sentence`, or `data` with `--json`."""
@@ -274,15 +275,25 @@ def _is_table(value: object) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(row, dict) for row in value)
 
 
-def _display_value(value: object, display_texts: Mapping[str, str] | None) -> object:
+def display_value(value: object, display_texts: Mapping[str, str] | None = None) -> object:
+    """Returns a value of JSON as text for a cell, or unchanged."""
     match value:
         case str() if display_texts is not None:
             return display_texts.get(value, value)
         case bool():
             return "yes" if value else "no"
         case list() | tuple():
-            return ", ".join(str(entry) for entry in value)
+            return join_names(str(display_value(entry)) for entry in value)
         case dict():
-            return ", ".join(f"{key}={entry}" for key, entry in value.items() if entry not in (None, ""))
+            return ", ".join(f"{name}: {display_value(entry)}" for name, entry in _flatten(value))
         case _:
             return value
+
+
+def _flatten(value: Json) -> Iterator[tuple[str, object]]:
+    """Yields the set values of an object, and those of the objects in it, where None stands for a removed value."""
+    for name, entry in value.items():
+        if isinstance(entry, dict):
+            yield from ((key, "none" if nested is None else nested) for key, nested in entry.items())
+        elif entry not in (None, ""):
+            yield name, entry

@@ -23,6 +23,7 @@ from router.dispatch.ticket_notification import NotificationPreview
 from router.enumerations import TICKET_CHOICES
 from router.errors import Refused
 from router.filters import TicketFilter
+from router.tag import join_names
 
 F = TypeVar("F", bound=Callable[..., Any])
 _COLUMNS = {
@@ -48,7 +49,7 @@ def _acting_option(*, required: bool) -> Callable[[F], F]:
 
 def _payload_options(function: F) -> F:
     """Adds an option for each channel, such as `--slack`. The command receives the type as `payload`."""
-    for channel in CHANNELS.values():
+    for channel in reversed(CHANNELS.values()):  # the last decorator adds the first option
         option = f"--{channel.kind.replace('_', '-')}"
         text = f"Print the {channel.label} payload of each message as JSON."
         function = click.option(option, "payload", flag_value=channel.kind, help=text)(function)
@@ -207,7 +208,7 @@ async def tag(
     context = await _act_as(context, acting)
     ticket_id = await context.lookup.find_ticket_id(context.actor, ticket)
     tags = await context.services.tickets.tags.tag_ticket(context.actor, ticket_id, add=add, remove=remove)
-    names = ", ".join(each.name for each in tags) or "none"
+    names = join_names(each.name for each in tags) or "none"
     context.print_result(to_json(TicketTags.from_tags(ticket_id, tags)), f"Tags: {names}.")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from router.choice import Choice
 from router.enumerations import TICKET_CHOICES
 from router.store.database import Row
+from router.tag import join_names
 
 TicketState = tuple[tuple[str, str], ...]
 
@@ -20,7 +21,7 @@ def from_row(row: Row) -> TicketState:
     Default values are not shown.
     """
     assignee = row["assignee_name"] or row["assignee_email"] or "Unassigned"
-    tags = [("Tags", row["tag_names"])] if row["tag_names"] else []
+    tags = [("Tags", join_names(row["tag_names"].split("\n")))] if row["tag_names"] else []
     return (*_choice_rows(row, TICKET_CHOICES), ("Assignee", assignee), *tags)
 
 

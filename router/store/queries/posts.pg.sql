@@ -1,7 +1,7 @@
 -- PostgreSQL needs an explicit row lock, reads JSON lists with another function, and concatenates with another function.
 
 -- fragment: tag_names_pg
-(SELECT string_agg(g.name, ', ' ORDER BY g.name_key)
+(SELECT string_agg(g.name, chr(10) ORDER BY g.name_key)
  FROM ticket_tags x JOIN tags g ON g.id = x.tag_id WHERE x.ticket_id = t.id) AS tag_names
 
 -- name: post_to_update

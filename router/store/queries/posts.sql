@@ -5,8 +5,8 @@
 {choices:t}, u.name AS assignee_name, u.email AS assignee_email
 
 -- fragment: tag_names
--- The names of the tags of a ticket `t`, or NULL.
-(SELECT group_concat(sorted.name, ', ') FROM (
+-- The names of the tags of a ticket `t`, separated by line feeds, or NULL.
+(SELECT group_concat(sorted.name, char(10)) FROM (
     SELECT g.name FROM ticket_tags x JOIN tags g ON g.id = x.tag_id WHERE x.ticket_id = t.id ORDER BY g.name_key
 ) AS sorted) AS tag_names
 

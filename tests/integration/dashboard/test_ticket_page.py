@@ -84,6 +84,14 @@ async def test_an_agent_sets_the_priority(sqlite_served: ServedInstallation) -> 
     assert "priority must be one of" in (await client.post(f"{page}/priority", {"priority": "x"})).visible_text
 
 
+async def test_a_tag_with_a_comma_is_quoted_in_texts(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    url = f"/tickets/{await served.accept_ticket()}"
+    await served.tickets.tags.tag_ticket(served.actor, url.rpartition("/")[2], add=["a, b", "c"])
+    agent = await signed_in_client(served, "agent")
+    assert 'added the tags "a, b", c' in (await agent.get(url)).visible_text
+
+
 async def test_tags_are_added_and_removed(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     await served.create_alias()

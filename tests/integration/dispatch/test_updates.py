@@ -62,10 +62,10 @@ async def test_tags_are_shown(posting: ManualDelivery) -> None:
     installation = posting.installation
     ticket_id = await open_ticket(posting)
     tags = installation.tickets.tags
-    await tags.tag_ticket(installation.actor, ticket_id, add=["VIP", "a_b", "Refund"])
+    await tags.tag_ticket(installation.actor, ticket_id, add=["VIP", "a_b", "Refund", "x, y"])
     await posting.deliver()
-    assert only_state(posting) == OPEN | {"Tags": "a\\_b, Refund, VIP"}
-    await tags.tag_ticket(installation.actor, ticket_id, remove=["vip"])
+    assert only_state(posting) == OPEN | {"Tags": 'a\\_b, Refund, VIP, "x, y"'}
+    await tags.tag_ticket(installation.actor, ticket_id, remove=["vip", "X, Y"])
     tag = await tags.find(installation.actor, "a_b")
     await tags.delete(installation.actor, tag.tag.id)
     await posting.deliver()

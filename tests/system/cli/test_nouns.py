@@ -107,6 +107,12 @@ async def test_tag_commands(cli: CommandLine) -> None:
     tagged = await cli.json("ticket", "tag", "1", "--add", "VIP", "--add", "Billing", "--as", ADMIN)
     assert tagged["tags"] == ["Billing", "VIP"]
     assert (await cli("ticket", "tag", "1", "--remove", "vip")).ok().stdout == "Tags: Billing.\n"
+    output = (await cli("ticket", "tag", "1", "--add", "a,b")).ok().stdout
+    assert output == 'Tags: "a,b", Billing.\n'
+    shown = (await cli("ticket", "show", "1")).ok().stdout
+    assert re.search('^tags +"a,b", Billing$', shown, re.MULTILINE)
+    assert "added: Billing, VIP" in shown
+    (await cli("tag", "remove", "a,b", "--yes")).ok()
     assert [ticket["number"] for ticket in (await cli.json("ticket", "list", "--tag", "billing"))["tickets"]] == [1]
     assert (await cli.json("ticket", "list", "--tag", "VIP"))["tickets"] == []
     assert "must not be empty" in await cli.error_line("ticket", "tag", "1", "--add", "")
