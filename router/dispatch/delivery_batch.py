@@ -47,6 +47,13 @@ class DeliveryBatch:
         row = self.notifications.get(self.deliveries[0].id)
         return "" if row is None else ticket_state.hash_row(row)
 
+    @property
+    def post_hash(self) -> str | None:
+        """Returns the hash of the state that the post showed at the claim; None without a post."""
+        row = self.notifications.get(self.deliveries[0].id)
+        post_hash: str | None = None if row is None else row["rendered_hash"]
+        return post_hash
+
     def has_post(self, delivery: Delivery) -> bool:
         """Whether the ticket of the delivery had a post at the integration before the request."""
         row = self.notifications.get(delivery.id)
@@ -55,8 +62,8 @@ class DeliveryBatch:
     @property
     def is_superfluous(self) -> bool:
         """Whether this is an update of a post that shows the current state, or that no longer exists."""
-        row = self.notifications.get(self.deliveries[0].id)
-        return self.is_update and row is not None and row["rendered_hash"] in (None, self.state_hash)
+        is_erased = self.deliveries[0].id not in self.notifications
+        return self.is_update and not is_erased and self.post_hash in (None, self.state_hash)
 
     @property
     def via(self) -> str:

@@ -68,11 +68,12 @@ def claim_and_record(
     A claim is None if the lease is not held afterwards. A request with an outcome gets `Unavailable`, and nothing of it
     is written, if another transaction has locked the integration.
     """
-    states = yield from lock_tickets([each.completed for each in requests if each.completed is not None])
+    yield from lock_tickets([each.completed for each in requests if each.completed is not None])
     current, busy = yield from _lock_integrations(requests, now, owner, limits)
     free = [each for each in requests if each.integration_id not in busy]
     completed = [each.completed for each in free if each.completed is not None]
-    yield from record_outcomes(completed, states, current, now, limits)
+    leased = {id_ for id_, row in current.items() if row["lease_owner"] == owner}
+    yield from record_outcomes(completed, current, leased, now, limits)
     claims = yield from _claim(free, now, owner, limits)
     return [_refuse_busy(each) if each.integration_id in busy else claims[each.integration_id] for each in requests]
 

@@ -1,15 +1,19 @@
 """Records the outcomes of several batches, as statements of the outbox transaction.
 
-Reads only what changed during a request: the integrations of failed requests, and the tickets whose state a message
-shows. A change of a ticket during the request is not lost: its post is updated again.
+Compares each outcome with the current integration, and a message that shows a state with the current state of its
+ticket. A change of a ticket during the request is not lost: its post is updated again.
+
+A late outcome is that of a process that has lost its lease: another process may have sent the delivery since. It
+changes neither the integration nor an existing post, and schedules nothing. Only the attempt is recorded, and that a
+message was sent; if a late edit may have changed the post, the post is updated again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
-from router.channels.contract import SendFailure, SendRetry, SendSuccess
+from router.channels.contract import SendFailure, SendOutcome, SendRetry, SendSuccess
 from router.clock import SECOND
 from router.dispatch import pacing, schedule, ticket_state
 from router.dispatch.delivery_batch import (
@@ -49,33 +53,48 @@ _ORDER = (
 
 @dataclass(frozen=True, slots=True)
 class CurrentState:
-    """The hash of what a post of a ticket should show, and the current expiry of the delivery that shows it."""
+    """What the post of a ticket should show and what it shows, and when the delivery expires.
+
+    Attributes:
+        rendered_hash: The hash of the state of the ticket.
+        post_hash: The hash of the state that the post shows; None without a post.
+    """
 
     rendered_hash: str
+    post_hash: str | None
     expires_at: Micros
+
+    def was_changed_since(self, batch: DeliveryBatch) -> bool:
+        """Whether the ticket was changed, or a late outcome was recorded, since the claim of the batch."""
+        return self.rendered_hash != batch.state_hash or self.post_hash != batch.post_hash
 
 
 def record_outcomes(
     completed: Sequence[CompletedBatch],
-    current_states: Mapping[str, CurrentState],
     current_integrations: Mapping[str, Row],
+    leased: Set[str],
     now: Micros,
     limits: OutboxLimits,
 ) -> StatementGenerator[None]:
     """Records what happened to each batch, and what follows for its deliveries, its integration and its post.
 
+    The transaction has called `lock_tickets` before it locked the integrations.
+
     Args:
-        current_states: What `lock_tickets` returned.
         current_integrations: The locked integrations by their ids. A deleted integration has none.
+        leased: The ids of the integrations whose lease this process has. The outcomes of the others are late.
     """
+    current_states = yield from _read_states(completed)
     changes = _Changes(now, limits)
     for each in completed:
         batch, outcome = each.batch, each.outcome
         state = current_states.get(batch.deliveries[0].id)
         changes.add_attempts(each)
         current = current_integrations.get(batch.integration.id)
-        if isinstance(outcome, SendSuccess):
-            changes.add_success(batch, outcome, state, is_removed=current is None)
+        if batch.integration.id not in leased:
+            changes.add_late(batch, outcome, state, is_removed=current is None)
+        elif isinstance(outcome, SendSuccess):
+            changes.add_success(batch, outcome, state)
         elif _was_changed_meanwhile(batch, current):
             changes.reschedule_all(batch, reason=outcome.reason)
         elif batch.is_update:
@@ -91,16 +110,25 @@ def record_outcomes(
     yield from queue_updates(changes.outdated_tickets, now)
 
 
-def lock_tickets(completed: Sequence[CompletedBatch]) -> StatementGenerator[dict[str, CurrentState]]:
-    """Locks the tickets of posts, and returns their current states by the id of the delivery.
-
-    These are the first statements of the transaction, and the tickets are in order: both avoid deadlocks.
-    """
-    batches = [each.batch for each in completed if each.batch.is_update or isinstance(each.outcome, StateShown)]
-    shown = {batch.deliveries[0].ticket_id for batch in batches}
+def lock_tickets(completed: Sequence[CompletedBatch]) -> StatementGenerator[None]:
+    """Locks the tickets of posts, in the order of their ids: no other transaction changes what the posts show."""
+    shown = {batch.deliveries[0].ticket_id for batch in _state_batches(completed)}
     yield Statement("post_lock_ticket", [{"ticket_id": ticket_id} for ticket_id in sorted(shown)])
+
+
+def _state_batches(completed: Sequence[CompletedBatch]) -> list[DeliveryBatch]:
+    """Returns the batches that may have changed which state a message shows."""
+    return [each.batch for each in completed if each.batch.is_update or isinstance(each.outcome, StateShown)]
+
+
+def _read_states(completed: Sequence[CompletedBatch]) -> StatementGenerator[dict[str, CurrentState]]:
+    """Returns the current states by the id of the delivery; an erased ticket has none."""
+    batches = _state_batches(completed)
     rows = yield Statement("post_states", [{"delivery_id": batch.deliveries[0].id} for batch in batches])
-    return {row["delivery_id"]: CurrentState(ticket_state.hash_row(row), row["expires_at"]) for row in rows}
+    return {
+        row["delivery_id"]: CurrentState(ticket_state.hash_row(row), row["rendered_hash"], row["expires_at"])
+        for row in rows
+    }
 
 
 def _post_key(delivery: Delivery) -> dict[str, object]:
@@ -141,28 +169,50 @@ class _Changes:
             for delivery, n in zip(batch.deliveries, batch.attempts, strict=True)
         )
 
-    def add_success(
-        self, batch: DeliveryBatch, outcome: SendSuccess, state: CurrentState | None, *, is_removed: bool
+    def add_late(
+        self, batch: DeliveryBatch, outcome: SendOutcome, state: CurrentState | None, *, is_removed: bool
     ) -> None:
-        """`state` is None if the ticket was erased. `is_removed` matters only for a post."""
+        """Records what a process has sent that has lost the lease, possibly after other attempts of the delivery."""
+        if not batch.is_update:
+            if isinstance(outcome, SendSuccess):
+                if not is_removed and state is not None and state.post_hash is None:
+                    self._add_post(batch, outcome, state)
+                self._add_delivered(batch)
+        elif state is not None and not isinstance(outcome, SendFailure | NotSent):
+            # Unique, so that it also differs for the process that sends this update now.
+            unknown = f"unknown: {batch.deliveries[0].id} {batch.attempts[0]}"
+            self._add("post_set_rendered", **_post_key(batch.deliveries[0]), rendered_hash=unknown)
+            self.outdated_tickets.append(batch.deliveries[0].ticket_id)
+
+    def add_success(self, batch: DeliveryBatch, outcome: SendSuccess, state: CurrentState | None) -> None:
+        """`state` is None if the ticket was erased."""
         if outcome.pause:
             self._pause(batch, outcome.pause)
         if batch.is_update and state is not None:
-            self._add("post_set_rendered", **_post_key(batch.deliveries[0]), rendered_hash=batch.state_hash)
-            if state.rendered_hash != batch.state_hash:
+            if state.post_hash == batch.post_hash:
+                self._add("post_set_rendered", **_post_key(batch.deliveries[0]), rendered_hash=batch.state_hash)
+            if state.was_changed_since(batch):
                 self.reschedule_all(batch, reason="")
                 return
-        elif isinstance(outcome, StateShown) and outcome.ref and state is not None and not is_removed:
-            self._add_post(batch, outcome.ref, state)
+        elif state is not None:
+            self._add_post(batch, outcome, state)
         self._add_delivered(batch)
+        if batch.probe:
+            self._add("dispatch_mark_active", id=batch.integration.id)
+            self._add("dispatch_unpark", integration_id=batch.integration.id, now=self._now, limit=PARK_STEP)
+        elif batch.integration.last_error and not batch.is_update:
+            self._add("dispatch_set_last_error", id=batch.integration.id, reason="")
 
-    def _add_post(self, batch: DeliveryBatch, ref: str, state: CurrentState) -> None:
+    def _add_post(self, batch: DeliveryBatch, outcome: SendSuccess, state: CurrentState) -> None:
+        """Makes the message the post of its ticket, if it shows the state and can be changed."""
+        if not isinstance(outcome, StateShown) or not outcome.ref:
+            return
         delivery = batch.deliveries[0]
         self._add(
             "post_insert",
             **_post_key(delivery),
             delivery_id=delivery.id,
-            ref=ref,
+            ref=outcome.ref,
             rendered_hash=batch.state_hash,
             max_age=self._limits.max_age,
         )
@@ -173,16 +223,10 @@ class _Changes:
         self.rows["dispatch_mark_delivered"] += (
             {"id": delivery.id, "now": self._now, "via": batch.via} for delivery in batch.deliveries
         )
-        if batch.is_update:
-            return
-        self.rows["post_hasten_update"] += (
-            {**_post_key(delivery), "now": self._now} for delivery in batch.deliveries if batch.has_post(delivery)
-        )
-        if batch.probe:
-            self._add("dispatch_mark_active", id=batch.integration.id)
-            self._add("dispatch_unpark", integration_id=batch.integration.id, now=self._now, limit=PARK_STEP)
-        elif batch.integration.last_error:
-            self._add("dispatch_set_last_error", id=batch.integration.id, reason="")
+        if not batch.is_update:
+            self.rows["post_hasten_update"] += (
+                {**_post_key(delivery), "now": self._now} for delivery in batch.deliveries if batch.has_post(delivery)
+            )
 
     def add_failed_update(
         self, completed: CompletedBatch, outcome: SendRetry | SendFailure, state: CurrentState | None
@@ -200,7 +244,7 @@ class _Changes:
             self._add("post_delete_update", id=delivery.id)
         elif state is None:
             return  # the update was erased with the ticket
-        elif state.rendered_hash != batch.state_hash:
+        elif state.was_changed_since(batch):
             self.reschedule_all(batch, reason=outcome.reason)
         elif isinstance(outcome, SendRetry) or outcome.kind == "permanent":
             retry = outcome if isinstance(outcome, SendRetry) else SendRetry(None, outcome.reason)

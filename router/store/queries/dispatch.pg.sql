@@ -7,13 +7,14 @@ WITH wanted AS (
                          CAST(:latest_plausible AS BIGINT[]), CAST(:has_outcome AS BIGINT[]))
                   AS wanted (id, owner, now, latest_plausible, has_outcome)
 ), locked AS MATERIALIZED (
-    SELECT i.id, i.encrypted_settings, i.status FROM wanted JOIN integrations i ON i.id = wanted.id
+    SELECT i.id, i.encrypted_settings, i.status, i.lease_owner FROM wanted JOIN integrations i ON i.id = wanted.id
     WHERE wanted.has_outcome = 1 OR i.lease_until <= wanted.now OR i.lease_until > wanted.latest_plausible
        OR i.lease_owner = wanted.owner
     ORDER BY i.id
     FOR NO KEY UPDATE OF i SKIP LOCKED
 )
-SELECT i.id, locked.encrypted_settings, locked.status, CASE WHEN locked.id IS NULL THEN 0 ELSE 1 END AS is_locked
+SELECT i.id, locked.encrypted_settings, locked.status, locked.lease_owner,
+       CASE WHEN locked.id IS NULL THEN 0 ELSE 1 END AS is_locked
 FROM wanted JOIN integrations i ON i.id = wanted.id LEFT JOIN locked ON locked.id = i.id;
 
 -- name: dispatch_take_lease

@@ -30,8 +30,8 @@ RETURNING {Integration};
 -- name: dispatch_lock_integrations
 -- Locks an integration, unless another transaction has locked it (`is_locked` is then 0) or it is deleted. Without an
 -- outcome to record, locks it only if its lease can be taken. The settings and the status are compared with those at
--- the start of an attempt.
-SELECT id, encrypted_settings, status, 1 AS is_locked FROM integrations
+-- the start of an attempt, the owner of the lease with this process.
+SELECT id, encrypted_settings, status, lease_owner, 1 AS is_locked FROM integrations
 WHERE id = :id
   AND (:has_outcome = 1 OR lease_until <= :now OR lease_until > :latest_plausible OR lease_owner = :owner);
 

@@ -47,16 +47,19 @@ WHERE ticket_id = :ticket_id AND integration_id = :integration_id AND event = 'u
 SELECT t.id FROM tickets t WHERE t.id = :ticket_id;
 
 -- fragment: post_state_columns
--- What is read for the outcome of a delivery `d` of the ticket `t`.
-d.id AS delivery_id, d.expires_at
+-- What is read for the outcome of a delivery `d` of the ticket `t`, and the post `p` of the ticket at the integration.
+d.id AS delivery_id, d.expires_at, p.rendered_hash
 
 -- fragment: post_state_tables
 -- The tables of `post_state_columns`.
-deliveries d JOIN tickets t ON t.id = d.ticket_id LEFT JOIN users u ON u.id = t.assigned_to
+deliveries d
+JOIN tickets t ON t.id = d.ticket_id
+LEFT JOIN users u ON u.id = t.assigned_to
+LEFT JOIN posts p ON p.ticket_id = d.ticket_id AND p.integration_id = d.integration_id
 
 -- name: post_states
--- The current state of the ticket of a delivery, which the transaction has locked in an earlier statement, and when
--- the delivery expires.
+-- The current state of the ticket of a delivery and its post. The transaction has locked the ticket and the integration
+-- in earlier statements.
 SELECT {post_state_columns}, {ticket_state}, {tag_names} FROM {post_state_tables} WHERE d.id = :delivery_id;
 
 -- name: post_insert
@@ -68,7 +71,7 @@ SET delivery_id = excluded.delivery_id, ref = excluded.ref, rendered_hash = excl
     max_age = excluded.max_age;
 
 -- name: post_set_rendered
--- Stores what a post shows now.
+-- Stores what a post shows now, or a value that is no hash if this is unknown.
 UPDATE posts SET rendered_hash = :rendered_hash WHERE ticket_id = :ticket_id AND integration_id = :integration_id;
 
 -- name: post_delete
