@@ -39,13 +39,14 @@ class DiscordStandIn(WebhookStandIn):
         is_forum: Whether the channel accepts messages only in threads.
     """
 
-    def __init__(self, *, is_forum: bool = False) -> None:
+    def __init__(self, *, is_forum: bool = False, last_id: int = 1000) -> None:
+        """last_id: the id before that of the first message."""
         super().__init__()
         self.messages: dict[str, DiscordMessage] = {}
         self.threads: dict[str, DiscordThread] = {}
         self.is_forum = is_forum
         self._webhook_id = next(_WEBHOOK_IDS)
-        self._last_id = 1000
+        self._last_id = last_id
 
     def path(self, name: str = "general") -> str:
         return f"/api/webhooks/{self._webhook_id}/{name}"

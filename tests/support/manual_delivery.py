@@ -20,13 +20,19 @@ OPEN = {"Status": "Open", "Assignee": "Unassigned"}
 
 @dataclass
 class ManualDelivery:
-    """The parts of a deliver process. Time advances between batches, so that the pace never delays a test."""
+    """The parts of a deliver process. Time advances between batches, so that the pace never delays a test.
+
+    Attributes:
+        integration_id: The integration to deliver to, by default that of the installation.
+    """
 
     installation: Installation
     service: WebhookStandIn
+    integration_id: str = ""
     outbox: Outbox = field(init=False)
 
     def __post_init__(self) -> None:
+        self.integration_id = self.integration_id or self.installation.integration_id
         self.outbox = deliver.build_outbox(self.installation.core)
         self._sender = deliver.build_sender(self.installation.core)
 
@@ -37,9 +43,9 @@ class ManualDelivery:
 
     async def claim(self, completed: CompletedBatch | None = None) -> DeliveryBatch | None:
         self.installation.clock.advance(10)
-        claimed = await self.outbox.claim_and_record(self.installation.integration_id, completed)
+        claimed = await self.outbox.claim_and_record(self.integration_id, completed)
         while isinstance(claimed, PacingDelay) and claimed.until <= self.installation.clock.now():
-            claimed = await self.outbox.claim_and_record(self.installation.integration_id, None)
+            claimed = await self.outbox.claim_and_record(self.integration_id, None)
         assert claimed is None or isinstance(claimed, DeliveryBatch), claimed
         return claimed
 
@@ -54,7 +60,7 @@ class ManualDelivery:
     async def record(self, batch: DeliveryBatch, outcome: SendOutcome) -> None:
         """Records an outcome and releases the lease."""
         completed = CompletedBatch(batch, outcome, 0.0)
-        await self.outbox.claim_and_record(self.installation.integration_id, completed, stop=True)
+        await self.outbox.claim_and_record(self.integration_id, completed, stop=True)
 
     async def advance_to_retry(self) -> None:
         """Advances the clock to the next attempt of the only pending update."""

@@ -1,9 +1,13 @@
-"""Each recorded version is migrated, and the program works with its tickets, keys, settings and queued deliveries.
+"""Each recorded version is migrated, and the program works with its tickets, posts, tags, users and queued deliveries.
 
 A migration that a recording contains is frozen: a change of the schema is a new migration.
 """
 
+import json
 import smtplib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +17,28 @@ import pytest
 from router.admin.installation.loss_audit import audit_losses
 from router.store import migrate
 from tests.support import mails, seeds
+from tests.support.discord import DiscordMessage, DiscordStandIn, DiscordThread
 from tests.support.dns import DnsStandIn
-from tests.support.installation import DOMAIN, HOST, UNPACED, closed_store, program_settings, split_address
+from tests.support.installation import (
+    DOMAIN,
+    HOST,
+    UNPACED,
+    Installation,
+    closed_store,
+    program_installation,
+    program_settings,
+    split_address,
+)
+from tests.support.installation.dashboard import FormClient
+from tests.support.manual_delivery import shown_state
 from tests.support.process import Program, run_cli
 from tests.support.slack import SlackStandIn
-from tests.system.upgrade.recording import Recording, hash_migrations, list_recordings, load_rows, read_recording
+from tests.support.waiting import poll_until
+from tests.system.upgrade.recorded_tickets import DOOR
+from tests.system.upgrade.recorded_workspace import THREAD_ID
+from tests.system.upgrade.recording import Recording, Row, hash_migrations, load_rows
 
-
-@pytest.fixture(params=list_recordings(), ids=lambda file: file.stem)
-def recording(request: pytest.FixtureRequest) -> Recording:
-    return read_recording(request.param)
+STATUSES = {"general": "active", "night": "active", "broken": "failing", "board": "active"}  # of the integrations
 
 
 def test_recorded_migrations_are_frozen(recording: Recording) -> None:
@@ -54,91 +70,179 @@ async def settings(
     return {**program_settings(url, tmp_path, recording.secret_key), **own}
 
 
-async def test_a_recorded_installation_is_upgraded(
-    settings: dict[str, object], recording: Recording, slack: SlackStandIn, tmp_path: Path
-) -> None:
-    migrated = await run_cli("migrate", env=settings, cwd=tmp_path)
-    assert migrated.ok().stdout
-    await _assert_nothing_lost(str(settings["database.url"]), recording)
-    (tmp_path / "url").write_text(slack.url())
-    change = ("integration", "change", "general", "--webhook-url-file", str(tmp_path / "url"))
-    (await run_cli(*change, env=settings, cwd=tmp_path)).ok()
-    async with Program("serve", env=settings, cwd=tmp_path) as program, aiohttp.ClientSession() as http:
-        ready = await program.ready()
-        api = _UpgradedApi(http, ready["api"], recording.api_key)
-        await _assert_tickets_work(api)
-        queued = sum(row["state"] == "pending" for table, row in recording.rows() if table == "deliveries")
-        await slack.wait_for(queued, accepted=True)
-        _send_reply(split_address(ready["smtp"][0]))
-        await slack.wait_for(queued + 1, accepted=True)
-        (door,) = await api.tickets("?q=locksmith")
-        assert (door["subject"], door["status"]) == ("The door is stuck", "open")
-        assert await program.terminate() == 0
-    await _assert_nothing_lost(str(settings["database.url"]))
-
-
-class _UpgradedApi:
-    def __init__(self, http: aiohttp.ClientSession, address: str, key: str) -> None:
-        self._http = http
-        self._address = address
-        self._headers = {"Authorization": f"Bearer {key}"}
-
-    async def get(self, path: str) -> Any:
-        async with self._http.get(f"http://{self._address}{path}", headers=self._headers) as response:
-            assert response.status == 200, await response.text()
-            return await response.json()
-
-    async def tickets(self, query: str = "") -> list[Any]:
-        found: list[Any] = (await self.get(f"/api/emails/tickets{query}"))["tickets"]
-        return found
-
-
-async def _assert_nothing_lost(url: str, recording: Recording | None = None) -> None:
-    """Asserts that the loss audit passes, and that every recorded row is still there."""
-    store = closed_store(url)
+async def test_every_recorded_row_is_kept(settings: dict[str, object], recording: Recording, tmp_path: Path) -> None:
+    assert (await run_cli("migrate", env=settings, cwd=tmp_path)).ok().stdout
+    store = closed_store(str(settings["database.url"]))
     await store.database.open()
     try:
-        assert (await audit_losses(store.database)).list_faults() == []
-        for table, count in (recording.count_rows() if recording else {}).items():
+        for table, count in recording.count_rows().items():
             (row,) = await seeds.execute(store.database, f"SELECT count(*) AS n FROM {table}")
             assert (table, row["n"]) == (table, count)
     finally:
         await store.database.close()
 
 
-async def _assert_tickets_work(api: _UpgradedApi) -> None:
-    tickets = {(ticket["number"], ticket["subject"]): ticket for ticket in await api.tickets()}
-    assert sorted(tickets) == [
-        (1, "The door is stuck"),
-        (2, "Invoice 42"),
-        (3, "Our offers"),
-        (4, "Our offers"),
-        (5, "Never parsed"),
-    ]
-    assert [ticket["number"] for ticket in await api.tickets("?status=in_progress")] == [1]
-    assert [ticket["number"] for ticket in await api.tickets("?status=resolved")] == [2]
-    assert [ticket["number"] for ticket in await api.tickets("?priority=urgent")] == [1]
-    assert [ticket["number"] for ticket in await api.tickets("?tag=locks")] == [1]
-    assert [ticket["number"] for ticket in await api.tickets("?q=größer")] == [2]
-    door = await api.get(f"/api/emails/tickets/{tickets[1, 'The door is stuck']['id']}")
-    assert [message["text"].strip() for message in door["messages"]] == [
-        "It does not open any more.",
-        "It opens again.",
-    ]
-    assert [event["event"] for event in door["events"]] == [
-        "opened",
-        "replied",
-        "claimed",
-        "note",
-        "priority",
-        "tags",
-    ]
-    assert [event["sequence"] for event in door["events"]] == [1, 2, 3, 4, 5, 6]
-    unparsed = await api.get(f"/api/emails/tickets/{tickets[5, 'Never parsed']['id']}")
-    assert unparsed["messages"][0]["text"].strip() == "It does not open any more."
+@dataclass
+class Upgraded:
+    """A program that uses the database of a recording, and the services that it posts to."""
+
+    recording: Recording
+    http: aiohttp.ClientSession
+    addresses: dict[str, Any]
+    slack: SlackStandIn
+    discord: DiscordStandIn
+
+    @property
+    def root(self) -> str:
+        return f"http://{self.addresses['api']}"
+
+    async def call(self, method: str, path: str, body: object = None, status: int = 200) -> Any:
+        headers = {"Authorization": f"Bearer {self.recording.api_key}"}
+        url = f"{self.root}/api{path}"
+        async with self.http.request(method, url, headers=headers, json=body) as response:
+            assert response.status == status, await response.text()
+            return await response.json()
+
+    async def subjects(self, query: str) -> list[str]:
+        return [ticket["subject"] for ticket in (await self.call("GET", f"/emails/tickets?{query}"))["tickets"]]
+
+    async def ticket(self, subject: str) -> Any:
+        """Returns the oldest ticket with a subject."""
+        listed = (await self.call("GET", "/emails/tickets?limit=200"))["tickets"]
+        ticket_id = [each["id"] for each in listed if each["subject"] == subject][-1]
+        return await self.call("GET", f"/emails/tickets/{ticket_id}")
+
+    async def wait_for_posts(self, *texts: str) -> None:
+        """Waits until Slack has accepted messages with each of the texts."""
+
+        async def are_posted() -> bool:
+            posted = json.dumps([post.payload for post in self.slack.accepted_posts()])
+            return all(text in posted for text in texts)
+
+        await poll_until(are_posted, f"posts with {texts}")
+
+    def send(self, sender: str, content: bytes, local_part: str = "support") -> None:
+        with smtplib.SMTP(*split_address(self.addresses["smtp"][0]), timeout=10) as client:
+            client.sendmail(sender, f"{local_part}@{DOMAIN}", content)
 
 
-def _send_reply(server: tuple[str, int]) -> None:
-    reply = mails.plain(text="The locksmith was here.\n", headers={"In-Reply-To": "<door@customer.test>"})
-    with smtplib.SMTP(*server, timeout=10) as client:
-        client.sendmail("ada@customer.test", f"support@{DOMAIN}", reply)
+@pytest.fixture
+async def upgraded(
+    settings: dict[str, object], recording: Recording, slack: SlackStandIn, tmp_path: Path
+) -> AsyncIterator[Upgraded]:
+    """Migrates the database, lets the integrations post to stand-ins, and starts the program."""
+    (await run_cli("migrate", env=settings, cwd=tmp_path)).ok()
+    async with _discord_with_posts(recording) as discord:
+        await _change_webhooks(program_installation(str(settings["database.url"]), tmp_path, settings), slack, discord)
+        async with Program("serve", env=settings, cwd=tmp_path) as program, aiohttp.ClientSession() as http:
+            yield Upgraded(recording, http, await program.ready(), slack, discord)
+            assert await program.terminate() == 0
+    store = closed_store(str(settings["database.url"]))
+    await store.database.open()
+    try:
+        assert (await audit_losses(store.database)).list_faults() == []
+    finally:
+        await store.database.close()
+
+
+async def _change_webhooks(installation: Installation, slack: SlackStandIn, discord: DiscordStandIn) -> None:
+    async with installation.open_database():
+        (row,) = await installation.execute("SELECT id FROM workspaces WHERE name = 'Acme'")
+        installation.workspace_id = str(row["id"])
+        integrations = installation.services.integrations
+        listed = (await integrations.list(installation.actor)).items
+        assert {each.name: each.status for each in listed} == STATUSES
+        for each in listed:
+            service = discord if each.type == "discord" else slack
+            await integrations.change(installation.actor, each.id, settings={"webhookUrl": service.url(each.name)})
+
+
+@asynccontextmanager
+async def _discord_with_posts(recording: Recording) -> AsyncIterator[DiscordStandIn]:
+    """Yields a stand-in that contains the messages of the recorded posts."""
+    async with DiscordStandIn(last_id=2000) as discord:
+        discord.threads[THREAD_ID] = DiscordThread("Tickets")
+        for post in _rows(recording, "posts"):
+            ref = json.loads(str(post["ref"]))
+            discord.messages[ref["id"]] = DiscordMessage({"content": "", "embeds": []}, ref["thread_id"])
+        yield discord
+
+
+def _rows(recording: Recording, table: str) -> list[Row]:
+    return [row for name, row in recording.rows() if name == table]
+
+
+async def test_queued_and_failed_deliveries_are_sent(upgraded: Upgraded) -> None:
+    await upgraded.wait_for_posts("Parked after an attempt", "Parked at once", "Retried", "Interrupted", "Not sent yet")
+    integrations = (await upgraded.call("GET", "/integrations"))["integrations"]
+    assert {each["status"] for each in integrations} == {"active"}
+    dead = {each["ticketId"]: each for each in (await upgraded.call("GET", "/deliveries?state=dead"))["deliveries"]}
+    assert len(dead) == 3
+    refused = await upgraded.ticket("Refused")
+    await upgraded.call("POST", f"/deliveries/{dead[refused['id']]['id']}/replay", status=202)
+    await upgraded.wait_for_posts("Refused")
+
+
+async def test_posts_are_updated(upgraded: Upgraded) -> None:
+    discord, invoice = upgraded.discord, await upgraded.ticket("Invoice 42")
+    (post,) = [each for each in _rows(upgraded.recording, "posts") if each["ticket_id"] == invoice["id"]]
+    message_id = json.loads(str(post["ref"]))["id"]
+    path = f"{discord.path('board')}/messages/{message_id}"
+    await discord.wait_for(1, path, accepted=True)
+    state = {"Status": "Waiting", "Priority": "High", "Assignee": "Agent"}
+    assert shown_state(discord.messages[message_id]) == state
+    await upgraded.call("POST", f"/emails/tickets/{invoice['id']}/status", {"status": "resolved"})
+    await discord.wait_for(2, path, accepted=True)
+    assert shown_state(discord.messages[message_id]) == state | {"Status": "Resolved"}
+    upgraded.send("ada@customer.test", mails.plain(subject="Another invoice"), "billing")
+    await discord.wait_for(1, "board", accepted=True)
+    newest = list(discord.messages.values())[-1]
+    assert (newest.channel_id, shown_state(newest)["Status"]) == (THREAD_ID, "Open")
+
+
+async def test_tickets_are_listed_found_and_changed(upgraded: Upgraded) -> None:
+    for query, subject in (
+        ("status=in_progress", "The door is stuck"),
+        ("status=waiting", "Invoice 42"),
+        ("status=resolved", "[news] Doors of the month"),
+        ("priority=urgent", "The door is stuck"),
+        ("tag=locks", "The door is stuck"),
+        ("q=größer", "Invoice 42"),
+        ("q=foto", "Invoice 42"),  # the name of an attachment
+        ("q=never", "Never parsed"),
+    ):
+        assert await upgraded.subjects(query) == [subject], query
+    door = await upgraded.ticket("The door is stuck")
+    messages = [message["text"].strip() for message in door["messages"]]
+    assert messages == ["It does not open any more.", "It opens again."]
+    events = [event["event"] for event in door["events"]]
+    assert events == [
+        *("opened", "claimed", "unclaimed", "status", "replied", "reopened"),
+        *("claimed", "note", "priority", "tags"),
+    ]
+    assert [event["sequence"] for event in door["events"]] == list(range(1, len(events) + 1))
+    assert (await upgraded.ticket("Never parsed"))["messages"][0]["text"].strip() == messages[0]
+    reply = mails.plain(text="The locksmith was here.\n", headers={"In-Reply-To": DOOR})
+    upgraded.send("ada@customer.test", reply)
+    assert await upgraded.subjects("q=locksmith") == ["The door is stuck"]
+    assert (await upgraded.ticket("The door is stuck"))["status"] == "open"
+
+
+async def test_a_merge_of_tags_is_finished(upgraded: Upgraded) -> None:
+    tags = {tag["name"]: tag["id"] for tag in (await upgraded.call("GET", "/tags"))["tags"]}
+    assert tags.keys() == {"locks", "Doors"}
+    merged = await upgraded.call("PATCH", f"/tags/{tags['locks']}", {"name": "doors"})
+    assert (merged["id"], merged["ticketCount"]) == (tags["Doors"], 1)
+    assert (await upgraded.ticket("The door is stuck"))["tags"] == ["Doors"]
+    assert [tag["name"] for tag in (await upgraded.call("GET", "/tags"))["tags"]] == ["Doors"]
+
+
+async def test_users_sign_in_and_senders_stay_blocked(upgraded: Upgraded) -> None:
+    browser = FormClient(upgraded.http, upgraded.root)
+    form = {"email": upgraded.recording.email, "password": upgraded.recording.password}
+    await browser.post_and_follow("/sign-in", form)
+    assert "Invoice 42" in (await browser.get("/tickets")).visible_text
+    for sender in ("mallory@customer.test", "anyone@spam.test"):
+        with pytest.raises(smtplib.SMTPRecipientsRefused) as refused:
+            upgraded.send(sender, mails.plain())
+        assert refused.value.recipients[f"support@{DOMAIN}"][0] == 550
