@@ -78,17 +78,19 @@ class Channel(ABC):
             field.name: settings[field.name] for field in self.fields if not field.secret and field.name in settings
         }
 
-    def target_url(self, settings: Settings) -> str:
-        """Returns the URL that messages are posted to; by default, the first setting with the format `url`.
+    @property
+    def target_field(self) -> SettingField | None:
+        """The setting that `target_url` and `hint` use by default: the first one with the format `url`."""
+        return next((field for field in self.fields if field.format == "url"), None)
 
-        Returns "" if the channel has no such setting.
-        """
-        urls = (settings[field.name] for field in self.fields if field.format == "url" and field.name in settings)
-        return next(urls, "")
+    def target_url(self, settings: Settings) -> str:
+        """Returns the URL that messages are posted to; by default, the value of `target_field`, or ""."""
+        field = self.target_field
+        return "" if field is None else settings.get(field.name, "")
 
     def is_own_url(self, value: str) -> bool:
-        """Whether the value is a URL that only this service has, by the pattern of a setting."""
-        return any(field.matches(value) for field in self.fields if field.format == "url")
+        """Whether the value is a URL that only this service has, by the declaration of a setting."""
+        return any(field.is_own_url(value) for field in self.fields)
 
     def hint(self, settings: Settings) -> str:
         """Returns the masked target: enough to tell two integrations apart, not enough to post.

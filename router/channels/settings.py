@@ -28,12 +28,15 @@ class SettingField:
     Attributes:
         name: The name in the REST API, in camelCase; not one of `_RESERVED_NAMES`.
         help: A sentence for users, as Markdown.
-        format: `url` is a webhook URL (`parse_webhook_url`); `text` is one line.
+        format: `url` is a URL to post to (`parse_webhook_url`); `text` is one line.
+        path_required: Whether a URL must have a path, as webhook URLs have.
         secret: Whether the value is stored encrypted and never returned.
         max_length: The maximum length of a text in characters.
         pattern: A regular expression that a complete value must match; "" for none. With private networks allowed, a
             URL with a private host need not match, so that it can be that of a stand-in for the service.
         allowed: What `pattern` allows, for errors: "must be ...".
+        own_urls: A regular expression of complete URLs that other types of integrations refuse, because only this
+            service has them; "" for `pattern`.
         invalid_code: The error code of an invalid value.
     """
 
@@ -43,9 +46,11 @@ class SettingField:
     format: Literal["url", "text"] = "text"
     secret: bool = False
     required: bool = True
+    path_required: bool = True
     max_length: int = 200
     pattern: str = ""
     allowed: str = ""
+    own_urls: str = ""
     invalid_code: ErrorCode = "invalid_request"
 
     def __post_init__(self) -> None:
@@ -80,7 +85,7 @@ class SettingField:
             raise self._invalid(f"{self.label} is required" if self.required else f"{self.label} must not be empty")
         if self.format == "url":
             try:
-                text = parse_webhook_url(text, allow_private=allow_private)
+                text = parse_webhook_url(text, allow_private=allow_private, path_required=self.path_required)
             except ValueError as error:
                 raise self._invalid(f"Invalid {self.noun}: {error}") from None
         elif len(value) > self.max_length:
@@ -88,13 +93,14 @@ class SettingField:
         elif _CONTROLS.search(text) or safe_line(text) != text:
             raise self._invalid(f"{self.label} must not contain control or invisible characters")
         is_stand_in = allow_private and self.format == "url" and has_private_host(text)
-        if self.pattern and not is_stand_in and not self.matches(text):
+        if self.pattern and not is_stand_in and not re.fullmatch(self.pattern, text):
             raise self._invalid(f"{self.label} must be {self.allowed}")
         return text
 
-    def matches(self, text: str) -> bool:
-        """Whether there is a pattern, and the text matches it."""
-        return bool(self.pattern) and re.fullmatch(self.pattern, text) is not None
+    def is_own_url(self, text: str) -> bool:
+        """Whether this is declared as a URL that only the service of this setting has."""
+        pattern = self.own_urls or self.pattern
+        return self.format == "url" and bool(pattern) and re.fullmatch(pattern, text) is not None
 
     def json_schema(self) -> dict[str, Any]:
         """Returns the JSON schema of a value, which is not stricter than `parse`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 from router.channels import slack_message
@@ -53,7 +54,8 @@ class SlackChannel(Channel):
 
     kind = "slack"
     label = "Slack"
-    fields = (WEBHOOK_URL,)
+    # Other services, such as Mattermost, accept messages in the format of Slack, so any URL is allowed.
+    fields = (replace(WEBHOOK_URL, own_urls=r"https://hooks\.slack(-gov)?\.com/.+"),)
     setup_steps = (
         "Open <https://api.slack.com/apps?new_app=1>, choose **Create New App**, then **From scratch**.",
         "Activate **Incoming Webhooks**, then choose **Add New Webhook**.",

@@ -21,8 +21,8 @@ _PRIVATE_DOMAINS = (".localhost", ".test", ".example", ".invalid", ".local", ".h
 _HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?\.?")
 
 
-def parse_webhook_url(value: str, *, allow_private: bool) -> str:
-    """Returns the URL in ASCII. `allow_private` also allows `http://` and non-public addresses.
+def parse_webhook_url(value: str, *, allow_private: bool, path_required: bool = True) -> str:
+    """Returns the URL in ASCII, with a path. `allow_private` also allows `http://` and non-public addresses.
 
     Host names are not resolved here: the HTTP client checks each address when it connects.
 
@@ -47,7 +47,8 @@ def parse_webhook_url(value: str, *, allow_private: bool) -> str:
         raise ValueError("the host or port is not valid")
     netloc = _normalize_host(parts.hostname or "", allow_private=allow_private)
     path = text.partition("://")[2][len(parts.netloc) :]
-    if path in ("", "/"):
+    path = path if path.startswith("/") else f"/{path}"
+    if path == "/" and path_required:
         raise ValueError("it has no path; copy the complete URL")
     if not _URL_CHARACTERS.fullmatch(path) or set(path) & set('"<>\\^`{|}'):
         raise ValueError("the path may contain only ASCII URL characters; percent-encode all other characters")
@@ -67,8 +68,13 @@ def has_private_host(url: str) -> bool:
 
 
 def mask_url(url: str) -> str:
-    """Returns the host and up to four final characters of the path, as in `https://hooks.slack.com/…/abcd`."""
+    """Returns the host and up to four final characters of the path, as in `https://hooks.slack.com/…/abcd`.
+
+    A URL that is only a host is returned unchanged.
+    """
     parts = urlsplit(url)
+    if parts.path in ("", "/") and not parts.query:
+        return url
     secret = url.rpartition("/")[2]
     return f"{parts.scheme}://{parts.netloc}/\u2026/{secret[-min(4, len(secret) // 2) :] if secret[1:] else ''}"
 

@@ -14,6 +14,7 @@ from router.errors import InvalidSetting, Refused
 from router.model import Integration
 from router.outbound.client import HttpResponse
 from router.secrets import SecretBox, new_key
+from tests.support.telegraph import TELEGRAPH
 
 URL = "https://hooks.slack.test/services/T0/B0/very-secret"
 SLACK = CHANNELS["slack"]
@@ -78,6 +79,10 @@ def test_url_of_another_service(allow_private: bool) -> None:
     assert refused.value.message == "Webhook URL is a URL of Discord: use the type discord"
     slack_compatible = {"webhookUrl": f"{url}/slack"}
     assert poster.parse_settings(SLACK, slack_compatible) == slack_compatible
+    slack = "https://hooks.slack.com/services/T0/B0/abcdef"
+    assert poster.parse_settings(SLACK, {"webhookUrl": slack}) == {"webhookUrl": slack}
+    with pytest.raises(InvalidSetting, match="Line URL is a URL of Slack: use the type slack"):
+        poster.parse_settings(TELEGRAPH, {"lineUrl": slack, "station": "Kiel"})
     discord = {"webhookUrl": url, "avatarUrl": url}
     assert poster.parse_settings(CHANNELS["discord"], discord) == discord
 

@@ -6,6 +6,7 @@ import pytest
 
 from router.channels import CHANNELS, reference
 from router.channels.settings import SettingField, Settings, parse_settings
+from router.channels.webhook_url import mask_url
 from router.errors import InvalidSetting
 
 THREAD = SettingField(
@@ -94,6 +95,46 @@ def test_private_networks_allow_a_stand_in_only_at_a_private_host(url: str, is_v
         return
     with pytest.raises(InvalidSetting, match="Hook must be a URL of the service"):
         field.parse(url, allow_private=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("https://ntfy.test", "https://ntfy.test/"),
+        ("https://ntfy.test/", "https://ntfy.test/"),
+        ("https://ntfy.test:8443/sub/", "https://ntfy.test:8443/sub/"),
+        ("https://ntfy.test?a=b", "https://ntfy.test/?a=b"),
+    ],
+)
+def test_a_url_without_a_path_if_the_field_allows_it(text: str, url: str) -> None:
+    field = SettingField(name="url", label="URL", help="A URL.", format="url", path_required=False)
+    assert field.parse(text, allow_private=False) == url
+    assert field.parse(url, allow_private=False) == url
+
+
+@pytest.mark.parametrize(
+    ("url", "masked"),
+    [
+        ("https://ntfy.test/", "https://ntfy.test/"),
+        ("https://ntfy.test:8443/", "https://ntfy.test:8443/"),
+        ("https://ntfy.test/abcdefgh", "https://ntfy.test/\u2026/efgh"),
+        ("https://ntfy.test/?key=abcdefgh", "https://ntfy.test/\u2026/efgh"),
+    ],
+)
+def test_masked_urls(url: str, masked: str) -> None:
+    assert mask_url(url) == masked
+
+
+def test_urls_of_a_service() -> None:
+    restricted = SettingField(name="a", label="A", help="A.", format="url", pattern="https://a.test/.+")
+    unrestricted = SettingField(name="b", label="B", help="B.", format="url", own_urls="https://b.test/.+")
+    text = SettingField(name="c", label="C", help="C.", pattern=".*")
+    found = {
+        url: [field.is_own_url(url) for field in (restricted, unrestricted, text)]
+        for url in ("https://a.test/1", "https://b.test/1")
+    }
+    assert found == {"https://a.test/1": [True, False, False], "https://b.test/1": [False, True, False]}
+    assert unrestricted.parse("https://a.test/1", allow_private=False) == "https://a.test/1"
 
 
 def test_fields_of_all_channels_fit_together() -> None:
