@@ -131,7 +131,7 @@ class Domain:
 
 @dataclass(frozen=True, slots=True)
 class Integration:
-    """A target that tickets are posted to. `public_settings` is `settings` as a JSON object.
+    """A target that tickets are posted to. `public_settings` is a JSON object with null for each secret that is set.
 
     Attributes:
         hint: The target, masked for display.
@@ -160,7 +160,7 @@ class Integration:
     @property
     def settings(self) -> dict[str, str]:
         """The settings that are not secret."""
-        return dict(json.loads(self.public_settings))
+        return {name: value for name, value in json.loads(self.public_settings).items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)

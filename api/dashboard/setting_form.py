@@ -32,7 +32,7 @@ async def create_integration(visit: Visit) -> Integration:
 
 
 async def change_settings(visit: Visit) -> None:
-    """Changes the settings whose fields differ. An empty secret stays unchanged.
+    """Changes the settings whose fields differ. An empty secret stays unchanged, unless its checkbox removes it.
 
     A form without a difference also reactivates a failing integration.
     """
@@ -43,7 +43,11 @@ async def change_settings(visit: Visit) -> None:
     changes = {
         field.name: value
         for field, value in given.items()
-        if (value is not None if field.secret else value != integration.settings.get(field.name))
+        if (
+            value is not None or f"remove-{field.name}" in visit.form
+            if field.secret
+            else value != integration.settings.get(field.name)
+        )
     }
     await integrations.change(visit.actor, integration.id, settings=changes)
 

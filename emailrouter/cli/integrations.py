@@ -59,7 +59,7 @@ async def show(context: CommandContext, integration: str) -> None:
 @setting_options
 @with_context(secrets=True)
 async def add(context: CommandContext, name: str, kind: str, given: GivenSettings) -> None:
-    """Add an integration and prompt for its secrets. Nothing is sent; see `integration test`."""
+    """Add an integration and prompt for the secrets that it requires. Nothing is sent; see `integration test`."""
     settings = given.read_new(CHANNELS[kind])
     with options_in_errors():
         created = await context.services.integrations.create(context.actor, type=kind, name=name, settings=settings)

@@ -1,7 +1,7 @@
 """Options for the settings of integrations, derived from the fields that the channels declare.
 
-A secret field `webhookUrl` has the options `--webhook-url -` and `--webhook-url-file PATH`, and a prompt; any other
-field `threadId` has the option `--thread-id TEXT`.
+A secret field `webhookUrl` has the options `--webhook-url -` and `--webhook-url-file PATH`, and a prompt if it is
+required; any other field `threadId` has the option `--thread-id TEXT`. An empty text removes an optional setting.
 """
 
 from __future__ import annotations
@@ -65,6 +65,8 @@ class GivenSettings:
             return None
         if field.secret:
             value, file = given
+            if not field.required and given == ["", None]:
+                return ""
             return read_secret(value, file, prompt=field.label, option=field.option)
         if given[0] is None:
             raise click.UsageError(f"{field.option} is missing")
@@ -117,11 +119,12 @@ def _options(field: SettingField) -> list[str]:
 def _click_options(field: SettingField) -> list[Callable[[Any], Any]]:
     types = [kind for kind, channel in CHANNELS.items() if field.name in (each.name for each in channel.fields)]
     only = "" if len(types) == len(CHANNELS) else f" Only for {', '.join(types)}."
+    empty = "" if field.required else " An empty text removes it."
     if not field.secret:
-        empty = "" if field.required else " An empty text removes it."
         return [click.option(field.option, metavar="TEXT", help=f"{field.label}: {field.help}{empty}{only}")]
+    use = f"Use `-` to read the {field.noun} from standard input."
     return [
-        click.option(field.option, metavar="-", help=f"Use `-` to read the {field.noun} from standard input.{only}"),
+        click.option(field.option, metavar="-", help=f"{use}{empty}{only}"),
         click.option(
             f"{field.option}-file",
             type=click.Path(path_type=Path),

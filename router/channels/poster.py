@@ -25,7 +25,7 @@ SettingChanges = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class StoredSettings:
-    """Settings as columns of an integration. `public_settings` is a JSON object without secrets."""
+    """Settings as columns of an integration (`router.model.Integration`)."""
 
     encrypted_settings: str
     public_settings: str
@@ -99,9 +99,10 @@ class Poster:
         return self.parse_settings(channel, {**current, **changes})
 
     def encrypt_settings(self, channel: Channel, settings: Settings) -> StoredSettings:
+        secrets = {field.name: None for field in channel.fields if field.secret and field.name in settings}
         return StoredSettings(
             self._box.encrypt(json.dumps(settings)),
-            json.dumps(channel.public_settings(settings), ensure_ascii=False),
+            json.dumps({**channel.public_settings(settings), **secrets}, ensure_ascii=False),
             channel.hint(settings),
         )
 

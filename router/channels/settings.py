@@ -6,6 +6,7 @@ workspace document, `--thread-id` on the command line.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any, Literal
 
 from router.channels.webhook_url import MAX_URL_LENGTH, has_private_host, parse_webhook_url
 from router.errors import ErrorCode, InvalidSetting
+from router.model import Integration
 from router.unicode_security import safe_line
 
 _UPPER_CASE = re.compile(r"(?<!^)([A-Z])")
@@ -101,6 +103,10 @@ class SettingField:
         """Whether this is declared as a URL that only the service of this setting has."""
         pattern = self.own_urls or self.pattern
         return self.format == "url" and bool(pattern) and re.fullmatch(pattern, text) is not None
+
+    def is_set(self, integration: Integration) -> bool:
+        """Whether this setting has a value. That of a secret is not read."""
+        return self.required or self.name in json.loads(integration.public_settings)
 
     def json_schema(self) -> dict[str, Any]:
         """Returns the JSON schema of a value, which is not stricter than `parse`."""

@@ -116,7 +116,7 @@ def _export_settings(integrations: Iterable[Integration], channels: Mapping[str,
         slug = re.sub(r"[^A-Z0-9]+", "_", each.name.upper()).strip("_") or "CHANNEL"
         settings = exported[each.id] = {}
         for field in channels[each.type].fields if each.type in channels else ():
-            if field.secret:
+            if field.secret and field.is_set(each):
                 name = f"{each.type}_{field.key.removesuffix('_url')}".upper()
                 settings[field.key] = f"env:{_unique_name(f'{name}_{slug}', taken)}"
             elif field.name in each.settings:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from router.channels.channel import Channel, find_channel
 from router.channels.poster import Poster
+from router.channels.settings import SettingField
 from router.errors import InvalidSetting, Refused
 from router.model import Integration
 from router.provisioning.document import IntegrationDefinition, validate_reference
@@ -20,8 +21,8 @@ ResolveReference = Callable[[str], str | None]
 class SettingsReader:
     """Reads the settings of the entries of a document.
 
-    The settings of an entry are complete: an optional setting that is missing is removed. A secret whose reference is
-    not set stays unchanged.
+    The settings of an entry are complete: an optional setting that is missing is removed. A secret of an existing
+    integration whose reference is not set stays unchanged.
     """
 
     def __init__(self, poster: Poster, resolve: ResolveReference) -> None:
@@ -33,7 +34,7 @@ class SettingsReader:
 
         Raises:
             InvalidDocument: The type or a key is unknown, a required setting is missing, or a secret is no reference.
-            Refused: A reference is required and not set, or a setting is invalid.
+            Refused: A reference of a new integration is not set, or a setting is invalid.
         """
         channel = self._find_channel(entry, current, location)
         given = _index_by_name(channel, entry, location)
@@ -46,7 +47,7 @@ class SettingsReader:
             place, text = given[field.name]
             values[field.name] = self._resolve(text) if field.secret else text
             if values[field.name] is None:
-                if current is None and field.required:
+                if current is None:
                     message = f"{location}.{place}: {text} is not set, but required to add {entry.name!r}"
                     raise Refused("invalid_integration", message)
                 notes.append(f"integration {entry.name}: {text} is not set, so its {field.noun} stays unchanged")
@@ -56,16 +57,15 @@ class SettingsReader:
         try:
             new = self._poster.parse_settings(channel, values)
         except InvalidSetting as invalid:
-            place, text = given[invalid.field or ""]
-            raise Refused(invalid.code, f"{location}.{place} ({text}): {invalid.message}") from None
+            place = _describe_place(channel, given, invalid.field)
+            raise Refused(invalid.code, f"{location}{place}: {invalid.message}") from None
         changed = [field for field in channel.fields if stored.get(field.name) != new.get(field.name)]
         changes = {field.name: new.get(field.name) for field in changed}
         if current is None:
             return PlannedSettings(channel.kind, changes, {}, notes)
         texts = {name: text for name, (_, text) in given.items()}
         differences: Differences = {
-            field.key: (current.hint if field.secret else current.settings.get(field.name), texts.get(field.name))
-            for field in changed
+            field.key: (_describe_value(channel, field, current), texts.get(field.name)) for field in changed
         }
         return PlannedSettings(channel.kind, changes, differences, notes)
 
@@ -83,6 +83,24 @@ class SettingsReader:
             return self._poster.decrypt_settings(channel, integration)
         except (DecryptionError, InvalidSetting):
             return {}
+
+
+def _describe_place(channel: Channel, given: Mapping[str, tuple[str, str]], name: str | None) -> str:
+    """Returns where a setting stands or belongs in an entry, with its text if it is given."""
+    for field in channel.fields:
+        if field.name == name:
+            place, text = given.get(name, (f"settings.{field.key}", ""))
+            return f".{place} ({text})" if text else f".{place}"
+    return ""
+
+
+def _describe_value(channel: Channel, field: SettingField, integration: Integration) -> str | None:
+    """Returns the current value of a setting for display; None if it is not set."""
+    if not field.secret:
+        return integration.settings.get(field.name)
+    if field == channel.target_field:
+        return integration.hint
+    return "set" if field.is_set(integration) else None
 
 
 def _index_by_name(channel: Channel, entry: IntegrationDefinition, location: str) -> dict[str, tuple[str, str]]:

@@ -30,6 +30,7 @@ from tests.support.telegraph import TELEGRAPH
 __all__ = ["sqlite_served"]
 
 LINE = "/lines/very-secret-line"
+KEY = "very-secret-key"
 PROGRAM = ("-m", "tests.support.telegraph_program")
 
 
@@ -47,6 +48,11 @@ def line(slack: SlackStandIn) -> str:
     """The URL of an HTTP server that accepts every message."""
     slack.default(LINE, FixedResponse(200, '{"number": 7}'))
     return f"{root(slack)}{LINE}"
+
+
+def sent_key(slack: SlackStandIn) -> str | None:
+    """Returns the operator key in the last message."""
+    return slack.posts_to(LINE)[-1].headers.get("Authorization")
 
 
 def body(line: str, **settings: str | None) -> dict[str, Any]:
@@ -69,7 +75,7 @@ async def test_rest(sqlite_served: ServedInstallation, slack: SlackStandIn, line
         (
             {"webhookUrl": line},
             "settings.webhookUrl",
-            "webhookUrl is not a setting of tele_graph; its settings are: lineUrl, station, callSign",
+            "webhookUrl is not a setting of tele_graph; its settings are: lineUrl, station, callSign, operatorKey",
         ),
     ):
         refused = await admin.patch(path, {"settings": wrong})
@@ -79,6 +85,27 @@ async def test_rest(sqlite_served: ServedInstallation, slack: SlackStandIn, line
     assert (top_level.status, top_level.field) == (400, "webhookUrl")
     assert (await admin.get(path)).body == changed.body
     assert "very-secret" not in created.content.decode() + changed.content.decode()
+
+
+async def test_optional_secret_in_rest(sqlite_served: ServedInstallation, slack: SlackStandIn, line: str) -> None:
+    admin = sqlite_served.admin
+    created = await admin.post("/integrations", body(line, callSign="DL1ABC"))
+    path = f"/integrations/{created.body['id']}"
+    keyed = await admin.patch(path, {"settings": {"operatorKey": KEY}})
+    assert (keyed.status, keyed.body) == (200, created.body)
+    await admin.post(f"{path}/test", {})
+    assert sent_key(slack) == f"Key {KEY}"
+    unsigned = await admin.patch(path, {"settings": {"callSign": None}})
+    assert (unsigned.status, unsigned.field) == (400, "settings.callSign")
+    removed = await admin.patch(path, {"settings": {"operatorKey": None}})
+    assert removed.body == created.body
+    await admin.post(f"{path}/test", {})
+    assert sent_key(slack) is None
+    events = await admin.get("/audit")
+    details = [each["detail"] for each in events.body["audit"]]
+    assert [each["secrets"] for each in details if "secrets" in each] == [["operatorKey"]] * 2
+    contents = [response.content.decode() for response in (created, keyed, unsigned, removed, events)]
+    assert "very-secret" not in "".join(contents)
 
 
 async def test_openapi(sqlite_served: ServedInstallation) -> None:
@@ -92,8 +119,9 @@ async def test_openapi(sqlite_served: ServedInstallation) -> None:
     settings = schemas["TeleGraphSettings"]
     assert (settings["required"], list(settings["properties"])) == (
         ["lineUrl", "station"],
-        ["lineUrl", "station", "callSign"],
+        ["lineUrl", "station", "callSign", "operatorKey"],
     )
+    assert settings["properties"]["operatorKey"]["type"] == ["string", "null"]
     assert settings["properties"]["callSign"]["pattern"] == r"^\s*(?:[A-Z0-9]{3,8})\s*$"
     assert list(schemas["TeleGraphPublicSettings"]["properties"]) == ["station", "callSign"]
     assert schemas["TeleGraphSettingChanges"]["required"] == []
@@ -111,6 +139,7 @@ async def test_dashboard(sqlite_served: ServedInstallation, slack: SlackStandIn,
         ("url", "lineUrl"),
         ("text", "station"),
         ("text", "callSign"),
+        ("password", "operatorKey"),
     ]
     assert "The URL of your line." in page.visible_text
     assert '<a href="https://telegraph.test/lines?new=1" rel="noreferrer">telegraph.test/lines</a>' in page.text
@@ -125,9 +154,34 @@ async def test_dashboard(sqlite_served: ServedInstallation, slack: SlackStandIn,
     page = await admin.post_and_follow(f"{url}/settings", {"lineUrl": "", "station": "Bremen", "callSign": "DL1ABC"})
     assert 'value="DL1ABC"' in page.text
     page = await admin.post_and_follow(f"{url}/test", {})
-    assert slack.posts_to(LINE)[-1].payload == {"form": "test", "words": "Post"}
+    assert slack.posts_to(LINE)[-1].payload == {"to": "Bremen", "form": "test", "words": "Post"}
     page = await admin.post_and_follow(f"{url}/settings", {"callSign": ""})
     assert ('value="DL1ABC"' in page.text, 'value="Bremen"' in page.text) == (False, True)
+
+
+async def test_optional_secret_in_the_dashboard(
+    sqlite_served: ServedInstallation, slack: SlackStandIn, line: str
+) -> None:
+    admin = await signed_in_client(sqlite_served, "admin")
+    form = {"type": "tele_graph", "name": "Post", "lineUrl": line, "station": "Kiel", "callSign": "DL1ABC"}
+    page = await admin.post_and_follow("/manage/integrations", form | {"operatorKey": ""})
+    (url,) = set(re.findall(r'action="(/manage/integrations/int_\w+)/settings"', page.text))
+    remove = {"lineUrl": "", "operatorKey": "", "remove-operatorKey": "yes"}
+
+    async def save(fields: dict[str, str]) -> tuple[bool, str | None]:
+        """Returns whether the page offers to remove the key, and the key that is sent."""
+        page = await admin.post_and_follow(f"{url}/settings", fields)
+        assert "very-secret" not in page.text
+        await admin.post_and_follow(f"{url}/test", {})
+        return "Remove the operator key" in page.visible_text, sent_key(slack)
+
+    assert await save({"operatorKey": ""}) == (False, None)
+    assert await save({"operatorKey": KEY}) == (True, f"Key {KEY}")
+    assert await save({"lineUrl": "", "operatorKey": "", "station": "Bremen"}) == (True, f"Key {KEY}")
+    refused = await admin.post(f"{url}/settings", {**remove, "station": ""})
+    assert (refused.status, 'name="remove-operatorKey" value="yes" checked' in refused.text) == (400, True)
+    assert await save(remove) == (False, None)
+    assert await save({**remove, "operatorKey": f"{KEY}-2"}) == (True, f"Key {KEY}-2"), "replaced"
 
 
 async def test_setup(sqlite_served: ServedInstallation, slack: SlackStandIn, line: str) -> None:
@@ -171,6 +225,10 @@ async def test_export_and_apply(sqlite_served: ServedInstallation, line: str) ->
         detail,
     )
     for wrong, message in (
+        (
+            'settings = { line_url = "env:X", station = "Kiel", operator_key = "env:Y" }',
+            "integrations[1].settings.call_sign: Call sign is required with an operator key",
+        ),
         ('settings = { station = "Kiel" }', "integrations[1].settings.line_url is missing"),
         (f'settings = {{ line_url = "{line}", station = "Kiel" }}', "integrations[1].settings.line_url must be a ref"),
         ('settings = { line_url = "env:X", colour = "red" }', "integrations[1].settings.colour is not a known key;"),
@@ -180,6 +238,42 @@ async def test_export_and_apply(sqlite_served: ServedInstallation, line: str) ->
     ):
         with pytest.raises(Refused, match=re.escape(message)):
             await plan(f'[[integrations]]\nname = "Post"\ntype = "tele_graph"\n{wrong}\n', line)
+
+
+async def test_optional_secret_in_documents(sqlite_served: ServedInstallation, line: str) -> None:
+    served = sqlite_served
+    await served.admin.post("/integrations", body(line, callSign="DL1ABC"))
+    services = served.services
+
+    async def export() -> str:
+        return document.render(export_document(await take_snapshot(services, served.actor), CHANNELS))
+
+    async def apply(text: str, **secrets: str) -> tuple[list[str], list[str]]:
+        environment = {"env:TELE_GRAPH_LINE_POST": line, "env:KEY": None} | secrets
+        applier = DocumentApplier(services, served.core.poster, environment.get)
+        found = applier.plan(document.parse(text), await take_snapshot(services, served.actor), prune=False)
+        await applier.execute(served.actor, found)
+        return [change.detail for change in found.changes], found.notes
+
+    without = await export()
+    assert "operator_key" not in without
+    assert await apply(without) == ([], [])
+    keyed = without.replace('"DL1ABC"', '"DL1ABC", operator_key = "env:KEY"')
+    unset = ["integration Post: env:KEY is not set, so its operator key stays unchanged"]
+    assert await apply(keyed) == ([], unset)
+    assert await apply(keyed, **{"env:KEY": KEY}) == (["operator_key: none -> env:KEY"], [])
+    assert await apply(keyed) == ([], unset)
+    assert await apply(keyed, **{"env:KEY": f"{KEY}-2"}) == (["operator_key: set -> env:KEY"], [])
+    exported = await export()
+    assert 'operator_key = "env:TELE_GRAPH_OPERATOR_KEY_POST"' in exported
+    assert "very-secret" not in exported
+    assert await apply(without) == (["operator_key: set -> none"], [])
+    assert await export() == without
+    new = keyed.replace('name = "Post"', 'name = "Other"')
+    with pytest.raises(Refused, match=re.escape("settings.operator_key: env:KEY is not set, but required to add 'Oth")):
+        await apply(new)
+    assert await apply(new, **{"env:KEY": KEY}) == (["tele_graph"], [])
+    assert (await export()).count("operator_key") == 1
 
 
 async def test_check(sqlite_served: ServedInstallation, slack: SlackStandIn, line: str) -> None:
@@ -202,6 +296,7 @@ async def test_reference() -> None:
     assert "1. Open <https://telegraph.test/lines?new=1>.\n2. Choose **Rent line** and copy its URL.\n" in text
     assert "At most 0.5 messages a second are sent after the first 2" in text
     assert "| `callSign` | `call_sign` | `--call-sign` | Call sign. Optional. The call sign of the sender" in text
+    assert "| `operatorKey` | `operator_key` | `--operator-key` | Operator key. Secret. Optional. The key" in text
 
 
 async def test_command_line(tmp_path: Path, line: str, slack: SlackStandIn) -> None:
@@ -218,13 +313,22 @@ async def test_command_line(tmp_path: Path, line: str, slack: SlackStandIn) -> N
     assert changed.ok().json()["settings"] == {"station": "Kiel", "callSign": "DL1ABC"}
     changed = await run("integration", "change", "Post", "--call-sign", "", "--line-url", "-", "--json", stdin=line)
     assert changed.ok().json()["settings"] == {"station": "Kiel"}
+    signed = ("change", "Post", "--call-sign", "DL1ABC", "--operator-key")
+    for key, stdin, sent in (("-", KEY, f"Key {KEY}"), ("", "", None)):
+        (await run("integration", *signed, key, stdin=stdin)).ok()
+        (await run("integration", "test", "Post")).ok()
+        assert sent_key(slack) == sent
+    for key, message in (("-", "standard input must contain one line"), (KEY, "--operator-key accepts only `-`")):
+        refused = await run("integration", *signed, key)
+        assert (refused.code, message in refused.stderr) == (2, True), refused.stderr
     for args, code, message in (
         (("change", "Post", "--webhook-url", "-"), 2, "--webhook-url is not an option of the type tele_graph: use "),
         (("add", "Two", *station), 2, "--station is not an option of the type slack: use --webhook-url or "),
         (("add", "Two", "--type", "tele_graph", *secret), 2, "--station is missing"),
         (("add", "Two", "--type", "tele_graph", *station), 2, "--line-url is missing"),
         (("change", "Post", "--call-sign", "no"), 1, "Call sign must be 3 to 8 capital letters and digits"),
-        (("change", "Post"), 2, "--line-url, --line-url-file, --station or --call-sign"),
+        (("change", "Post"), 2, "--line-url-file, --station, --call-sign, --operator-key or --operator-key-file"),
+        (("change", "Post", "--line-url", ""), 2, "--line-url accepts only `-`"),
     ):
         done = await run("integration", *args, stdin=line)
         assert (done.code, message in done.stderr) == (code, True), done.stderr
@@ -232,4 +336,4 @@ async def test_command_line(tmp_path: Path, line: str, slack: SlackStandIn) -> N
     assert "Only for tele_graph." in " ".join(text.split())
     assert "--tele-graph" in (await run("ticket", "show", "--help")).ok().stdout
     (await run("integration", "test", "Post")).ok()
-    assert json.loads(slack.posts_to(LINE)[0].raw) == {"form": "test", "words": "Post"}
+    assert json.loads(slack.posts_to(LINE)[-1].raw) == {"to": "Kiel", "form": "test", "words": "Post"}

@@ -88,9 +88,9 @@ async def test_pace_and_digest_limit(posting: Posting, slack: SlackStandIn) -> N
     assert isinstance(digest.outcome, SendSuccess)
     assert (digest.outcome.status, digest.outcome.ref) == (200, "7")
     assert [post.payload for post in slack.posts_to(LINE)] == [
-        {"form": "rich", "words": "Mail 1"},
-        {"form": "rich", "words": "Mail 2"},
-        {"form": "digest", "words": ["Late 1", "Late 2", "Late 3"]},
+        {"to": "Kiel", "form": "rich", "words": "Mail 1"},
+        {"to": "Kiel", "form": "rich", "words": "Mail 2"},
+        {"to": "Kiel", "form": "digest", "words": ["Late 1", "Late 2", "Late 3"]},
     ]
 
 
@@ -138,8 +138,8 @@ async def test_a_rejected_format_is_sent_as_plain_text(posting: Posting, slack: 
     await posting.accept("Mail")
     await posting.claim(await posting.send_next(await posting.send_next()), stop=True)
     assert [post.payload for post in slack.posts_to(LINE)] == [
-        {"form": "rich", "words": "Mail"},
-        {"form": "plain", "words": "Mail"},
+        {"to": "Kiel", "form": "rich", "words": "Mail"},
+        {"to": "Kiel", "form": "plain", "words": "Mail"},
     ]
     delivery = (await posting.served.admin.get("/deliveries")).body["deliveries"][0]
     assert (delivery["state"], delivery["via"]) == ("delivered", "text")
