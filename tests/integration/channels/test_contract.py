@@ -1,10 +1,10 @@
-"""The contract that every listed channel must satisfy."""
+"""The contract that every listed channel must satisfy, and one whose settings have other names than theirs."""
 
 import importlib
 import json
 import pkgutil
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -29,13 +29,44 @@ from tests.support.discord import DiscordStandIn
 from tests.support.notifications import NOTIFICATIONS, OPENED, maximum_entries, with_maximum_fields
 from tests.support.outcomes import outbound_client
 from tests.support.slack import SlackStandIn
+from tests.support.telegraph import TELEGRAPH, TelegraphStandIn
 from tests.support.webhook_stand_in import WebhookStandIn
 
-# For each channel: valid settings as in the API, the part of them that is secret, and a stand-in for the service.
-SETTINGS: dict[str, tuple[dict[str, str], str, type[WebhookStandIn]]] = {
-    "discord": ({"webhookUrl": "https://discord.com/api/webhooks/42/verysecretpart"}, "verysecretpart", DiscordStandIn),
-    "slack": ({"webhookUrl": "https://hooks.slack.com/services/T0/B0/verysecretpart"}, "verysecretpart", SlackStandIn),
+SECRET = "verysecretpart"
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What the contract needs to know about a channel.
+
+    Attributes:
+        stand_in: A stand-in for the service.
+        settings: Returns valid settings as in the API, with every secret one, for a URL of the service.
+        url: A URL of the service. The settings for it contain `SECRET` in each secret one.
+        success: The body of a response that means that the message was accepted.
+    """
+
+    stand_in: type[WebhookStandIn]
+    settings: Callable[[str], dict[str, str]]
+    url: str
+    success: str = "ok"
+
+
+def webhook_url(url: str) -> dict[str, str]:
+    return {"webhookUrl": url}
+
+
+REGISTRATIONS = {
+    "discord": Registration(DiscordStandIn, webhook_url, f"https://discord.com/api/webhooks/42/{SECRET}"),
+    "slack": Registration(SlackStandIn, webhook_url, f"https://hooks.slack.com/services/T0/B0/{SECRET}"),
+    TELEGRAPH.kind: Registration(
+        TelegraphStandIn,
+        lambda url: {"lineUrl": url, "station": "Kiel", "callSign": "DL1ABC", "operatorKey": SECRET},
+        f"https://telegraph.test/lines/{SECRET}",
+        success='{"number": 7}',
+    ),
 }
+TESTED = {**CHANNELS, TELEGRAPH.kind: TELEGRAPH}
 NOTIFICATION = TicketNotification(
     "opened",
     "ticket_1",
@@ -76,25 +107,30 @@ def test_every_channel_is_listed() -> None:
     ]
     exported = [module.CHANNEL for module in modules if hasattr(module, "CHANNEL")]
     assert {channel.kind: channel for channel in exported} == CHANNELS
-    assert set(SETTINGS) == set(CHANNELS)
+    assert set(REGISTRATIONS) == set(TESTED)
 
 
-@pytest.fixture(params=sorted(CHANNELS))
+@pytest.fixture(params=sorted(TESTED))
 def channel(request: pytest.FixtureRequest) -> Channel:
-    return CHANNELS[request.param]
+    return TESTED[request.param]
 
 
 @pytest.fixture
-def settings(channel: Channel) -> Settings:
-    return channel.parse_settings(SETTINGS[channel.kind][0])
+def registration(channel: Channel) -> Registration:
+    return REGISTRATIONS[channel.kind]
+
+
+@pytest.fixture
+def settings(channel: Channel, registration: Registration) -> Settings:
+    return channel.parse_settings(registration.settings(registration.url))
 
 
 def test_settings_round_trip_and_are_masked(channel: Channel, settings: Settings) -> None:
     stored = json.loads(json.dumps(settings))
     assert channel.parse_settings(stored) == settings
-    secret = SETTINGS[channel.kind][1]
-    for shown in (channel.hint(settings), repr(settings), str(settings)):
-        assert secret not in shown
+    assert all(SECRET in settings[field.name] for field in channel.fields if field.secret)
+    for shown in (channel.hint(settings), repr(settings), str(settings), repr(channel.public_settings(settings))):
+        assert SECRET not in shown
     with pytest.raises(Refused):
         channel.parse_settings({})
 
@@ -111,13 +147,14 @@ def test_rendering_is_deterministic_json(channel: Channel) -> None:
         first = json.dumps(render())
         assert first == json.dumps(render())
         assert json.loads(first)
-    assert channel.render(NOTIFICATION) != channel.render_plain(NOTIFICATION)
+    can_be_rejected = any(error.kind == "payload" for error in channel.errors.values())
+    assert not can_be_rejected or channel.render(NOTIFICATION) != channel.render_plain(NOTIFICATION)
 
 
 @pytest.mark.parametrize(
     ("result", "kind"),
     [
-        (HttpResponse(200, {}, "ok", 5), SendSuccess),
+        (None, SendSuccess),
         (HttpResponse(302), SendFailure),
         (HttpResponse(404), SendFailure),
         (HttpResponse(429, {"retry-after": "5"}), SendRetry),
@@ -127,14 +164,20 @@ def test_rendering_is_deterministic_json(channel: Channel) -> None:
     ],
 )
 async def test_every_result_is_an_outcome(
-    channel: Channel, settings: Settings, result: HttpResponse | OutboundError, kind: type[SendOutcome]
+    channel: Channel,
+    registration: Registration,
+    settings: Settings,
+    result: HttpResponse | OutboundError | None,
+    kind: type[SendOutcome],
 ) -> None:
-    client = FakeClient(result)
+    """result: None is the success of the service."""
+    client = FakeClient(HttpResponse(200, {}, registration.success, 5) if result is None else result)
     payload = channel.render(NOTIFICATION)
     outcome = await channel.send(client, settings, payload, 3.0)
     assert type(outcome) is kind
-    assert client.requests == [("POST", payload, 3.0)]
-    assert SETTINGS[channel.kind][1] not in repr(outcome)
+    ((method, body, timeout),) = client.requests
+    assert (method, body | payload, timeout) == ("POST", body, 3.0), "settings can add to the payload"
+    assert SECRET not in repr(outcome)
 
 
 # Notifications that a service could reject, show incompletely, or treat as markup.
@@ -150,9 +193,9 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-async def test_the_service_accepts_hostile_messages(channel: Channel, name: str) -> None:
-    async with SETTINGS[channel.kind][2]() as service, outbound_client() as client:
-        settings = channel.parse_settings({"webhookUrl": service.url()}, allow_private=True)
+async def test_the_service_accepts_hostile_messages(channel: Channel, registration: Registration, name: str) -> None:
+    async with registration.stand_in() as service, outbound_client() as client:
+        settings = channel.parse_settings(registration.settings(service.url()), allow_private=True)
         for payload in (channel.render(HOSTILE[name]), channel.render_plain(HOSTILE[name])):
             outcome = await channel.send(client, settings, payload, 10)
             assert isinstance(outcome, SendSuccess), outcome
@@ -162,7 +205,7 @@ async def test_the_service_accepts_hostile_messages(channel: Channel, name: str)
         assert len(post.raw) < 64 * 1024
 
 
-async def test_the_service_accepts_the_other_messages(channel: Channel) -> None:
+async def test_the_service_accepts_the_other_messages(channel: Channel, registration: Registration) -> None:
     text = "<!channel> @everyone " * 500
     payloads = [
         channel.render_digest(maximum_entries(text, channel.digest_limit)),
@@ -170,8 +213,8 @@ async def test_the_service_accepts_the_other_messages(channel: Channel) -> None:
         channel.render_test(TestMessage(text, text, 0)),
         channel.render_alert(OperatorAlert("Domain alert", text, text, 0)),
     ]
-    async with SETTINGS[channel.kind][2]() as service, outbound_client() as client:
-        settings = channel.parse_settings({"webhookUrl": service.url()}, allow_private=True)
+    async with registration.stand_in() as service, outbound_client() as client:
+        settings = channel.parse_settings(registration.settings(service.url()), allow_private=True)
         for payload in payloads:
             outcome = await channel.send(client, settings, payload, 10)
             assert isinstance(outcome, SendSuccess), outcome
