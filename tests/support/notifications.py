@@ -1,6 +1,7 @@
 """Notifications as samples and as hypothesis strategies, and golden files of their payloads."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -201,15 +202,21 @@ def maximum_entries(long: str, count: int) -> list[DigestEntry]:
     return [DigestEntry("replied", 2**63 - n, long, long, f"{n}{long}", _LONG_LINK) for n in range(count)]
 
 
-def assert_golden(folder: Path, name: str, payload: Payload) -> None:
-    """Compares `payload` with a golden file.
+def assert_golden(folder: Path, payloads: Mapping[str, Payload]) -> None:
+    """Compares payloads with golden files, by name.
 
-    To update the file, delete it, run the test twice and review the difference.
+    To update a file, delete it, run the test twice and review the difference.
     """
     folder.mkdir(exist_ok=True)
-    path = folder / f"{name}.json"
-    text = json.dumps(payload, indent=2, ensure_ascii=False) + "\n"
-    if not path.exists():
-        path.write_text(text, encoding="utf-8")
-        pytest.fail(f"{path.name} was missing and has been written: review it, then run again")
-    assert text == path.read_text(encoding="utf-8")
+    texts = {
+        folder / f"{name}.json": json.dumps(payload, indent=2, ensure_ascii=False) + "\n"
+        for name, payload in payloads.items()
+    }
+    missing = [path for path in texts if not path.exists()]
+    for path in missing:
+        path.write_text(texts[path], encoding="utf-8")
+    for path, text in texts.items():
+        assert text == path.read_text(encoding="utf-8")
+    if missing:
+        names = ", ".join(path.name for path in missing)
+        pytest.fail(f"missing and written now: {names}; review these files, then run again")

@@ -31,7 +31,7 @@ STATE = (("Status", "in progress"), ("Assignee", "Bo_b"))
 
 
 def test_golden_state() -> None:
-    assert_golden(GOLDEN, "state", discord_message.render_ticket(replace(OPENED, state=STATE)))
+    assert_golden(GOLDEN, {"state": discord_message.render_ticket(replace(OPENED, state=STATE))})
 
 
 # --- properties
