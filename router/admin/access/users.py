@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 
 from router import ids, secrets
@@ -15,8 +16,10 @@ from router.enumerations import ROLE
 from router.errors import Refused
 from router.mail.address import AddressError, parse_mailbox
 from router.model import Actor, Micros, User, Workspace
-from router.store.database import Database, QueryExecutor, fetch_model
+from router.store.database import Database, QueryExecutor, fetch_model, retry_on_conflict
 from router.store.fragments import model_values
+
+BATCH_TICKETS = 500  # unassigned by one transaction, because accepting a message must not wait for long
 
 
 def normalize_email(email: str) -> str:
@@ -124,19 +127,39 @@ class UserService:
             return changed
 
     async def delete(self, actor: Actor, user_id: str) -> None:
-        """Deletes a user with their keys and sessions. Their unresolved tickets become unassigned."""
+        """Deletes a user with their keys and sessions. Their unresolved tickets become unassigned.
+
+        A user with many tickets is disabled in the first of several transactions and deleted in the last one. If the
+        deletion is interrupted, the same request does the rest.
+        """
         validation.validate_id(user_id, "user", "User")
+        after: str | None = ""
+        while after is not None:
+            after = await self._delete_batch(actor, user_id, after)
+
+    @retry_on_conflict
+    async def _delete_batch(self, actor: Actor, user_id: str, after: str) -> str | None:
+        """Unassigns the first tickets after an id. Returns the id for the next batch; without one, deletes the user."""
         async with self._database.transaction() as transaction:
             user = await fetch_by_id(transaction, actor, User, "user_lock_to_change", user_id)
             now = self._clock.now()
-            released_tickets = await transaction.fetch_all(
-                "user_release_tickets", workspace_id=actor.workspace_id, user_id=user.id, now=now
-            )
-            for row in released_tickets:
-                await ticket_events.record(transaction, actor, row["id"], now, "ticket.unclaimed", **{"from": user.id})
+            if user.disabled_at is None:
+                after = ""  # a user who was enabled during the deletion can have new tickets
+            key = {"workspace_id": actor.workspace_id, "user_id": user.id}
+            rows = await transaction.fetch_all("user_tickets", **key, after=after, limit=BATCH_TICKETS)
+            if rows:
+                ticket_ids = [row["id"] for row in rows]
+                await transaction.execute("user_unassign_tickets", ids=json.dumps(ticket_ids), now=now)
+                detail = {"from": user.id}
+                await ticket_events.record_for_all(transaction, actor, ticket_ids, now, "ticket.unclaimed", **detail)
             await _require_another_admin(transaction, actor, user)
+            if len(rows) == BATCH_TICKETS:
+                if user.disabled_at is None:
+                    await _disable(transaction, actor, user, now)
+                return str(rows[-1]["id"])
             await transaction.execute("user_delete", id=user.id, workspace_id=actor.workspace_id)
             await audit.record(transaction, actor, now, "user.delete", user.id, email=user.email)
+        return None
 
 
 async def insert_user(transaction: QueryExecutor, user: User) -> None:
@@ -148,6 +171,13 @@ async def insert_user(transaction: QueryExecutor, user: User) -> None:
 
 def email_in_use() -> Refused:
     return Refused("conflict", "This email address is already in use", "email")
+
+
+async def _disable(transaction: QueryExecutor, actor: Actor, user: User, now: Micros) -> None:
+    await transaction.execute("user_update", **model_values(replace(user, disabled_at=now)))
+    await transaction.execute("session_delete_by_user", user_id=user.id)
+    revoked = await _revoke_keys(transaction, user, now)
+    await audit.record(transaction, actor, now, "user.change", user.id, disabled=True, keysRevoked=revoked or None)
 
 
 async def _revoke_keys(transaction: QueryExecutor, user: User, now: Micros) -> int:

@@ -286,11 +286,12 @@ def _require_user_id(actor: Actor) -> str:
 
 
 async def _lock_user(transaction: QueryExecutor, actor: Actor) -> None:
-    """Locks the actor's user, so that no ticket is assigned to a user who was deleted after authentication."""
+    """Locks the actor's user. No ticket is assigned to a user who was deleted or disabled after authentication."""
     if actor.user_id is None:
         return
-    if await transaction.fetch_one("user_lock", id=actor.user_id, workspace_id=actor.workspace_id) is None:
-        raise Refused("unauthorized", "Your user account was removed")
+    user = await fetch_model(transaction, User, "user_lock", id=actor.user_id, workspace_id=actor.workspace_id)
+    if user is None or user.disabled_at is not None:
+        raise Refused("unauthorized", "Your user account was removed or disabled")
 
 
 def _require_assignee_or_admin(actor: Actor, ticket: Ticket) -> None:

@@ -56,9 +56,14 @@ DELETE FROM users WHERE id = :id AND workspace_id = :workspace_id;
 SELECT count(*) AS admins FROM users
 WHERE workspace_id = :workspace_id AND role = 'admin' AND disabled_at IS NULL AND id <> :id;
 
--- name: user_release_tickets
--- Unassigns the unresolved tickets of a user.
+-- name: user_tickets
+-- The first unresolved tickets of a user after an id, locked.
+SELECT t.id FROM tickets t
+WHERE t.workspace_id = :workspace_id AND t.assigned_to = :user_id AND t.status <> 'resolved' AND t.id > :after
+ORDER BY t.id LIMIT :limit;
+
+-- name: user_unassign_tickets
+-- Unassigns the given tickets (JSON), which are locked.
 UPDATE tickets SET assigned_to = NULL, claimed_at = NULL, updated_at = :now,
                    status = CASE WHEN status = 'in_progress' THEN 'open' ELSE status END
-WHERE workspace_id = :workspace_id AND assigned_to = :user_id AND status <> 'resolved'
-RETURNING id;
+WHERE id IN (SELECT value FROM json_each(:ids));
