@@ -36,18 +36,22 @@ def interleave(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> I
 
     `one` continues when `other` ends or waits for a lock.
     """
-    run = PostgresExecutor.execute
+    writes = PostgresExecutor.execute, PostgresExecutor.execute_statement
 
     async def run_interleaved(one: Awaitable[object], other: Coroutine[Any, Any, object]) -> object:
         started: list[asyncio.Task[object]] = []
 
-        async def first_write(session: PostgresExecutor, query: str, /, **values: object) -> int:
-            if not started:
-                started.append(asyncio.create_task(other))
-                await wait_until_done_or_blocked(installation, started[0])
-            return await run(session, query, **values)
+        def start_before(write: Callable[..., Awaitable[object]]) -> Callable[..., Awaitable[object]]:
+            async def first_write(session: PostgresExecutor, *args: object, **values: object) -> object:
+                if not started:
+                    started.append(asyncio.create_task(other))
+                    await wait_until_done_or_blocked(installation, started[0])
+                return await write(session, *args, **values)
 
-        monkeypatch.setattr(PostgresExecutor, "execute", first_write)
+            return first_write
+
+        for write in writes:
+            monkeypatch.setattr(PostgresExecutor, write.__name__, start_before(write))
         try:
             return await one
         finally:
