@@ -78,6 +78,10 @@ class StatementCancelled(Unavailable):
     """The server cancelled a statement that waited for a lock or ran for too long."""
 
 
+class RowLocked(Unavailable):
+    """Another transaction has locked a row that is needed. Nothing was written."""
+
+
 class ConfigurationFault(Unavailable):
     """An administrator must change a setting, a privilege or the database.
 

@@ -17,7 +17,7 @@ from router.channels.contract import SendFailure, SendOutcome, SendRetry, SendSu
 from router.clock import SECOND, Clock
 from router.dispatch.delivery_batch import CompletedBatch, DeliveryBatch, NotSent, PacingDelay, outcome_name
 from router.dispatch.outbox import Outbox
-from router.errors import DatabaseFileReplaced, Unavailable
+from router.errors import DatabaseFileReplaced, RowLocked, Unavailable
 from router.lease_owner import is_dead
 from router.meter import NULL_METER, Meter
 from router.side_tasks import SideTasks
@@ -167,7 +167,8 @@ class Dispatcher:
     ) -> DeliveryBatch | PacingDelay | None:
         """Records the outcome of `completed` and claims the next deliveries.
 
-        While the database is unavailable, retries if there is an outcome to record, and otherwise returns None.
+        While the database is unavailable, or another transaction has locked what the outcome changes, retries if there
+        is an outcome to record, and otherwise returns None.
         """
         delay = RETRY_MIN_SECONDS
         while True:
@@ -175,7 +176,10 @@ class Dispatcher:
                 stop = self._stopping.is_set()
                 return await self._outbox.claim_and_record(integration_id, completed, stop=stop)
             except Unavailable as error:
-                if not isinstance(error, DatabaseFileReplaced):
+                if isinstance(error, RowLocked):
+                    if delay == RETRY_MAX_SECONDS:  # usually, the transaction has ended before
+                        log.warning("dispatch.outcome_delayed", integration_id=integration_id, reason=str(error))
+                elif not isinstance(error, DatabaseFileReplaced):
                     log.warning("dispatch.database_unavailable", integration_id=integration_id, reason=str(error))
                 if completed is None:
                     return None

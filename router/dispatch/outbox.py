@@ -15,7 +15,7 @@ from router.dispatch import pacing, schedule
 from router.dispatch.delivery_batch import CompletedBatch, OutboxLimits
 from router.dispatch.outbox_transaction import Claim, ClaimRequest, claim_and_record, latest_plausible
 from router.dispatch.outcome_statements import PARK_STEP
-from router.errors import Unavailable
+from router.errors import RowLocked
 from router.model import Micros
 from router.store.database import Database, QueryExecutor, Row, StatementGenerator
 from router.store.group_writers import GroupWriters
@@ -70,7 +70,7 @@ class Outbox:
         """
         return await self._writer.commit(ClaimRequest(integration_id, completed, stop))
 
-    def _write_group(self, requests: Sequence[ClaimRequest]) -> StatementGenerator[Sequence[Claim | Unavailable]]:
+    def _write_group(self, requests: Sequence[ClaimRequest]) -> StatementGenerator[Sequence[Claim | RowLocked]]:
         """Starts the transaction of a group. The time is read now, because a lease must not start in the past."""
         return claim_and_record(requests, self._clock.now(), self._owner, self._limits)
 

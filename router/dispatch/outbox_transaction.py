@@ -3,11 +3,11 @@
 It records the outcomes of the completed batches, extends or takes the leases, opens the next attempts, and reads what
 they send. Its decisions depend only on its arguments and on values that the database returned in the same transaction.
 
-It locks in this order: the tickets whose posts were sent (FOR SHARE), the integrations of the group, their deliveries,
-the attempts; tickets and the rows of one statement in the order of their ids. It never waits for an integration. The
-deletion and the reactivation of an integration, the erasure of tickets and the release of a dead process's leases lock
-in the same order. Deliveries of one ticket can be locked by several statements, so deadlocks remain possible; the group
-is then split, and the other transaction is retried.
+It locks in this order: the tickets whose state was sent (FOR SHARE), the integrations of the group, their deliveries,
+the attempts; the rows of one statement in the order of their ids. It never waits for a ticket or an integration: the
+worker repeats its request. The deletion and the reactivation of an integration, the erasure of tickets and the release
+of a dead process's leases lock in the same order. Deliveries of one ticket can be locked by several statements, so
+deadlocks remain possible; the group is then split, and the other transaction is retried.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from router.contents.contents_transaction import read_contents
 from router.dispatch import pacing
 from router.dispatch.delivery_batch import CompletedBatch, DeliveryBatch, Form, OutboxLimits, PacingDelay
 from router.dispatch.outcome_statements import PARK_STEP, lock_tickets, record_outcomes
-from router.errors import Unavailable
+from router.errors import RowLocked
 from router.model import Delivery, Integration, Micros
 from router.store.database import Row, Statement, StatementGenerator, model_from_row
 
@@ -62,20 +62,21 @@ def latest_plausible(now: Micros, limits: OutboxLimits) -> Micros:
 
 def claim_and_record(
     requests: Sequence[ClaimRequest], now: Micros, owner: str, limits: OutboxLimits
-) -> StatementGenerator[list[Claim | Unavailable]]:
+) -> StatementGenerator[list[Claim | RowLocked]]:
     """Records outcomes and opens attempts; returns the claim of each request, in the same order.
 
-    A claim is None if the lease is not held afterwards. A request with an outcome gets `Unavailable`, and nothing of it
-    is written, if another transaction has locked the integration.
+    A claim is None if the lease is not held afterwards. A request with an outcome gets `RowLocked`, and nothing of it
+    is written, if another transaction has locked the integration, or the ticket whose state was sent.
     """
-    yield from lock_tickets([each.completed for each in requests if each.completed is not None])
-    current, busy = yield from _lock_integrations(requests, now, owner, limits)
-    free = [each for each in requests if each.integration_id not in busy]
+    waiting = yield from lock_tickets([each.completed for each in requests if each.completed is not None])
+    unlocked = [each for each in requests if each.integration_id not in waiting]
+    current, busy = yield from _lock_integrations(unlocked, now, owner, limits)
+    free = [each for each in unlocked if each.integration_id not in busy]
     completed = [each.completed for each in free if each.completed is not None]
     leased = {id_ for id_, row in current.items() if row["lease_owner"] == owner}
     yield from record_outcomes(completed, current, leased, now, limits)
     claims = yield from _claim(free, now, owner, limits)
-    return [_refuse_busy(each) if each.integration_id in busy else claims[each.integration_id] for each in requests]
+    return [claims[each.integration_id] if each.integration_id in claims else _refuse(each) for each in requests]
 
 
 def _claim(
@@ -145,9 +146,9 @@ def _lock_integrations(
     return {row["id"]: row for row in rows if row["is_locked"]}, {row["id"] for row in rows if not row["is_locked"]}
 
 
-def _refuse_busy(request: ClaimRequest) -> Unavailable | None:
+def _refuse(request: ClaimRequest) -> RowLocked | None:
     """Returns None for a claim without an outcome: the dispatcher finds the integration again with its next poll."""
-    return None if request.completed is None else Unavailable("another transaction has locked the integration")
+    return None if request.completed is None else RowLocked("another transaction has locked the integration or ticket")
 
 
 def _take_leases(

@@ -110,10 +110,15 @@ def record_outcomes(
     yield from queue_updates(changes.outdated_tickets, now)
 
 
-def lock_tickets(completed: Sequence[CompletedBatch]) -> StatementGenerator[None]:
-    """Locks the tickets of posts, in the order of their ids: no other transaction changes what the posts show."""
-    shown = {batch.deliveries[0].ticket_id for batch in _state_batches(completed)}
-    yield Statement("post_lock_ticket", [{"ticket_id": ticket_id} for ticket_id in sorted(shown)])
+def lock_tickets(completed: Sequence[CompletedBatch]) -> StatementGenerator[set[str]]:
+    """Locks the tickets of posts: no other transaction changes what the posts show.
+
+    Returns the ids of the integrations whose outcome must wait, because another transaction has locked its ticket.
+    """
+    tickets = {batch.integration.id: batch.deliveries[0].ticket_id for batch in _state_batches(completed)}
+    rows = yield Statement("post_lock_tickets", [{"ticket_id": each} for each in dict.fromkeys(tickets.values())])
+    locked = {row["id"] for row in rows}
+    return {integration_id for integration_id, ticket_id in tickets.items() if ticket_id in locked}
 
 
 def _state_batches(completed: Sequence[CompletedBatch]) -> list[DeliveryBatch]:

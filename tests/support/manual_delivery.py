@@ -8,6 +8,8 @@ from emailrouter.assembly import deliver
 from router.channels.contract import SendOutcome, SendSuccess
 from router.dispatch.delivery_batch import CompletedBatch, DeliveryBatch, PacingDelay
 from router.dispatch.outbox import Outbox
+from router.dispatch.outbox_transaction import Claim
+from router.errors import RowLocked
 from tests.support import mails
 from tests.support.discord import DiscordMessage, DiscordStandIn
 from tests.support.installation import Installation
@@ -43,9 +45,9 @@ class ManualDelivery:
 
     async def claim(self, completed: CompletedBatch | None = None) -> DeliveryBatch | None:
         self.installation.clock.advance(10)
-        claimed = await self.outbox.claim_and_record(self.integration_id, completed)
+        claimed = await self._claim_and_record(completed)
         while isinstance(claimed, PacingDelay) and claimed.until <= self.installation.clock.now():
-            claimed = await self.outbox.claim_and_record(self.integration_id, None)
+            claimed = await self._claim_and_record(None)
         assert claimed is None or isinstance(claimed, DeliveryBatch), claimed
         return claimed
 
@@ -59,8 +61,15 @@ class ManualDelivery:
 
     async def record(self, batch: DeliveryBatch, outcome: SendOutcome) -> None:
         """Records an outcome and releases the lease."""
-        completed = CompletedBatch(batch, outcome, 0.0)
-        await self.outbox.claim_and_record(self.integration_id, completed, stop=True)
+        await self._claim_and_record(CompletedBatch(batch, outcome, 0.0), stop=True)
+
+    async def _claim_and_record(self, completed: CompletedBatch | None, *, stop: bool = False) -> Claim:
+        """Repeats the request like the dispatcher, but without a pause, while another transaction locks its rows."""
+        while True:
+            try:
+                return await self.outbox.claim_and_record(self.integration_id, completed, stop=stop)
+            except RowLocked:
+                continue
 
     async def advance_to_retry(self) -> None:
         """Advances the clock to the next attempt of the only pending update."""

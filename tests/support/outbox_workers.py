@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-from router.channels.contract import SendSuccess
+from router.channels.contract import SendOutcome, SendSuccess
 from router.dispatch.delivery_batch import CompletedBatch, DeliveryBatch
 from router.dispatch.outbox import Outbox
 from router.store.sqlite import SqliteDatabase
@@ -12,6 +12,7 @@ from tests.support.installation import Installation
 from tests.support.outboxes import LIMITS
 
 WORKERS = 6
+SENT = SendSuccess(200)
 
 
 class Workers:
@@ -38,8 +39,8 @@ class Workers:
     async def claim_all(self) -> list[DeliveryBatch]:
         return await asyncio.gather(*(self.claim(each) for each in self.integration_ids))
 
-    async def record_all(self, batches: Sequence[DeliveryBatch]) -> list[object]:
-        completed = (CompletedBatch(batch, SendSuccess(200), 0.0) for batch in batches)
+    async def record_all(self, batches: Sequence[DeliveryBatch], outcome: SendOutcome = SENT) -> list[object]:
+        completed = (CompletedBatch(batch, outcome, 0.0) for batch in batches)
         return await self.together(*(self.outbox.claim_and_record(e.batch.integration.id, e) for e in completed))
 
     async def together(self, *calls: Coroutine[Any, Any, object]) -> list[object]:

@@ -1,5 +1,9 @@
 -- PostgreSQL executes a statement once for many integration workers, with arrays as parameters.
 
+-- fragment: can_lease_wanted
+-- `can_lease` for the row `wanted` and the integration `i`.
+(i.lease_until <= wanted.now OR i.lease_until > wanted.latest_plausible OR i.lease_owner = wanted.owner)
+
 -- name: dispatch_lock_integrations
 -- SKIP LOCKED: a locked integration must not delay the others of a group. With `has_outcome`, the lease does not matter.
 WITH wanted AS (
@@ -8,9 +12,7 @@ WITH wanted AS (
                   AS wanted (id, owner, now, latest_plausible, has_outcome)
 ), locked AS MATERIALIZED (
     SELECT i.id, i.encrypted_settings, i.status, i.lease_owner FROM wanted JOIN integrations i ON i.id = wanted.id
-    WHERE wanted.has_outcome = 1 OR i.lease_until <= wanted.now OR i.lease_until > wanted.latest_plausible
-       OR i.lease_owner = wanted.owner
-    ORDER BY i.id
+    WHERE wanted.has_outcome = 1 OR {can_lease_wanted}
     FOR NO KEY UPDATE OF i SKIP LOCKED
 )
 SELECT i.id, locked.encrypted_settings, locked.status, locked.lease_owner,
@@ -21,8 +23,7 @@ FROM wanted JOIN integrations i ON i.id = wanted.id LEFT JOIN locked ON locked.i
 UPDATE integrations i SET lease_owner = wanted.owner, lease_until = wanted.until
 FROM unnest(CAST(:id AS TEXT[]), CAST(:owner AS TEXT[]), CAST(:until AS BIGINT[]), CAST(:now AS BIGINT[]),
             CAST(:latest_plausible AS BIGINT[])) AS wanted (id, owner, until, now, latest_plausible)
-WHERE i.id = wanted.id
-  AND (i.lease_until <= wanted.now OR i.lease_until > wanted.latest_plausible OR i.lease_owner = wanted.owner)
+WHERE i.id = wanted.id AND {can_lease_wanted}
 RETURNING {Integration:i};
 
 -- fragment: is_wanted_due

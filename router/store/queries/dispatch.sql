@@ -21,10 +21,14 @@ WHERE CASE WHEN CAST(:types AS TEXT) LIKE '%,' || i.type || ',%' THEN 1 ELSE 0 E
         WHERE d.integration_id = i.id AND d.state = 'pending' AND d.event <> 'updated')))
 ORDER BY i.paced_at, i.id LIMIT :limit;
 
+-- fragment: can_lease
+-- The lease of an integration has expired or belongs to `owner`.
+(lease_until <= :now OR lease_until > :latest_plausible OR lease_owner = :owner)
+
 -- name: dispatch_take_lease
 -- Takes or extends the lease of an integration, which keeps other processes from sending to it.
 UPDATE integrations SET lease_owner = :owner, lease_until = :until
-WHERE id = :id AND (lease_until <= :now OR lease_until > :latest_plausible OR lease_owner = :owner)
+WHERE id = :id AND {can_lease}
 RETURNING {Integration};
 
 -- name: dispatch_lock_integrations
@@ -32,8 +36,7 @@ RETURNING {Integration};
 -- outcome to record, locks it only if its lease can be taken. The settings and the status are compared with those at
 -- the start of an attempt, the owner of the lease with this process.
 SELECT id, encrypted_settings, status, lease_owner, 1 AS is_locked FROM integrations
-WHERE id = :id
-  AND (:has_outcome = 1 OR lease_until <= :now OR lease_until > :latest_plausible OR lease_owner = :owner);
+WHERE id = :id AND (:has_outcome = 1 OR {can_lease});
 
 -- name: dispatch_release_lease
 -- Releases the lease of an integration, unless another process has taken it.

@@ -1,4 +1,5 @@
--- PostgreSQL needs an explicit row lock, reads JSON lists with another function, and concatenates with another function.
+-- PostgreSQL needs explicit row locks, reads JSON lists and concatenates with other functions, and executes a statement
+-- once for many integration workers, with arrays as parameters.
 
 -- fragment: tag_names_pg
 (SELECT string_agg(g.name, chr(10) ORDER BY g.name_key)
@@ -8,10 +9,14 @@
 SELECT {post_to_update} WHERE p.ticket_id IN (SELECT value FROM json_array_elements_text(CAST(:ids AS JSON)))
 ORDER BY p.ticket_id, p.integration_id;
 
--- name: post_lock_ticket
--- Waits for a transaction that changes the ticket. It reads nothing else: after the wait, a statement sees the new row of
--- the ticket, but the old rows of its tags and its assignee.
-SELECT t.id FROM tickets t WHERE t.id = :ticket_id FOR SHARE;
+-- name: post_lock_tickets
+-- SKIP LOCKED: a locked ticket must not delay the others of a group. It reads nothing else: a change that was committed
+-- after the start of a statement is visible only to the next one.
+WITH locked AS MATERIALIZED (
+    SELECT id FROM tickets WHERE id = ANY (CAST(:ticket_id AS TEXT[])) FOR SHARE SKIP LOCKED
+)
+SELECT t.id FROM tickets t WHERE t.id = ANY (CAST(:ticket_id AS TEXT[])) AND t.id NOT IN (SELECT id FROM locked);
 
 -- name: post_states
-SELECT {post_state_columns}, {ticket_state}, {tag_names_pg} FROM {post_state_tables} WHERE d.id = :delivery_id;
+SELECT {post_state_columns}, {ticket_state}, {tag_names_pg} FROM {post_state_tables}
+WHERE d.id = ANY (CAST(:delivery_id AS TEXT[]));

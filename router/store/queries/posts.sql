@@ -42,9 +42,10 @@ UPDATE deliveries SET next_attempt_at = :now
 WHERE ticket_id = :ticket_id AND integration_id = :integration_id AND event = 'updated' AND state = 'pending'
   AND claims = 0 AND next_attempt_at > :now;
 
--- name: post_lock_ticket
--- Locks a ticket until the end of the transaction: no other transaction changes what its posts show.
-SELECT t.id FROM tickets t WHERE t.id = :ticket_id;
+-- name: post_lock_tickets
+-- Locks tickets until the end of the transaction: no other transaction changes what their posts show. Returns those
+-- that another transaction has locked.
+SELECT t.id FROM tickets t WHERE t.id = :ticket_id AND FALSE;
 
 -- fragment: post_state_columns
 -- What is read for the outcome of a delivery `d` of the ticket `t`, and the post `p` of the ticket at the integration.

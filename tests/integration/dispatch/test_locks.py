@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
-from router.errors import StatementCancelled, Unavailable
+from router.dispatch.delivery_batch import StateShown
+from router.errors import RowLocked, StatementCancelled, Unavailable
 from router.store import postgres_connection
 from router.store.postgres import PostgresDatabase
 from tests.support import mails
@@ -50,11 +51,29 @@ async def test_the_outcomes_of_other_integrations_are_recorded(store: Store, wor
     lock = "SELECT 1 FROM integrations WHERE id = $1 FOR NO KEY UPDATE"
     async with other_transaction(store, lock, workers.integration_ids[0]):
         locked, *others = await workers.record_all(batches)
-        assert isinstance(locked, Unavailable)
+        assert isinstance(locked, RowLocked)
         assert others == [None] * (WORKERS - 1)
         assert sorted(map(str, await workers.outcomes())) == ["open", *["sent"] * (WORKERS - 1)]
     assert await workers.record_all(batches[:1]) == [None]
     assert await workers.outcomes() == ["sent"] * WORKERS
+
+
+async def test_a_locked_ticket_delays_only_the_outcome_that_shows_its_state(store: Store, workers: Workers) -> None:
+    """The group never waits for the ticket, so its connection is free for the requests that follow."""
+    batches = await workers.claim_all()
+    shown = StateShown(200, ref="1")
+    ticket_id = batches[0].deliveries[0].ticket_id
+    lock = "SELECT 1 FROM tickets WHERE id = $1 FOR NO KEY UPDATE"
+    async with other_transaction(store, lock, ticket_id):
+        for _ in range(3):
+            assert isinstance((await workers.record_all(batches[:1], shown))[0], RowLocked)
+        locked, *others = await workers.record_all(batches, shown)
+        assert isinstance(locked, RowLocked)
+        assert others == [None] * (WORKERS - 1)
+    assert await workers.record_all(batches[:1], shown) == [None]
+    assert await workers.outcomes() == ["sent"] * WORKERS
+    posts = await workers.installation.execute("SELECT ticket_id FROM posts")
+    assert {row["ticket_id"] for row in posts} == {each.deliveries[0].ticket_id for each in batches}
 
 
 async def test_a_locked_integration_is_not_claimed(store: Store, workers: Workers) -> None:
