@@ -86,6 +86,7 @@ async def test_an_agent_sets_the_priority(sqlite_served: ServedInstallation) -> 
 
 async def test_a_tag_with_a_comma_is_quoted_in_texts(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
+    await served.create_alias()
     url = f"/tickets/{await served.accept_ticket()}"
     await served.tickets.tags.tag_ticket(served.actor, url.rpartition("/")[2], add=["a, b", "c"])
     agent = await signed_in_client(served, "agent")
