@@ -75,7 +75,11 @@ def _settings_schema(each: IntegrationType, *, secrets: bool, optional: Iterable
     return {
         "type": "object",
         "additionalProperties": False,
-        "properties": {field.name: field.json_schema() for field in fields},
+        # Answers omit the settings that are not set; requests may also contain null.
+        "properties": {
+            field.name: field.json_schema() | ({} if field.required or not secrets else {"type": ["string", "null"]})
+            for field in fields
+        },
         "required": [field.name for field in fields if field.required and field.name not in optional],
     }
 

@@ -12,7 +12,7 @@ from router.errors import InvalidSetting, Refused
 
 # The setting that is also accepted at the top level.
 WEBHOOK_URL = "webhookUrl"
-Url = Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 1000, "format": "uri"})]
+Url = Annotated[str, Field(json_schema_extra={"minLength": 1, "format": "uri"})]
 
 
 class IntegrationAnswer(Answer):

@@ -26,6 +26,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from router.admin.paging import DEFAULT_LIMIT, MAX_LIMIT
+from router.admin.validation import MAX_NAME_LENGTH
 from router.choice import Choice
 from router.errors import ErrorCode, Refused
 from router.filters import ListFilter
@@ -133,8 +134,14 @@ def _parse_bool(value: object) -> object:
     raise ValueError("must be true or false")
 
 
+def line(max_length: int) -> Any:
+    """Describes a text whose maximum length applies after its normalisation. The use case validates the text."""
+    text = f"At most {max_length} characters, without surrounding white space."
+    return Field(description=text, json_schema_extra={"minLength": 1})
+
+
 # These limits appear only in the OpenAPI document. The use cases have their own checks and error codes.
-Name = Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 200})]
+Name = Annotated[str, line(MAX_NAME_LENGTH)]
 Address = Annotated[str, Field(json_schema_extra={"minLength": 3, "maxLength": 254})]
 Password = Annotated[str, Field(json_schema_extra={"minLength": 8, "maxLength": 1024})]
 Id = Annotated[str, Field(json_schema_extra={"pattern": "^[a-z]+_[0-9a-z]{26}$"})]

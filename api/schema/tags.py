@@ -7,12 +7,12 @@ from typing import Annotated, Self
 
 from pydantic import Field
 
-from api.schema.shape import Answer, Body, NextCursor, Time
+from api.schema.shape import Answer, Body, NextCursor, Time, line
 from router.admin.tickets.tag_rows import MAX_COUNTED, CountedTag
 from router.admin.tickets.tags import MAX_NAME_LENGTH, MAX_TAGS_OF_TICKET
 from router.tag import Tag
 
-TagName = Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": MAX_NAME_LENGTH})]
+TagName = Annotated[str, line(MAX_NAME_LENGTH)]
 Color = Annotated[str, Field(json_schema_extra={"pattern": "^(#[0-9A-Fa-f]{6})?$"})]
 
 
@@ -47,7 +47,9 @@ class TagChange(Body):
 class TicketTagsChange(Body):
     """Names of tags to add to a ticket, and to remove from it."""
 
-    add: list[TagName] = Field(default_factory=list, json_schema_extra={"maxItems": MAX_TAGS_OF_TICKET})
+    add: list[TagName] = Field(
+        default_factory=list, description=f"A ticket has at most {MAX_TAGS_OF_TICKET} tags. Repeated names count once."
+    )
     remove: list[TagName] = Field(default_factory=list)
 
 

@@ -110,11 +110,11 @@ class SettingField:
 
     def json_schema(self) -> dict[str, Any]:
         """Returns the JSON schema of a value, which is not stricter than `parse`."""
-        schema: dict[str, Any] = {"type": "string" if self.required else ["string", "null"], "description": self.help}
-        schema |= {"title": self.label, "minLength": 1, "maxLength": self.max_length}
-        if self.format == "url":
-            schema["format"] = "uri"
-        elif self.pattern:
+        schema: dict[str, Any] = {"type": "string", "title": self.label, "description": self.help, "minLength": 1}
+        if self.format == "url":  # the limit of the length excludes surrounding white space
+            return schema | {"format": "uri"}
+        schema["maxLength"] = self.max_length
+        if self.pattern:
             schema["pattern"] = rf"^\s*(?:{self.pattern})\s*$"
         return schema
 

@@ -2,7 +2,10 @@
 
 import json
 import re
+from typing import Any
 
+import pytest
+from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import validate
 
 from api.resources import ROUTES
@@ -74,6 +77,52 @@ async def test_blocked_senders(sqlite_served: ServedInstallation) -> None:
     for sender in ("192.0.2.0%2F24", "@spam.example", "bad@spam.example"):
         assert (await served.admin.delete(f"//api/blocked-senders/{sender}")).status == 204, sender
     assert (await served.admin.get("/blocked-senders")).body == {"blockedSenders": []}
+
+
+URL = "https://hooks.slack.test/services/T0/B0/x"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/emails/tickets/{ticket}/tags", {"add": ["t", "T"] * 20 + [f"  {'x' * 50}  "], "remove": ["y"] * 30}),
+        ("POST", "/emails/tickets/{ticket}/priority", {"priority": "not-urgent"}),
+        ("PATCH", "/tags/{tag}", {"name": f" {'x' * 50} ", "color": "#AbCdEf"}),
+        ("PATCH", "/tags/{tag}", {"name": None, "color": ""}),
+        ("POST", "/integrations", {"type": "slack", "name": f" {'n' * 200} ", "webhookUrl": f" {URL}{'x' * 955} "}),
+        ("POST", "/integrations", {"type": "slack", "name": "n", "settings": {"webhookUrl": f"{URL}{' ' * 1000}"}}),
+        (
+            "POST",
+            "/integrations",
+            {"type": "discord", "name": "n", "webhookUrl": URL, "settings": {"threadId": " 42 ", "username": None}},
+        ),
+        ("PATCH", "/integrations/{integration}", {"settings": {"webhookUrl": URL}, "webhookUrl": URL, "name": None}),
+    ],
+)
+async def test_openapi_document_allows_what_is_accepted(
+    sqlite_served: ServedInstallation, method: str, path: str, body: dict[str, Any]
+) -> None:
+    served = sqlite_served
+    _, integration_id, _ = await served.create_alias()
+    ids = {
+        "ticket": await served.accept_ticket(),
+        "tag": (await served.tickets.tags.create(served.actor, "VIP")).id,
+        "integration": integration_id,
+    }
+    answer = await served.admin.request(method, path.format(**ids), body)
+    assert 200 <= answer.status < 300, answer.content
+    document = (await served.anonymous.get("/openapi.json")).body
+    operation = document["paths"][re.sub(r"\{\w+\}", "{id}", path)][method.lower()]
+    given = operation["requestBody"]["content"]["application/json"]["schema"]
+    returned = operation["responses"][str(answer.status)]["content"]["application/json"]["schema"]
+    for schema, value in ((given, body), (returned, answer.body)):
+        OAS31Validator(schema | {"components": document["components"]}).validate(value)
+
+
+async def test_an_answer_has_no_settings_that_are_not_set(sqlite_served: ServedInstallation) -> None:
+    schemas = (await sqlite_served.anonymous.get("/openapi.json")).body["components"]["schemas"]
+    for name, types in (("PublicSettings", "string"), ("Settings", ["string", "null"])):
+        assert schemas[f"Discord{name}"]["properties"]["threadId"]["type"] == types
 
 
 async def test_openapi_document_describes_every_route(sqlite_served: ServedInstallation) -> None:
