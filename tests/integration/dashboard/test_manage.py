@@ -23,6 +23,23 @@ def is_field_error(response: PageResponse, field: str, status: int = 400) -> boo
     )
 
 
+@pytest.mark.parametrize(
+    ("path", "form", "message"),
+    [
+        ("/manage/integrations", {"type": "nope", "name": "x"}, "Not saved: type must be one of: "),
+        ("/set-up/integration", {"type": "nope", "name": "x"}, "Not saved: type must be one of: "),
+        ("/tickets/{ticket}/tags", {"remove": " "}, "Not saved: remove must not be empty"),
+    ],
+)
+async def test_the_error_of_a_hidden_field_links_to_nothing(
+    served: ServedInstallation, path: str, form: dict[str, str], message: str
+) -> None:
+    await served.create_alias()
+    admin = await signed_in_client(served, "admin")
+    page = await admin.post(path.format(ticket=await served.accept_ticket()), form)
+    assert (page.status, message in page.visible_text, 'href="#f-' in page.text) == (400, True, False)
+
+
 async def test_domains(served: ServedInstallation) -> None:
     admin = await signed_in_client(served, "admin")
     assert is_field_error(await admin.post("/manage/domains", {"domain": "no domain"}), "domain")
