@@ -55,7 +55,7 @@ class Cookies:
         self._set(request, response, self._session, "", 0)
 
     def _set(self, request: web.Request, response: web.StreamResponse, name: str, value: str, seconds: int) -> None:
-        """Sets a cookie. With `SameSite=Strict`, users who follow a link in Slack would appear signed out."""
+        """Sets a cookie. With `SameSite=Strict`, users who follow a link in a chat would appear signed out."""
         response.set_cookie(
             name,
             value,

@@ -25,7 +25,7 @@ emailrouter \- mail for your domains becomes tickets in the chat of your team
 .RI [ ARGUMENTS ]
 .SH DESCRIPTION
 Email Router receives mail for your domains by SMTP, stores it durably before it replies 250, creates a ticket, and
-posts the ticket to the Slack channel of the recipient address. It starts with one command and an embedded SQLite
+posts the ticket to the chat channel of the recipient address. It starts with one command and an embedded SQLite
 database; the same program runs on several hosts with one PostgreSQL database.
 .SH OPTIONS
 All commands accept these options, before or after the command name.

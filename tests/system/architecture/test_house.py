@@ -88,7 +88,6 @@ def test_only_channels_name_their_service() -> None:
     """Texts and templates outside `router/channels` name no type of integration; docstrings and comments may."""
     exempt = {
         "api/examples.py": "copies docs/api.md, whose example is a Slack webhook",
-        "emailrouter/manual.py": "introduces the program",
         "router/enumerations.py": "an actor of a ticket event",
     }
     services = re.compile(rf"\b({'|'.join([*CHANNELS, *(each.label for each in CHANNELS.values())])})\b")
