@@ -59,7 +59,7 @@ def build_outbox(core: Core) -> Outbox:
 
 
 def build_sender(core: Core) -> TicketSender:
-    return TicketSender(core.contents, core.poster, link_base=link_base(core.config))
+    return TicketSender(core.contents, core.poster, core.clock, link_base=link_base(core.config))
 
 
 def build_maintenance(core: Core) -> Maintenance:

@@ -154,6 +154,10 @@ class SendFailure:
 SendOutcome = SendSuccess | SendRetry | SendFailure
 
 
+class DeadlinePassed(Exception):  # noqa: N818 - a state of the attempt, not a fault
+    """A request was not made, because the deadline of its attempt has passed."""
+
+
 class HttpClient(Protocol):
     """The HTTP client that channels send with."""
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from router.channels.attempt_client import AttemptClient
 from router.channels.channel import Channel
 from router.channels.contract import HttpClient, Payload, SendFailure, SendOutcome
 from router.channels.settings import Settings
+from router.clock import Clock
 from router.errors import InvalidSetting
-from router.model import Integration
+from router.model import Integration, Micros
 from router.secrets import DecryptionError, SecretBox
 
 _MAX_SENDERS = 1000  # remembered at once
@@ -40,6 +42,10 @@ class IntegrationSender:
     _settings: Settings
     _client: HttpClient = field(repr=False)
     _timeout: float
+
+    def for_attempt(self, clock: Clock, deadline: Micros) -> IntegrationSender:
+        """Returns a sender for one attempt, whose methods raise `DeadlinePassed` instead of sending too late."""
+        return replace(self, _client=AttemptClient(self._client, clock, deadline))
 
     async def send(self, payload: Payload) -> SendOutcome:
         return await self.channel.send(self._client, self._settings, payload, self._timeout)

@@ -32,7 +32,8 @@ MAX_SMALL_BOUNDARIES = 500
 _HTML_TYPE = b"text/html"
 MAX_THREADS = 2
 MAX_WORKERS = 2
-# After this time, a worker that has not reached its own CPU limit is killed. Half of the default `[delivery] lease`.
+# After this time, a worker that has not reached its own CPU limit is killed. It is shorter than the default
+# `[delivery] lease`: a delivery whose message is parsed for longer than its lease is not sent until its next attempt.
 PARSE_TIMEOUT_SECONDS = 30.0
 START_TIMEOUT_SECONDS = 20.0
 _CHUNK_BYTES = 256 * 1024

@@ -36,7 +36,7 @@ class DeliverySender(Protocol):
     """Sends a delivery batch to its integration."""
 
     async def send(self, batch: DeliveryBatch) -> SendOutcome:
-        """Sends the batch. A failure of the endpoint is also an outcome.
+        """Sends the batch before `lease_until` of its integration. A failure of the endpoint is also an outcome.
 
         Raises:
             Unavailable: The database or the parser is unavailable.
@@ -189,11 +189,7 @@ class Dispatcher:
 
     async def _send(self, batch: DeliveryBatch) -> SendOutcome:
         try:
-            if self._clock.now() >= batch.integration.lease_until:
-                # For example, the process was suspended. Another process may be sending the batch.
-                outcome: SendOutcome = NotSent(None, "not sent: the lease expired")
-            else:
-                outcome = await self._sender.send(batch)
+            outcome = await self._sender.send(batch)
         except Unavailable as error:
             outcome = NotSent(None, f"not sent: {error}")
         except Exception as error:  # noqa: BLE001 - every delivery gets an outcome

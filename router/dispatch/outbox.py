@@ -1,8 +1,8 @@
 """The outbox: what is written before and after an attempt.
 
 The attempt is committed before the request is sent. If the process is killed, the request may have been sent; it is
-repeated after the lease ends. Only the process that holds the lease of an integration sends to it. Requests end
-before the lease, so an integration has at most one request in flight.
+repeated after the lease ends. Only the process that holds the lease of an integration sends to it. No request begins
+after the lease or lasts longer, so an integration has at most one request in flight.
 """
 
 from __future__ import annotations

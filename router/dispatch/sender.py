@@ -1,6 +1,7 @@
 """Sends a delivery batch: has the messages parsed, has the channel render them, and makes the HTTP request.
 
-Errors of the endpoint or the network are outcomes. An unavailable database or parser raises `Unavailable`.
+Errors of the endpoint or the network are outcomes. An unavailable database or parser raises `Unavailable`. Each request
+is made only while the lease of the integration is valid, however long the parser took, and ends before the lease.
 """
 
 from __future__ import annotations
@@ -8,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from router.channels.channel import Channel
-from router.channels.contract import DigestEntry, Payload, SendFailure, SendOutcome, SendSuccess
+from router.channels.contract import DeadlinePassed, DigestEntry, Payload, SendFailure, SendOutcome, SendSuccess
 from router.channels.poster import IntegrationSender, Poster
+from router.clock import Clock
 from router.contents.store import ContentStore
 from router.dispatch import ticket_notification, ticket_state
-from router.dispatch.delivery_batch import DeliveryBatch, StateShown
+from router.dispatch.delivery_batch import DeliveryBatch, NotSent, StateShown
 from router.dispatch.ticket_state import TicketState
 from router.mail.contents import Contents
 from router.store.database import Row
@@ -44,15 +46,22 @@ class TicketSender:
     `link_base` is `public_url`. It is None, and messages contain no links, if `public_url` is a loopback address.
     """
 
-    def __init__(self, contents: ContentStore, poster: Poster, *, link_base: str | None) -> None:
+    def __init__(self, contents: ContentStore, poster: Poster, clock: Clock, *, link_base: str | None) -> None:
         self._contents = contents
         self._poster = poster
+        self._clock = clock
         self._link_base = link_base
 
     async def send(self, batch: DeliveryBatch) -> SendOutcome:
-        integration = self._poster.prepare(batch.integration)
-        if isinstance(integration, SendFailure):
-            return integration
+        prepared = self._poster.prepare(batch.integration)
+        if isinstance(prepared, SendFailure):
+            return prepared
+        try:
+            return await self._send(prepared.for_attempt(self._clock, batch.integration.lease_until), batch)
+        except DeadlinePassed:  # for example, the process was suspended: another one may be sending the batch
+            return NotSent(None, "not sent: the lease expired")
+
+    async def _send(self, integration: IntegrationSender, batch: DeliveryBatch) -> SendOutcome:
         rows = [batch.notifications[each.id] for each in batch.deliveries if each.id in batch.notifications]
         if batch.form == "digest" and rows:
             return await integration.send(

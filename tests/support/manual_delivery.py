@@ -2,10 +2,11 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from emailrouter.assembly import deliver
 from router.channels.contract import SendOutcome, SendSuccess
+from router.clock import SECOND
 from router.dispatch.delivery_batch import CompletedBatch, DeliveryBatch, PacingDelay
 from router.dispatch.outbox import Outbox
 from router.dispatch.outbox_transaction import Claim
@@ -58,6 +59,11 @@ class ManualDelivery:
 
     async def send(self, batch: DeliveryBatch) -> SendOutcome:
         return await self._sender.send(batch)
+
+    async def send_late(self, batch: DeliveryBatch) -> SendOutcome:
+        """Sends like a process that was stopped directly before its request until its lease had ended."""
+        lease_until = self.installation.clock.now() + 60 * SECOND
+        return await self.send(replace(batch, integration=replace(batch.integration, lease_until=lease_until)))
 
     async def record(self, batch: DeliveryBatch, outcome: SendOutcome) -> None:
         """Records an outcome and releases the lease."""

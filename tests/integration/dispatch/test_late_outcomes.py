@@ -55,7 +55,7 @@ async def test_the_state_of_an_edit_that_is_sent_late_is_replaced(
     batch = await posting.claim_batch()
     await set_status(posting, ticket_id, "resolved")
     await _take_over(posting, other)
-    outcome = await posting.send(batch)
+    outcome = await posting.send_late(batch)
     assert only_state(posting)["Status"] == "Waiting"
     await posting.record(batch, outcome)
     await other.deliver()
@@ -77,7 +77,7 @@ async def test_a_late_edit_is_replaced_also_if_another_edit_is_being_sent(
     if response is not None:
         posting.discord.script(f"{posting.discord.path()}/messages/{message_id}", response)
     newer_outcome = await other.send(newer)
-    await posting.record(batch, await posting.send(batch))
+    await posting.record(batch, await posting.send_late(batch))
     await other.record(newer, newer_outcome)
     await other.deliver()
     assert only_state(posting)["Status"] == "Resolved"

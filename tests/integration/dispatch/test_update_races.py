@@ -197,9 +197,10 @@ async def test_a_change_and_its_reversal_during_an_edit_extend_its_expiry(postin
     posting.discord.script(f"{posting.discord.path()}/messages/{message_id}", FixedResponse(500, ""))
     await set_status(posting, ticket_id, "waiting")
     batch = await posting.claim_batch()
+    outcome = await posting.send(batch)
     posting.installation.clock.advance(days=3)
     await set_status(posting, ticket_id, "resolved", "waiting")
-    await posting.record(batch, await posting.send(batch))
+    await posting.record(batch, outcome)
     assert len(await posting.updates()) == 1
     posting.installation.clock.advance(60)
     await posting.deliver()
