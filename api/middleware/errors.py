@@ -36,6 +36,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except Refused as refusal:
+        _check_response_not_started(request)
         return _close_if_unread(request, responses.from_refusal(refusal))
     except (Unavailable, SchemaMismatch) as error:
         _check_response_not_started(request)

@@ -93,7 +93,7 @@ class ContentStore:
         """Parses the raw data and stores the result. `first` is a row with the first chunk, if it was read before."""
         try:
             async with self._parse_slots:
-                content = await self._read_whole(message_id, first)
+                content = await self.read_raw(message_id, first)
                 if content is None:
                     return await self._read_stored(message_id)
                 parsed = await self._parse_raw(message_id, content, retry=retry)
@@ -104,8 +104,11 @@ class ContentStore:
             raise
         return parsed.contents
 
-    async def _read_whole(self, message_id: str, first: Row | None) -> bytes | None:
-        """Returns the original bytes of a message, or None if they, or a part of them, were erased."""
+    async def read_raw(self, message_id: str, first: Row | None = None) -> bytes | None:
+        """Returns the original bytes of a message, or None if they, or a part of them, were erased.
+
+        `first` is a row with the first chunk, if it was read before.
+        """
         first = first or await self._database.fetch_one("contents_raw_chunk", message_id=message_id, n=0)
         if first is None or first["data"] is None:
             return None
@@ -136,23 +139,25 @@ class ContentStore:
         return parsed
 
     async def get_attachment(self, message_id: str, n: int) -> AttachmentData | None:
+        """Returns None if the message has no such attachment, or if the raw data was erased."""
         row = await self._database.fetch_one("contents_by_message", message_id=message_id)
         if row is not None and row["parser"] >= parse.PARSER_VERSION and _is_raw(_from_row(row)):
             return None  # an unparsable message has no attachments
         async with self._parse_slots:
             content = await self.read_raw(message_id)
+            if content is None:
+                return None
             try:
                 return await self._parser.extract_attachment(content, n)
             except UnparsableMessage as error:
                 log.warning("parsing.failed", message_id=message_id, size=len(content), reason=str(error))
                 return None
 
-    async def read_raw(self, message_id: str) -> bytes:
-        """Returns the original bytes of the message, empty if they were erased."""
-        return b"".join([piece async for piece in self.raw_chunks(message_id)])
-
     async def raw_chunks(self, message_id: str, *, start: int = 0) -> AsyncIterator[bytes]:
-        """Yields the original bytes in the stored chunks, from chunk `start`, without loading the whole message."""
+        """Yields the original bytes in the stored chunks, from chunk `start`, without loading the whole message.
+
+        Yields fewer bytes if chunks are erased meanwhile.
+        """
         n = start
         while (row := await self._database.fetch_one("contents_raw_chunk", message_id=message_id, n=n)) is not None:
             yield bytes(row["data"])

@@ -98,7 +98,10 @@ class MessageService:
         return None if row is None else row["id"]
 
     async def get_raw(self, actor: Actor, message_id: str) -> RawMessage:
-        """Returns the original message with trace headers. Raises `not_found` if its content was erased."""
+        """Returns the original message with trace headers. Raises `not_found` if its content was erased.
+
+        The chunks raise `not_found` if the content is erased while they are read.
+        """
         message = await fetch_by_id(self._database, actor, Message, "message_by_id", message_id)
         links = await self._fetch_links(message)
         chunks = self._contents.raw_chunks(message.id)
@@ -106,7 +109,8 @@ class MessageService:
         if first_chunk is None:
             raise not_found_error("Raw message")
         headers = trace_headers.render(message, sorted({link.recipient for link in links}))
-        return RawMessage(message, headers, first_chunk, chunks)
+        remaining_chunks = _require_size(chunks, message.size - len(first_chunk))
+        return RawMessage(message, headers, first_chunk, remaining_chunks)
 
     async def get_attachment(self, actor: Actor, message_id: str, n: int) -> AttachmentData:
         """`n` is the number of the attachment in the message, counted from 1."""
@@ -138,6 +142,14 @@ class MessageService:
         return await fetch_models(
             self._database, TicketMessage, "message_recipients", message_id=message.id, limit=MAX_LINKS
         )
+
+
+async def _require_size(chunks: AsyncIterator[bytes], size: int) -> AsyncIterator[bytes]:
+    async for chunk in chunks:
+        size -= len(chunk)
+        yield chunk
+    if size > 0:
+        raise not_found_error("Raw message")
 
 
 def _receipt_event(message: Message) -> TraceEvent:

@@ -1,5 +1,8 @@
 """Original messages, attachments and traces over REST."""
 
+import asyncio
+import re
+
 import pytest
 
 from tests.support import mails
@@ -54,6 +57,31 @@ async def test_attachment_is_always_a_download(served: ServedInstallation) -> No
         assert download.headers["X-Content-Type-Options"] == "nosniff"
     for n in ("0", "2", "-1", "1x", "99999999999999999999", "%2E%2E"):
         assert (await served.admin.get(f"/emails/messages/{message_id}/attachments/{n}")).status == 404
+
+
+async def test_content_that_is_erased_during_a_download_is_never_presented_as_complete(
+    served: ServedInstallation,
+) -> None:
+    await served.create_alias()
+    content = bytes(range(256)) * 2800
+    message_id = await served.accept_message(mails.with_attachment(content=content))
+    path = f"/emails/messages/{message_id}"
+    assert (await served.admin.get(f"{path}/attachments/1")).content == content
+    # As for a reader of the first chunk before the erasure and of the others after it.
+    await served.execute("DELETE FROM raw_chunks WHERE n > 0")
+    assert (await served.admin.get(f"{path}/attachments/1")).status == 404
+    reader, writer = await asyncio.open_connection(*served.server.address)
+    writer.write(f"GET /api{path}/raw HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {served.login.key}\r\n\r\n".encode())
+    async with asyncio.timeout(10):
+        head = await reader.readuntil(b"\r\n\r\n")
+        body = await reader.read()  # the server closes the connection
+    writer.close()
+    (size,) = re.findall(rb"Content-Length: (\d+)", head)
+    assert 256 * 1024 < len(body) < int(size)
+    assert b"HTTP/1.1" not in body
+    await served.execute("DELETE FROM raw_chunks")
+    for erased in (f"{path}/raw", f"{path}/attachments/1"):
+        assert (await served.admin.get(erased)).status == 404
 
 
 async def test_trace(sqlite_served: ServedInstallation) -> None:
