@@ -87,27 +87,6 @@ async def test_rest(sqlite_served: ServedInstallation, slack: SlackStandIn, line
     assert "very-secret" not in created.content.decode() + changed.content.decode()
 
 
-async def test_optional_secret_in_rest(sqlite_served: ServedInstallation, slack: SlackStandIn, line: str) -> None:
-    admin = sqlite_served.admin
-    created = await admin.post("/integrations", body(line, callSign="DL1ABC"))
-    path = f"/integrations/{created.body['id']}"
-    keyed = await admin.patch(path, {"settings": {"operatorKey": KEY}})
-    assert (keyed.status, keyed.body) == (200, created.body)
-    await admin.post(f"{path}/test", {})
-    assert sent_key(slack) == f"Key {KEY}"
-    unsigned = await admin.patch(path, {"settings": {"callSign": None}})
-    assert (unsigned.status, unsigned.field) == (400, "settings.callSign")
-    removed = await admin.patch(path, {"settings": {"operatorKey": None}})
-    assert removed.body == created.body
-    await admin.post(f"{path}/test", {})
-    assert sent_key(slack) is None
-    events = await admin.get("/audit")
-    details = [each["detail"] for each in events.body["audit"]]
-    assert [each["secrets"] for each in details if "secrets" in each] == [["operatorKey"]] * 2
-    contents = [response.content.decode() for response in (created, keyed, unsigned, removed, events)]
-    assert "very-secret" not in "".join(contents)
-
-
 async def test_openapi(sqlite_served: ServedInstallation) -> None:
     found = (await sqlite_served.anonymous.get("/openapi.json")).body
     validate(found)
@@ -157,31 +136,6 @@ async def test_dashboard(sqlite_served: ServedInstallation, slack: SlackStandIn,
     assert slack.posts_to(LINE)[-1].payload == {"to": "Bremen", "form": "test", "words": "Post"}
     page = await admin.post_and_follow(f"{url}/settings", {"callSign": ""})
     assert ('value="DL1ABC"' in page.text, 'value="Bremen"' in page.text) == (False, True)
-
-
-async def test_optional_secret_in_the_dashboard(
-    sqlite_served: ServedInstallation, slack: SlackStandIn, line: str
-) -> None:
-    admin = await signed_in_client(sqlite_served, "admin")
-    form = {"type": "tele_graph", "name": "Post", "lineUrl": line, "station": "Kiel", "callSign": "DL1ABC"}
-    page = await admin.post_and_follow("/manage/integrations", form | {"operatorKey": ""})
-    (url,) = set(re.findall(r'action="(/manage/integrations/int_\w+)/settings"', page.text))
-    remove = {"lineUrl": "", "operatorKey": "", "remove-operatorKey": "yes"}
-
-    async def save(fields: dict[str, str]) -> tuple[bool, str | None]:
-        """Returns whether the page offers to remove the key, and the key that is sent."""
-        page = await admin.post_and_follow(f"{url}/settings", fields)
-        assert "very-secret" not in page.text
-        await admin.post_and_follow(f"{url}/test", {})
-        return "Remove the operator key" in page.visible_text, sent_key(slack)
-
-    assert await save({"operatorKey": ""}) == (False, None)
-    assert await save({"operatorKey": KEY}) == (True, f"Key {KEY}")
-    assert await save({"lineUrl": "", "operatorKey": "", "station": "Bremen"}) == (True, f"Key {KEY}")
-    refused = await admin.post(f"{url}/settings", {**remove, "station": ""})
-    assert (refused.status, 'name="remove-operatorKey" value="yes" checked' in refused.text) == (400, True)
-    assert await save(remove) == (False, None)
-    assert await save({**remove, "operatorKey": f"{KEY}-2"}) == (True, f"Key {KEY}-2"), "replaced"
 
 
 async def test_setup(sqlite_served: ServedInstallation, slack: SlackStandIn, line: str) -> None:
@@ -238,42 +192,6 @@ async def test_export_and_apply(sqlite_served: ServedInstallation, line: str) ->
     ):
         with pytest.raises(Refused, match=re.escape(message)):
             await plan(f'[[integrations]]\nname = "Post"\ntype = "tele_graph"\n{wrong}\n', line)
-
-
-async def test_optional_secret_in_documents(sqlite_served: ServedInstallation, line: str) -> None:
-    served = sqlite_served
-    await served.admin.post("/integrations", body(line, callSign="DL1ABC"))
-    services = served.services
-
-    async def export() -> str:
-        return document.render(export_document(await take_snapshot(services, served.actor), CHANNELS))
-
-    async def apply(text: str, **secrets: str) -> tuple[list[str], list[str]]:
-        environment = {"env:TELE_GRAPH_LINE_POST": line, "env:KEY": None} | secrets
-        applier = DocumentApplier(services, served.core.poster, environment.get)
-        found = applier.plan(document.parse(text), await take_snapshot(services, served.actor), prune=False)
-        await applier.execute(served.actor, found)
-        return [change.detail for change in found.changes], found.notes
-
-    without = await export()
-    assert "operator_key" not in without
-    assert await apply(without) == ([], [])
-    keyed = without.replace('"DL1ABC"', '"DL1ABC", operator_key = "env:KEY"')
-    unset = ["integration Post: env:KEY is not set, so its operator key stays unchanged"]
-    assert await apply(keyed) == ([], unset)
-    assert await apply(keyed, **{"env:KEY": KEY}) == (["operator_key: none -> env:KEY"], [])
-    assert await apply(keyed) == ([], unset)
-    assert await apply(keyed, **{"env:KEY": f"{KEY}-2"}) == (["operator_key: set -> env:KEY"], [])
-    exported = await export()
-    assert 'operator_key = "env:TELE_GRAPH_OPERATOR_KEY_POST"' in exported
-    assert "very-secret" not in exported
-    assert await apply(without) == (["operator_key: set -> none"], [])
-    assert await export() == without
-    new = keyed.replace('name = "Post"', 'name = "Other"')
-    with pytest.raises(Refused, match=re.escape("settings.operator_key: env:KEY is not set, but required to add 'Oth")):
-        await apply(new)
-    assert await apply(new, **{"env:KEY": KEY}) == (["tele_graph"], [])
-    assert (await export()).count("operator_key") == 1
 
 
 async def test_check(sqlite_served: ServedInstallation, slack: SlackStandIn, line: str) -> None:
