@@ -276,10 +276,11 @@ def _select_deliveries(
         if not exhausted:
             break
         yield Statement(
-            "dispatch_mark_dead",
+            "dispatch_mark_exhausted",
             [
                 {
                     "id": delivery.id,
+                    "max_claims": limits.max_claims,
                     "reason": f"failed permanently: claimed {delivery.claims} times without an outcome",
                 }
                 for delivery in exhausted

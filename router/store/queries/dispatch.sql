@@ -137,10 +137,17 @@ UPDATE deliveries SET next_attempt_at = CASE WHEN parked_at IS NULL THEN CAST(:n
                       via = :via, claims = 0, last_error = :reason
 WHERE id = :id AND state = 'pending';
 
--- name: dispatch_mark_dead
+-- fragment: set_dead
 -- Marks a delivery as failed permanently. It can still be replayed.
-UPDATE deliveries SET state = 'dead', next_attempt_at = NULL, parked_at = NULL, last_error = :reason
-WHERE id = :id AND state = 'pending';
+state = 'dead', next_attempt_at = NULL, parked_at = NULL, last_error = :reason
+
+-- name: dispatch_mark_dead
+-- Fails a delivery.
+UPDATE deliveries SET {set_dead} WHERE id = :id AND state = 'pending';
+
+-- name: dispatch_mark_exhausted
+-- Fails a delivery that was claimed too often, unless a change of its ticket restarts the count at the same time.
+UPDATE deliveries SET {set_dead} WHERE id = :id AND state = 'pending' AND claims >= :max_claims;
 
 -- name: dispatch_park
 -- Parks up to `limit` pending deliveries of a failing integration, the first due ones first. Parked time does not count

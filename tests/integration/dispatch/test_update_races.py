@@ -10,7 +10,7 @@ from router.admin.tickets import tags
 from router.channels.contract import SendOutcome
 from router.dispatch.delivery_batch import CompletedBatch
 from router.enumerations import TICKET_PRIORITY
-from router.errors import RowLocked
+from router.errors import Refused, RowLocked
 from router.store.database import QueryExecutor, StatementGenerator, T, run_statements
 from router.store.postgres import PostgresDatabase
 from tests.support import mails
@@ -24,7 +24,8 @@ from tests.support.manual_delivery import (
     set_status,
     shown_state,
 )
-from tests.support.stores import Store
+from tests.support.postgres import PostgresServer, wait_until_blocked
+from tests.support.stores import Store, postgres_store
 
 Change = Callable[[ManualDelivery, str], Awaitable[object]]
 
@@ -219,3 +220,45 @@ async def test_a_change_restarts_the_count_of_claims(store: Store) -> None:
         posting.installation.clock.advance(3600)
         await posting.deliver()
         assert only_state(posting)["Status"] == "Resolved"
+
+
+async def test_a_change_keeps_an_update_that_fails_at_the_same_time(
+    postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The claim finds an update that was claimed too often, and waits for the change, which restarts the count."""
+    async with (
+        postgres_store(postgres_server) as store,
+        open_posting(store, settings={"delivery.max_claims": 3}) as posting,
+    ):
+        ticket_id = await open_ticket(posting)
+        await set_status(posting, ticket_id, "waiting")
+        for _ in range(3):
+            await posting.claim_batch()
+            posting.installation.clock.advance(3600)
+        claims = []
+
+        async def queue_and_claim(transaction: QueryExecutor, statements: StatementGenerator[T]) -> T:
+            result = await run_statements(transaction, statements)
+            claims.append(asyncio.create_task(posting.claim_batch()))
+            await wait_until_blocked(posting.installation.execute)
+            return result
+
+        with monkeypatch.context() as patched:
+            patched.setattr(ticket_events, "run_statements", queue_and_claim)
+            await set_status(posting, ticket_id, "resolved")
+        batch = await claims[0]
+        await posting.record(batch, await posting.send(batch))
+        assert await posting.updates("dead") == []
+        assert only_state(posting)["Status"] == "Resolved"
+
+
+async def test_a_change_during_a_claim_leaves_the_update_claimed(posting: ManualDelivery) -> None:
+    """A replay cannot make an update due that is being sent."""
+    ticket_id = await open_ticket(posting)
+    await set_status(posting, ticket_id, "waiting")
+    batch = await posting.claim_batch()
+    await set_status(posting, ticket_id, "resolved")
+    installation = posting.installation
+    with pytest.raises(Refused):
+        await installation.services.deliveries.replay(installation.actor, batch.deliveries[0].id)
+    assert await installation.services.deliveries.replay_many(installation.actor, state="pending") == 0
