@@ -17,7 +17,7 @@ from router.channels.channel import Channel, find_channel
 from router.channels.contract import SendFailure, SendOutcome, SendRetry, SendSuccess, TestMessage
 from router.channels.poster import Poster, SettingChanges
 from router.clock import Clock
-from router.dispatch.outbox import reactivate_integration
+from router.dispatch.outbox import end_removed_deliveries, reactivate_integration
 from router.errors import Refused
 from router.local_time import DEFAULT_TIMEZONE
 from router.model import Actor, Integration, Micros, Workspace
@@ -25,7 +25,6 @@ from router.ports import Waker
 from router.store.database import Database, QueryExecutor, fetch_model, retry_on_conflict
 from router.store.fragments import model_values
 
-REMOVED_REASON = "the integration was removed"
 IntegrationType = Channel
 """A channel, of which the servers read only the declaration: kind, label, fields and setup steps."""
 
@@ -144,8 +143,7 @@ class IntegrationService:
                     "in_use", f"This integration is used by aliases ({row['aliases']}): change their integration first"
                 )
             await transaction.execute("workspace_clear_default", id=actor.workspace_id, integration_id=integration.id)
-            await transaction.execute("post_delete_updates_by_integration", integration_id=integration.id)
-            await transaction.execute("integration_fail_pending", id=integration.id, reason=REMOVED_REASON)
+            await end_removed_deliveries(transaction, integration.id)
             await transaction.execute("post_delete_by_integration", integration_id=integration.id)
             await transaction.execute("integration_delete", id=integration.id, workspace_id=actor.workspace_id)
             await audit.record(

@@ -184,10 +184,18 @@ WHERE id = :id;
 -- Sets or clears the last error of an integration.
 UPDATE integrations SET last_error = :reason WHERE id = :id AND last_error <> :reason;
 
--- name: dispatch_fail_orphans
--- Fails deliveries whose integration was deleted.
-UPDATE deliveries SET state = 'dead', next_attempt_at = NULL, parked_at = NULL, last_error = :reason
-WHERE state = 'pending' AND integration_id NOT IN (SELECT id FROM integrations);
+-- fragment: is_removed
+-- Pending deliveries of an integration that is being deleted, or else of all deleted integrations.
+state = 'pending' AND {if integration_id: integration_id = :integration_id}
+{if not integration_id: integration_id NOT IN (SELECT id FROM integrations)}
+
+-- name: dispatch_delete_removed_updates
+-- Deletes the updates of posts of deleted integrations.
+DELETE FROM deliveries WHERE {is_removed} AND event = 'updated';
+
+-- name: dispatch_fail_removed
+-- Fails the deliveries of deleted integrations.
+UPDATE deliveries SET {set_dead} WHERE {is_removed};
 
 -- fragment: notified_message
 -- What a notification shows of a message `m` of a ticket `t` in a workspace `w`.

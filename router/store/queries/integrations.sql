@@ -41,11 +41,6 @@ DELETE FROM integrations WHERE id = :id AND workspace_id = :workspace_id;
 -- The number of aliases that refer to an integration.
 SELECT count(*) AS aliases FROM aliases WHERE integration_id = :id;
 
--- name: integration_fail_pending
--- Fails the pending deliveries of an integration that is being deleted.
-UPDATE deliveries SET state = 'dead', next_attempt_at = NULL, parked_at = NULL, last_error = :reason
-WHERE integration_id = :id AND state = 'pending';
-
 -- name: integration_probe_now
 -- Makes the next probe of a failing integration due now.
 UPDATE integrations SET probe_at = :now WHERE id = :id AND status = 'failing';

@@ -86,7 +86,3 @@ DELETE FROM posts WHERE integration_id = :integration_id;
 -- name: post_delete_update
 -- Deletes an update that has nothing to send, with its attempts.
 DELETE FROM deliveries WHERE id = :id AND event = 'updated' AND state = 'pending';
-
--- name: post_delete_updates_by_integration
--- Deletes the pending updates of an integration that is being deleted.
-DELETE FROM deliveries WHERE integration_id = :integration_id AND event = 'updated' AND state = 'pending';

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from router.admin.routes.integrations import REMOVED_REASON
 from router.filters import DeliveryFilter
 from router.model import Integration
 from tests.support.behaviours import FixedResponse
@@ -77,7 +76,7 @@ async def test_deleting_an_integration_fails_its_deliveries(
     await services.workspaces.change(actor, default_integration_id=integration_id)
     await services.integrations.delete(actor, integration_id)
     (delivery,) = (await services.deliveries.list(actor, DeliveryFilter(state="dead"))).items
-    assert delivery.last_error == REMOVED_REASON
+    assert delivery.last_error == "the integration was removed"
     assert (await services.workspaces.get(actor)).default_integration_id is None
     assert await refused_code(services.deliveries.replay(actor, delivery.id)) == ("conflict", None)
 

@@ -155,6 +155,17 @@ async def test_a_deleted_message_ends_its_updates(posting: ManualDelivery) -> No
     assert only_state(posting) == OPEN  # the next message is the new post
 
 
+async def test_an_update_that_was_queued_during_the_deletion_of_its_integration_is_deleted(
+    posting: ManualDelivery,
+) -> None:
+    ticket_id = await open_ticket(posting)
+    await set_status(posting, ticket_id, "waiting")
+    await posting.installation.execute("UPDATE aliases SET integration_id = NULL")
+    await posting.installation.execute("DELETE FROM integrations")
+    await posting.outbox.repair()
+    assert {row["event"] for row in await posting.rows("deliveries")} == {"opened"}
+
+
 async def test_a_failing_edit_never_stops_new_messages(posting: ManualDelivery) -> None:
     ticket_id = await open_ticket(posting)
     (message_id,) = posting.discord.messages
