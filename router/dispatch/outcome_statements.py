@@ -53,7 +53,7 @@ _ORDER = (
 
 @dataclass(frozen=True, slots=True)
 class CurrentState:
-    """What the post of a ticket should show and what it shows, and when the delivery expires.
+    """What the post of a ticket should show and what it shows, when the delivery expires, and the newest change.
 
     Attributes:
         rendered_hash: The hash of the state of the ticket.
@@ -63,6 +63,7 @@ class CurrentState:
     rendered_hash: str
     post_hash: str | None
     expires_at: Micros
+    changed_at: Micros
 
     def was_changed_since(self, batch: DeliveryBatch) -> bool:
         """Whether the ticket was changed, or a late outcome was recorded, since the claim of the batch."""
@@ -131,7 +132,9 @@ def _read_states(completed: Sequence[CompletedBatch]) -> StatementGenerator[dict
     batches = _state_batches(completed)
     rows = yield Statement("post_states", [{"delivery_id": batch.deliveries[0].id} for batch in batches])
     return {
-        row["delivery_id"]: CurrentState(ticket_state.hash_row(row), row["rendered_hash"], row["expires_at"])
+        row["delivery_id"]: CurrentState(
+            ticket_state.hash_row(row), row["rendered_hash"], row["expires_at"], row["changed_at"]
+        )
         for row in rows
     }
 
@@ -254,7 +257,7 @@ class _Changes:
         elif isinstance(outcome, SendRetry) or outcome.kind == "permanent":
             retry = outcome if isinstance(outcome, SendRetry) else SendRetry(None, outcome.reason)
             # The waits depend on the time since the newest change, not on the attempts for earlier changes.
-            attempts = schedule.attempts_within(self._now - (state.expires_at - self._limits.max_age))
+            attempts = schedule.attempts_within(self._now - state.changed_at)
             self._add_next_attempt(completed, retry, replace(delivery, expires_at=state.expires_at), attempts)
         else:
             self.add_failure(batch, outcome)

@@ -58,8 +58,11 @@ def next_attempt(
 
 
 def attempts_within(elapsed: Micros) -> int:
-    """Returns how many attempts the list of waits plans until `elapsed` after the first one, which is included."""
-    return 1 + sum(planned * SECOND <= elapsed for planned in itertools.accumulate(WAIT_SECONDS))
+    """Returns how many attempts the list of waits plans until `elapsed` after the first one, which is included.
+
+    A negative `elapsed` counts as positive: a clock that was set back must not shorten all waits to the first one.
+    """
+    return 1 + sum(planned * SECOND <= abs(elapsed) for planned in itertools.accumulate(WAIT_SECONDS))
 
 
 def next_probe_interval(interval: Micros) -> Micros:

@@ -49,7 +49,9 @@ SELECT t.id FROM tickets t WHERE t.id = :ticket_id AND FALSE;
 
 -- fragment: post_state_columns
 -- What is read for the outcome of a delivery `d` of the ticket `t`, and the post `p` of the ticket at the integration.
-d.id AS delivery_id, d.expires_at, p.rendered_hash
+-- `changed_at` is the time of the newest change, without the time for which its update was parked: the update expires
+-- `max_age` after it.
+d.id AS delivery_id, d.expires_at, p.rendered_hash, d.expires_at - COALESCE(p.max_age, 0) AS changed_at
 
 -- fragment: post_state_tables
 -- The tables of `post_state_columns`.

@@ -61,6 +61,26 @@ async def test_the_waits_start_again_after_a_change(posting: ManualDelivery) -> 
     assert update["next_attempt_at"] - posting.installation.clock.now() <= schedule.WAIT_SECONDS[2] * SECOND
 
 
+@pytest.mark.parametrize("days", [1, 3, 7])
+async def test_the_waits_do_not_depend_on_the_setting_when_the_post_was_sent(
+    posting: ManualDelivery, days: int
+) -> None:
+    """The outbox has a `delivery.max_age` of 3 days."""
+    ticket_id = await open_ticket(posting)
+    await posting.installation.execute("UPDATE posts SET max_age = :max_age", max_age=days * DAY)
+    posting.discord.default(message_path(posting), FixedResponse(500, ""))
+    await set_status(posting, ticket_id, "waiting")
+    waits = []
+    for _ in range(6):
+        await posting.deliver()
+        (update,) = await posting.updates()
+        assert isinstance(update["next_attempt_at"], int)
+        waits.append((update["next_attempt_at"] - posting.installation.clock.now()) / SECOND)
+        await posting.advance_to_retry()
+    # The first outcome is recorded 20 s after the change, when the first wait is over.
+    assert tuple(waits) == schedule.WAIT_SECONDS[1:7]
+
+
 async def test_a_change_extends_the_expiry_of_an_update(posting: ManualDelivery) -> None:
     ticket_id = await open_ticket(posting)
     posting.discord.default(message_path(posting), FixedResponse(500, ""))

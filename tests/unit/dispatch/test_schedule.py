@@ -1,5 +1,6 @@
 """Computation of retry times and of pacing."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +12,7 @@ from router.dispatch.schedule import (
     MAX_TRUSTED_FAILURES,
     MIN_PROBE_INTERVAL,
     WAIT_SECONDS,
+    attempts_within,
     next_attempt,
     next_probe_interval,
 )
@@ -158,3 +160,10 @@ def test_paced_at_for_a_later_time(delay: int, rate: float, burst: int) -> None:
 def test_unlimited() -> None:
     assert send_interval(0) == 0
     assert _send_times([NOW] * 100, 0, 1) == [NOW] * 100
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_attempts_of_an_update_follow_from_the_time_since_the_change(sign: int) -> None:
+    """Also if the clock was set back since, so that a failing request is not repeated every 5 seconds for days."""
+    times = [0, 5, 34, 35, 155, 100 * 3600]
+    assert [attempts_within(sign * seconds * SECOND) for seconds in times] == [1, 2, 2, 3, 4, 9]
