@@ -98,7 +98,7 @@ class DiscordChannel(Channel):
             help="Post in this thread of the channel. In a forum, each ticket gets its own thread if this is not set.",
             required=False,
             pattern="[1-9][0-9]{0,18}",  # a positive integer of 64 bits
-            allowed="a number of up to 19 digits",
+            allowed="a positive number of up to 19 digits",
         ),
         SettingField(
             name="username",

@@ -203,7 +203,7 @@ async def test_integration_secret_stays_masked(cli: CommandLine, tmp_path: Path)
     )
     discord = ("--type", "discord", "--webhook-url", "-", "--thread-id", "general")
     error = await cli.error_line("integration", "add", "two", *discord, stdin="https://discord.com/api/webhooks/1/a")
-    assert error.endswith("--thread-id: Thread ID must be a number of up to 19 digits")
+    assert error.endswith("--thread-id: Thread ID must be a positive number of up to 19 digits")
     assert "no-such-file" in await cli.error_line("integration", "add", "two", "--webhook-url-file", "no-such-file")
     ids = [each["id"] for each in (await cli.json("integration", "list"))["integrations"]]
     renamed = await cli.json("integration", "change", ids[0], "--name", "two")
