@@ -38,7 +38,7 @@ class DeliveryBatch:
 
     @property
     def is_update(self) -> bool:
-        """Whether the request changes a post. An update is never in a digest and never a probe."""
+        """Whether the request changes a post. An update is never in a digest."""
         return self.deliveries[0].event == "updated"
 
     @property

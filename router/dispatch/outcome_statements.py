@@ -196,6 +196,10 @@ class _Changes:
         """`state` is None if the ticket was erased."""
         if outcome.pause:
             self._pause(batch, outcome.pause)
+        if batch.probe:
+            self._reactivate(batch.integration)
+        elif batch.integration.last_error and not batch.is_update:
+            self._add("dispatch_set_last_error", id=batch.integration.id, reason="")
         if batch.is_update and state is not None:
             if state.post_hash == batch.post_hash:
                 self._add("post_set_rendered", **_post_key(batch.deliveries[0]), rendered_hash=batch.state_hash)
@@ -205,11 +209,6 @@ class _Changes:
         elif state is not None:
             self._add_post(batch, outcome, state)
         self._add_delivered(batch)
-        if batch.probe:
-            self._add("dispatch_mark_active", id=batch.integration.id)
-            self._add("dispatch_unpark", integration_id=batch.integration.id, now=self._now, limit=PARK_STEP)
-        elif batch.integration.last_error and not batch.is_update:
-            self._add("dispatch_set_last_error", id=batch.integration.id, reason="")
 
     def _add_post(self, batch: DeliveryBatch, outcome: SendSuccess, state: CurrentState) -> None:
         """Makes the message the post of its ticket, if it shows the state and can be changed."""
@@ -239,7 +238,7 @@ class _Changes:
     def add_failed_update(
         self, completed: CompletedBatch, outcome: SendRetry | SendFailure, state: CurrentState | None
     ) -> None:
-        """Records the failure of an update, which says nothing about new messages: the integration stays active.
+        """Records the failure of an update, which says nothing about new messages: an active integration stays active.
 
         If the ticket was changed during the request, the changed state is tried at once.
         """
@@ -247,7 +246,12 @@ class _Changes:
         delivery = batch.deliveries[0]
         if isinstance(outcome, SendRetry) and outcome.retry_after is not None:
             self._pause(batch, outcome.retry_after)
-        if isinstance(outcome, SendFailure) and outcome.kind == "gone":
+        is_gone = isinstance(outcome, SendFailure) and outcome.kind == "gone"
+        if batch.probe and is_gone:  # the service accepted the webhook
+            self._reactivate(batch.integration)
+        elif batch.probe:
+            self._schedule_probe(batch.integration, outcome)
+        if is_gone:
             self._add("post_delete", **_post_key(delivery))
             self._add("post_delete_update", id=delivery.id)
         elif state is None:
@@ -264,7 +268,7 @@ class _Changes:
 
     def add_retry(self, completed: CompletedBatch, outcome: SendRetry) -> None:
         batch = completed.batch
-        self._add_error(batch, outcome.reason)
+        self._add_error(batch, outcome)
         for delivery, attempts in zip(batch.deliveries, batch.attempts, strict=True):
             self._add_next_attempt(completed, outcome, delivery, attempts)
         if outcome.retry_after is not None:
@@ -298,7 +302,7 @@ class _Changes:
         if outcome.kind == "permanent":
             for delivery in batch.deliveries:
                 self._reschedule(delivery.id, self._now, via=delivery.via, reason=outcome.reason)
-            self._schedule_probe(batch.integration, outcome.reason)
+            self._schedule_probe(batch.integration, outcome)
         elif batch.form == "digest":
             # One entry can be the reason: each delivery is sent alone, and only a message that is rejected alone fails.
             self.reschedule_all(batch, via="message", reason=outcome.reason)
@@ -307,7 +311,7 @@ class _Changes:
         else:
             for delivery in batch.deliveries:
                 self._add("dispatch_mark_dead", id=delivery.id, reason=outcome.reason)
-            self._add_error(batch, outcome.reason)
+            self._add_error(batch, outcome)
 
     def reschedule_all(self, batch: DeliveryBatch, *, via: str = "", reason: str) -> None:
         for delivery in batch.deliveries:
@@ -316,23 +320,28 @@ class _Changes:
     def _reschedule(self, delivery_id: str, next_attempt_at: Micros, *, via: str, reason: str) -> None:
         self._add("dispatch_reschedule", id=delivery_id, next_attempt_at=next_attempt_at, via=via, reason=reason)
 
-    def _add_error(self, batch: DeliveryBatch, reason: str) -> None:
+    def _add_error(self, batch: DeliveryBatch, outcome: SendRetry | SendFailure) -> None:
         if batch.is_update:
             return
         if batch.probe:
-            self._schedule_probe(batch.integration, reason)
+            self._schedule_probe(batch.integration, outcome)
         else:
-            self._add("dispatch_set_last_error", id=batch.integration.id, reason=reason)
+            self._add("dispatch_set_last_error", id=batch.integration.id, reason=outcome.reason)
 
-    def _schedule_probe(self, integration: Integration, reason: str) -> None:
+    def _reactivate(self, integration: Integration) -> None:
+        self._add("dispatch_mark_active", id=integration.id)
+        self._add("dispatch_unpark", integration_id=integration.id, now=self._now, limit=PARK_STEP)
+
+    def _schedule_probe(self, integration: Integration, outcome: SendRetry | SendFailure) -> None:
         interval = schedule.next_probe_interval(integration.probe_interval)
+        requested = outcome.retry_after if isinstance(outcome, SendRetry) else None
         self._add(
             "dispatch_mark_failing",
             id=integration.id,
-            reason=reason,
+            reason=outcome.reason,
             now=self._now,
             probe_interval=interval,
-            probe_at=self._now + interval,
+            probe_at=self._now + max(interval, round((requested or 0.0) * SECOND)),
         )
 
     def _add(self, query: str, **values: object) -> None:

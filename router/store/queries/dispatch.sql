@@ -17,8 +17,7 @@ WHERE CASE WHEN CAST(:types AS TEXT) LIKE '%,' || i.type || ',%' THEN 1 ELSE 0 E
         OR EXISTS (SELECT 1 FROM deliveries d
                    WHERE d.integration_id = i.id AND d.state = 'pending' AND d.next_attempt_at IS NULL)))
     OR (i.status = 'failing' AND (i.probe_at <= :now OR i.probe_at > :latest_plausible) AND EXISTS (
-        SELECT 1 FROM deliveries d
-        WHERE d.integration_id = i.id AND d.state = 'pending' AND d.event <> 'updated')))
+        SELECT 1 FROM deliveries d WHERE d.integration_id = i.id AND d.state = 'pending')))
 ORDER BY i.paced_at, i.id LIMIT :limit;
 
 -- fragment: can_lease
@@ -91,9 +90,9 @@ SELECT * FROM (
 ) AS updates;
 
 -- name: dispatch_probe_delivery
--- One pending delivery of a failing integration, preferably the oldest parked one. The inner queries use the index of
--- pending deliveries; COALESCE makes the outer query use the primary key. An update of a post never tests an
--- integration.
+-- One pending delivery of a failing integration, preferably the oldest parked one; the update of a post only if there
+-- is no other. The inner queries use the indexes of pending deliveries; COALESCE makes the outer query use the primary
+-- key.
 SELECT {Delivery}
 FROM deliveries
 WHERE COALESCE(state, '') = 'pending' AND id = COALESCE(
@@ -102,6 +101,9 @@ WHERE COALESCE(state, '') = 'pending' AND id = COALESCE(
      ORDER BY next_attempt_at, id LIMIT 1),
     (SELECT id FROM deliveries
      WHERE integration_id = :integration_id AND state = 'pending' AND event <> 'updated'
+     ORDER BY next_attempt_at, id LIMIT 1),
+    (SELECT id FROM deliveries
+     WHERE integration_id = :integration_id AND state = 'pending' AND event = 'updated'
      ORDER BY next_attempt_at, id LIMIT 1));
 
 -- name: dispatch_begin_attempt

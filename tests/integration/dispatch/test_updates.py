@@ -236,7 +236,7 @@ async def test_a_rejected_format_is_updated_as_plain_text(posting: ManualDeliver
     assert (only_state(posting)["Status"], message.body["flags"]) == ("Resolved", 0)
 
 
-async def test_updates_of_a_failing_integration_wait_and_never_test_it(posting: ManualDelivery) -> None:
+async def test_updates_of_a_failing_integration_wait_for_a_message_that_tests_it(posting: ManualDelivery) -> None:
     ticket_id = await open_ticket(posting)
     posting.discord.remove_webhook("general")
     await posting.installation.accept_message(mails.plain(subject="Second"))
