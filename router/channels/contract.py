@@ -125,13 +125,19 @@ class SendSuccess:
 
 @dataclass(frozen=True, slots=True)
 class SendRetry:
-    """A temporary failure. `retry_after` is the delay in seconds that the service requests, limited by the channel."""
+    """A temporary failure.
+
+    Attributes:
+        retry_after: The delay in seconds that the service requests, limited by the channel.
+        is_global: Whether the delay applies to all requests of this server, not only to those of the same kind.
+    """
 
     retry_after: float | None
     reason: str
     status: int | None = None
     excerpt: str = ""
     latency: Micros = 0
+    is_global: bool = False
 
 
 @dataclass(frozen=True, slots=True)

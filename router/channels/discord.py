@@ -22,6 +22,7 @@ from router.channels.contract import (
     Payload,
     SendFailure,
     SendOutcome,
+    SendRetry,
     SendSuccess,
     TestMessage,
     TicketNotification,
@@ -220,6 +221,14 @@ class DiscordChannel(Channel):
         date = super().retry_after(response, now)
         reset = _parse_seconds(headers.get("x-ratelimit-reset-after"))
         return next((seconds for seconds in (*known, date, reset) if seconds is not None), _RATE_LIMIT_SECONDS)
+
+    def classify_response(self, response: HttpResponse, now: datetime) -> SendOutcome:
+        outcome = super().classify_response(response, now)
+        if isinstance(outcome, SendRetry) and response.status == 429:
+            is_global = json_object(_text(response)).get("global") is True
+            in_header = response.headers.get("x-ratelimit-global", "").strip().lower() == "true"
+            return replace(outcome, is_global=is_global or in_header)
+        return outcome
 
     def pause(self, response: HttpResponse) -> float:
         """Returns the time until the limit is reset, if this message was the last one that it allows."""

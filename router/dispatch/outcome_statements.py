@@ -94,7 +94,10 @@ def record_outcomes(
         current = current_integrations.get(batch.integration.id)
         if batch.integration.id not in leased:
             changes.add_late(batch, outcome, state, is_removed=current is None)
-        elif isinstance(outcome, SendSuccess):
+            continue
+        if current is not None and current["hint"] == batch.integration.hint:  # the limit is not that of a new target
+            changes.add_pause(batch, outcome)
+        if isinstance(outcome, SendSuccess):
             changes.add_success(batch, outcome, state)
         elif _was_changed_meanwhile(batch, current):
             changes.reschedule_all(batch, reason=outcome.reason)
@@ -177,6 +180,22 @@ class _Changes:
             for delivery, n in zip(batch.deliveries, batch.attempts, strict=True)
         )
 
+    def add_pause(self, batch: DeliveryBatch, outcome: SendOutcome) -> None:
+        """Delays what the service has limited: the changes of messages, or all deliveries to the webhook."""
+        if isinstance(outcome, SendFailure):
+            return
+        seconds = outcome.retry_after if isinstance(outcome, SendRetry) else outcome.pause or None
+        if seconds is None:
+            return
+        integration = batch.integration
+        not_before = self._now + round(seconds * SECOND)
+        if batch.is_update:
+            self._add("dispatch_delay_updates", id=integration.id, updates_after=not_before)
+        if not batch.is_update or (isinstance(outcome, SendRetry) and outcome.is_global):
+            pace = self._limits.of_type(integration.type).pace
+            paced_at = pacing.paced_at_for(not_before, pace.per_second, pace.burst)
+            self._add("dispatch_set_pace", id=integration.id, paced_at=paced_at)
+
     def add_late(
         self, batch: DeliveryBatch, outcome: SendOutcome, state: CurrentState | None, *, is_removed: bool
     ) -> None:
@@ -194,8 +213,6 @@ class _Changes:
 
     def add_success(self, batch: DeliveryBatch, outcome: SendSuccess, state: CurrentState | None) -> None:
         """`state` is None if the ticket was erased."""
-        if outcome.pause:
-            self._pause(batch, outcome.pause)
         if batch.probe:
             self._reactivate(batch.integration)
         elif batch.integration.last_error and not batch.is_update:
@@ -244,8 +261,6 @@ class _Changes:
         """
         batch = completed.batch
         delivery = batch.deliveries[0]
-        if isinstance(outcome, SendRetry) and outcome.retry_after is not None:
-            self._pause(batch, outcome.retry_after)
         is_gone = isinstance(outcome, SendFailure) and outcome.kind == "gone"
         if batch.probe and is_gone:  # the service accepted the webhook
             self._reactivate(batch.integration)
@@ -271,8 +286,6 @@ class _Changes:
         self._add_error(batch, outcome)
         for delivery, attempts in zip(batch.deliveries, batch.attempts, strict=True):
             self._add_next_attempt(completed, outcome, delivery, attempts)
-        if outcome.retry_after is not None:
-            self._pause(batch, outcome.retry_after)
 
     def _add_next_attempt(
         self, completed: CompletedBatch, outcome: SendRetry, delivery: Delivery, attempts: int
@@ -286,17 +299,6 @@ class _Changes:
             # Ignored for a parked delivery, unless it was unparked during the request.
             next_attempt_at = self._now if due is None else due
             self._reschedule(delivery.id, next_attempt_at, via=delivery.via, reason=outcome.reason)
-
-    def _pause(self, batch: DeliveryBatch, seconds: float) -> None:
-        """Delays what the service has limited: the changes of messages, or else all deliveries to the webhook."""
-        integration = batch.integration
-        not_before = self._now + round(seconds * SECOND)
-        if batch.is_update:
-            self._add("dispatch_delay_updates", id=integration.id, updates_after=not_before)
-            return
-        pace = self._limits.of_type(integration.type).pace
-        paced_at = pacing.paced_at_for(not_before, pace.per_second, pace.burst)
-        self._add("dispatch_set_pace", id=integration.id, paced_at=paced_at)
 
     def add_failure(self, batch: DeliveryBatch, outcome: SendFailure) -> None:
         if outcome.kind == "permanent":

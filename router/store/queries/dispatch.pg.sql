@@ -11,11 +11,12 @@ WITH wanted AS (
                          CAST(:latest_plausible AS BIGINT[]), CAST(:has_outcome AS BIGINT[]))
                   AS wanted (id, owner, now, latest_plausible, has_outcome)
 ), locked AS MATERIALIZED (
-    SELECT i.id, i.encrypted_settings, i.status, i.lease_owner FROM wanted JOIN integrations i ON i.id = wanted.id
+    SELECT i.id, i.encrypted_settings, i.hint, i.status, i.lease_owner
+    FROM wanted JOIN integrations i ON i.id = wanted.id
     WHERE wanted.has_outcome = 1 OR {can_lease_wanted}
     FOR NO KEY UPDATE OF i SKIP LOCKED
 )
-SELECT i.id, locked.encrypted_settings, locked.status, locked.lease_owner,
+SELECT i.id, locked.encrypted_settings, locked.hint, locked.status, locked.lease_owner,
        CASE WHEN locked.id IS NULL THEN 0 ELSE 1 END AS is_locked
 FROM wanted JOIN integrations i ON i.id = wanted.id LEFT JOIN locked ON locked.id = i.id;
 

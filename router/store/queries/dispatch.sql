@@ -34,7 +34,7 @@ RETURNING {Integration};
 -- Locks an integration, unless another transaction has locked it (`is_locked` is then 0) or it is deleted. Without an
 -- outcome to record, locks it only if its lease can be taken. The settings and the status are compared with those at
 -- the start of an attempt, the owner of the lease with this process.
-SELECT id, encrypted_settings, status, lease_owner, 1 AS is_locked FROM integrations
+SELECT id, encrypted_settings, hint, status, lease_owner, 1 AS is_locked FROM integrations
 WHERE id = :id AND (:has_outcome = 1 OR {can_lease});
 
 -- name: dispatch_release_lease
