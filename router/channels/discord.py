@@ -31,6 +31,7 @@ from router.channels.responses import MAX_RETRY_AFTER_SECONDS, KnownError, json_
 from router.channels.settings import WEBHOOK_URL, SettingField, Settings
 from router.channels.webhook_url import MAX_URL_LENGTH
 from router.outbound.client import HttpResponse
+from router.recent_cache import RecentCache
 
 _ID = re.compile("[0-9]{1,20}")
 _UNKNOWN_CHANNEL, _THREAD_LOCKED, _THREAD_REQUIRED, _NO_FORUM = "10003", "160005", "220001", "220003"
@@ -154,7 +155,8 @@ class DiscordChannel(Channel):
         return discord_message.render_alert(alert)
 
     def __init__(self) -> None:
-        self._forums: set[str] = set()  # the URLs of the webhooks of forums, as far as this process knows them
+        # Whether the webhook of a URL is that of a forum, as far as this process knows.
+        self._forums: RecentCache[str, bool] = RecentCache(_MAX_FORUMS)
 
     async def send(self, client: HttpClient, settings: Settings, payload: Payload, timeout: float) -> SendOutcome:
         """Sends the payload. In a forum, it starts a thread of its own.
@@ -162,23 +164,15 @@ class DiscordChannel(Channel):
         Only a rejected message shows whether a webhook is that of a forum: the first one takes two requests.
         """
         thread_id, url = settings.get("threadId", ""), self.target_url(settings)
-        starts_thread = not thread_id and url in self._forums
+        starts_thread = not thread_id and bool(self._forums.get(url))
         outcome = await self._post(client, settings, payload, timeout, thread_id, starts_thread=starts_thread)
         if thread_id or _failure_code(outcome) != (_NO_FORUM if starts_thread else _THREAD_REQUIRED):
             return outcome
-        self._remember_forum(url, is_forum=not starts_thread)
+        self._forums.store(url, not starts_thread)
         remaining = timeout - outcome.latency / 1_000_000
         second = await self._post(client, settings, payload, remaining, starts_thread=not starts_thread)
         # The rejected request counts towards Discord's limits, too.
         return replace(second, pause=max(second.pause, _PAUSE_SECONDS)) if isinstance(second, SendSuccess) else second
-
-    def _remember_forum(self, url: str, *, is_forum: bool) -> None:
-        if not is_forum:
-            self._forums.discard(url)
-            return
-        if len(self._forums) >= _MAX_FORUMS:
-            self._forums.clear()
-        self._forums.add(url)
 
     async def reply(
         self, client: HttpClient, settings: Settings, ref: str, payload: Payload, timeout: float

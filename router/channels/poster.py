@@ -1,7 +1,8 @@
 """Encrypts and decrypts the settings of integrations, and sends payloads to integrations.
 
 Settings are validated when they are decrypted: nothing is sent to a target that the channel or
-`[delivery] allow_private_networks` no longer allows. A process decrypts unchanged settings once.
+`[delivery] allow_private_networks` no longer allows. A process keeps the decrypted settings of
+the integrations that it used last.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from router.channels.settings import Settings
 from router.clock import Clock
 from router.errors import InvalidSetting
 from router.model import Integration, Micros
+from router.recent_cache import RecentCache
 from router.secrets import DecryptionError, SecretBox
 
 _MAX_SENDERS = 1000  # remembered at once
@@ -74,7 +76,8 @@ class Poster:
         self._box = box
         self._allow_private = allow_private
         self._timeout = timeout
-        self._senders: dict[tuple[str, str], IntegrationSender] = {}  # by type and encrypted settings
+        # The senders by type and encrypted settings.
+        self._senders: RecentCache[tuple[str, str], IntegrationSender] = RecentCache(_MAX_SENDERS)
 
     def parse_settings(self, channel: Channel, values: SettingChanges) -> Settings:
         """Validates settings.
@@ -135,10 +138,9 @@ class Poster:
             return SendFailure("permanent", "the settings cannot be decrypted with this secret key; enter them again")
         except InvalidSetting as invalid:
             return SendFailure("permanent", invalid.message)
-        if len(self._senders) >= _MAX_SENDERS:
-            self._senders.clear()
-        self._senders[key] = IntegrationSender(channel, settings, self._client, self._timeout)
-        return self._senders[key]
+        sender = IntegrationSender(channel, settings, self._client, self._timeout)
+        self._senders.store(key, sender)
+        return sender
 
     def _find_other_service(self, channel: Channel, value: str) -> Channel | None:
         """Returns the channel whose declaration describes URLs such as this value, unless the given channel does."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from router.channels import CHANNELS
+from router.channels import poster as poster_module
 from router.channels.channel import find_channel
 from router.channels.contract import Payload, SendFailure, SendOutcome, SendSuccess
 from router.channels.poster import IntegrationSender, Poster, StoredSettings
@@ -114,3 +115,24 @@ def test_find_channel() -> None:
     with pytest.raises(Refused, match=r"type must be one of: .*slack") as refused:
         find_channel(CHANNELS, "telegraph")
     assert (refused.value.code, refused.value.field) == ("invalid_integration", "type")
+
+
+def test_settings_of_recently_used_integrations_are_decrypted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(poster_module, "_MAX_SENDERS", 2)
+    box = SecretBox(new_key())
+    poster = build_poster(box)
+    one, two, three = [
+        replace(INTEGRATION, encrypted_settings=store_settings(poster, f"{URL}{n}").encrypted_settings)
+        for n in range(3)
+    ]
+    decrypted: list[str] = []
+    decrypt = box.decrypt
+
+    def record_and_decrypt(text: str) -> str:
+        decrypted.append(text)
+        return decrypt(text)
+
+    monkeypatch.setattr(box, "decrypt", record_and_decrypt)
+    for integration in (one, two, one, three, one, three, two):
+        assert isinstance(poster.prepare(integration), IntegrationSender)
+    assert decrypted == [each.encrypted_settings for each in (one, two, three, two)]
