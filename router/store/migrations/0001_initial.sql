@@ -74,7 +74,7 @@ CREATE TABLE integrations (
     type TEXT NOT NULL,
     name TEXT NOT NULL,
     encrypted_settings TEXT NOT NULL,
-    -- A JSON object: the settings that are not secret, which answers contain.
+    -- A JSON object: the settings that are not secret, and null for each secret setting that has a value.
     public_settings TEXT NOT NULL DEFAULT '{}',
     hint TEXT NOT NULL,
     status TEXT NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'failing')),
