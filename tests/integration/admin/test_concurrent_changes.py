@@ -165,21 +165,6 @@ async def test_reading_a_message_while_it_is_erased(installation: Installation) 
     await contents.close()
 
 
-async def test_erasing_a_ticket_while_its_delivery_is_recorded(installation: Installation) -> None:
-    """Recording an outcome locks the delivery before the attempt. Erasure must lock them in the same order."""
-    ticket_id = await installation.accept_ticket()
-    delivery = (await installation.services.deliveries.list(installation.actor)).items[0]
-    await installation.database.execute("dispatch_insert_attempt", delivery_id=delivery.id, n=1, started_at=1)
-    async with installation.database.transaction() as transaction:
-        await transaction.execute("dispatch_mark_delivered", id=delivery.id, now=2, via="message")
-        erasing = asyncio.create_task(installation.services.tickets.delete(installation.actor, ticket_id))
-        await wait_until_done_or_blocked(installation, erasing)
-        ended = {"finished_at": 2, "outcome": "sent", "status": 200, "latency": 1, "answer": "ok"}
-        await transaction.execute("dispatch_record_attempt", delivery_id=delivery.id, n=1, **ended)
-    await erasing
-    assert await installation.execute("SELECT 1 FROM attempts") == []
-
-
 async def test_renaming_a_user_keeps_a_concurrent_password_change(
     installation: Installation, interleave: Interleave
 ) -> None:
