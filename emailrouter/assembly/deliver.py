@@ -5,6 +5,7 @@ from __future__ import annotations
 from emailrouter import shutdown, use_cases
 from emailrouter.assembly import link_base
 from emailrouter.assembly.core import Core
+from router.admin.tickets.tags import TagService
 from router.channels import CHANNELS
 from router.channels.contract import Pace
 from router.clock import SECOND, to_micros
@@ -23,7 +24,7 @@ from router.store.sqlite import SqliteDatabase
 MAX_LEASE_WAIT = 2_000_000
 # Shorter than with PostgreSQL, because SQLite has no notifications between processes.
 SQLITE_POLL_INTERVAL_SECONDS = 0.25
-RETENTION_INTERVAL, DOMAIN_INTERVAL = 600 * SECOND, 60 * SECOND
+RETENTION_INTERVAL, DOMAIN_INTERVAL, RENAME_INTERVAL = 600 * SECOND, 60 * SECOND, 60 * SECOND
 
 
 def build_dispatcher(core: Core) -> Dispatcher:
@@ -77,5 +78,6 @@ def build_maintenance(core: Core) -> Maintenance:
         MaintenanceTask("retention", RETENTION_INTERVAL, retention.sweep),
         MaintenanceTask("recheck", DOMAIN_INTERVAL, checks.recheck_due, shared=False),
         MaintenanceTask("domain_alerts", DOMAIN_INTERVAL, alerts.post_pending),
+        MaintenanceTask("tag_renames", RENAME_INTERVAL, TagService(core.database, core.clock).finish_renames),
     ]
     return Maintenance(core.database, core.clock, tasks)

@@ -1,4 +1,4 @@
-"""Maintenance tasks of the deliver role: retention, rechecks of domains, domain alerts.
+"""Maintenance tasks of the deliver role: retention, rechecks of domains, domain alerts, interrupted renames of tags.
 
 A failed task is logged and runs again later. A process claims a shared task in the database without a lease, so after a
 crash the task runs in the next interval. Two overlapping runs do no harm.

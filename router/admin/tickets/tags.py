@@ -2,8 +2,9 @@
 
 The names of a workspace's tags are unique regardless of case. Adding an unknown name to a ticket creates the tag.
 Renaming, deleting or merging a tag changes its tickets or their posts in several short transactions, so an interruption
-leaves a part of them unchanged; the same request then does the rest. The first transaction of a merge stores its target
-in the tag. From then on no ticket gets the tag, and other merges of the two are refused, so each merge ends.
+leaves a part of them unchanged. The same request then does the rest; maintenance also finishes a rename. The first
+transaction of a merge stores its target in the tag. From then on no ticket gets the tag, and other merges of the two
+are refused, so each merge ends.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from router import ids
 from router.admin import audit, paging, ticket_events, validation
 from router.admin.fetch import fetch_by_id
 from router.admin.paging import DEFAULT_LIMIT, Page, PageRequest
-from router.admin.tickets import tag_merges
+from router.admin.tickets import tag_merges, tag_renames
 from router.admin.tickets.tag_rows import (
     MAX_COUNTED,
     CountedTag,
@@ -113,9 +114,13 @@ class TagService:
             await self._replace(actor, tag_id, other.id)
             await self._finish_merge(actor, tag_id, other.id, valid_color)
             return await self.get(actor, other.id)
-        if valid_name is not None:
-            await self._update_posts(tag_id)
+        await self._finish_rename(tag_id)
         return await self.get(actor, tag_id)
+
+    async def finish_renames(self) -> None:
+        """Finishes the renames that were interrupted, in all workspaces."""
+        for tag_id in await tag_renames.list_unfinished(self._database):
+            await self._finish_rename(tag_id)
 
     async def delete(self, actor: Actor, tag_id: str) -> None:
         """Deletes a tag and removes it from its tickets."""
@@ -229,6 +234,8 @@ class TagService:
                 await tag_merges.require_none(transaction, actor, tag)
             if changed != tag:
                 await update(transaction, changed)
+                if changed.name != tag.name:
+                    await tag_renames.begin(transaction, tag.id)
                 await audit.record(
                     transaction, actor, self._clock.now(), "tag.change", tag.id, name=changed.name, color=changed.color
                 )
@@ -269,13 +276,17 @@ class TagService:
 
         await self._change_tickets(tag_id, change)
 
-    async def _update_posts(self, tag_id: str) -> None:
-        """Queues the updates of the posts of a tag's tickets."""
+    async def _finish_rename(self, tag_id: str) -> None:
+        """Queues the updates of the posts of a renamed tag's tickets, unless that has been done."""
+        rename = await tag_renames.find(self._database, tag_id)
+        if rename is None:
+            return
 
         async def change(transaction: QueryExecutor, id_list: str) -> None:
             pass  # the posts show what has changed before
 
         await self._change_tickets(tag_id, change)
+        await tag_renames.end(self._database, tag_id, rename)
 
     async def _change_tickets(self, tag_id: str, change: _TicketsChange) -> None:
         """Changes the tickets of a tag in batches, and queues the updates of their posts."""

@@ -88,3 +88,11 @@ DELETE FROM ticket_tags WHERE tag_id = :tag_id AND ticket_id IN (SELECT value FR
 -- name: tag_update_ticket_times
 -- Sets the update times of the given tickets (JSON), whose tags change.
 UPDATE tickets SET updated_at = :now WHERE id IN (SELECT value FROM json_each(:ids));
+
+-- name: tag_rename_begin
+-- Stores a rename of a tag. Replaces an earlier one.
+INSERT INTO installation (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value;
+
+-- name: tag_rename_unfinished
+-- The stored renames of tags.
+SELECT name FROM installation WHERE name LIKE 'tag_rename.%' ORDER BY name LIMIT :limit;
