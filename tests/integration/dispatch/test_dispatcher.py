@@ -11,11 +11,12 @@ from structlog.testing import capture_logs
 
 from emailrouter.assembly import deliver
 from router.clock import SECOND
+from router.dispatch import dispatcher
 from router.dispatch.delivery_batch import CompletedBatch, DeliveryBatch, OutboxLimits, PacingDelay
 from router.dispatch.dispatcher import Dispatcher
 from router.dispatch.outbox import Outbox
 from router.enumerations import TICKET_PRIORITY
-from router.errors import Unavailable
+from router.errors import RowLocked, Unavailable
 from router.lease_owner import new_lease_owner
 from router.meter import NULL_METER, Meter
 from router.ports import NullWaker
@@ -48,15 +49,21 @@ FAST = OutboxLimits(
 
 
 class UnavailableOutbox(Outbox):
-    """An outbox whose database can be unavailable."""
+    """An outbox whose requests can fail with an error.
 
-    is_unavailable = False
+    Attributes:
+        failures: The number of failed requests.
+    """
+
+    error: Unavailable | None = None
+    failures = 0
 
     async def claim_and_record(
         self, integration_id: str, finished: CompletedBatch | None, *, stop: bool = False
     ) -> DeliveryBatch | PacingDelay | None:
-        if self.is_unavailable:
-            raise Unavailable("away")
+        if self.error is not None:
+            self.failures += 1
+            raise self.error
         return await super().claim_and_record(integration_id, finished, stop=stop)
 
 
@@ -228,15 +235,41 @@ async def test_a_stop_waits_for_the_outcome_with_a_limit(recovers: bool, store: 
         async with dispatching(installation, slack):
             await installation.accept_message(mails.plain())
             await wait_until(lambda: len(slack.posts) == 1, "the request")
-            outbox.is_unavailable = True
+            outbox.error = Unavailable("away")
             hang.release()
             await wait_until(
                 lambda: any(line["event"] == "dispatch.database_unavailable" for line in log),
                 "an attempt to record the outcome",
             )
             installation.core.dispatcher.stop()
-            outbox.is_unavailable = not recovers
+            if recovers:
+                outbox.error = None
     (row,) = await installation.execute("SELECT outcome, lease_until FROM attempts CROSS JOIN integrations")
     assert (row["outcome"], bool(row["lease_until"])) == (("sent", False) if recovers else ("open", True))
     events = [line["event"] for line in log]
     assert ("dispatch.outcome_not_saved" in events) is not recovers
+
+
+@pytest.mark.parametrize(("max_delay", "events"), [(0.02, {"dispatch.outcome_delayed"}), (60.0, set())])
+async def test_an_outcome_waits_for_locked_rows_and_is_logged_only_if_this_takes_long(
+    store: Store, slack: SlackStandIn, monkeypatch: pytest.MonkeyPatch, max_delay: float, events: set[str]
+) -> None:
+    monkeypatch.setattr(dispatcher, "RETRY_MIN_SECONDS", 0.01)
+    monkeypatch.setattr(dispatcher, "RETRY_MAX_SECONDS", max_delay)
+    installation = new_installation(store)
+    core = installation.core
+    outbox = UnavailableOutbox(store.database, core.writers, core.clock, new_lease_owner(), FAST)
+    core.dispatcher = Dispatcher(outbox, deliver.build_sender(core), core.clock, concurrency=4, drain=30)
+    hang = Hang()
+    slack.script("general", hang)
+    with capture_logs() as log:
+        async with dispatching(installation, slack):
+            await installation.accept_message(mails.plain())
+            await wait_until(lambda: len(slack.posts) == 1, "the request")
+            outbox.error = RowLocked("locked")
+            hang.release()
+            await wait_until(lambda: outbox.failures >= 4, "attempts to record the outcome")
+            outbox.error = None
+            await wait_delivered(installation, 1)
+    assert len(slack.posts) == 1
+    assert {line["event"] for line in log if line["log_level"] == "warning"} == events
