@@ -19,7 +19,8 @@ from dataclasses import dataclass, replace
 from router.contents.contents_transaction import read_contents
 from router.dispatch import pacing
 from router.dispatch.delivery_batch import CompletedBatch, DeliveryBatch, Form, OutboxLimits, PacingDelay
-from router.dispatch.outcome_statements import PARK_STEP, lock_tickets, record_outcomes
+from router.dispatch.outcome_statements import PARK_STEP, record_outcomes
+from router.dispatch.post_states import lock_tickets
 from router.errors import RowLocked
 from router.model import Delivery, Integration, Micros
 from router.store.database import Row, Statement, StatementGenerator, model_from_row

@@ -11,11 +11,11 @@ message was sent; if a late edit may have changed the post, the post is updated 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from router.channels.contract import SendFailure, SendOutcome, SendRetry, SendSuccess
 from router.clock import SECOND
-from router.dispatch import pacing, schedule, ticket_state
+from router.dispatch import pacing, schedule
 from router.dispatch.delivery_batch import (
     CompletedBatch,
     DeliveryBatch,
@@ -24,6 +24,7 @@ from router.dispatch.delivery_batch import (
     StateShown,
     outcome_name,
 )
+from router.dispatch.post_states import CurrentState, read_states
 from router.model import Delivery, Integration, Micros
 from router.store.database import Row, Statement, StatementGenerator
 from router.store.post_updates import queue_updates
@@ -51,25 +52,6 @@ _ORDER = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class CurrentState:
-    """What the post of a ticket should show and what it shows, when the delivery expires, and the newest change.
-
-    Attributes:
-        rendered_hash: The hash of the state of the ticket.
-        post_hash: The hash of the state that the post shows; None without a post.
-    """
-
-    rendered_hash: str
-    post_hash: str | None
-    expires_at: Micros
-    changed_at: Micros
-
-    def was_changed_since(self, batch: DeliveryBatch) -> bool:
-        """Whether the ticket was changed, or a late outcome was recorded, since the claim of the batch."""
-        return self.rendered_hash != batch.state_hash or self.post_hash != batch.post_hash
-
-
 def record_outcomes(
     completed: Sequence[CompletedBatch],
     current_integrations: Mapping[str, Row],
@@ -85,7 +67,7 @@ def record_outcomes(
         current_integrations: The locked integrations by their ids. A deleted integration has none.
         leased: The ids of the integrations whose lease this process has. The outcomes of the others are late.
     """
-    current_states = yield from _read_states(completed)
+    current_states = yield from read_states(completed)
     changes = _Changes(now, limits)
     for each in completed:
         batch, outcome = each.batch, each.outcome
@@ -112,34 +94,6 @@ def record_outcomes(
             # The rows of one statement are locked in the order of their ids, which avoids deadlocks.
             yield Statement(query, sorted(changes.rows[query], key=lambda row: str(row.get("id", ""))))
     yield from queue_updates(changes.outdated_tickets, now)
-
-
-def lock_tickets(completed: Sequence[CompletedBatch]) -> StatementGenerator[set[str]]:
-    """Locks the tickets of posts: no other transaction changes what the posts show.
-
-    Returns the ids of the integrations whose outcome must wait, because another transaction has locked its ticket.
-    """
-    tickets = {batch.integration.id: batch.deliveries[0].ticket_id for batch in _state_batches(completed)}
-    rows = yield Statement("post_lock_tickets", [{"ticket_id": each} for each in dict.fromkeys(tickets.values())])
-    locked = {row["id"] for row in rows}
-    return {integration_id for integration_id, ticket_id in tickets.items() if ticket_id in locked}
-
-
-def _state_batches(completed: Sequence[CompletedBatch]) -> list[DeliveryBatch]:
-    """Returns the batches that may have changed which state a message shows."""
-    return [each.batch for each in completed if each.batch.is_update or isinstance(each.outcome, StateShown)]
-
-
-def _read_states(completed: Sequence[CompletedBatch]) -> StatementGenerator[dict[str, CurrentState]]:
-    """Returns the current states by the id of the delivery; an erased ticket has none."""
-    batches = _state_batches(completed)
-    rows = yield Statement("post_states", [{"delivery_id": batch.deliveries[0].id} for batch in batches])
-    return {
-        row["delivery_id"]: CurrentState(
-            ticket_state.hash_row(row), row["rendered_hash"], row["expires_at"], row["changed_at"]
-        )
-        for row in rows
-    }
 
 
 def _post_key(delivery: Delivery) -> dict[str, object]:
