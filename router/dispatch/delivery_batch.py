@@ -23,6 +23,7 @@ class DeliveryBatch:
     Attributes:
         attempts: The attempt number of each delivery, in the same order.
         probe: Whether the batch tests a failing integration.
+        precedes_messages: Whether the batch is an update that is sent although messages are due.
         notifications: The row of `dispatch_notification` of each delivery by its id. A delivery has none if its message
             was erased.
         stored_contents: Unless the batch is a digest, the row of the message for `ContentStore.complete`.
@@ -33,6 +34,7 @@ class DeliveryBatch:
     attempts: tuple[int, ...]
     form: Form
     probe: bool
+    precedes_messages: bool
     notifications: Mapping[str, Row] = field(default_factory=dict, repr=False)
     stored_contents: Row | None = field(default=None, repr=False)
 

@@ -56,6 +56,14 @@ class _Admitted:
         return self.integration.status == "failing"
 
 
+@dataclass(frozen=True, slots=True)
+class _Selected:
+    """The deliveries of the next batch. `precedes_messages` is that of the batch."""
+
+    deliveries: Sequence[Delivery] = ()
+    precedes_messages: bool = False
+
+
 def latest_plausible(now: Micros, limits: OutboxLimits) -> Micros:
     """Returns the latest plausible time of a lease or probe; later times come from a wrong clock."""
     return now + limits.lease + pacing.MAX_AHEAD
@@ -189,7 +197,9 @@ def _open_batches(
     Deletes a superfluous update instead, which uses no pace: the integration is claimed again at once.
     """
     selected = yield from _select_deliveries(admitted, now, limits)
-    deliveries = sorted((delivery for each in selected.values() for delivery in each), key=lambda each: each.id)
+    deliveries = sorted(
+        (delivery for each in selected.values() for delivery in each.deliveries), key=lambda each: each.id
+    )
     begun = yield Statement(
         "dispatch_begin_attempt", [{"id": each.id, "until": now + limits.lease} for each in deliveries]
     )
@@ -239,7 +249,7 @@ def _read_contents(batches: Sequence[DeliveryBatch]) -> StatementGenerator[dict[
 
 def _build_batch(
     admitted: _Admitted,
-    selected: Sequence[Delivery],
+    selected: _Selected,
     attempts: Mapping[str, int],
     notifications: Mapping[str, Row],
 ) -> DeliveryBatch | None:
@@ -247,7 +257,7 @@ def _build_batch(
 
     Between the statements, another transaction may have erased or changed a delivery.
     """
-    deliveries = tuple(delivery for delivery in selected if delivery.id in attempts)
+    deliveries = tuple(delivery for delivery in selected.deliveries if delivery.id in attempts)
     if not deliveries:
         return None
     form: Form = "text" if deliveries[0].via == "text" else "message"
@@ -257,22 +267,25 @@ def _build_batch(
         tuple(attempts[delivery.id] for delivery in deliveries),
         "digest" if len(deliveries) > 1 else form,
         admitted.is_probe,
+        selected.precedes_messages,
         {each.id: notifications[each.id] for each in deliveries if each.id in notifications},
     )
 
 
 def _select_deliveries(
     admitted: Sequence[_Admitted], now: Micros, limits: OutboxLimits
-) -> StatementGenerator[dict[str, list[Delivery]]]:
+) -> StatementGenerator[dict[str, _Selected]]:
     """Selects the deliveries of the next batches, by the id of the integration.
 
     Fails the deliveries that were claimed too often, and selects again.
     """
-    selected: dict[str, list[Delivery]] = {each.integration.id: [] for each in admitted}
+    selected = {each.integration.id: _Selected() for each in admitted}
     remaining = admitted
     while remaining:
         found = yield from _read_deliveries(remaining, now, limits)
-        exhausted = [delivery for each in found.values() for delivery in each if delivery.claims >= limits.max_claims]
+        exhausted = [
+            delivery for each in found.values() for delivery in each.deliveries if delivery.claims >= limits.max_claims
+        ]
         selected |= found
         if not exhausted:
             break
@@ -295,7 +308,7 @@ def _select_deliveries(
 
 def _read_deliveries(
     admitted: Sequence[_Admitted], now: Micros, limits: OutboxLimits
-) -> StatementGenerator[dict[str, list[Delivery]]]:
+) -> StatementGenerator[dict[str, _Selected]]:
     """Reads one delivery of a failing integration, and the next batch of the others."""
     latest = latest_plausible(now, limits)
     due = yield Statement(
@@ -318,12 +331,21 @@ def _read_deliveries(
     found: dict[str, list[Delivery]] = {each.integration.id: [] for each in admitted}
     for row in (*due, *probed):
         found[row["integration_id"]].append(model_from_row(Delivery, row))
-    return {integration_id: _next_batch(each) for integration_id, each in found.items()}
+    return {integration_id: _select_batch(each, now) for integration_id, each in found.items()}
 
 
-def _next_batch(due: Sequence[Delivery]) -> list[Delivery]:
-    """Returns the deliveries that can be sent with the oldest one, which is first in `due`.
+def _select_batch(due: Sequence[Delivery], now: Micros) -> _Selected:
+    """Selects an update that has waited too long, or else the oldest message and those that can be sent with it.
 
     `via` of a pending delivery is the form that it must have. Such a delivery is in no digest.
+
+    Args:
+        due: The oldest due deliveries, at most one of them an update.
     """
-    return [each for each in due if not each.via] if due and not due[0].via else list(due[:1])
+    messages = [each for each in due if each.event != "updated"]
+    updates = [each for each in due if each.event == "updated"]
+    if updates and (not messages or (updates[0].next_attempt_at or now) <= now - pacing.MAX_UPDATE_WAIT):
+        return _Selected(updates, precedes_messages=bool(messages))
+    if messages and not messages[0].via:
+        return _Selected([each for each in messages if not each.via])
+    return _Selected(messages[:1])

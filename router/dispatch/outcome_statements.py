@@ -135,18 +135,22 @@ class _Changes:
         )
 
     def add_pause(self, batch: DeliveryBatch, outcome: SendOutcome) -> None:
-        """Delays what the service has limited: the changes of messages, or all deliveries to the webhook."""
-        if isinstance(outcome, SendFailure):
-            return
-        seconds = outcome.retry_after if isinstance(outcome, SendRetry) else outcome.pause or None
-        if seconds is None:
-            return
+        """Delays what the service has limited: the changes of messages, or all deliveries to the webhook.
+
+        Also delays updates after one that preceded messages.
+        """
+        requested = None
+        if not isinstance(outcome, SendFailure):
+            requested = outcome.retry_after if isinstance(outcome, SendRetry) else outcome.pause or None
         integration = batch.integration
-        not_before = self._now + round(seconds * SECOND)
-        if batch.is_update:
-            self._add("dispatch_delay_updates", id=integration.id, updates_after=not_before)
-        if not batch.is_update or (isinstance(outcome, SendRetry) and outcome.is_global):
-            pace = self._limits.of_type(integration.type).pace
+        pace = self._limits.of_type(integration.type).pace
+        not_before = self._now + round((requested or 0.0) * SECOND)
+        if batch.precedes_messages or (batch.is_update and requested is not None):
+            turn = pacing.MESSAGES_PER_UPDATE * pacing.send_interval(pace.per_second) if batch.precedes_messages else 0
+            updates_after = max(not_before, self._now + turn)
+            self._add("dispatch_delay_updates", id=integration.id, updates_after=updates_after)
+        is_general = not batch.is_update or (isinstance(outcome, SendRetry) and outcome.is_global)
+        if is_general and requested is not None:
             paced_at = pacing.paced_at_for(not_before, pace.per_second, pace.burst)
             self._add("dispatch_set_pace", id=integration.id, paced_at=paced_at)
 

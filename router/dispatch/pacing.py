@@ -11,6 +11,10 @@ from router.model import Micros
 
 # The maximum Retry-After plus a margin. If `paced_at` is further ahead of the clock, the clock was set back.
 MAX_AHEAD: Micros = 2 * 3600 * SECOND
+# Messages precede the update of a post until it was due for this time. Otherwise a steady load would delay it for ever.
+MAX_UPDATE_WAIT: Micros = 60 * SECOND
+# The number of messages that are sent between two updates that precede messages: many updates delay messages little.
+MESSAGES_PER_UPDATE = 3
 
 
 def send_interval(per_second: float) -> Micros:

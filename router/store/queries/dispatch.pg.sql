@@ -48,8 +48,7 @@ CROSS JOIN LATERAL (
     (SELECT {Delivery} FROM deliveries
      WHERE integration_id = wanted.integration_id AND state = 'pending' AND event = 'updated'
        AND next_attempt_at <= wanted.updates_now
-     ORDER BY next_attempt_at, id
-     LIMIT CASE WHEN EXISTS (SELECT 1 FROM deliveries WHERE {is_wanted_due}) THEN 0 ELSE 1 END)
+     ORDER BY next_attempt_at, id LIMIT 1)
 ) AS due
 ORDER BY due.next_attempt_at, due.id;
 

@@ -72,8 +72,8 @@ UPDATE deliveries SET next_attempt_at = :now WHERE state = 'pending' AND next_at
 integration_id = :integration_id AND state = 'pending' AND next_attempt_at <= :now AND event <> 'updated'
 
 -- name: dispatch_due_deliveries
--- The oldest due deliveries of an integration: one, or `digest_limit` if more than `digest_after` are due. If none is
--- due, the oldest update of a post that is due at `updates_now`; an update is never in a digest.
+-- The oldest due messages of an integration: one, or `digest_limit` if more than `digest_after` are due. Then the oldest
+-- update of a post that is due at `updates_now`.
 SELECT * FROM (
     SELECT {Delivery} FROM deliveries WHERE {is_due}
     ORDER BY next_attempt_at, id
@@ -85,8 +85,7 @@ SELECT * FROM (
     SELECT {Delivery} FROM deliveries
     WHERE integration_id = :integration_id AND state = 'pending' AND event = 'updated'
       AND next_attempt_at <= :updates_now
-    ORDER BY next_attempt_at, id
-    LIMIT CASE WHEN EXISTS (SELECT 1 FROM deliveries WHERE {is_due}) THEN 0 ELSE 1 END
+    ORDER BY next_attempt_at, id LIMIT 1
 ) AS updates;
 
 -- name: dispatch_probe_delivery

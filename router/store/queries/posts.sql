@@ -27,12 +27,15 @@ ORDER BY p.ticket_id, p.integration_id;
 deliveries.state = 'pending' AND deliveries.claims > 0
 
 -- name: post_queue_update
--- Queues the update of a post. An update that waits for a retry, or that failed permanently, is due again. A claimed
--- update stays claimed: its outcome is recorded for the changed state.
+-- Queues the update of a post. An update that waits for a retry, or that failed permanently, is due again; one that is
+-- due keeps its time, so that frequent changes do not delay it. A claimed update stays claimed: its outcome is recorded
+-- for the changed state.
 INSERT INTO deliveries {rows:Delivery}
 ON CONFLICT (ticket_id, integration_id) WHERE event = 'updated' AND state <> 'delivered' DO UPDATE
 SET state = 'pending', expires_at = excluded.expires_at, via = '',
-    next_attempt_at = CASE WHEN {is_claimed} THEN deliveries.next_attempt_at ELSE excluded.next_attempt_at END,
+    next_attempt_at = CASE WHEN {is_claimed} THEN deliveries.next_attempt_at
+                           WHEN deliveries.state = 'pending' AND deliveries.next_attempt_at < excluded.next_attempt_at
+                           THEN deliveries.next_attempt_at ELSE excluded.next_attempt_at END,
     parked_at = CASE WHEN {is_claimed} THEN deliveries.parked_at ELSE excluded.parked_at END,
     claims = CASE WHEN {is_claimed} THEN 1 ELSE 0 END;
 
