@@ -8,7 +8,7 @@ from typing import Literal
 
 from router.channels.channel import Channel
 from router.channels.contract import Pace, SendFailure, SendOutcome, SendRetry, SendSuccess
-from router.dispatch import ticket_state
+from router.dispatch import pacing, ticket_state
 from router.model import Delivery, Integration, Micros
 from router.store.database import Row
 
@@ -132,6 +132,10 @@ class OutboxLimits:
     @property
     def pace(self) -> Pace:
         return Pace(self.per_second, self.burst)
+
+    def latest_plausible(self, now: Micros) -> Micros:
+        """Returns the latest plausible time of a lease or probe; later times come from a wrong clock."""
+        return now + self.lease + pacing.MAX_AHEAD
 
     def of_type(self, integration_type: str) -> TypeLimits:
         """Returns the limits of a type. A type that is not supported has the pace of `[delivery]`."""

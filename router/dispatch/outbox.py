@@ -13,7 +13,7 @@ from router.channels.contract import Pace
 from router.clock import Clock
 from router.dispatch import pacing, schedule
 from router.dispatch.delivery_batch import CompletedBatch, OutboxLimits
-from router.dispatch.outbox_transaction import Claim, ClaimRequest, claim_and_record, latest_plausible
+from router.dispatch.outbox_transaction import Claim, ClaimRequest, claim_and_record
 from router.dispatch.outcome_statements import PARK_STEP
 from router.errors import RowLocked
 from router.model import Micros
@@ -51,7 +51,7 @@ class Outbox:
             await self._database.fetch_all(
                 "dispatch_ready_integrations",
                 now=now,
-                latest_plausible=latest_plausible(now, self._limits),
+                latest_plausible=self._limits.latest_plausible(now),
                 types=f",{','.join(types)},",
                 is_listed=int(is_listed),
                 max_paced_at=first,

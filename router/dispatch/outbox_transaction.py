@@ -21,8 +21,9 @@ from router.dispatch import pacing
 from router.dispatch.delivery_batch import CompletedBatch, DeliveryBatch, Form, OutboxLimits, PacingDelay
 from router.dispatch.outcome_statements import PARK_STEP, record_outcomes
 from router.dispatch.post_states import lock_tickets
+from router.dispatch.selection import Selection, select_deliveries
 from router.errors import RowLocked
-from router.model import Delivery, Integration, Micros
+from router.model import Integration, Micros
 from router.store.database import Row, Statement, StatementGenerator, model_from_row
 
 Claim = DeliveryBatch | PacingDelay | None
@@ -54,19 +55,6 @@ class _Admitted:
     @property
     def is_probe(self) -> bool:
         return self.integration.status == "failing"
-
-
-@dataclass(frozen=True, slots=True)
-class _Selected:
-    """The deliveries of the next batch. `precedes_messages` is that of the batch."""
-
-    deliveries: Sequence[Delivery] = ()
-    precedes_messages: bool = False
-
-
-def latest_plausible(now: Micros, limits: OutboxLimits) -> Micros:
-    """Returns the latest plausible time of a lease or probe; later times come from a wrong clock."""
-    return now + limits.lease + pacing.MAX_AHEAD
 
 
 def claim_and_record(
@@ -138,7 +126,7 @@ def _lock_integrations(
     requests: Sequence[ClaimRequest], now: Micros, owner: str, limits: OutboxLimits
 ) -> StatementGenerator[tuple[dict[str, Row], set[str]]]:
     """Locks the integrations; returns the locked rows by id, and the ids of those that are locked elsewhere."""
-    latest = latest_plausible(now, limits)
+    latest = limits.latest_plausible(now)
     rows = yield Statement(
         "dispatch_lock_integrations",
         [
@@ -164,7 +152,7 @@ def _take_leases(
     requests: Sequence[ClaimRequest], now: Micros, owner: str, limits: OutboxLimits
 ) -> StatementGenerator[dict[str, Integration]]:
     """Takes or extends the leases; returns the integrations that are leased now, by id."""
-    until, latest = now + limits.lease, latest_plausible(now, limits)
+    until, latest = now + limits.lease, limits.latest_plausible(now)
     rows = yield Statement(
         "dispatch_take_lease",
         [
@@ -179,7 +167,7 @@ def _take_leases(
 def _admit(integration: Integration, now: Micros, limits: OutboxLimits) -> _Admitted | PacingDelay | None:
     """Decides whether a batch may be sent now. A delay is at most `max_lease_wait`."""
     if integration.status == "failing" and (
-        integration.probe_at is None or now < integration.probe_at <= latest_plausible(now, limits)
+        integration.probe_at is None or now < integration.probe_at <= limits.latest_plausible(now)
     ):
         return None
     pace = limits.of_type(integration.type).pace
@@ -196,7 +184,7 @@ def _open_batches(
 
     Deletes a superfluous update instead, which uses no pace: the integration is claimed again at once.
     """
-    selected = yield from _select_deliveries(admitted, now, limits)
+    selected = yield from select_deliveries([each.integration for each in admitted], now, limits)
     deliveries = sorted(
         (delivery for each in selected.values() for delivery in each.deliveries), key=lambda each: each.id
     )
@@ -249,7 +237,7 @@ def _read_contents(batches: Sequence[DeliveryBatch]) -> StatementGenerator[dict[
 
 def _build_batch(
     admitted: _Admitted,
-    selected: _Selected,
+    selected: Selection,
     attempts: Mapping[str, int],
     notifications: Mapping[str, Row],
 ) -> DeliveryBatch | None:
@@ -270,82 +258,3 @@ def _build_batch(
         selected.precedes_messages,
         {each.id: notifications[each.id] for each in deliveries if each.id in notifications},
     )
-
-
-def _select_deliveries(
-    admitted: Sequence[_Admitted], now: Micros, limits: OutboxLimits
-) -> StatementGenerator[dict[str, _Selected]]:
-    """Selects the deliveries of the next batches, by the id of the integration.
-
-    Fails the deliveries that were claimed too often, and selects again.
-    """
-    selected = {each.integration.id: _Selected() for each in admitted}
-    remaining = admitted
-    while remaining:
-        found = yield from _read_deliveries(remaining, now, limits)
-        exhausted = [
-            delivery for each in found.values() for delivery in each.deliveries if delivery.claims >= limits.max_claims
-        ]
-        selected |= found
-        if not exhausted:
-            break
-        yield Statement(
-            "dispatch_mark_exhausted",
-            [
-                {
-                    "id": delivery.id,
-                    "max_claims": limits.max_claims,
-                    "reason": f"failed permanently: claimed {delivery.claims} times without an outcome",
-                }
-                for delivery in exhausted
-            ],
-        )
-        yield Statement("dispatch_mark_lost", [{"delivery_id": delivery.id, "now": now} for delivery in exhausted])
-        again = {delivery.integration_id for delivery in exhausted}
-        remaining = [each for each in remaining if each.integration.id in again]
-    return selected
-
-
-def _read_deliveries(
-    admitted: Sequence[_Admitted], now: Micros, limits: OutboxLimits
-) -> StatementGenerator[dict[str, _Selected]]:
-    """Reads one delivery of a failing integration, and the next batch of the others."""
-    latest = latest_plausible(now, limits)
-    due = yield Statement(
-        "dispatch_due_deliveries",
-        [
-            {
-                "integration_id": each.integration.id,
-                "now": now,
-                "digest_after": limits.digest_after,
-                "digest_limit": limits.of_type(each.integration.type).digest_limit,
-                "updates_now": -1 if now < each.integration.updates_after <= latest else now,
-            }
-            for each in admitted
-            if not each.is_probe
-        ],
-    )
-    probed = yield Statement(
-        "dispatch_probe_delivery", [{"integration_id": each.integration.id} for each in admitted if each.is_probe]
-    )
-    found: dict[str, list[Delivery]] = {each.integration.id: [] for each in admitted}
-    for row in (*due, *probed):
-        found[row["integration_id"]].append(model_from_row(Delivery, row))
-    return {integration_id: _select_batch(each, now) for integration_id, each in found.items()}
-
-
-def _select_batch(due: Sequence[Delivery], now: Micros) -> _Selected:
-    """Selects an update that has waited too long, or else the oldest message and those that can be sent with it.
-
-    `via` of a pending delivery is the form that it must have. Such a delivery is in no digest.
-
-    Args:
-        due: The oldest due deliveries, at most one of them an update.
-    """
-    messages = [each for each in due if each.event != "updated"]
-    updates = [each for each in due if each.event == "updated"]
-    if updates and (not messages or (updates[0].next_attempt_at or now) <= now - pacing.MAX_UPDATE_WAIT):
-        return _Selected(updates, precedes_messages=bool(messages))
-    if messages and not messages[0].via:
-        return _Selected([each for each in messages if not each.via])
-    return _Selected(messages[:1])
