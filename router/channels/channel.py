@@ -22,6 +22,7 @@ from router.channels.contract import (
     SendFailure,
     SendOutcome,
     SendRetry,
+    TargetMemory,
     TestMessage,
     TicketNotification,
 )
@@ -126,7 +127,14 @@ class Channel(ABC):
 
     # --- sending
 
-    async def send(self, client: HttpClient, settings: Settings, payload: Payload, timeout: float) -> SendOutcome:
+    async def send(
+        self,
+        client: HttpClient,
+        settings: Settings,
+        payload: Payload,
+        timeout: float,
+        memory: TargetMemory,  # noqa: ARG002 - for channels that must learn where to send
+    ) -> SendOutcome:
         """Sends the payload with one request. Never raises for failures of the service or of the network."""
         return await self.request(client, "POST", self.target_url(settings), payload, timeout)
 

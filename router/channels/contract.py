@@ -160,6 +160,11 @@ class SendFailure:
 SendOutcome = SendSuccess | SendRetry | SendFailure
 
 
+# What a channel has learned about the target of an integration from earlier responses. The caller keeps it from one
+# message to the next; it can be lost at any time, which costs at most another request.
+TargetMemory = dict[str, bool]
+
+
 class DeadlinePassed(Exception):  # noqa: N818 - a state of the attempt, not a fault
     """A request was not made, because the deadline of its attempt has passed."""
 

@@ -24,6 +24,7 @@ from router.channels.contract import (
     SendOutcome,
     SendRetry,
     SendSuccess,
+    TargetMemory,
     TestMessage,
     TicketNotification,
 )
@@ -31,11 +32,10 @@ from router.channels.responses import MAX_RETRY_AFTER_SECONDS, KnownError, json_
 from router.channels.settings import WEBHOOK_URL, SettingField, Settings
 from router.channels.webhook_url import MAX_URL_LENGTH
 from router.outbound.client import HttpResponse
-from router.recent_cache import RecentCache
 
 _ID = re.compile("[0-9]{1,20}")
 _UNKNOWN_CHANNEL, _THREAD_LOCKED, _THREAD_REQUIRED, _NO_FORUM = "10003", "160005", "220001", "220003"
-_MAX_FORUMS = 1000  # remembered at once
+_IS_FORUM = "forum"  # in the memory of an integration
 # Errors that a retry cannot fix, with their meaning for users.
 _PERMANENT_ERRORS = {
     _UNKNOWN_CHANNEL: "the Discord channel or thread no longer exists",
@@ -154,21 +154,19 @@ class DiscordChannel(Channel):
     def render_alert(self, alert: OperatorAlert) -> Payload:
         return discord_message.render_alert(alert)
 
-    def __init__(self) -> None:
-        # Whether the webhook of a URL is that of a forum, as far as this process knows.
-        self._forums: RecentCache[str, bool] = RecentCache(_MAX_FORUMS)
-
-    async def send(self, client: HttpClient, settings: Settings, payload: Payload, timeout: float) -> SendOutcome:
+    async def send(
+        self, client: HttpClient, settings: Settings, payload: Payload, timeout: float, memory: TargetMemory
+    ) -> SendOutcome:
         """Sends the payload. In a forum, it starts a thread of its own.
 
         Only a rejected message shows whether a webhook is that of a forum: the first one takes two requests.
         """
-        thread_id, url = settings.get("threadId", ""), self.target_url(settings)
-        starts_thread = not thread_id and bool(self._forums.get(url))
+        thread_id = settings.get("threadId", "")
+        starts_thread = not thread_id and memory.get(_IS_FORUM, False)
         outcome = await self._post(client, settings, payload, timeout, thread_id, starts_thread=starts_thread)
         if thread_id or _failure_code(outcome) != (_NO_FORUM if starts_thread else _THREAD_REQUIRED):
             return outcome
-        self._forums.store(url, not starts_thread)
+        memory[_IS_FORUM] = not starts_thread
         remaining = timeout - outcome.latency / 1_000_000
         second = await self._post(client, settings, payload, remaining, starts_thread=not starts_thread)
         # The rejected request counts towards Discord's limits, too.

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from router.channels.attempt_client import AttemptClient
 from router.channels.channel import Channel
-from router.channels.contract import HttpClient, Payload, SendFailure, SendOutcome
+from router.channels.contract import HttpClient, Payload, SendFailure, SendOutcome, TargetMemory
 from router.channels.settings import Settings
 from router.clock import Clock
 from router.errors import InvalidSetting
@@ -44,13 +44,14 @@ class IntegrationSender:
     _settings: Settings
     _client: HttpClient = field(repr=False)
     _timeout: float
+    _memory: TargetMemory = field(default_factory=dict, repr=False)
 
     def for_attempt(self, clock: Clock, deadline: Micros) -> IntegrationSender:
         """Returns a sender for one attempt, whose methods raise `DeadlinePassed` instead of sending too late."""
         return replace(self, _client=AttemptClient(self._client, clock, deadline))
 
     async def send(self, payload: Payload) -> SendOutcome:
-        return await self.channel.send(self._client, self._settings, payload, self._timeout)
+        return await self.channel.send(self._client, self._settings, payload, self._timeout, self._memory)
 
     async def reply(self, ref: str, payload: Payload) -> SendOutcome:
         return await self.channel.reply(self._client, self._settings, ref, payload, self._timeout)

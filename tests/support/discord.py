@@ -1,6 +1,5 @@
 """A stand-in for Discord's webhooks, which answers by the rules in `discord_rules` and keeps the messages."""
 
-import itertools
 import json
 import re
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from tests.support.webhook_stand_in import WebhookStandIn
 
 _PATH = re.compile(r"/api/webhooks/[0-9]+/[A-Za-z0-9_-]+(/messages/(?P<message>[0-9]+))?")
 CHANNEL_ID = "900"
-_WEBHOOK_IDS = itertools.count(100)  # a channel remembers what it knows about a webhook
+_WEBHOOK_ID = 100
 
 
 @dataclass
@@ -45,11 +44,10 @@ class DiscordStandIn(WebhookStandIn):
         self.messages: dict[str, DiscordMessage] = {}
         self.threads: dict[str, DiscordThread] = {}
         self.is_forum = is_forum
-        self._webhook_id = next(_WEBHOOK_IDS)
         self._last_id = last_id
 
     def path(self, name: str = "general") -> str:
-        return f"/api/webhooks/{self._webhook_id}/{name}"
+        return f"/api/webhooks/{_WEBHOOK_ID}/{name}"
 
     def answer(self, post: Post) -> FixedResponse:
         match = _PATH.fullmatch(post.path)
@@ -94,7 +92,7 @@ class DiscordStandIn(WebhookStandIn):
     def _message_response(self, message_id: str) -> FixedResponse:
         message = self.messages[message_id]
         body = {"type": 0, "content": message.body["content"], "embeds": message.body["embeds"]}
-        body |= {"id": message_id, "channel_id": message.channel_id, "webhook_id": str(self._webhook_id)}
+        body |= {"id": message_id, "channel_id": message.channel_id, "webhook_id": str(_WEBHOOK_ID)}
         return FixedResponse(200, json.dumps(body), {"Content-Type": "application/json"})
 
     def _next_id(self) -> str:

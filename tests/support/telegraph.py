@@ -16,6 +16,7 @@ from router.channels.contract import (
     Pace,
     Payload,
     SendOutcome,
+    TargetMemory,
     TestMessage,
     TicketNotification,
 )
@@ -85,7 +86,9 @@ class TelegraphChannel(Channel):
     def render_alert(self, alert: OperatorAlert) -> Payload:
         return {"form": "alert", "words": _words(alert.text)}
 
-    async def send(self, client: HttpClient, settings: Settings, payload: Payload, timeout: float) -> SendOutcome:
+    async def send(
+        self, client: HttpClient, settings: Settings, payload: Payload, timeout: float, memory: TargetMemory
+    ) -> SendOutcome:
         key = settings.get("operatorKey")
         headers = {"Authorization": f"Key {key}"} if key else {}
         body = {"to": settings["station"], **payload}

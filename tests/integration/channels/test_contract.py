@@ -173,7 +173,7 @@ async def test_every_result_is_an_outcome(
     """result: None is the success of the service."""
     client = FakeClient(HttpResponse(200, {}, registration.success, 5) if result is None else result)
     payload = channel.render(NOTIFICATION)
-    outcome = await channel.send(client, settings, payload, 3.0)
+    outcome = await channel.send(client, settings, payload, 3.0, {})
     assert type(outcome) is kind
     ((method, body, timeout),) = client.requests
     assert (method, body | payload, timeout) == ("POST", body, 3.0), "settings can add to the payload"
@@ -197,7 +197,7 @@ async def test_the_service_accepts_hostile_messages(channel: Channel, registrati
     async with registration.stand_in() as service, outbound_client() as client:
         settings = channel.parse_settings(registration.settings(service.url()), allow_private=True)
         for payload in (channel.render(HOSTILE[name]), channel.render_plain(HOSTILE[name])):
-            outcome = await channel.send(client, settings, payload, 10)
+            outcome = await channel.send(client, settings, payload, 10, {})
             assert isinstance(outcome, SendSuccess), outcome
     for post in service.posts:
         shown = post.raw.decode()
@@ -216,5 +216,5 @@ async def test_the_service_accepts_the_other_messages(channel: Channel, registra
     async with registration.stand_in() as service, outbound_client() as client:
         settings = channel.parse_settings(registration.settings(service.url()), allow_private=True)
         for payload in payloads:
-            outcome = await channel.send(client, settings, payload, 10)
+            outcome = await channel.send(client, settings, payload, 10, {})
             assert isinstance(outcome, SendSuccess), outcome

@@ -5,9 +5,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from router.channels.contract import SendFailure, SendOutcome, SendSuccess, TestMessage
-from router.channels.discord import CHANNEL, DiscordChannel
+from router.channels import CHANNELS
+from router.channels.contract import SendFailure, SendOutcome, SendSuccess, TargetMemory, TestMessage
+from router.channels.discord import CHANNEL
+from router.channels.poster import IntegrationSender, Poster
+from router.model import Integration
 from router.outbound.client import OutboundClient
+from router.secrets import SecretBox, new_key
 from tests.support.behaviours import FixedResponse, Hang, LargeResponse, PartialResponse, RedirectResponse, Reset
 from tests.support.discord import CHANNEL_ID, DiscordStandIn, DiscordThread
 from tests.support.notifications import OPENED
@@ -28,7 +32,7 @@ async def discord() -> AsyncIterator[DiscordStandIn]:
 
 async def _send(client: OutboundClient, service: DiscordStandIn, timeout: float = 10, **values: str) -> SendOutcome:
     settings = CHANNEL.parse_settings({"webhookUrl": service.url(), **values}, allow_private=True)
-    return await CHANNEL.send(client, settings, CHANNEL.render(OPENED), timeout)
+    return await CHANNEL.send(client, settings, CHANNEL.render(OPENED), timeout, {})
 
 
 async def test_successful_send(client: OutboundClient, discord: DiscordStandIn) -> None:
@@ -60,19 +64,35 @@ async def test_each_message_to_a_forum_starts_a_thread(client: OutboundClient) -
 
 
 async def test_a_forum_is_remembered(client: OutboundClient) -> None:
-    channel = DiscordChannel()
     async with DiscordStandIn(is_forum=True) as service:
-        settings = channel.parse_settings({"webhookUrl": service.url()}, allow_private=True)
+        settings = CHANNEL.parse_settings({"webhookUrl": service.url()}, allow_private=True)
+        memory: TargetMemory = {}
         requests, pauses = [], []
         for is_forum in (True, True, False, False):
             service.is_forum = is_forum
-            outcome = await channel.send(client, settings, channel.render(OPENED), 10)
+            outcome = await CHANNEL.send(client, settings, CHANNEL.render(OPENED), 10, memory)
             assert isinstance(outcome, SendSuccess)
             requests.append(len(service.posts))
             pauses.append(outcome.pause)
     assert requests == [2, 3, 5, 6]
     assert pauses == [2.5, 0.0, 2.5, 0.0]
     assert [message.channel_id == CHANNEL_ID for message in service.messages.values()] == [False, False, True, True]
+
+
+async def test_each_poster_remembers_the_forums_of_its_integrations(client: OutboundClient) -> None:
+    box = SecretBox(new_key())
+    posters = [Poster(CHANNELS, client, box, allow_private=True, timeout=10) for _ in range(2)]
+    async with DiscordStandIn(is_forum=True) as service:
+        settings = CHANNEL.parse_settings({"webhookUrl": service.url()}, allow_private=True)
+        stored = posters[0].encrypt_settings(CHANNEL, settings)
+        integration = Integration("int_1", "ws_1", "discord", "Support", 1, stored.encrypted_settings, "")
+        requests = []
+        for poster in (posters[0], posters[0], posters[1]):
+            sender = poster.prepare(integration)
+            assert isinstance(sender, IntegrationSender)
+            assert isinstance(await sender.send(CHANNEL.render(OPENED)), SendSuccess)
+            requests.append(len(service.posts))
+    assert requests == [2, 3, 5]
 
 
 async def _reply(client: OutboundClient, service: DiscordStandIn, ref: str, **values: str) -> SendOutcome:
@@ -120,7 +140,7 @@ async def test_every_message_can_start_a_thread(client: OutboundClient) -> None:
     async with DiscordStandIn(is_forum=True) as forum:
         settings = CHANNEL.parse_settings({"webhookUrl": forum.url()}, allow_private=True)
         for payload in (CHANNEL.render_plain(OPENED), CHANNEL.render_test(TestMessage("Acme", "Forum", 0))):
-            assert isinstance(await CHANNEL.send(client, settings, payload, 10), SendSuccess)
+            assert isinstance(await CHANNEL.send(client, settings, payload, 10, {}), SendSuccess)
     assert [thread.name for thread in forum.threads.values()] == ["New ticket #42", "Test message from Email Router"]
 
 

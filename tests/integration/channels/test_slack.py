@@ -216,7 +216,7 @@ async def client() -> AsyncIterator[OutboundClient]:
 async def _send(client: OutboundClient, url: str, timeout: float = 10) -> SendOutcome:
     settings = CHANNEL.parse_settings({"webhookUrl": url}, allow_private=True)
     payload = CHANNEL.render_test(TestMessage("Example", "Billing", 0))
-    return await CHANNEL.send(client, settings, payload, timeout)
+    return await CHANNEL.send(client, settings, payload, timeout, {})
 
 
 async def test_successful_send(client: OutboundClient, slack: SlackStandIn) -> None:
