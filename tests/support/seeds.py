@@ -44,16 +44,19 @@ async def insert_domain(
     return domain_id
 
 
-async def insert_integration(database: Database, workspace_id: str, encrypted: str = "", name: str = "general") -> str:
+async def insert_integration(
+    database: Database, workspace_id: str, encrypted: str = "", name: str = "general", *, hint: str = ""
+) -> str:
     integration_id = ids.new_id("int")
     await execute(
         database,
         "INSERT INTO integrations (id, workspace_id, type, name, encrypted_settings, hint, created_at) "
-        "VALUES (:id, :workspace_id, 'slack', :name, :encrypted, '', :created_at)",
+        "VALUES (:id, :workspace_id, 'slack', :name, :encrypted, :hint, :created_at)",
         id=integration_id,
         workspace_id=workspace_id,
         name=name,
         encrypted=encrypted,
+        hint=hint,
         created_at=NOW,
     )
     return integration_id

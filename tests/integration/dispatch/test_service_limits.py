@@ -34,7 +34,6 @@ async def save_settings(posting: ManualDelivery, **settings: str) -> None:
 
 
 async def test_saved_settings_do_not_end_a_limit(posting: ManualDelivery) -> None:
-    await save_settings(posting, username="Support")
     await posting.installation.accept_ticket()
     posting.discord.script(posting.discord.path(), LIMIT)
     batch = await posting.claim_batch()
@@ -45,7 +44,6 @@ async def test_saved_settings_do_not_end_a_limit(posting: ManualDelivery) -> Non
 
 
 async def test_saved_settings_do_not_end_a_limit_of_edits(posting: ManualDelivery) -> None:
-    await save_settings(posting, username="Support")
     ticket_id = await open_ticket(posting)
     posting.discord.script(f"{posting.discord.path()}/messages/{next(iter(posting.discord.messages))}", LIMIT)
     await set_status(posting, ticket_id, "waiting")
@@ -58,7 +56,6 @@ async def test_saved_settings_do_not_end_a_limit_of_edits(posting: ManualDeliver
 
 
 async def test_the_limit_of_one_webhook_does_not_delay_another_one(posting: ManualDelivery) -> None:
-    await save_settings(posting, username="Support")
     await posting.installation.accept_ticket()
     posting.discord.script(posting.discord.path(), LIMIT)
     batch = await posting.claim_batch()

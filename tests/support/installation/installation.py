@@ -14,6 +14,7 @@ from router.accept import Accept
 from router.accept.incoming import IncomingMail
 from router.accept.transaction import Committed
 from router.admin.tickets.tickets import TicketService
+from router.channels.webhook_url import mask_url
 from router.clock import SystemClock
 from router.contents.pool import Parser
 from router.contents.store import ContentStore
@@ -143,7 +144,8 @@ class Installation:
     async def add_integration(self, name: str = "general", *, webhook: str = "") -> str:
         """Adds an integration and returns its id. webhook: the URL, needed only for sending."""
         encrypted = self.core.box.encrypt(json.dumps({"webhookUrl": webhook})) if webhook else ""
-        return await seeds.insert_integration(self.database, self.workspace_id, encrypted, name)
+        hint = mask_url(webhook) if webhook else ""
+        return await seeds.insert_integration(self.database, self.workspace_id, encrypted, name, hint=hint)
 
     async def add_alias(self, name: str, integration_id: str | None = "") -> Target:
         """Adds an alias and returns its target.
