@@ -78,7 +78,8 @@ class Outbox:
         """Corrects deliveries that no worker would find, after a wrong clock or the deletion of an integration."""
         now = self._clock.now()
         await self._database.execute("dispatch_repair_times", now=now, latest_plausible=now + schedule.MAX_WAIT)
-        await end_removed_deliveries(self._database)
+        while not await end_removed_deliveries(self._database):
+            pass
 
     async def release_owner(self, owner: str) -> None:
         """Releases the leases of a dead process. Deliveries that it was sending become due at once."""
@@ -92,13 +93,15 @@ class Outbox:
         return [row["lease_owner"] for row in await self._database.fetch_all("dispatch_lease_owners")]
 
 
-async def end_removed_deliveries(executor: QueryExecutor, integration_id: str | None = None) -> None:
-    """Fails the pending deliveries of the integration that is being deleted, or else of all deleted ones.
+async def end_removed_deliveries(executor: QueryExecutor, integration_id: str | None = None) -> bool:
+    """Fails the first pending deliveries of the integration that is being deleted, or else of all deleted ones.
 
-    Deletes the updates among them: they concern no ticket event.
+    Deletes the updates among them: they concern no ticket event. Returns whether all are ended.
     """
-    await executor.execute("dispatch_delete_removed_updates", integration_id=integration_id)
-    await executor.execute("dispatch_fail_removed", integration_id=integration_id, reason="the integration was removed")
+    which: dict[str, object] = {"integration_id": integration_id, "limit": PARK_STEP}
+    if await executor.execute("dispatch_delete_removed_updates", **which) == PARK_STEP:
+        return False
+    return await executor.execute("dispatch_fail_removed", **which, reason="the integration was removed") < PARK_STEP
 
 
 async def reactivate_integration(transaction: QueryExecutor, integration_id: str, now: Micros) -> None:

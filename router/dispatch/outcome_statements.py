@@ -29,7 +29,7 @@ from router.model import Delivery, Integration, Micros
 from router.store.database import Row, Statement, StatementGenerator
 from router.store.post_updates import queue_updates
 
-# The maximum number of deliveries that one request parks or makes due, because other requests wait for its transaction.
+# Maximum number of deliveries that one transaction parks, ends or makes due, because other requests wait for it.
 PARK_STEP = 500
 
 # The order of the statements: deliveries before attempts. Unparking changes deliveries that were rescheduled before.

@@ -18,6 +18,7 @@ from router.channels.contract import SendFailure, SendOutcome, SendRetry, SendSu
 from router.channels.poster import Poster, SettingChanges
 from router.clock import Clock
 from router.dispatch.outbox import end_removed_deliveries, reactivate_integration
+from router.dispatch.outcome_statements import PARK_STEP
 from router.errors import Refused
 from router.local_time import DEFAULT_TIMEZONE
 from router.model import Actor, Integration, Micros, Workspace
@@ -133,8 +134,18 @@ class IntegrationService:
 
     @retry_on_conflict
     async def delete(self, actor: Actor, integration_id: str) -> None:
-        """Deletes an integration. Its pending deliveries fail permanently. Raises `in_use` if aliases use it."""
+        """Deletes an integration. Its pending deliveries fail permanently. Raises `in_use` if aliases use it.
+
+        If it has many deliveries or posts, it is deleted in the last of several transactions. If the deletion is
+        interrupted, the same request does the rest.
+        """
         validation.validate_id(integration_id, "int", "Integration")
+        while not await self._delete_batch(actor, integration_id):
+            pass
+
+    @retry_on_conflict
+    async def _delete_batch(self, actor: Actor, integration_id: str) -> bool:
+        """Ends the first deliveries of an integration, then deletes its first posts. Returns whether all is deleted."""
         async with self._database.transaction() as transaction:
             integration = await _fetch_integration(transaction, actor, integration_id, "integration_lock_to_delete")
             row = await transaction.fetch_one("integration_alias_count", id=integration.id)
@@ -143,12 +154,18 @@ class IntegrationService:
                     "in_use", f"This integration is used by aliases ({row['aliases']}): change their integration first"
                 )
             await transaction.execute("workspace_clear_default", id=actor.workspace_id, integration_id=integration.id)
-            await end_removed_deliveries(transaction, integration.id)
-            await transaction.execute("post_delete_by_integration", integration_id=integration.id)
+            if not await end_removed_deliveries(transaction, integration.id):
+                return False
+            posts = await transaction.execute(
+                "post_delete_by_integration", integration_id=integration.id, limit=PARK_STEP
+            )
+            if posts == PARK_STEP:
+                return False
             await transaction.execute("integration_delete", id=integration.id, workspace_id=actor.workspace_id)
             await audit.record(
                 transaction, actor, self._clock.now(), "integration.delete", integration.id, name=integration.name
             )
+        return True
 
     async def test(self, actor: Actor, integration_id: str) -> TestResult:
         """Sends a test message immediately, without queueing.

@@ -185,18 +185,21 @@ WHERE id = :id;
 -- Sets or clears the last error of an integration.
 UPDATE integrations SET last_error = :reason WHERE id = :id AND last_error <> :reason;
 
--- fragment: is_removed
--- Pending deliveries of an integration that is being deleted, or else of all deleted integrations.
-state = 'pending' AND {if integration_id: integration_id = :integration_id}
+-- fragment: removed
+-- The first pending deliveries of an integration that is being deleted, or else of all deleted integrations.
+SELECT id FROM deliveries
+WHERE state = 'pending' AND {if integration_id: integration_id = :integration_id}
 {if not integration_id: integration_id NOT IN (SELECT id FROM integrations)}
 
 -- name: dispatch_delete_removed_updates
--- Deletes the updates of posts of deleted integrations.
-DELETE FROM deliveries WHERE {is_removed} AND event = 'updated';
+-- Deletes the first updates of posts of deleted integrations.
+DELETE FROM deliveries
+WHERE id IN ({removed} AND event = 'updated' ORDER BY next_attempt_at, id LIMIT :limit) AND state = 'pending';
 
 -- name: dispatch_fail_removed
--- Fails the deliveries of deleted integrations.
-UPDATE deliveries SET {set_dead} WHERE {is_removed};
+-- Fails the first deliveries of deleted integrations.
+UPDATE deliveries SET {set_dead}
+WHERE id IN ({removed} ORDER BY next_attempt_at, id LIMIT :limit) AND state = 'pending';
 
 -- fragment: notified_message
 -- What a notification shows of a message `m` of a ticket `t` in a workspace `w`.

@@ -85,8 +85,9 @@ UPDATE posts SET rendered_hash = :rendered_hash WHERE ticket_id = :ticket_id AND
 DELETE FROM posts WHERE ticket_id = :ticket_id AND integration_id = :integration_id;
 
 -- name: post_delete_by_integration
--- Deletes the posts of an integration that is being deleted.
-DELETE FROM posts WHERE integration_id = :integration_id;
+-- Deletes the first posts of an integration that is being deleted.
+DELETE FROM posts WHERE integration_id = :integration_id AND ticket_id IN (
+    SELECT ticket_id FROM posts WHERE integration_id = :integration_id LIMIT :limit);
 
 -- name: post_delete_update
 -- Deletes an update that has nothing to send, with its attempts.

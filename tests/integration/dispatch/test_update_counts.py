@@ -1,8 +1,15 @@
 """Updates of messages are counted neither as messages nor for digests, and are erased with tickets and integrations."""
 
+import pytest
+
 from router.admin.installation.loss_audit import audit_losses
+from router.admin.routes import integrations as integrations_module
+from router.admin.routes.integrations import IntegrationService
+from router.dispatch import outbox
 from router.dispatch.delivery_batch import CompletedBatch
+from router.errors import Unavailable
 from router.filters import DeliveryFilter
+from router.model import Actor
 from tests.integration.dispatch.test_retention import DAY, new_retention
 from tests.support import mails
 from tests.support.manual_delivery import (
@@ -131,3 +138,37 @@ async def test_a_removed_integration_leaves_no_failed_updates(posting: ManualDel
     await installation.execute("UPDATE aliases SET integration_id = NULL")
     await installation.services.integrations.delete(installation.actor, installation.integration_id)
     assert {row["event"] for row in await posting.rows("deliveries")} == {"opened"}
+
+
+async def test_a_large_integration_is_deleted_in_several_transactions(
+    posting: ManualDelivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installation, integrations = posting.installation, posting.installation.services.integrations
+    for module in (outbox, integrations_module):
+        monkeypatch.setattr(module, "PARK_STEP", 2)
+    ticket_ids = [await installation.accept_ticket(mails.plain(subject=f"Ticket {n}")) for n in range(3)]
+    await posting.deliver()
+    for ticket_id in ticket_ids:
+        await set_status(posting, ticket_id, "waiting")
+    for n in range(3):
+        await installation.accept_ticket(mails.plain(subject=f"Pending {n}"))
+    await installation.execute("UPDATE aliases SET integration_id = NULL")
+    delete_batch = IntegrationService._delete_batch
+    counts: list[tuple[int, int, int]] = []
+
+    async def delete_and_count(service: IntegrationService, actor: Actor, integration_id: str) -> bool:
+        if len(counts) == 2:
+            counts.append((0, 0, 0))
+            raise Unavailable("the process was killed")
+        is_deleted = await delete_batch(service, actor, integration_id)
+        states = [row["state"] for row in await posting.rows("deliveries") if row["event"] == "opened"]
+        counts.append((len(await posting.updates()), states.count("pending"), len(await posting.rows("posts"))))
+        return is_deleted
+
+    monkeypatch.setattr(IntegrationService, "_delete_batch", delete_and_count)
+    with pytest.raises(Unavailable):
+        await integrations.delete(installation.actor, installation.integration_id)
+    assert counts[:2] == [(1, 3, 3), (0, 1, 3)]
+    await integrations.delete(installation.actor, installation.integration_id)
+    assert counts[3:] == [(0, 0, 1), (0, 0, 0)]
+    assert await posting.rows("integrations") == []
