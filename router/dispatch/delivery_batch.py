@@ -63,9 +63,14 @@ class DeliveryBatch:
 
     @property
     def is_superfluous(self) -> bool:
-        """Whether this is an update of a post that shows the current state, or that no longer exists."""
+        """Whether this is an update of a post that shows the current state, or that no longer exists.
+
+        After an earlier attempt, the state that the post shows is uncertain: the service may have executed it without
+        a recorded response.
+        """
         is_erased = self.deliveries[0].id not in self.notifications
-        return self.is_update and not is_erased and self.post_hash in (None, self.state_hash)
+        shown = (None, self.state_hash) if self.attempts[0] == 1 else (None,)
+        return self.is_update and not is_erased and self.post_hash in shown
 
     @property
     def via(self) -> str:

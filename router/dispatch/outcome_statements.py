@@ -163,7 +163,7 @@ class _Changes:
                 if not is_removed and state is not None and state.post_hash is None:
                     self._add_post(batch, outcome, state)
                 self._add_delivered(batch)
-        elif state is not None and not isinstance(outcome, SendFailure | NotSent):
+        elif not isinstance(outcome, SendFailure | NotSent):
             # Unique, so that it also differs for the process that sends this update now.
             unknown = f"unknown: {batch.deliveries[0].id} {batch.attempts[0]}"
             self._add("post_set_rendered", **_post_key(batch.deliveries[0]), rendered_hash=unknown)

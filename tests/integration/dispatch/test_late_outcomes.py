@@ -84,6 +84,39 @@ async def test_a_late_edit_is_replaced_also_if_another_edit_is_being_sent(
     assert await posting.updates() == []
 
 
+@pytest.mark.parametrize("is_recorded", [True, False])
+async def test_a_change_back_after_an_edit_without_a_response_is_shown(
+    posting: ManualDelivery, *, is_recorded: bool
+) -> None:
+    """The service has executed the edit, but the response or the outcome was lost."""
+    ticket_id = await open_ticket(posting)
+    await set_status(posting, ticket_id, "waiting")
+    batch = await posting.claim_batch()
+    await posting.send(batch)
+    if is_recorded:
+        await posting.record(batch, SendRetry(None, "timed out"))
+    await set_status(posting, ticket_id, "open")
+    posting.installation.clock.advance(LEASE_SECONDS)
+    await posting.deliver()
+    assert only_state(posting) == OPEN
+    assert await posting.updates() == []
+
+
+async def test_a_late_edit_is_replaced_also_if_its_delivery_was_deleted(
+    posting: ManualDelivery, other: ManualDelivery
+) -> None:
+    ticket_id = await open_ticket(posting)
+    await set_status(posting, ticket_id, "waiting")
+    batch = await posting.claim_batch()
+    outcome = await posting.send(batch)
+    await posting.installation.execute("DELETE FROM deliveries WHERE event = 'updated'")
+    await set_status(posting, ticket_id, "open")
+    await _take_over(posting, other)
+    await posting.record(batch, outcome)
+    await other.deliver()
+    assert only_state(posting) == OPEN
+
+
 async def test_a_late_edit_without_a_response_is_replaced(posting: ManualDelivery, other: ManualDelivery) -> None:
     """The service may have executed it after the edit of the other process."""
     ticket_id = await open_ticket(posting)
