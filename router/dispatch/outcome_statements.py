@@ -176,8 +176,7 @@ class _Changes:
         elif batch.integration.last_error and not batch.is_update:
             self._add("dispatch_set_last_error", id=batch.integration.id, reason="")
         if batch.is_update and state is not None:
-            if state.post_hash == batch.post_hash:
-                self._add("post_set_rendered", **_post_key(batch.deliveries[0]), rendered_hash=batch.state_hash)
+            self._add("post_set_rendered", **_post_key(batch.deliveries[0]), rendered_hash=batch.state_hash)
             if state.was_changed_since(batch):
                 self.reschedule_all(batch, reason="")
                 return
