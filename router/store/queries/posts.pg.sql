@@ -6,7 +6,7 @@
  FROM ticket_tags x JOIN tags g ON g.id = x.tag_id WHERE x.ticket_id = t.id) AS tag_names
 
 -- name: post_to_update
-SELECT {post_to_update} WHERE p.ticket_id IN (SELECT value FROM json_array_elements_text(CAST(:ids AS JSON)))
+SELECT {post_to_update} WHERE p.ticket_id = ANY ({listed_ids})
 ORDER BY p.ticket_id, p.integration_id;
 
 -- name: post_lock_tickets

@@ -6,13 +6,13 @@ FOR UPDATE;
 
 -- name: tag_lock_by_keys
 SELECT {Tag} FROM tags
-WHERE workspace_id = :workspace_id AND name_key IN (SELECT value FROM json_array_elements_text(CAST(:keys AS JSON)))
+WHERE workspace_id = :workspace_id AND name_key = ANY (ARRAY(SELECT json_array_elements_text(CAST(:keys AS JSON))))
 ORDER BY name_key
 FOR KEY SHARE;
 
 -- name: tag_lock_by_ids
 SELECT {Tag} FROM tags
-WHERE workspace_id = :workspace_id AND id IN (SELECT value FROM json_array_elements_text(CAST(:ids AS JSON)))
+WHERE workspace_id = :workspace_id AND id = ANY ({listed_ids})
 ORDER BY id
 FOR KEY SHARE;
 
@@ -26,7 +26,7 @@ FOR NO KEY UPDATE;
 -- name: tag_by_tickets
 SELECT g.ticket_id, {Tag:t}
 FROM ticket_tags g JOIN tags t ON t.id = g.tag_id
-WHERE g.ticket_id IN (SELECT value FROM json_array_elements_text(CAST(:ids AS JSON))) ORDER BY t.name_key;
+WHERE g.ticket_id = ANY ({listed_ids}) ORDER BY t.name_key;
 
 -- name: tag_add_to_tickets
 INSERT INTO ticket_tags (tag_id, ticket_id)
@@ -36,12 +36,12 @@ ON CONFLICT (tag_id, ticket_id) DO NOTHING;
 -- name: tag_copy
 INSERT INTO ticket_tags (tag_id, ticket_id)
 SELECT CAST(:into AS TEXT), ticket_id FROM ticket_tags
-WHERE tag_id = :tag_id AND ticket_id IN (SELECT value FROM json_array_elements_text(CAST(:ids AS JSON)))
+WHERE tag_id = :tag_id AND ticket_id = ANY ({listed_ids})
 ON CONFLICT (tag_id, ticket_id) DO NOTHING;
 
 -- name: tag_remove_from_tickets
 DELETE FROM ticket_tags
-WHERE tag_id = :tag_id AND ticket_id IN (SELECT value FROM json_array_elements_text(CAST(:ids AS JSON)));
+WHERE tag_id = :tag_id AND ticket_id = ANY ({listed_ids});
 
 -- name: tag_update_ticket_times
-UPDATE tickets SET updated_at = :now WHERE id IN (SELECT value FROM json_array_elements_text(CAST(:ids AS JSON)));
+UPDATE tickets SET updated_at = :now WHERE id = ANY ({listed_ids});

@@ -9,17 +9,17 @@ FOR UPDATE;
 SELECT {TicketMessage}
 FROM ticket_messages
 WHERE ticket_id = :ticket_id
-  AND message_id IN (SELECT value FROM json_array_elements_text(CAST(:ids AS JSON)))
+  AND message_id = ANY ({listed_ids})
 ORDER BY message_id DESC, recipient LIMIT :limit;
 
 -- name: ticket_by_ids
 SELECT {Ticket}
 FROM tickets
-WHERE id IN (SELECT value FROM json_array_elements_text(CAST(:ids AS JSON))) AND workspace_id = :workspace_id;
+WHERE id = ANY ({listed_ids}) AND workspace_id = :workspace_id;
 
 -- name: ticket_next_sequence
 UPDATE tickets SET last_sequence = last_sequence + 1
-WHERE id IN (SELECT value FROM json_array_elements_text(CAST(:ids AS JSON)))
+WHERE id = ANY ({listed_ids})
 RETURNING id, last_sequence;
 
 -- name: ticket_page_by_tag

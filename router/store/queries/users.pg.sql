@@ -19,4 +19,4 @@ FOR NO KEY UPDATE;
 -- name: user_unassign_tickets
 UPDATE tickets SET assigned_to = NULL, claimed_at = NULL, updated_at = :now,
                    status = CASE WHEN status = 'in_progress' THEN 'open' ELSE status END
-WHERE id IN (SELECT value FROM json_array_elements_text(CAST(:ids AS JSON)));
+WHERE id = ANY ({listed_ids});
