@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from router import ids
+import secrets
+
 from router.store.database import QueryExecutor
 
 MAX_RENAMES = 100  # read by one run of maintenance
@@ -11,7 +12,7 @@ _PREFIX = "tag_rename."  # of the names of the stored values
 
 async def begin(transaction: QueryExecutor, tag_id: str) -> None:
     """Stores, in the transaction of a rename, that the posts show the old name. Replaces an earlier rename."""
-    await transaction.execute("tag_rename_begin", name=_PREFIX + tag_id, value=ids.new_id("tag"))
+    await transaction.execute("tag_rename_begin", name=_PREFIX + tag_id, value=secrets.token_hex(16))
 
 
 async def find(executor: QueryExecutor, tag_id: str) -> str | None:
