@@ -9,7 +9,6 @@ from router.admin.tickets.tags import TagService
 from router.channels import CHANNELS
 from router.channels.contract import Pace
 from router.clock import SECOND, to_micros
-from router.dispatch import maintenance
 from router.dispatch.delivery_batch import OutboxLimits, channel_limits
 from router.dispatch.dispatcher import POLL_INTERVAL_SECONDS, Dispatcher
 from router.dispatch.domain_alerts import DomainAlerts
@@ -18,6 +17,7 @@ from router.dispatch.outbox import Outbox
 from router.dispatch.retention import Retention, RetentionPeriods
 from router.dispatch.sender import TicketSender
 from router.lease_owner import new_lease_owner
+from router.store import batches
 from router.store.sqlite import SqliteDatabase
 
 # Maximum time, in microseconds, that a worker keeps its lease while it waits for the rate limit.
@@ -71,7 +71,7 @@ def build_maintenance(core: Core) -> Maintenance:
         resolved_tickets=None if settings.resolved_tickets is None else to_micros(settings.resolved_tickets),
         duplicate_window=to_micros(config.smtp.duplicate_window),
     )
-    retention = Retention(core.database, core.contents, core.clock, periods, pause=maintenance.pause)
+    retention = Retention(core.database, core.contents, core.clock, periods, pause=batches.pause)
     checks = use_cases.build_domain_checks(core)
     alerts = DomainAlerts(core.database, core.clock, core.poster)
     tasks = [

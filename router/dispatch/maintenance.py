@@ -18,16 +18,10 @@ from router.errors import DatabaseFileReplaced, Unavailable
 from router.model import Micros
 from router.store.database import Database
 
-# Lets other processes lock the SQLite file between two transactions.
-PAUSE_SECONDS = 0.02
 # The maximum wait before the next check for due tasks.
 TICK_SECONDS = 15.0
 
 log = structlog.get_logger()
-
-
-async def pause() -> None:
-    await asyncio.sleep(PAUSE_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)

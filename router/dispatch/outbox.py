@@ -17,6 +17,7 @@ from router.dispatch.outbox_transaction import Claim, ClaimRequest, claim_and_re
 from router.dispatch.outcome_statements import PARK_STEP
 from router.errors import RowLocked
 from router.model import Micros
+from router.store import batches
 from router.store.database import Database, QueryExecutor, Row, StatementGenerator
 from router.store.group_writers import GroupWriters
 
@@ -79,7 +80,7 @@ class Outbox:
         now = self._clock.now()
         await self._database.execute("dispatch_repair_times", now=now, latest_plausible=now + schedule.MAX_WAIT)
         while not await end_removed_deliveries(self._database):
-            pass
+            await batches.pause()
 
     async def release_owner(self, owner: str) -> None:
         """Releases the leases of a dead process. Deliveries that it was sending become due at once."""

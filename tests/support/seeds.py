@@ -45,7 +45,7 @@ async def insert_domain(
 
 
 async def insert_integration(
-    database: Database, workspace_id: str, encrypted: str = "", name: str = "general", *, hint: str = ""
+    database: Database, workspace_id: str, encrypted: str = "encrypted", name: str = "general", *, hint: str = ""
 ) -> str:
     integration_id = ids.new_id("int")
     await execute(

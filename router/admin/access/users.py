@@ -16,6 +16,7 @@ from router.enumerations import ROLE
 from router.errors import Refused
 from router.mail.address import AddressError, parse_mailbox
 from router.model import Actor, Micros, User, Workspace
+from router.store import batches
 from router.store.database import Database, QueryExecutor, fetch_model, retry_on_conflict
 from router.store.fragments import model_values
 
@@ -133,8 +134,9 @@ class UserService:
         deletion is interrupted, the same request does the rest.
         """
         validation.validate_id(user_id, "user", "User")
-        after: str | None = ""
+        after = await self._delete_batch(actor, user_id, "")
         while after is not None:
+            await batches.pause()
             after = await self._delete_batch(actor, user_id, after)
 
     @retry_on_conflict

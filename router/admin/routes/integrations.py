@@ -23,6 +23,7 @@ from router.errors import Refused
 from router.local_time import DEFAULT_TIMEZONE
 from router.model import Actor, Integration, Micros, Workspace
 from router.ports import Waker
+from router.store import batches
 from router.store.database import Database, QueryExecutor, fetch_model, retry_on_conflict
 from router.store.fragments import model_values
 
@@ -132,7 +133,6 @@ class IntegrationService:
             self._wake.wake([integration_id])
         return changed
 
-    @retry_on_conflict
     async def delete(self, actor: Actor, integration_id: str) -> None:
         """Deletes an integration. Its pending deliveries fail permanently. Raises `in_use` if aliases use it.
 
@@ -141,7 +141,7 @@ class IntegrationService:
         """
         validation.validate_id(integration_id, "int", "Integration")
         while not await self._delete_batch(actor, integration_id):
-            pass
+            await batches.pause()
 
     @retry_on_conflict
     async def _delete_batch(self, actor: Actor, integration_id: str) -> bool:

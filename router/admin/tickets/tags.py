@@ -32,6 +32,7 @@ from router.admin.tickets.tag_rows import (
 from router.clock import Clock
 from router.errors import Refused, not_found_error
 from router.model import Actor, Ticket
+from router.store import batches
 from router.store.database import (
     Database,
     QueryExecutor,
@@ -290,8 +291,9 @@ class TagService:
 
     async def _change_tickets(self, tag_id: str, change: _TicketsChange) -> None:
         """Changes the tickets of a tag in batches, and queues the updates of their posts."""
-        after: str | None = ""
+        after = await self._change_batch(tag_id, "", change)
         while after is not None:
+            await batches.pause()
             after = await self._change_batch(tag_id, after, change)
 
     @retry_on_conflict

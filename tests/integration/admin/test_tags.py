@@ -275,3 +275,21 @@ async def test_tags_stay_consistent_while_they_are_merged_and_deleted(
             assert {str(row["tag_id"]) for row in links} <= known
     finally:
         await second.close()
+
+
+async def test_other_processes_can_write_between_the_transactions(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tags_module, "BATCH_TICKETS", 1)
+    tags, actor = tag_service(installation), installation.actor
+    for _ in range(3):
+        await tags.tag_ticket(actor, await installation.accept_ticket(), add=["bill"])
+    tag = (await tags.find(actor, "bill")).tag
+    counts = []
+
+    async def pause() -> None:
+        counts.append((await tags.get(actor, tag.id)).ticket_count)
+
+    monkeypatch.setattr("router.store.batches.pause", pause)
+    await tags.delete(actor, tag.id)
+    assert counts == [2, 1, 0]

@@ -127,3 +127,19 @@ async def test_tickets_of_a_user_who_is_enabled_during_the_deletion_are_unassign
     assert batches.ticket_ids == [ticket_ids[:2], ticket_ids[2:4], [ticket_ids[0], ticket_ids[4]]]
     assert await assignees(installation) == [None] * TICKETS
     assert await refused_code(users.get(installation.actor, user_id)) == ("not_found", None)
+
+
+async def test_other_processes_can_write_between_the_transactions(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user_id, _ = await installation.add_user_with_key()
+    await accept_and_assign(installation, user_id)
+    batches = Batches(monkeypatch)
+    unassigned_before_pauses = []
+
+    async def pause() -> None:
+        unassigned_before_pauses.append(len(batches.ticket_ids))
+
+    monkeypatch.setattr("router.store.batches.pause", pause)
+    await installation.services.users.delete(installation.actor, user_id)
+    assert unassigned_before_pauses == [1, 2]
