@@ -262,7 +262,7 @@ class DeliverySettings(Section):
     digest_after: Integer = setting(
         20, "When more deliveries than this are due for one integration, they are combined into a digest.", ge=1
     )
-    timeout: PositiveDuration = setting("10s", "Time limit for one attempt, from connecting to the response.")
+    timeout: PositiveDuration = setting("10s", "Time limit for one request, from connecting to the response.")
     max_age: PositiveDuration = setting("3d", "How long a delivery is retried; then it is dead and can be replayed.")
     lease: PositiveDuration = setting(
         "60s", "How long a process reserves an integration; if the process is killed, others take over after this time."

@@ -135,7 +135,10 @@ class Channel(ABC):
         timeout: float,
         memory: TargetMemory,  # noqa: ARG002 - for channels that must learn where to send
     ) -> SendOutcome:
-        """Sends the payload with one request. Never raises for failures of the service or of the network."""
+        """Sends the payload with one request, within `timeout` seconds.
+
+        Never raises for failures of the service or of the network.
+        """
         return await self.request(client, "POST", self.target_url(settings), payload, timeout)
 
     async def reply(

@@ -166,7 +166,7 @@ TargetMemory = dict[str, bool]
 
 
 class DeadlinePassed(Exception):  # noqa: N818 - a state of the attempt, not a fault
-    """A request was not made, because the deadline of its attempt has passed."""
+    """A request was not made, because it could end after the deadline of its attempt."""
 
 
 class HttpClient(Protocol):

@@ -167,8 +167,7 @@ class DiscordChannel(Channel):
         if thread_id or _failure_code(outcome) != (_NO_FORUM if starts_thread else _THREAD_REQUIRED):
             return outcome
         memory[_IS_FORUM] = not starts_thread
-        remaining = timeout - outcome.latency / 1_000_000
-        second = await self._post(client, settings, payload, remaining, starts_thread=not starts_thread)
+        second = await self._post(client, settings, payload, timeout, starts_thread=not starts_thread)
         # The rejected request counts towards Discord's limits, too.
         return replace(second, pause=max(second.pause, _PAUSE_SECONDS)) if isinstance(second, SendSuccess) else second
 

@@ -47,7 +47,7 @@ class IntegrationSender:
     _memory: TargetMemory = field(default_factory=dict, repr=False)
 
     def for_attempt(self, clock: Clock, deadline: Micros) -> IntegrationSender:
-        """Returns a sender for one attempt, whose methods raise `DeadlinePassed` instead of sending too late."""
+        """Returns a sender for one attempt, whose methods raise `DeadlinePassed` if a request could end too late."""
         return replace(self, _client=AttemptClient(self._client, clock, deadline))
 
     async def send(self, payload: Payload) -> SendOutcome:

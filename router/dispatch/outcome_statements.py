@@ -265,6 +265,10 @@ class _Changes:
         elif batch.form == "digest":
             # One entry can be the reason: each delivery is sent alone, and only a message that is rejected alone fails.
             self.reschedule_all(batch, via="message", reason=outcome.reason)
+        elif outcome.kind == "gone" and batch.has_post(batch.deliveries[0]):
+            # The lease ended too soon for the first message that replaces the post: the next attempt starts with it.
+            self._add("post_delete", **_post_key(batch.deliveries[0]))
+            self.reschedule_all(batch, via=batch.deliveries[0].via, reason=outcome.reason)
         elif outcome.kind == "payload" and batch.form == "message":
             self.reschedule_all(batch, via="text", reason=outcome.reason)
         else:

@@ -1,7 +1,7 @@
 """Sends a delivery batch: has the messages parsed, has the channel render them, and makes the HTTP request.
 
 Errors of the endpoint or the network are outcomes. An unavailable database or parser raises `Unavailable`. Each request
-is made only while the lease of the integration is valid, however long the parser took, and ends before the lease.
+has the whole time limit and ends before the lease of the integration, however long the parser took; or it is not made.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class TicketSender:
         try:
             return await self._send(prepared.for_attempt(self._clock, batch.integration.lease_until), batch)
         except DeadlinePassed:  # for example, the process was suspended: another one may be sending the batch
-            return NotSent(None, "not sent: the lease expired")
+            return NotSent(None, "not sent: the lease ends too soon")
 
     async def _send(self, integration: IntegrationSender, batch: DeliveryBatch) -> SendOutcome:
         rows = [batch.notifications[each.id] for each in batch.deliveries if each.id in batch.notifications]
@@ -79,9 +79,12 @@ class TicketSender:
         outcome = await integration.reply(ref, payload)
         if not isinstance(outcome, SendFailure) or outcome.kind != "gone":
             return outcome
-        if not channel.can_update:
-            return await integration.send(payload)
-        return await self._send_post(integration, batch, ticket.without_post())
+        try:
+            if not channel.can_update:
+                return await integration.send(payload)
+            return await self._send_post(integration, batch, ticket.without_post())
+        except DeadlinePassed:
+            return outcome  # the next attempt starts with a first message
 
     async def _send_post(
         self, integration: IntegrationSender, batch: DeliveryBatch, ticket: _TicketData
