@@ -28,6 +28,9 @@ from router.store.database import Row, Statement, StatementGenerator, model_from
 
 Claim = DeliveryBatch | PacingDelay | None
 
+# Maximum number of superfluous updates of an integration that one claim deletes, because other requests wait for it.
+SUPERFLUOUS_STEP = 20
+
 
 @dataclass(frozen=True, slots=True)
 class ClaimRequest:
@@ -182,30 +185,20 @@ def _open_batches(
 ) -> StatementGenerator[dict[str, Claim]]:
     """Opens the next attempts; returns the batch of each integration by its id, None if no delivery is due.
 
-    Deletes a superfluous update instead, which uses no pace: the integration is claimed again at once.
+    Deletes superfluous updates instead, which use no pace and precede no message. If there may be more of them, and no
+    message is due, the integration is claimed again at once.
     """
-    selected = yield from select_deliveries([each.integration for each in admitted], now, limits)
-    deliveries = sorted(
-        (delivery for each in selected.values() for delivery in each.deliveries), key=lambda each: each.id
-    )
-    begun = yield Statement(
-        "dispatch_begin_attempt", [{"id": each.id, "until": now + limits.lease} for each in deliveries]
-    )
-    # Not `claims`: parking resets it while an attempt may be open.
-    yield Statement(
-        "dispatch_mark_lost", [{"delivery_id": each.id, "now": now} for each in deliveries if each.attempts]
-    )
-    attempts: dict[str, int] = {row["id"]: row["attempts"] for row in begun}
-    # The deliveries are locked now: a later change of a ticket queues another update.
-    rows = yield Statement("dispatch_notification", [{"delivery_id": delivery_id} for delivery_id in attempts])
-    notifications = {row["delivery_id"]: row for row in rows}
-    batches = {
-        each.integration.id: _build_batch(each, selected[each.integration.id], attempts, notifications)
-        for each in admitted
-    }
-    superfluous = {id_: batch for id_, batch in batches.items() if batch is not None and batch.is_superfluous}
-    yield Statement("post_delete_update", [{"id": batch.deliveries[0].id} for batch in superfluous.values()])
-    opened = [batch for batch in batches.values() if batch is not None and not batch.is_superfluous]
+    batches: dict[str, DeliveryBatch | None] = {}
+    remaining = admitted
+    for step in range(SUPERFLUOUS_STEP):
+        is_last = step == SUPERFLUOUS_STEP - 1
+        batches |= yield from _begin_attempts(remaining, now, limits, updates_precede=not is_last)
+        superfluous = {id_: batch for id_, batch in batches.items() if batch is not None and batch.is_superfluous}
+        remaining = [each for each in admitted if each.integration.id in superfluous]
+        if not remaining:
+            break
+        yield Statement("post_delete_update", [{"id": batch.deliveries[0].id} for batch in superfluous.values()])
+    opened = [batch for id_, batch in batches.items() if batch is not None and id_ not in superfluous]
     yield Statement(
         "dispatch_insert_attempt",
         [
@@ -221,6 +214,35 @@ def _open_batches(
     )
     again: dict[str, Claim] = dict.fromkeys(superfluous, PacingDelay(now))
     return dict.fromkeys(batches) | again | (yield from _read_contents(opened))
+
+
+def _begin_attempts(
+    admitted: Sequence[_Admitted], now: Micros, limits: OutboxLimits, *, updates_precede: bool
+) -> StatementGenerator[dict[str, DeliveryBatch | None]]:
+    """Selects and locks the next deliveries, and counts their attempts.
+
+    Returns the batch of each integration by its id, None if no delivery is due.
+    """
+    integrations = [each.integration for each in admitted]
+    selected = yield from select_deliveries(integrations, now, limits, updates_precede=updates_precede)
+    deliveries = sorted(
+        (delivery for each in selected.values() for delivery in each.deliveries), key=lambda each: each.id
+    )
+    begun = yield Statement(
+        "dispatch_begin_attempt", [{"id": each.id, "until": now + limits.lease} for each in deliveries]
+    )
+    # Not `claims`: parking resets it while an attempt may be open.
+    yield Statement(
+        "dispatch_mark_lost", [{"delivery_id": each.id, "now": now} for each in deliveries if each.attempts]
+    )
+    attempts: dict[str, int] = {row["id"]: row["attempts"] for row in begun}
+    # The deliveries are locked now: a later change of a ticket queues another update.
+    rows = yield Statement("dispatch_notification", [{"delivery_id": delivery_id} for delivery_id in attempts])
+    notifications = {row["delivery_id"]: row for row in rows}
+    return {
+        each.integration.id: _build_batch(each, selected[each.integration.id], attempts, notifications)
+        for each in admitted
+    }
 
 
 def _read_contents(batches: Sequence[DeliveryBatch]) -> StatementGenerator[dict[str, Claim]]:

@@ -91,7 +91,8 @@ def record_outcomes(
             changes.add_failure(batch, outcome)
     for query in _ORDER:
         if changes.rows[query]:
-            # The rows of one statement are locked in the order of their ids, which avoids deadlocks.
+            # The rows of one statement are locked in the order of their ids, which avoids deadlocks. Rows without an id
+            # need no order: their integrations are locked.
             yield Statement(query, sorted(changes.rows[query], key=lambda row: str(row.get("id", ""))))
     yield from queue_updates(changes.outdated_tickets, now)
 
@@ -232,8 +233,9 @@ class _Changes:
             self.reschedule_all(batch, reason=outcome.reason)
         elif isinstance(outcome, SendRetry) or outcome.kind == "permanent":
             retry = outcome if isinstance(outcome, SendRetry) else SendRetry(None, outcome.reason)
-            # The waits depend on the time since the newest change, not on the attempts for earlier changes.
-            attempts = schedule.attempts_within(self._now - state.changed_at)
+            # The waits depend on the time since the newest change, not on the attempts for earlier changes. The time in
+            # the queue before the first attempt does not count as failures.
+            attempts = min(schedule.attempts_within(self._now - state.changed_at), batch.attempts[0])
             self._add_next_attempt(completed, retry, replace(delivery, expires_at=state.expires_at), attempts)
         else:
             self.add_failure(batch, outcome)

@@ -13,7 +13,8 @@ from router.model import Micros
 MAX_AHEAD: Micros = 2 * 3600 * SECOND
 # Messages precede the update of a post until it was due for this time. Otherwise a steady load would delay it for ever.
 MAX_UPDATE_WAIT: Micros = 60 * SECOND
-# The number of messages that are sent between two updates that precede messages: many updates delay messages little.
+# No update precedes messages for the time of this number of messages at the pace after another one, so that many
+# updates delay messages little. A slow service accepts fewer messages in that time, but at least one.
 MESSAGES_PER_UPDATE = 3
 
 

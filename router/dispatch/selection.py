@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,16 +21,19 @@ class Selection:
 
 
 def select_deliveries(
-    integrations: Sequence[Integration], now: Micros, limits: OutboxLimits
+    integrations: Sequence[Integration], now: Micros, limits: OutboxLimits, *, updates_precede: bool
 ) -> StatementGenerator[dict[str, Selection]]:
     """Selects the deliveries of the next batches, by the id of the integration.
 
     Fails the deliveries that were claimed too often, and selects again.
+
+    Args:
+        updates_precede: Whether an update that has waited too long precedes messages.
     """
     selected = {each.id: Selection() for each in integrations}
     remaining = integrations
     while remaining:
-        found = yield from _read_deliveries(remaining, now, limits)
+        found = yield from _read_deliveries(remaining, now, limits, updates_precede=updates_precede)
         exhausted = [
             delivery for each in found.values() for delivery in each.deliveries if delivery.claims >= limits.max_claims
         ]
@@ -54,7 +58,7 @@ def select_deliveries(
 
 
 def _read_deliveries(
-    integrations: Sequence[Integration], now: Micros, limits: OutboxLimits
+    integrations: Sequence[Integration], now: Micros, limits: OutboxLimits, *, updates_precede: bool
 ) -> StatementGenerator[dict[str, Selection]]:
     """Reads one delivery of a failing integration, and the next batch of the others."""
     latest = limits.latest_plausible(now)
@@ -78,11 +82,12 @@ def _read_deliveries(
     found: dict[str, list[Delivery]] = {each.id: [] for each in integrations}
     for row in (*due, *probed):
         found[row["integration_id"]].append(model_from_row(Delivery, row))
-    return {integration_id: _select_batch(each, now) for integration_id, each in found.items()}
+    waiting_since = now - pacing.MAX_UPDATE_WAIT if updates_precede else 0
+    return {integration_id: _select_batch(each, waiting_since) for integration_id, each in found.items()}
 
 
-def _select_batch(due: Sequence[Delivery], now: Micros) -> Selection:
-    """Selects an update that has waited too long, or else the oldest message and those that can be sent with it.
+def _select_batch(due: Sequence[Delivery], waiting_since: Micros) -> Selection:
+    """Selects an update that was due at `waiting_since`, or else the oldest message and those that can be sent with it.
 
     `via` of a pending delivery is the form that it must have. Such a delivery is in no digest.
 
@@ -91,7 +96,7 @@ def _select_batch(due: Sequence[Delivery], now: Micros) -> Selection:
     """
     messages = [each for each in due if each.event != "updated"]
     updates = [each for each in due if each.event == "updated"]
-    if updates and (not messages or (updates[0].next_attempt_at or now) <= now - pacing.MAX_UPDATE_WAIT):
+    if updates and (not messages or (updates[0].next_attempt_at or math.inf) <= waiting_since):
         return Selection(updates, precedes_messages=bool(messages))
     if messages and not messages[0].via:
         return Selection([each for each in messages if not each.via])

@@ -197,9 +197,9 @@ DELETE FROM deliveries
 WHERE id IN ({removed} AND event = 'updated' ORDER BY next_attempt_at, id LIMIT :limit) AND state = 'pending';
 
 -- name: dispatch_fail_removed
--- Fails the first deliveries of deleted integrations.
+-- Fails the first messages of deleted integrations. A change of a ticket may queue an update meanwhile.
 UPDATE deliveries SET {set_dead}
-WHERE id IN ({removed} ORDER BY next_attempt_at, id LIMIT :limit) AND state = 'pending';
+WHERE id IN ({removed} AND event <> 'updated' ORDER BY next_attempt_at, id LIMIT :limit) AND state = 'pending';
 
 -- fragment: notified_message
 -- What a notification shows of a message `m` of a ticket `t` in a workspace `w`.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from router.channels.contract import SendFailure, SendRetry, SendSuccess
+from router.dispatch.delivery_batch import NotSent
 from tests.support import mails
 from tests.support.behaviours import FixedResponse
 from tests.support.manual_delivery import (
@@ -128,14 +129,15 @@ async def test_a_late_edit_without_a_response_is_replaced(posting: ManualDeliver
     assert only_state(posting)["Status"] == "Waiting"
 
 
-async def test_an_edit_that_the_service_rejects_late_costs_nothing(
-    posting: ManualDelivery, other: ManualDelivery
+@pytest.mark.parametrize("outcome", [SendFailure("rejected", "blocked"), NotSent(None, "not sent")])
+async def test_a_late_outcome_that_changed_no_post_costs_nothing(
+    posting: ManualDelivery, other: ManualDelivery, outcome: SendFailure | NotSent
 ) -> None:
     ticket_id = await open_ticket(posting)
     await set_status(posting, ticket_id, "waiting")
     batch = await posting.claim_batch()
     await _take_over(posting, other)
-    await posting.record(batch, SendFailure("rejected", "blocked"))
+    await posting.record(batch, outcome)
     assert await other.deliver() == []
     assert await posting.updates("dead") == []
 
@@ -228,3 +230,18 @@ async def test_the_late_success_of_a_probe_does_not_reactivate(posting: ManualDe
     (integration,) = await posting.rows("integrations")
     assert integration["status"] == "failing"
     assert [each["state"] for each in await posting.rows("deliveries")] == ["delivered"]
+
+
+async def test_a_late_message_of_a_deleted_integration_is_no_post(posting: ManualDelivery) -> None:
+    installation = posting.installation
+    await installation.accept_ticket()
+    batch = await posting.claim_batch()
+    outcome = await posting.send(batch)
+    assert isinstance(outcome, SendSuccess)
+    assert outcome.ref
+    await installation.execute("UPDATE aliases SET integration_id = NULL")
+    await installation.services.integrations.delete(installation.actor, installation.integration_id)
+    await posting.record(batch, outcome)
+    assert await posting.rows("posts") == []
+    attempts = await installation.execute("SELECT outcome FROM attempts")
+    assert [each["outcome"] for each in attempts] == ["sent"]

@@ -61,6 +61,21 @@ async def test_the_waits_start_again_after_a_change(posting: ManualDelivery) -> 
     assert update["next_attempt_at"] - posting.installation.clock.now() <= schedule.WAIT_SECONDS[2] * SECOND
 
 
+@pytest.mark.parametrize(("status", "body", "seconds"), [(429, '{"retry_after": 1}', 1), (503, "", 5)])
+@pytest.mark.parametrize("queued_hours", [0, 1, 5])
+async def test_the_time_in_the_queue_does_not_count_as_failures(
+    posting: ManualDelivery, status: int, body: str, seconds: int, queued_hours: int
+) -> None:
+    ticket_id = await open_ticket(posting)
+    posting.discord.script(message_path(posting), FixedResponse(status, body))
+    await set_status(posting, ticket_id, "waiting")
+    posting.installation.clock.advance(queued_hours * 3600)
+    await posting.deliver()
+    (update,) = await posting.updates()
+    assert isinstance(update["next_attempt_at"], int)
+    assert update["next_attempt_at"] - posting.installation.clock.now() <= seconds * SECOND
+
+
 @pytest.mark.parametrize("days", [1, 3, 7])
 async def test_the_waits_do_not_depend_on_the_setting_when_the_post_was_sent(
     posting: ManualDelivery, days: int
@@ -70,6 +85,8 @@ async def test_the_waits_do_not_depend_on_the_setting_when_the_post_was_sent(
     await posting.installation.execute("UPDATE posts SET max_age = :max_age", max_age=days * DAY)
     posting.discord.default(message_path(posting), FixedResponse(500, ""))
     await set_status(posting, ticket_id, "waiting")
+    # Earlier changes were attempted, too.
+    await posting.installation.execute("UPDATE deliveries SET attempts = 100 WHERE event = 'updated'")
     waits = []
     for _ in range(6):
         await posting.deliver()

@@ -7,6 +7,7 @@ import pytest
 from router.clock import SECOND
 from router.dispatch import pacing
 from router.dispatch.delivery_batch import CompletedBatch, DeliveryBatch
+from router.dispatch.outbox_transaction import SUPERFLUOUS_STEP
 from tests.support import mails
 from tests.support.behaviours import FixedResponse
 from tests.support.manual_delivery import ManualDelivery, open_posting, open_ticket, set_status, shown_state
@@ -126,3 +127,36 @@ async def test_an_update_that_fails_also_gives_way(paced: ManualDelivery) -> Non
     assert int(str(integration["updates_after"])) > paced.installation.clock.now()
     assert (await run(paced, 150)).count("U") == 1
     assert shown_state(next(iter(paced.discord.messages.values())))["Status"] == "Waiting"
+
+
+async def test_superfluous_updates_precede_no_message(paced: ManualDelivery) -> None:
+    installation = paced.installation
+    before_a_message = SUPERFLUOUS_STEP - 1
+    tickets = await accept(paced, 2 * before_a_message + 5)
+    await paced.deliver()
+    for ticket_id in tickets:
+        await set_status(paced, ticket_id, "waiting", "open")
+    installation.clock.advance(WAIT_SECONDS)
+    for remaining in (before_a_message + 5, 5):
+        await accept(paced, 1)
+        installation.clock.advance(10)
+        batch = await paced.outbox.claim_and_record(installation.integration_id, None)
+        assert isinstance(batch, DeliveryBatch)
+        assert not batch.is_update
+        assert len(await paced.updates()) == remaining
+        await paced.record(batch, await paced.send(batch))
+    assert await paced.deliver() == []
+    assert await paced.updates() == []
+
+
+async def test_an_update_after_superfluous_ones_keeps_its_turn(paced: ManualDelivery) -> None:
+    first, second, third = await accept(paced, 3)
+    await paced.deliver()
+    for ticket_id in (first, second):
+        await set_status(paced, ticket_id, "waiting", "open")
+    await set_status(paced, third, "waiting")
+    paced.installation.clock.advance(WAIT_SECONDS)
+    await accept(paced, 1)
+    batch = await paced.claim_batch()
+    assert batch.precedes_messages
+    assert [each.ticket_id for each in batch.deliveries] == [third]

@@ -307,3 +307,19 @@ async def test_replies_follow_the_thread_that_replaces_one(store: Store, attribu
         await set_status(posting, ticket_id, "resolved")
         await posting.deliver()
         assert shown_state(replies[0])["Status"] == "Resolved"
+
+
+async def test_an_update_that_is_queued_during_the_deletion_of_an_integration_is_deleted(
+    posting: ManualDelivery,
+) -> None:
+    """It is queued between the two statements that end the deliveries."""
+    installation = posting.installation
+    ticket_id = await open_ticket(posting)
+    await set_status(posting, ticket_id, "waiting")
+    await installation.execute("UPDATE aliases SET integration_id = NULL")
+    await installation.execute("DELETE FROM integrations")
+    database = installation.store.database
+    await database.execute("dispatch_fail_removed", integration_id=None, limit=10, reason="removed")
+    assert len(await posting.updates()) == 1
+    await posting.outbox.repair()
+    assert (await posting.updates(), await posting.updates("dead")) == ([], [])
