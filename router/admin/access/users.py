@@ -149,6 +149,10 @@ class UserService:
                 after = ""  # a user who was enabled during the deletion can have new tickets
             key = {"workspace_id": actor.workspace_id, "user_id": user.id}
             rows = await transaction.fetch_all("user_tickets", **key, after=after, limit=BATCH_TICKETS)
+            if (
+                after and len(rows) < BATCH_TICKETS
+            ):  # the last ones: replies may have reopened earlier tickets meanwhile
+                rows = await transaction.fetch_all("user_tickets", **key, after="", limit=BATCH_TICKETS)
             if rows:
                 ticket_ids = [row["id"] for row in rows]
                 await transaction.execute("user_unassign_tickets", ids=json.dumps(ticket_ids), now=now)

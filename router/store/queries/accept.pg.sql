@@ -79,6 +79,8 @@ WHERE t.id = joined.ticket_id
 RETURNING t.id AS ticket_id, t.last_sequence;
 
 -- name: accept_reopen_ticket
-UPDATE tickets SET status = 'open', resolved_at = NULL, last_sequence = last_sequence + 1
+UPDATE tickets SET status = 'open', resolved_at = NULL, last_sequence = last_sequence + 1,
+                   assigned_to = {known_assignee},
+                   claimed_at = CASE WHEN {known_assignee} IS NOT NULL THEN claimed_at END
 WHERE id = ANY (CAST(:ticket_id AS TEXT[])) AND status <> 'open'
 RETURNING id AS ticket_id, workspace_id, last_sequence;

@@ -74,9 +74,16 @@ INSERT INTO tickets {rows:Ticket + last_sequence BIGINT};
 UPDATE tickets SET updated_at = :received_at, last_sequence = last_sequence + :messages WHERE id = :ticket_id
 RETURNING id AS ticket_id, last_sequence;
 
+-- fragment: known_assignee
+-- The assignee of a ticket, or NULL if they were deleted: their resolved tickets keep the id.
+(SELECT u.id FROM users u WHERE u.id = tickets.assigned_to)
+
 -- name: accept_reopen_ticket
--- Reopens a ticket for a person's reply. Returns the ticket if it was not open, with the sequence of the event.
-UPDATE tickets SET status = 'open', resolved_at = NULL, last_sequence = last_sequence + 1
+-- Reopens a ticket for a person's reply, and unassigns it if the assignee was deleted. Returns the ticket
+-- if it was not open, with the sequence of the event.
+UPDATE tickets SET status = 'open', resolved_at = NULL, last_sequence = last_sequence + 1,
+                   assigned_to = {known_assignee},
+                   claimed_at = CASE WHEN {known_assignee} IS NOT NULL THEN claimed_at END
 WHERE id = :ticket_id AND status <> 'open'
 RETURNING id AS ticket_id, workspace_id, last_sequence;
 

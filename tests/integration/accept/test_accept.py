@@ -183,13 +183,16 @@ async def test_deliveries_of_a_failing_integration_are_parked(installation: Inst
 
 
 async def test_a_reply_joins_and_reopens_its_conversation(installation: Installation) -> None:
+    user_id, _ = await installation.add_user_with_key()
     await installation.accept.accept(installation.envelope(), mail())
-    await installation.execute("UPDATE tickets SET status = 'resolved', assigned_to = 'user_x', resolved_at = 5")
+    await installation.execute(
+        "UPDATE tickets SET status = 'resolved', assigned_to = :user_id, resolved_at = 5", user_id=user_id
+    )
     installation.clock.advance(60)
     reply = mail("<two@customer.test>", "Re: Printer on fire", extra=["In-Reply-To: <one@customer.test>"])
     await installation.accept.accept(installation.envelope(), reply)
     (ticket,) = await installation.all_rows("tickets")
-    assert (ticket["status"], ticket["resolved_at"], ticket["assigned_to"]) == ("open", None, "user_x")
+    assert (ticket["status"], ticket["resolved_at"], ticket["assigned_to"]) == ("open", None, user_id)
     assert ticket["updated_at"] == installation.clock.now()
     assert [d["event"] for d in await installation.all_rows("deliveries")] == ["opened", "replied"]
     (event,) = await installation.all_rows("ticket_events")

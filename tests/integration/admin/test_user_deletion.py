@@ -1,5 +1,6 @@
 """A user with many tickets is deleted in several short transactions, which can be interrupted and repeated."""
 
+import secrets
 from collections.abc import Sequence
 
 import pytest
@@ -10,7 +11,9 @@ from router.enumerations import TicketEventType
 from router.errors import Unavailable
 from router.model import Actor, Micros, TicketEvent
 from router.store.database import QueryExecutor
+from tests.support import mails
 from tests.support.installation import Installation
+from tests.support.manual_delivery import FIRST
 from tests.support.refusal import refused_code
 
 TICKETS = 5
@@ -143,3 +146,43 @@ async def test_other_processes_can_write_between_the_transactions(
     monkeypatch.setattr("router.store.batches.pause", pause)
     await installation.services.users.delete(installation.actor, user_id)
     assert unassigned_before_pauses == [1, 2]
+
+
+async def test_a_ticket_that_a_reply_reopens_during_the_deletion_is_unassigned(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user_id, _ = await installation.add_user_with_key()
+    first = await installation.accept_ticket(mails.plain(message_id=FIRST))
+    await installation.tickets.assign(installation.actor, first, user_id)
+    await accept_and_assign(installation, user_id)
+    await installation.tickets.set_status(installation.actor, first, "resolved")
+    monkeypatch.setattr(users_module, "BATCH_TICKETS", 2)
+
+    async def reply() -> None:
+        await installation.accept_message(mails.reply_to(FIRST, message_id=f"<{secrets.token_hex(8)}@customer.test>"))
+
+    monkeypatch.setattr("router.store.batches.pause", reply)
+    await installation.services.users.delete(installation.actor, user_id)
+    assert await assignees(installation) == [None] * (TICKETS + 1)
+
+
+async def test_a_reply_unassigns_a_resolved_ticket_of_a_deleted_user(installation: Installation) -> None:
+    deleted, _ = await installation.add_user_with_key()
+    disabled, _ = await installation.add_user_with_key()
+    message_ids = {deleted: "<deleted@customer.test>", disabled: "<disabled@customer.test>"}
+    ticket_ids = {}
+    for user_id, message_id in message_ids.items():
+        ticket_id = await installation.accept_ticket(mails.plain(message_id=message_id))
+        await installation.tickets.assign(installation.actor, ticket_id, user_id)
+        await installation.tickets.set_status(installation.actor, ticket_id, "resolved")
+        ticket_ids[user_id] = ticket_id
+    await installation.services.users.delete(installation.actor, deleted)
+    await installation.services.users.change(installation.actor, disabled, disabled=True)
+    for message_id in message_ids.values():
+        await installation.accept_message(mails.reply_to(message_id, message_id=f"<reply-to-{message_id[1:]}"))
+    unassigned, kept = [
+        (await installation.tickets.get(installation.actor, ticket_id)).ticket for ticket_id in ticket_ids.values()
+    ]
+    assert (unassigned.status, unassigned.assigned_to, unassigned.claimed_at) == ("open", None, None)
+    assert (kept.status, kept.assigned_to) == ("open", disabled)
+    assert kept.claimed_at is not None
