@@ -100,9 +100,10 @@ async def end_removed_deliveries(executor: QueryExecutor, integration_id: str | 
     Deletes the updates among them: they concern no ticket event. Returns whether all are ended.
     """
     which: dict[str, object] = {"integration_id": integration_id, "limit": PARK_STEP}
-    if await executor.execute("dispatch_delete_removed_updates", **which) == PARK_STEP:
-        return False
-    return await executor.execute("dispatch_fail_removed", **which, reason="the integration was removed") < PARK_STEP
+    if await executor.execute("dispatch_delete_removed_updates", **which) < PARK_STEP:
+        await executor.execute("dispatch_fail_removed", **which, reason="the integration was removed")
+    # Not the number of changed rows: a row that another transaction changes meanwhile is counted by neither.
+    return await executor.fetch_one("dispatch_removed_delivery", integration_id=integration_id) is None
 
 
 async def reactivate_integration(transaction: QueryExecutor, integration_id: str, now: Micros) -> None:

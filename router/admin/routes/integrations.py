@@ -27,6 +27,8 @@ from router.store import batches
 from router.store.database import Database, QueryExecutor, fetch_model, retry_on_conflict
 from router.store.fragments import model_values
 
+_DELETION = "This integration is being deleted: delete it again if the deletion was interrupted"
+
 IntegrationType = Channel
 """A channel, of which the servers read only the declaration: kind, label, fields and setup steps."""
 
@@ -111,6 +113,7 @@ class IntegrationService:
         async with self._database.transaction() as transaction:
             # Locked, because settings that are not given are kept.
             integration = await _fetch_integration(transaction, actor, integration_id, "integration_lock_to_change")
+            _require_kept(integration)
             changed = integration if name is None else replace(integration, name=validation.validate_line(name, "name"))
             details: dict[str, object] = {} if changed == integration else {"name": changed.name}
             if settings is not None:
@@ -136,8 +139,8 @@ class IntegrationService:
     async def delete(self, actor: Actor, integration_id: str) -> None:
         """Deletes an integration. Its pending deliveries fail permanently. Raises `in_use` if aliases use it.
 
-        If it has many deliveries or posts, it is deleted in the last of several transactions. If the deletion is
-        interrupted, the same request does the rest.
+        If it has many deliveries or posts, the first of several transactions erases its settings and records the
+        deletion, and the last one deletes it. If the deletion is interrupted, the same request does the rest.
         """
         validation.validate_id(integration_id, "int", "Integration")
         while not await self._delete_batch(actor, integration_id):
@@ -148,12 +151,8 @@ class IntegrationService:
         """Ends the first deliveries of an integration, then deletes its first posts. Returns whether all is deleted."""
         async with self._database.transaction() as transaction:
             integration = await _fetch_integration(transaction, actor, integration_id, "integration_lock_to_delete")
-            row = await transaction.fetch_one("integration_alias_count", id=integration.id)
-            if row is not None and row["aliases"]:
-                raise Refused(
-                    "in_use", f"This integration is used by aliases ({row['aliases']}): change their integration first"
-                )
-            await transaction.execute("workspace_clear_default", id=actor.workspace_id, integration_id=integration.id)
+            if not _is_being_deleted(integration):
+                await self._begin_deletion(transaction, actor, integration)
             if not await end_removed_deliveries(transaction, integration.id):
                 return False
             posts = await transaction.execute(
@@ -162,10 +161,19 @@ class IntegrationService:
             if posts == PARK_STEP:
                 return False
             await transaction.execute("integration_delete", id=integration.id, workspace_id=actor.workspace_id)
-            await audit.record(
-                transaction, actor, self._clock.now(), "integration.delete", integration.id, name=integration.name
-            )
         return True
+
+    async def _begin_deletion(self, transaction: QueryExecutor, actor: Actor, integration: Integration) -> None:
+        """Erases the settings: nothing more is sent to the integration, and no alias can use it."""
+        row = await transaction.fetch_one("integration_alias_count", id=integration.id)
+        if row is not None and row["aliases"]:
+            raise Refused(
+                "in_use", f"This integration is used by aliases ({row['aliases']}): change their integration first"
+            )
+        now = self._clock.now()
+        await transaction.execute("workspace_clear_default", id=actor.workspace_id, integration_id=integration.id)
+        await transaction.execute("integration_begin_deletion", id=integration.id, reason=_DELETION, now=now)
+        await audit.record(transaction, actor, now, "integration.delete", integration.id, name=integration.name)
 
     async def test(self, actor: Actor, integration_id: str) -> TestResult:
         """Sends a test message immediately, without queueing.
@@ -173,6 +181,7 @@ class IntegrationService:
         A success reactivates a failing integration. A failure is saved as the last error of the integration.
         """
         integration = await _fetch_integration(self._database, actor, integration_id)
+        _require_kept(integration)
         workspace = await fetch_model(self._database, Workspace, "workspace_by_id", id=actor.workspace_id)
         outcome = await self._send_test(integration, workspace)
         result = _test_result(outcome)
@@ -207,6 +216,16 @@ async def _fetch_integration(
     transaction: QueryExecutor, actor: Actor, integration_id: str, query: str = "integration_by_id"
 ) -> Integration:
     return await fetch_by_id(transaction, actor, Integration, query, integration_id)
+
+
+def _is_being_deleted(integration: Integration) -> bool:
+    """Whether the first transaction of a deletion has erased the settings (`is_kept` in the queries)."""
+    return not integration.encrypted_settings
+
+
+def _require_kept(integration: Integration) -> None:
+    if _is_being_deleted(integration):
+        raise Refused("conflict", _DELETION)
 
 
 def _describe_changes(

@@ -13,7 +13,7 @@ WITH wanted AS (
 ), locked AS MATERIALIZED (
     SELECT i.id, i.encrypted_settings, i.hint, i.status, i.lease_owner
     FROM wanted JOIN integrations i ON i.id = wanted.id
-    WHERE wanted.has_outcome = 1 OR {can_lease_wanted}
+    WHERE wanted.has_outcome = 1 OR (i.{is_kept} AND {can_lease_wanted})
     FOR NO KEY UPDATE OF i SKIP LOCKED
 )
 SELECT i.id, locked.encrypted_settings, locked.hint, locked.status, locked.lease_owner,
@@ -24,7 +24,7 @@ FROM wanted JOIN integrations i ON i.id = wanted.id LEFT JOIN locked ON locked.i
 UPDATE integrations i SET lease_owner = wanted.owner, lease_until = wanted.until
 FROM unnest(CAST(:id AS TEXT[]), CAST(:owner AS TEXT[]), CAST(:until AS BIGINT[]), CAST(:now AS BIGINT[]),
             CAST(:latest_plausible AS BIGINT[])) AS wanted (id, owner, until, now, latest_plausible)
-WHERE i.id = wanted.id AND {can_lease_wanted}
+WHERE i.id = wanted.id AND i.{is_kept} AND {can_lease_wanted}
 RETURNING {Integration:i};
 
 -- fragment: is_wanted_due

@@ -1,11 +1,16 @@
 -- The outbox (router/dispatch/outbox.py).
 
+-- fragment: is_kept
+-- An integration is not being deleted: the deletion first erases its settings.
+encrypted_settings <> ''
+
 -- name: dispatch_ready_integrations
 -- Integrations without a valid lease and with due work. Times after `latest_plausible` come from a wrong clock. Parked
 -- deliveries of an active integration count as due: an accept transaction can park one during the reactivation.
 -- `types` is a list such as `,slack,teams,`; `is_listed` is 1 for the integrations of these types, 0 for the others.
 SELECT i.id, i.paced_at FROM integrations i
 WHERE CASE WHEN CAST(:types AS TEXT) LIKE '%,' || i.type || ',%' THEN 1 ELSE 0 END = :is_listed
+  AND {is_kept}
   AND (i.lease_until <= :now OR i.lease_until > :latest_plausible) AND (
     (i.status = 'active' AND (i.paced_at <= :max_paced_at OR i.paced_at > :max_plausible_paced_at) AND (
         EXISTS (SELECT 1 FROM deliveries d
@@ -25,9 +30,10 @@ ORDER BY i.paced_at, i.id LIMIT :limit;
 (lease_until <= :now OR lease_until > :latest_plausible OR lease_owner = :owner)
 
 -- name: dispatch_take_lease
--- Takes or extends the lease of an integration, which keeps other processes from sending to it.
+-- Takes or extends the lease of an integration, which keeps other processes from sending to it. An integration that is
+-- being deleted has no further lease.
 UPDATE integrations SET lease_owner = :owner, lease_until = :until
-WHERE id = :id AND {can_lease}
+WHERE id = :id AND {is_kept} AND {can_lease}
 RETURNING {Integration};
 
 -- name: dispatch_lock_integrations
@@ -35,7 +41,7 @@ RETURNING {Integration};
 -- outcome to record, locks it only if its lease can be taken. The settings and the status are compared with those at
 -- the start of an attempt, the owner of the lease with this process.
 SELECT id, encrypted_settings, hint, status, lease_owner, 1 AS is_locked FROM integrations
-WHERE id = :id AND (:has_outcome = 1 OR {can_lease});
+WHERE id = :id AND (:has_outcome = 1 OR ({is_kept} AND {can_lease}));
 
 -- name: dispatch_release_lease
 -- Releases the lease of an integration, unless another process has taken it.
@@ -177,13 +183,13 @@ UPDATE integrations SET status = 'failing', last_error = :reason, failing_since 
 WHERE id = :id;
 
 -- name: dispatch_mark_active
--- Marks an integration as active.
+-- Marks an integration as active, unless it is being deleted.
 UPDATE integrations SET status = 'active', last_error = '', failing_since = NULL, probe_at = NULL, probe_interval = 0
-WHERE id = :id;
+WHERE id = :id AND {is_kept};
 
 -- name: dispatch_set_last_error
--- Sets or clears the last error of an integration.
-UPDATE integrations SET last_error = :reason WHERE id = :id AND last_error <> :reason;
+-- Sets or clears the last error of an integration, unless it is being deleted.
+UPDATE integrations SET last_error = :reason WHERE id = :id AND last_error <> :reason AND {is_kept};
 
 -- fragment: removed
 -- The first pending deliveries of an integration that is being deleted, or else of all deleted integrations.
@@ -200,6 +206,10 @@ WHERE id IN ({removed} AND event = 'updated' ORDER BY next_attempt_at, id LIMIT 
 -- Fails the first messages of deleted integrations. A change of a ticket may queue an update meanwhile.
 UPDATE deliveries SET {set_dead}
 WHERE id IN ({removed} AND event <> 'updated' ORDER BY next_attempt_at, id LIMIT :limit) AND state = 'pending';
+
+-- name: dispatch_removed_delivery
+-- A pending delivery of deleted integrations, if any.
+{removed} LIMIT 1;
 
 -- fragment: notified_message
 -- What a notification shows of a message `m` of a ticket `t` in a workspace `w`.

@@ -2,7 +2,7 @@
 
 -- name: integration_lock
 SELECT {Integration}
-FROM integrations WHERE id = :id AND workspace_id = :workspace_id
+FROM integrations WHERE id = :id AND workspace_id = :workspace_id AND {is_kept}
 FOR KEY SHARE;
 
 -- name: integration_lock_to_change

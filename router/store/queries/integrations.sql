@@ -4,9 +4,9 @@ SELECT {Integration}
 FROM integrations WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: integration_lock
--- One integration of a workspace, locked against deletion.
+-- One integration of a workspace that is not being deleted, locked against deletion.
 SELECT {Integration}
-FROM integrations WHERE id = :id AND workspace_id = :workspace_id;
+FROM integrations WHERE id = :id AND workspace_id = :workspace_id AND {is_kept};
 
 -- name: integration_lock_to_change
 -- One integration of a workspace, locked against other changes.
@@ -32,6 +32,12 @@ INSERT INTO integrations {values:Integration};
 UPDATE integrations SET name = :name, encrypted_settings = :encrypted_settings, public_settings = :public_settings,
                         hint = :hint
 WHERE id = :id AND workspace_id = :workspace_id;
+
+-- name: integration_begin_deletion
+-- Erases the settings of a locked integration, so that nothing more is sent to it.
+UPDATE integrations SET encrypted_settings = '', status = 'failing', last_error = :reason,
+                        failing_since = COALESCE(failing_since, :now), probe_at = NULL, probe_interval = 0
+WHERE id = :id;
 
 -- name: integration_delete
 -- Deletes an integration that no alias refers to.

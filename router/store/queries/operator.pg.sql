@@ -1,5 +1,5 @@
 -- PostgreSQL needs explicit row locks.
 
 -- name: operator_encrypted_settings
-SELECT id, workspace_id, name, encrypted_settings FROM integrations ORDER BY id
+SELECT id, workspace_id, name, encrypted_settings FROM integrations WHERE {is_kept} ORDER BY id
 FOR UPDATE;

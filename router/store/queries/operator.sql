@@ -54,8 +54,8 @@ WHERE m.id > :after AND m.received_at >= :since
 ORDER BY m.id LIMIT :limit;
 
 -- name: operator_encrypted_settings
--- The encrypted settings of all integrations, locked.
-SELECT id, workspace_id, name, encrypted_settings FROM integrations ORDER BY id;
+-- The encrypted settings of all integrations that are not being deleted, locked.
+SELECT id, workspace_id, name, encrypted_settings FROM integrations WHERE {is_kept} ORDER BY id;
 
 -- name: operator_update_settings
 -- Stores the settings of an integration, encrypted with the new key.

@@ -143,7 +143,9 @@ class Installation:
 
     async def add_integration(self, name: str = "general", *, webhook: str = "") -> str:
         """Adds an integration and returns its id. webhook: the URL, needed only for sending."""
-        encrypted = self.core.box.encrypt(json.dumps({"webhookUrl": webhook})) if webhook else ""
+        encrypted = (
+            self.core.box.encrypt(json.dumps({"webhookUrl": webhook})) if webhook else "encrypted with another key"
+        )
         hint = mask_url(webhook) if webhook else ""
         return await seeds.insert_integration(self.database, self.workspace_id, encrypted, name, hint=hint)
 
