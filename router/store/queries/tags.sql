@@ -1,8 +1,10 @@
 -- Tags of tickets (router/admin/tickets/tags.py). Tickets are locked before tags, tags before the workspace.
 
 -- fragment: counted_tickets
--- The number of tickets of the tag `t`, up to :max_counted.
-(SELECT count(*) FROM (SELECT 1 FROM ticket_tags g WHERE g.tag_id = t.id LIMIT :max_counted) AS counted)
+-- The number of tickets of the tag `t`, up to :max_counted. With the order PostgreSQL uses the index. Without it, if few
+-- tags are frequent, it expects to find enough tickets of any tag early, and scans the table.
+(SELECT count(*) FROM (SELECT 1 FROM ticket_tags g WHERE g.tag_id = t.id ORDER BY g.ticket_id LIMIT :max_counted)
+                      AS counted)
 
 -- name: tag_page
 -- Tags of a workspace in the order of their keys; with :max_counted, also the number of their tickets.

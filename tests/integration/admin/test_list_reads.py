@@ -154,3 +154,9 @@ async def test_a_search_reads_no_more_than_its_budget(store: Store, workspace: s
         database: Any = MeteredDatabase(store)
         await scans.find(database, workspace, wanted, before=FAR, limit=LIMIT, budget=250)
         assert database.work <= limit, wanted
+
+
+async def test_a_list_of_tags_counts_a_bounded_number_of_tickets(store: Store, workspace: str) -> None:
+    values = {"workspace_id": workspace, "after": "", "limit": LIMIT, "max_counted": 20}
+    limit = MAX_STEPS if isinstance(store.database, SqliteDatabase) else MAX_ROWS
+    assert await measure_work(store, "tag_page", values) <= limit
