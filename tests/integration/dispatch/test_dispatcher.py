@@ -220,23 +220,33 @@ async def test_stopping_waits_for_the_outcome(store: Store, slack: SlackStandIn)
     assert [row["lease_until"] for row in rows] == [0]
 
 
+def use_unavailable_outbox(installation: Installation, *, drain: float) -> UnavailableOutbox:
+    core = installation.core
+    outbox = UnavailableOutbox(installation.database, core.writers, core.clock, new_lease_owner(), FAST)
+    core.dispatcher = Dispatcher(outbox, deliver.build_sender(core), core.clock, concurrency=4, drain=drain)
+    return outbox
+
+
+async def send_before_the_error(
+    installation: Installation, slack: SlackStandIn, outbox: UnavailableOutbox, error: Unavailable
+) -> None:
+    """Sends a message whose outcome cannot be recorded: the error begins during the request."""
+    hang = Hang()
+    slack.script("general", hang)
+    await installation.accept_message(mails.plain())
+    await wait_until(lambda: len(slack.posts) == 1, "the request")
+    outbox.error = error
+    hang.release()
+
+
 @pytest.mark.parametrize("recovers", [True, False])
 async def test_a_stop_waits_for_the_outcome_with_a_limit(recovers: bool, store: Store, slack: SlackStandIn) -> None:
     """If the outcome cannot be recorded within `drain` seconds, the attempt stays open and the lease is kept."""
     installation = new_installation(store)
-    core = installation.core
-    outbox = UnavailableOutbox(store.database, core.writers, core.clock, new_lease_owner(), FAST)
-    core.dispatcher = Dispatcher(
-        outbox, deliver.build_sender(core), core.clock, concurrency=4, drain=30 if recovers else 0.01
-    )
-    hang = Hang()
-    slack.script("general", hang)
+    outbox = use_unavailable_outbox(installation, drain=30 if recovers else 0.01)
     with capture_logs() as log:
         async with dispatching(installation, slack):
-            await installation.accept_message(mails.plain())
-            await wait_until(lambda: len(slack.posts) == 1, "the request")
-            outbox.error = Unavailable("away")
-            hang.release()
+            await send_before_the_error(installation, slack, outbox, Unavailable("away"))
             await wait_until(
                 lambda: any(line["event"] == "dispatch.database_unavailable" for line in log),
                 "an attempt to record the outcome",
@@ -257,17 +267,10 @@ async def test_an_outcome_waits_for_locked_rows_and_is_logged_only_if_this_takes
     monkeypatch.setattr(dispatcher, "RETRY_MIN_SECONDS", 0.01)
     monkeypatch.setattr(dispatcher, "RETRY_MAX_SECONDS", max_delay)
     installation = new_installation(store)
-    core = installation.core
-    outbox = UnavailableOutbox(store.database, core.writers, core.clock, new_lease_owner(), FAST)
-    core.dispatcher = Dispatcher(outbox, deliver.build_sender(core), core.clock, concurrency=4, drain=30)
-    hang = Hang()
-    slack.script("general", hang)
+    outbox = use_unavailable_outbox(installation, drain=30)
     with capture_logs() as log:
         async with dispatching(installation, slack):
-            await installation.accept_message(mails.plain())
-            await wait_until(lambda: len(slack.posts) == 1, "the request")
-            outbox.error = RowLocked("locked")
-            hang.release()
+            await send_before_the_error(installation, slack, outbox, RowLocked("locked"))
             await wait_until(lambda: outbox.failures >= 4, "attempts to record the outcome")
             outbox.error = None
             await wait_delivered(installation, 1)
