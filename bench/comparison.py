@@ -16,7 +16,7 @@ from bench import rounds, servers
 from bench.processes import end_on_sigterm, temporary_folder
 from bench.rounds import Case, Results
 from bench.senders import LoadSender, choose_sender
-from bench.servers import HARAKA, POSTFIX, Options
+from bench.servers import BEFORE_AND_AFTER, HARAKA, POSTFIX, Options
 
 BASE = "Email Router, SQLite"
 # Postfix is not listed, because it always has several processes.
@@ -94,6 +94,8 @@ async def _run(
             print(
                 f"\n{processes} process(es) of each server except {POSTFIX}\n\n{rounds.format_table(results, BASE)}\n"
             )
+            for before, after in BEFORE_AND_AFTER:
+                print(rounds.format_comparison(results, before, after))
             for server in started:
                 print(f"peak memory of {server.name}: {server.peak_memory() / 1048576:.0f} MiB")
         for failure in results.failures:

@@ -140,6 +140,19 @@ def format_table(results: Results, base: str) -> str:
     return "\n".join(lines)
 
 
+def format_comparison(results: Results, before: str, after: str) -> str:
+    """Returns the ratios of the CPU of two servers in each case, one case a line."""
+    lines = []
+    for case in results.measurements:
+        program = results.ratios(case, after, before, lambda f: f.cpu)
+        database = results.ratios(case, after, before, lambda f: f.database_cpu)
+        together = results.ratios(case, after, before, lambda f: f.cpu + f.database_cpu)
+        if program:
+            parts = f" ({format_spread(program)} + {format_spread(database)})" if database else ""
+            lines.append(f"{case}: CPU {format_spread(together)} x {before}{parts}")
+    return "\n".join(lines)
+
+
 def format_spread(ratios: Sequence[float]) -> str:
     if not ratios:
         return "-"

@@ -21,6 +21,7 @@ from tests.support.waiting import is_alive
 
 EMAIL_ROUTER: dict[str, Kind] = {"Email Router, SQLite": "sqlite", "Email Router, PostgreSQL": "postgres"}
 BEFORE: dict[str, Kind] = {"before, SQLite": "sqlite", "before, PostgreSQL": "postgres"}
+BEFORE_AND_AFTER = tuple(zip(BEFORE, EMAIL_ROUTER, strict=True))
 HANDSHAKE = "TLS handshake"
 PEERS = {
     "Email Router, no store": "smtp",
