@@ -19,7 +19,6 @@ from router.accept.joining import (
     update_joined_tickets,
     write_participants,
 )
-from router.model import Delivery, Ticket, TicketMessage
 from router.store.database import Row, Statement, StatementGenerator
 from router.store.fragments import model_values
 
@@ -192,24 +191,20 @@ def _link_recipients(
     yield Statement(
         "accept_insert_recipient",
         [
-            model_values(
-                TicketMessage(
-                    ticket_id=entry.ticket_id,
-                    message_id=entry.message.id,
-                    recipient=target.recipient,
-                    alias_id=target.alias_id,
-                    tag=target.tag,
-                    joined_by=entry.joined_by,
-                    sequence=entry.sequence,
-                    created_at=entry.message.received_at,
-                )
-            )
-            | {
+            {
+                "ticket_id": entry.ticket_id,
+                "message_id": entry.message.id,
                 "rfc_message_id": entry.message.rfc_message_id,
                 "thread_key": entry.thread_key,
+                "recipient": target.recipient,
+                "alias_id": target.alias_id,
+                "tag": target.tag,
+                "joined_by": entry.joined_by,
+                "sequence": entry.sequence,
                 "integration_id": integrations[entry.target.alias_key].id
                 if entry.target.alias_key in integrations
                 else None,
+                "created_at": entry.message.received_at,
             }
             for entry in new_entries
             for target in entry.targets
@@ -233,20 +228,20 @@ def _queue_deliveries(
         if not parked:
             due_integrations.setdefault(entry.message.id, []).append(integration.id)
         deliveries.append(
-            Delivery(
-                id=ids.new_id("dlv"),
-                workspace_id=entry.message.workspace_id,
-                ticket_id=entry.ticket_id,
-                message_id=entry.message.id,
-                integration_id=integration.id,
-                event="replied" if entry.joined_by else "opened",
-                created_at=now,
-                expires_at=entry.mail.expires_at,
-                next_attempt_at=None if parked else now,
-                parked_at=now if parked else None,
-            )
+            {
+                "id": ids.new_id("dlv"),
+                "workspace_id": entry.message.workspace_id,
+                "ticket_id": entry.ticket_id,
+                "message_id": entry.message.id,
+                "integration_id": integration.id,
+                "event": "replied" if entry.joined_by else "opened",
+                "created_at": now,
+                "expires_at": entry.mail.expires_at,
+                "next_attempt_at": None if parked else now,
+                "parked_at": now if parked else None,
+            }
         )
-    yield Statement("accept_insert_delivery", [model_values(delivery) for delivery in deliveries])
+    yield Statement("accept_insert_delivery", deliveries)
     return due_integrations
 
 
@@ -264,19 +259,21 @@ def _insert_tickets(by_ticket: Mapping[str, Sequence[AcceptEntry]]) -> Statement
         message, target = entries[0].message, entries[0].target
         number = next_number[message.workspace_id]
         next_number[message.workspace_id] += 1
-        ticket = Ticket(
-            id=entries[0].ticket_id,
-            workspace_id=message.workspace_id,
-            number=number,
-            alias_id=target.alias_id,
-            address=target.address,
-            subject=message.subject,
-            from_address=message.from_address,
-            from_name=message.from_name,
-            received_at=message.received_at,
-            updated_at=max(entry.message.received_at for entry in entries),
+        tickets.append(
+            {
+                "id": entries[0].ticket_id,
+                "workspace_id": message.workspace_id,
+                "number": number,
+                "alias_id": target.alias_id,
+                "address": target.address,
+                "subject": message.subject,
+                "from_address": message.from_address,
+                "from_name": message.from_name,
+                "received_at": message.received_at,
+                "updated_at": max(entry.message.received_at for entry in entries),
+                "last_sequence": len(entries),
+            }
         )
-        tickets.append(model_values(ticket) | {"last_sequence": len(entries)})
     yield Statement("accept_insert_ticket", tickets)
 
 

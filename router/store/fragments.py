@@ -6,6 +6,8 @@
 - `INSERT INTO tickets {rows:Ticket}` inserts many rows in a statement generator (`router.store.database`). SQLite
   executes the statement once for each row; on PostgreSQL, it has an array for each column.
   `{rows:Message + aliases BIGINT}` adds columns, `{rows:message_id TEXT, n BIGINT}` lists columns without a model.
+  `{rows:Ticket - status, priority}` leaves columns to the defaults of the table, which is faster on PostgreSQL: asyncpg
+  checks the type of each value of an array.
 - `UPDATE tickets SET {set:Ticket} updated_at = :now` also sets the columns that have a parameter: `status = :status, `.
 
 Pure.
@@ -25,6 +27,7 @@ from router.enumerations import TICKET_CHOICES
 
 _COLUMNS = re.compile(r"\{([A-Z]\w*)(?::(\w+))?\}")
 _ROWS = re.compile(r"\{(rows|values):([^{}]*)\}")
+_ROW_COLUMNS = re.compile(r"([A-Z]\w*)(?:\s*-([^+]+))?(?:\s*\+(.+))?", re.DOTALL)
 _CHOICES = re.compile(r"\{choices:(\w+)\}")
 _SET = re.compile(r"\{set:(\w+)\}")
 # Not set by `{set:Model}`: the columns of WHERE, and the one that the statement sets itself.
@@ -33,7 +36,7 @@ _SQL_TYPES = {str: "TEXT", int: "BIGINT", bytes: "BYTEA"}
 
 
 def expand(text: str, *, postgres: bool) -> str:
-    """Expands all references. Raises ValueError for an unknown model."""
+    """Expands all references. Raises ValueError for an unknown model, or an unknown column of `{rows:...}`."""
     text = _ROWS.sub(lambda match: _row_source(match.group(2), arrays=postgres and match.group(1) == "rows"), text)
     text = _CHOICES.sub(lambda match: ", ".join(f"{match.group(1)}.{choice.name}" for choice in TICKET_CHOICES), text)
     text = _SET.sub(lambda match: _assignments(match.group(1)), text)
@@ -82,12 +85,15 @@ def _row_source(definition: str, *, arrays: bool) -> str:
 
 def _parse_columns(definition: str) -> Iterator[tuple[str, str]]:
     """Yields (name, SQL type) pairs."""
-    model_name, plus, extra = definition.partition("+")
-    if not plus and " " in definition.strip():
-        model_name, extra = "", definition
+    match = _ROW_COLUMNS.fullmatch(definition.strip())
+    model_name, omitted, added = match.groups() if match else (None, None, definition)
     if model_name:
-        yield from _column_types(_find_model(model_name.strip())).items()
-    for column in extra.split(",") if extra else ():
+        types = dict(_column_types(_find_model(model_name)))
+        for name in omitted.split(",") if omitted else ():
+            if types.pop(name.strip(), None) is None:
+                raise ValueError(f"{{rows:{definition}}}: {model_name} has no column {name.strip()}")
+        yield from types.items()
+    for column in added.split(",") if added else ():
         name, sql_type = column.split()
         yield name, sql_type
 

@@ -67,7 +67,8 @@ RETURNING id AS workspace_id, last_ticket_number;
 
 -- name: accept_insert_ticket
 -- Inserts a ticket.
-INSERT INTO tickets {rows:Ticket + last_sequence BIGINT};
+INSERT INTO tickets
+{rows:Ticket - status, assigned_to, claimed_at, resolved_at, priority + last_sequence BIGINT};
 
 -- name: accept_join_ticket
 -- Sets the update time of a ticket that messages have joined, and reserves a sequence for each of them.
@@ -94,4 +95,4 @@ ON CONFLICT (ticket_id, message_id, recipient) DO NOTHING;
 
 -- name: accept_insert_delivery
 -- Inserts a delivery, due at once or parked.
-INSERT INTO deliveries {rows:Delivery};
+INSERT INTO deliveries {rows:Delivery - state, attempts, claims, delivered_at, via, last_error};

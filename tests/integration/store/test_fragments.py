@@ -1,21 +1,28 @@
 """The columns of a model are listed in router/model.py alone."""
 
+import asyncio
 import re
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass, field, fields, is_dataclass
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from router import model
 from router.model import TicketEvent
+from router.store import migrate
 from router.store.database import model_from_row
 from router.store.fragments import column_names, expand, model_values
+from tests.support.stores import sqlite_database
 
 EVENT = TicketEvent("evt_1", "ticket_1", "ws_1", 3, 7, "ticket.note_added", "system", None, None, "{}", "Operator")
 COLUMNS = "id, ticket_id, workspace_id, sequence, at, type, actor_type, actor_id, user_id, detail"
 MAX_LISTED = 5  # consecutive columns; some statements need a few columns in the order of the model
 # A statement that inserts a row with defaults lists the columns that it sets.
+OMITTED = re.compile(r"INSERT INTO (\w+)\s+\{rows:(\w+) -([^+}]*)")
 INSERTED = re.compile(r"INSERT INTO \w+ \([^()]*\)")
 
 
@@ -42,6 +49,39 @@ def test_types_come_from_the_annotations_of_the_model() -> None:
     for cast in (":number AS BIGINT[]", ":status AS TEXT[]", ":claimed_at AS BIGINT[]", ":alias_id AS TEXT[]"):
         assert f"CAST({cast})" in text
     assert text.endswith("CAST(:extra AS BIGINT[]))")
+
+
+def test_a_column_can_be_left_to_the_table() -> None:
+    text = expand("INSERT INTO ticket_events {rows:TicketEvent - user_id, detail + extra BIGINT}", postgres=False)
+    assert text.partition(" VALUES ")[0] == f"INSERT INTO ticket_events ({COLUMNS}, extra)".replace(
+        ", user_id, detail", ""
+    )
+    with pytest.raises(ValueError, match="TicketEvent has no column nonsense"):
+        expand("{rows:TicketEvent - nonsense}", postgres=True)
+
+
+def test_the_table_has_the_defaults_of_the_model(tmp_path: Path) -> None:
+    found = [
+        (table, cls, name.strip())
+        for file in (resources.files("router.store") / "queries").iterdir()
+        for table, cls, omitted in OMITTED.findall(file.read_text(encoding="utf-8"))
+        for name in omitted.split(",")
+    ]
+    assert found
+    asyncio.run(create_database(tmp_path / "defaults.db"))
+    with closing(sqlite3.connect(tmp_path / "defaults.db")) as connection:
+        for table, cls, name in found:
+            default = next(each.default for each in fields(getattr(model, cls)) if each.name == name)
+            columns = connection.execute(f"PRAGMA table_info({table})").fetchall()
+            stored = next(column[4] for column in columns if column[1] == name)  # the text of the default
+            assert stored == (None if default is None else repr(default)), (table, name)
+
+
+async def create_database(path: Path) -> None:
+    database = sqlite_database(path)
+    await database.open()
+    await migrate.migrate(database)
+    await database.close()
 
 
 def test_choices_are_the_enumerations_of_a_ticket() -> None:
@@ -78,7 +118,7 @@ def test_no_query_lists_the_columns_that_it_reads() -> None:
     models: list[Any] = [cls for cls in vars(model).values() if isinstance(cls, type) and is_dataclass(cls)]
     found = []
     for file in (resources.files("router.store") / "queries").iterdir():
-        text = re.sub(r"\w+\.(?=\w)", "", INSERTED.sub("", file.read_text(encoding="utf-8")))
+        text = re.sub(r"\w+\.(?=\w)", "", INSERTED.sub("", OMITTED.sub("", file.read_text(encoding="utf-8"))))
         for cls in models:
             names = column_names(cls)
             for start in range(len(names) - MAX_LISTED):
