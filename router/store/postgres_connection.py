@@ -54,9 +54,16 @@ _SESSION_SETTINGS = {
 # How long a group waits for one lock, because all its items wait. Longer than the default deadlock_timeout of 1 s, so
 # that a deadlock is reported as such.
 GROUP_LOCK_SECONDS = 2.0
+# Filters match few rows or most of them. A plan for any value, which the server makes after five executions, could read
+# a whole table for a value that it estimates wrongly (bench/README.md).
+_PLAN_EACH_TIME = {"plan_cache_mode": "force_custom_plan"}
 # Statements with arrays would be planned at each execution, which takes longer than executing them. They find rows by
 # key; without `enable_seqscan = off`, a plan that was made for a small table would scan the table when it has grown.
-_PLAN_ONCE = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"}
+_GROUP_SETTINGS = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "lock_timeout": str(int(GROUP_LOCK_SECONDS * 1000)),
+}
 
 # The file names in ~/.postgresql that the driver uses by default.
 _TLS_FILES = {
@@ -155,9 +162,9 @@ async def connect(
             )
             connection.enable_keepalive(timeout)
             _check_server(connection)
-            await connection.execute(_set_statements(connection, 0 if without_server_timeout else statement_timeout))
-            if for_groups:
-                await connection.execute(_set_all(_PLAN_ONCE | {"lock_timeout": _milliseconds(GROUP_LOCK_SECONDS)}))
+            own = _GROUP_SETTINGS if for_groups else _PLAN_EACH_TIME
+            server_timeout = 0 if without_server_timeout else statement_timeout
+            await connection.execute(_set_statements(connection, server_timeout, own))
     except BaseException as error:
         if connection is not None:
             connection.terminate()
@@ -169,8 +176,9 @@ async def connect(
     return connection
 
 
-def _set_statements(connection: PostgresConnection, statement_timeout: float) -> str:
-    milliseconds = _milliseconds(statement_timeout)
+def _set_statements(connection: PostgresConnection, statement_timeout: float, own: Mapping[str, str]) -> str:
+    """Returns the SET statements for a connection. Its `own` settings replace others of the same name."""
+    milliseconds = str(int(statement_timeout * 1000))
     pinned = {
         **_SESSION_SETTINGS,
         "statement_timeout": milliseconds,
@@ -179,15 +187,7 @@ def _set_statements(connection: PostgresConnection, statement_timeout: float) ->
     }
     if connection.get_server_version().major >= 17:
         pinned["transaction_timeout"] = "0"  # a long transaction must not be interrupted
-    return _set_all(pinned)
-
-
-def _set_all(settings: Mapping[str, str]) -> str:
-    return "; ".join(f"SET {name} = {value}" for name, value in settings.items())
-
-
-def _milliseconds(seconds: float) -> str:
-    return str(int(seconds * 1000))
+    return "; ".join(f"SET {name} = {value}" for name, value in {**pinned, **own}.items())
 
 
 def _check_server(connection: PostgresConnection) -> None:

@@ -29,4 +29,4 @@ FROM ticket_tags tagged CROSS JOIN LATERAL (
     SELECT {Ticket:t} FROM tickets t WHERE t.id = tagged.ticket_id AND {ticket_conditions} OFFSET 0
 ) AS t
 WHERE {tagged_tickets}
-ORDER BY tagged.ticket_id DESC LIMIT :limit;
+ORDER BY tagged.tag_id DESC, tagged.ticket_id DESC LIMIT :limit;

@@ -8,6 +8,10 @@ FROM tickets WHERE id = :id AND workspace_id = :workspace_id;
 SELECT {Ticket}
 FROM tickets WHERE id = :id AND workspace_id = :workspace_id;
 
+-- fragment: tag_id
+-- The id of the tag of a TicketFilter.
+(SELECT id FROM tags WHERE tags.workspace_id = :workspace_id AND tags.name_key = :tag)
+
 -- fragment: ticket_conditions
 -- The conditions of a TicketFilter on the table `t`. COALESCE and NOT keep SQLite from using the index that fits less:
 -- that of the workspace, or that of the alias if the filter is selective. PostgreSQL estimates NOT ... <> like =.
@@ -23,9 +27,7 @@ FROM tickets WHERE id = :id AND workspace_id = :workspace_id;
 {if priority, selective, not priority = normal: AND t.priority <> 'normal'}
 {if unassigned: AND t.assigned_to IS NULL AND t.status <> 'resolved'}
 {if tag: AND EXISTS (
-    SELECT 1 FROM ticket_tags g WHERE g.ticket_id = t.id
-    AND g.tag_id = (SELECT id FROM tags WHERE tags.workspace_id = :workspace_id AND tags.name_key = :tag)
-    LIMIT 1 OFFSET 0)}
+    SELECT 1 FROM ticket_tags g WHERE g.ticket_id = t.id AND g.tag_id = {tag_id} LIMIT 1 OFFSET 0)}
 
 -- fragment: newest_ids
 -- The ids of the newest tickets that match a TicketFilter.
@@ -39,9 +41,10 @@ SELECT t.id FROM tickets t WHERE {ticket_conditions} AND t.id < :before ORDER BY
         ORDER BY t.id DESC LIMIT :limit) AS newest}
 
 -- fragment: tagged_tickets
--- The tickets of a tag.
-tagged.tag_id = (SELECT id FROM tags WHERE tags.workspace_id = :workspace_id AND tags.name_key = :tag)
-      AND tagged.ticket_id < :before
+-- The tickets of a tag that are older than :before. Compared like this, and ordered by both columns, only the index that
+-- begins with the tag fits. For `tag_id = ...`, PostgreSQL, which does not know how rare the tag is, could also read the
+-- index that begins with the ticket, with the tags of all tickets.
+(tagged.tag_id, tagged.ticket_id) < ({tag_id}, :before) AND tagged.tag_id >= {tag_id}
 
 -- name: ticket_page
 -- Tickets that match a TicketFilter, newest first. For an alias without a status, the tickets of each status are merged.
@@ -68,12 +71,13 @@ SELECT count(*) AS tickets FROM (
 SELECT {Ticket:t}
 FROM ticket_tags tagged CROSS JOIN tickets t
 WHERE {tagged_tickets} AND t.id = tagged.ticket_id AND {ticket_conditions}
-ORDER BY tagged.ticket_id DESC LIMIT :limit;
+ORDER BY tagged.tag_id DESC, tagged.ticket_id DESC LIMIT :limit;
 
 -- name: ticket_page_by_tag_count
 -- The number of tickets of a tag, up to :limit. The order keeps PostgreSQL from scanning the table.
 SELECT count(*) AS tickets FROM (
-    SELECT 1 FROM ticket_tags tagged WHERE {tagged_tickets} ORDER BY tagged.ticket_id DESC LIMIT :limit
+    SELECT 1 FROM ticket_tags tagged WHERE {tagged_tickets}
+    ORDER BY tagged.tag_id DESC, tagged.ticket_id DESC LIMIT :limit
 ) AS page;
 
 -- name: ticket_claim
