@@ -357,18 +357,17 @@ CREATE TABLE deliveries (
     last_error TEXT NOT NULL DEFAULT '',
     created_at BIGINT NOT NULL
 );
--- Finds the oldest due deliveries of an integration.
-CREATE INDEX deliveries_pending ON deliveries (integration_id, next_attempt_at, id) WHERE state = 'pending';
--- Many due updates must not delay the search for a new message.
+-- Two indexes find the oldest due messages and updates of an integration: many due updates must not delay the search
+-- for a new message, and a new message is written to one index only.
 CREATE INDEX deliveries_pending_messages ON deliveries (integration_id, next_attempt_at, id)
     WHERE state = 'pending' AND event <> 'updated';
+CREATE INDEX deliveries_pending_updates ON deliveries (integration_id, next_attempt_at, id)
+    WHERE state = 'pending' AND event = 'updated';
 CREATE INDEX deliveries_by_workspace ON deliveries (workspace_id, id);
 CREATE INDEX deliveries_by_ticket ON deliveries (ticket_id, id);
 CREATE INDEX deliveries_by_integration ON deliveries (integration_id, id);
 CREATE INDEX deliveries_dead ON deliveries (workspace_id, id) WHERE state = 'dead';
 CREATE INDEX deliveries_dead_by_integration ON deliveries (integration_id, id) WHERE state = 'dead';
-CREATE INDEX deliveries_pending_updates ON deliveries (integration_id, next_attempt_at, id)
-    WHERE state = 'pending' AND event = 'updated';
 -- Several changes of a ticket need one update of its post, and a later change also replaces an update that failed.
 CREATE UNIQUE INDEX deliveries_updates ON deliveries (ticket_id, integration_id)
     WHERE event = 'updated' AND state <> 'delivered';

@@ -16,20 +16,28 @@ d.id < :before
 {if state, not state = dead: AND d.state = :state}
 {if ticket_id, without_updates: AND d.event <> 'updated'}
 
+-- fragment: pending_of_workspace
+-- Pending deliveries of a workspace, or of one of its integrations.
+p.integration_id IN (
+    SELECT i.id FROM integrations i
+    WHERE i.workspace_id = :workspace_id {if integration_id: AND i.id = :integration_id})
+AND p.state = 'pending' AND COALESCE(p.id, '') < :before
+
 -- name: delivery_page
--- Deliveries that match a DeliveryFilter, newest first. Pending deliveries are read from their own index, which has no
--- order by id: COALESCE makes SQLite use it.
+-- Deliveries that match a DeliveryFilter, newest first. Pending deliveries are read from their own indexes, of messages
+-- and of updates of posts, which have no order by id: COALESCE makes SQLite use them.
 SELECT {Delivery:d}
 FROM deliveries d
 WHERE {if not state = pending: {delivery_conditions}}
       {if state = pending, ticket_id: {delivery_conditions}}
       {if state = pending, not ticket_id: d.id IN (
-          SELECT p.id FROM deliveries p
-          WHERE p.integration_id IN (
-              SELECT i.id FROM integrations i
-              WHERE i.workspace_id = :workspace_id {if integration_id: AND i.id = :integration_id})
-            AND p.state = 'pending' AND COALESCE(p.id, '') < :before
-          ORDER BY p.id DESC LIMIT :limit)}
+          SELECT * FROM (
+              SELECT p.id FROM deliveries p
+              WHERE {pending_of_workspace} AND p.event <> 'updated' ORDER BY p.id DESC LIMIT :limit) AS messages
+          UNION ALL
+          SELECT * FROM (
+              SELECT p.id FROM deliveries p
+              WHERE {pending_of_workspace} AND p.event = 'updated' ORDER BY p.id DESC LIMIT :limit) AS updates)}
 ORDER BY d.id DESC LIMIT :limit;
 
 -- name: delivery_attempts

@@ -1,4 +1,5 @@
--- The outbox (router/dispatch/outbox.py).
+-- The outbox (router/dispatch/outbox.py). Pending deliveries have two indexes, one for messages and one for the updates
+-- of posts, so a query of both reads them one after the other.
 
 -- fragment: is_kept
 -- An integration is not being deleted: the deletion first erases its settings.
@@ -20,9 +21,16 @@ WHERE CASE WHEN CAST(:types AS TEXT) LIKE '%,' || i.type || ',%' THEN 1 ELSE 0 E
             SELECT 1 FROM deliveries d
             WHERE d.integration_id = i.id AND d.state = 'pending' AND d.event = 'updated' AND d.next_attempt_at <= :now))
         OR EXISTS (SELECT 1 FROM deliveries d
-                   WHERE d.integration_id = i.id AND d.state = 'pending' AND d.next_attempt_at IS NULL)))
-    OR (i.status = 'failing' AND (i.probe_at <= :now OR i.probe_at > :latest_plausible) AND EXISTS (
-        SELECT 1 FROM deliveries d WHERE d.integration_id = i.id AND d.state = 'pending')))
+                   WHERE d.integration_id = i.id AND d.state = 'pending' AND d.next_attempt_at IS NULL
+                     AND d.event <> 'updated')
+        OR EXISTS (SELECT 1 FROM deliveries d
+                   WHERE d.integration_id = i.id AND d.state = 'pending' AND d.next_attempt_at IS NULL
+                     AND d.event = 'updated')))
+    OR (i.status = 'failing' AND (i.probe_at <= :now OR i.probe_at > :latest_plausible) AND (
+        EXISTS (SELECT 1 FROM deliveries d
+                WHERE d.integration_id = i.id AND d.state = 'pending' AND d.event <> 'updated')
+        OR EXISTS (SELECT 1 FROM deliveries d
+                   WHERE d.integration_id = i.id AND d.state = 'pending' AND d.event = 'updated'))))
 ORDER BY i.paced_at, i.id LIMIT :limit;
 
 -- fragment: can_lease
@@ -66,12 +74,23 @@ UPDATE integrations SET lease_owner = '', lease_until = 0 WHERE lease_owner = :o
 -- name: dispatch_release_owner_deliveries
 -- Schedules an immediate attempt of the deliveries that a dead process was sending to an integration.
 UPDATE deliveries SET next_attempt_at = :now
-WHERE integration_id = :integration_id AND state = 'pending' AND claims > 0 AND next_attempt_at > :now
+WHERE id IN (
+    SELECT id FROM deliveries
+    WHERE integration_id = :integration_id AND state = 'pending' AND event <> 'updated' AND next_attempt_at > :now
+    UNION ALL
+    SELECT id FROM deliveries
+    WHERE integration_id = :integration_id AND state = 'pending' AND event = 'updated' AND next_attempt_at > :now)
+  AND COALESCE(state, '') = 'pending' AND claims > 0 AND next_attempt_at > :now
   AND EXISTS (SELECT 1 FROM attempts a WHERE a.delivery_id = deliveries.id AND a.outcome = 'open');
 
 -- name: dispatch_repair_times
 -- Schedules an immediate attempt of the deliveries that a wrong clock delayed.
-UPDATE deliveries SET next_attempt_at = :now WHERE state = 'pending' AND next_attempt_at > :latest_plausible;
+UPDATE deliveries SET next_attempt_at = :now
+WHERE id IN (
+    SELECT id FROM deliveries WHERE state = 'pending' AND event <> 'updated' AND next_attempt_at > :latest_plausible
+    UNION ALL
+    SELECT id FROM deliveries WHERE state = 'pending' AND event = 'updated' AND next_attempt_at > :latest_plausible)
+  AND COALESCE(state, '') = 'pending' AND next_attempt_at > :latest_plausible;
 
 -- fragment: is_due
 -- A due delivery that is not the update of a post.
@@ -157,24 +176,43 @@ UPDATE deliveries SET {set_dead} WHERE id = :id AND state = 'pending';
 UPDATE deliveries SET {set_dead} WHERE id = :id AND state = 'pending' AND claims >= :max_claims;
 
 -- name: dispatch_park
--- Parks up to `limit` pending deliveries of a failing integration, the first due ones first. Parked time does not count
--- towards their expiry. Here and in `dispatch_unpark`, the inner query uses the index of pending deliveries, and COALESCE
--- makes the outer one use the primary key.
+-- Parks up to `limit` pending deliveries of a failing integration: messages, then updates of posts, the first due ones
+-- first. Parked time does not count towards their expiry. Here and in `dispatch_unpark`, the inner queries use the
+-- indexes of pending deliveries, and COALESCE makes the outer one use the primary key.
 UPDATE deliveries SET parked_at = :now, next_attempt_at = NULL, claims = 0
 WHERE COALESCE(state, '') = 'pending' AND parked_at IS NULL AND id IN (
-    SELECT id FROM deliveries
-    WHERE integration_id = :integration_id AND state = 'pending' AND next_attempt_at IS NOT NULL AND parked_at IS NULL
-    ORDER BY next_attempt_at, id LIMIT :limit)
+    SELECT * FROM (
+        SELECT id FROM deliveries
+        WHERE integration_id = :integration_id AND state = 'pending' AND event <> 'updated'
+          AND next_attempt_at IS NOT NULL AND parked_at IS NULL
+        ORDER BY next_attempt_at, id LIMIT :limit) AS messages
+    UNION ALL
+    SELECT * FROM (
+        SELECT id FROM deliveries
+        WHERE integration_id = :integration_id AND state = 'pending' AND event = 'updated'
+          AND next_attempt_at IS NOT NULL AND parked_at IS NULL
+        ORDER BY next_attempt_at, id LIMIT :limit) AS updates
+    LIMIT :limit)
 RETURNING integration_id;
 
 -- name: dispatch_unpark
--- Makes up to `limit` parked deliveries due, the oldest first, and moves their expiry by the parked time.
+-- Makes up to `limit` parked deliveries due: messages, then updates of posts, the oldest first. Moves their expiry by
+-- the parked time.
 UPDATE deliveries SET next_attempt_at = :now, expires_at = expires_at + (CAST(:now AS BIGINT) - parked_at),
                       parked_at = NULL
 WHERE COALESCE(state, '') = 'pending' AND parked_at IS NOT NULL AND id IN (
-    SELECT id FROM deliveries
-    WHERE integration_id = :integration_id AND state = 'pending' AND next_attempt_at IS NULL AND parked_at IS NOT NULL
-    ORDER BY next_attempt_at, id LIMIT :limit);
+    SELECT * FROM (
+        SELECT id FROM deliveries
+        WHERE integration_id = :integration_id AND state = 'pending' AND event <> 'updated'
+          AND next_attempt_at IS NULL AND parked_at IS NOT NULL
+        ORDER BY next_attempt_at, id LIMIT :limit) AS messages
+    UNION ALL
+    SELECT * FROM (
+        SELECT id FROM deliveries
+        WHERE integration_id = :integration_id AND state = 'pending' AND event = 'updated'
+          AND next_attempt_at IS NULL AND parked_at IS NOT NULL
+        ORDER BY next_attempt_at, id LIMIT :limit) AS updates
+    LIMIT :limit);
 
 -- name: dispatch_mark_failing
 -- Marks an integration as failing.
@@ -209,7 +247,10 @@ WHERE id IN ({removed} AND event <> 'updated' ORDER BY next_attempt_at, id LIMIT
 
 -- name: dispatch_removed_delivery
 -- A pending delivery of deleted integrations, if any.
-{removed} LIMIT 1;
+SELECT * FROM ({removed} AND event <> 'updated' LIMIT 1) AS messages
+UNION ALL
+SELECT * FROM ({removed} AND event = 'updated' LIMIT 1) AS updates
+LIMIT 1;
 
 -- fragment: notified_message
 -- What a notification shows of a message `m` of a ticket `t` in a workspace `w`.

@@ -43,12 +43,17 @@ WHERE (first.message_id IS NULL AND NOT EXISTS (SELECT 1 FROM message_contents c
        AND n.size <> (SELECT SUM(length(r.data)) FROM raw_chunks r WHERE r.message_id = n.id))
 ORDER BY n.id LIMIT :limit;
 
+-- fragment: is_stuck
+-- No worker will send a pending delivery.
+((d.next_attempt_at IS NULL AND d.parked_at IS NULL)
+ OR NOT EXISTS (SELECT 1 FROM integrations i WHERE i.id = d.integration_id))
+
 -- name: loss_audit_stuck_deliveries
 -- Pending deliveries that no worker will send.
-SELECT d.id FROM deliveries d
-WHERE d.state = 'pending' AND ((d.next_attempt_at IS NULL AND d.parked_at IS NULL)
-    OR NOT EXISTS (SELECT 1 FROM integrations i WHERE i.id = d.integration_id))
-ORDER BY d.id LIMIT :limit;
+SELECT d.id FROM deliveries d WHERE d.state = 'pending' AND d.event <> 'updated' AND {is_stuck}
+UNION ALL
+SELECT d.id FROM deliveries d WHERE d.state = 'pending' AND d.event = 'updated' AND {is_stuck}
+ORDER BY 1 LIMIT :limit;
 
 -- name: loss_audit_empty_tickets
 -- Tickets without a message.

@@ -41,9 +41,9 @@ SELECT t.id FROM tickets t WHERE {ticket_conditions} AND t.id < :before ORDER BY
         ORDER BY t.id DESC LIMIT :limit) AS newest}
 
 -- fragment: tagged_tickets
--- The tickets of a tag that are older than :before. Compared like this, and ordered by both columns, only the index that
--- begins with the tag fits. For `tag_id = ...`, PostgreSQL, which does not know how rare the tag is, could also read the
--- index that begins with the ticket, with the tags of all tickets.
+-- The tickets of a tag that are older than :before. Compared like this, and ordered by both columns, only the index
+-- that begins with the tag fits. For `tag_id = ...`, PostgreSQL, which does not know how rare the tag is, could also
+-- read the index that begins with the ticket, with the tags of all tickets.
 (tagged.tag_id, tagged.ticket_id) < ({tag_id}, :before) AND tagged.tag_id >= {tag_id}
 
 -- name: ticket_page

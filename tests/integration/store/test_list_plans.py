@@ -79,6 +79,6 @@ def node_problems(node: dict[str, Any]) -> Iterator[str]:
 
 def is_bounded(node: dict[str, Any]) -> bool:
     """Whether the rows are those of a LIMIT, or of pending deliveries, which are few and have no index by id."""
-    if node["Node Type"] == "Limit" or node.get("Index Name") == "deliveries_pending":
+    if node["Node Type"] == "Limit" or str(node.get("Index Name")).startswith("deliveries_pending"):
         return True
     return any(map(is_bounded, node.get("Plans", [])))
