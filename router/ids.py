@@ -14,6 +14,7 @@ from router.enumerations import IdPrefix
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _CHARACTER_PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
+_SHIFTS = tuple(range(120, -1, -10))  # of the pairs in an id, 10 bits each
 # Translates Crockford's alphabet to the digits of `int(text, 32)`.
 _TO_BASE32_DIGITS = str.maketrans(_ALPHABET, "0123456789abcdefghijklmnopqrstuv")
 _RANDOM_BITS = 80
@@ -40,13 +41,13 @@ class _Generator:
         self._used = 0
 
     def next(self) -> int:
-        number = (time.time_ns() // 1_000_000) << _RANDOM_BITS
+        timestamp = time.time_ns() // 1_000_000
         with self._lock:
-            number |= self._take_random(_RANDOM_BYTES)
-            if number <= self._last:
-                number = self._last + 1 + self._take_random(_INCREMENT_BYTES)
-            self._last = number
-        return number
+            if timestamp > self._last >> _RANDOM_BITS:
+                self._last = timestamp << _RANDOM_BITS | self._take_random(_RANDOM_BYTES)
+            else:
+                self._last += 1 + self._take_random(_INCREMENT_BYTES)
+            return self._last
 
     def _take_random(self, nbytes: int) -> int:
         start = self._used
@@ -87,7 +88,7 @@ def to_int(text: str) -> int:
 
 
 def _encode(number: int) -> str:
-    return "".join([_CHARACTER_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)])
+    return "".join([_CHARACTER_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
 
 
 def is_well_formed(text: str, prefix: IdPrefix) -> bool:

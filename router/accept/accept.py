@@ -81,10 +81,7 @@ class Accept:
             meter.record_commit(self._clock.monotonic() - started_at)
         meter.record_accept(len(mail.content), is_duplicate=committed.is_repeat)
         meter.record_routing(
-            sum(len(share.by_alias) for share in mail.shares),
-            ticketed=committed.ticketed,
-            duplicates=committed.repeated,
-            queued=committed.queued,
+            mail.aliases, ticketed=committed.ticketed, duplicates=committed.repeated, queued=committed.queued
         )
         return committed
 
@@ -110,6 +107,7 @@ class Accept:
         aliases = sum(len(share.by_alias) for share in shares)
         return IncomingMail(
             shares=shares,
+            aliases=aliases,
             content=content,
             fingerprint=fingerprint,
             reference_ids=limit_per_alias(facts.reference_ids, aliases, MAX_LOOKUPS),

@@ -36,12 +36,14 @@ class IncomingMail:
     """One message, ready to be written.
 
     Attributes:
+        aliases: The number of aliases in all shares.
         fingerprint: `""` for a message that is never treated as a repeat.
         reference_ids: The Message-IDs that the message refers to, newest first.
         horizon: A message accepted before this time does not make this one a repeat.
     """
 
     shares: tuple[WorkspaceShare, ...]
+    aliases: int
     content: bytes
     fingerprint: str
     reference_ids: tuple[str, ...]
@@ -52,10 +54,6 @@ class IncomingMail:
     horizon: Micros
 
     @property
-    def aliases(self) -> int:
-        return sum(len(share.by_alias) for share in self.shares)
-
-    @property
     def max_tickets_per_lookup(self) -> int:
         lookups = max(1, self.aliases * len(self.reference_ids))
         return max(1, min(MAX_TICKETS, MAX_CANDIDATES // lookups))
@@ -63,9 +61,8 @@ class IncomingMail:
     @property
     def weight(self) -> int:
         """The database work for the message, as the number of content bytes that take the same time to write."""
-        aliases = self.aliases
         work = LOOKUP_WEIGHT * len(self.reference_ids) + PARTICIPANT_WEIGHT * len(self.participants)
-        return len(self.content) + ALIAS_WEIGHT * (aliases - 1) + work * aliases
+        return len(self.content) + ALIAS_WEIGHT * (self.aliases - 1) + work * self.aliases
 
 
 def limit_per_alias(values: tuple[str, ...], aliases: int, maximum: int) -> tuple[str, ...]:

@@ -52,9 +52,9 @@ def join_conversations(new_entries: Sequence[AcceptEntry]) -> StatementGenerator
 
     A reply can join a ticket that an earlier message of the same group opens.
     """
-    tickets_by_reference = yield from _read_candidates(new_entries)
-    participants = _Participants()
     answers = [entry for entry in new_entries if entry.mail.reference_ids]
+    tickets_by_reference = yield from _read_candidates(answers)
+    participants = _Participants()
     yield from participants.read(
         (ticket_id, entry.mail.author)
         for entry in answers
@@ -99,10 +99,10 @@ def _candidate_pairs(entry: AcceptEntry, tickets_by_reference: dict[_Key, list[s
     ]
 
 
-def _read_candidates(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[dict[_Key, list[str]]]:
+def _read_candidates(answers: Sequence[AcceptEntry]) -> StatementGenerator[dict[_Key, list[str]]]:
     """Reads the newest tickets for each pair of alias and referenced Message-ID. Each list is sorted oldest first."""
     limits: dict[_Key, int] = {}
-    for entry in new_entries:
+    for entry in answers:
         max_tickets = entry.mail.max_tickets_per_lookup
         for reference in entry.mail.reference_ids:
             limits[entry.thread_key, reference] = max(max_tickets, limits.get((entry.thread_key, reference), 0))
