@@ -95,7 +95,7 @@ async def _run(
                 f"\n{processes} process(es) of each server except {POSTFIX}\n\n{rounds.format_table(results, BASE)}\n"
             )
             for before, after in BEFORE_AND_AFTER:
-                print(rounds.format_comparison(results, before, after))
+                print(rounds.format_comparison(results, before, after), end="")
             for server in started:
                 print(f"peak memory of {server.name}: {server.peak_memory() / 1048576:.0f} MiB")
         for failure in results.failures:

@@ -149,8 +149,8 @@ def format_comparison(results: Results, before: str, after: str) -> str:
         together = results.ratios(case, after, before, lambda f: f.cpu + f.database_cpu)
         if program:
             parts = f" ({format_spread(program)} + {format_spread(database)})" if database else ""
-            lines.append(f"{case}: CPU {format_spread(together)} x {before}{parts}")
-    return "\n".join(lines)
+            lines.append(f"{case}: CPU {format_spread(together)} x {before}{parts}\n")
+    return "".join(lines)
 
 
 def format_spread(ratios: Sequence[float]) -> str:

@@ -25,19 +25,20 @@ AND p.state = 'pending' AND COALESCE(p.id, '') < :before
 
 -- name: delivery_page
 -- Deliveries that match a DeliveryFilter, newest first. Pending deliveries are read from their own indexes, of messages
--- and of updates of posts, which have no order by id: COALESCE makes SQLite use them.
+-- and of updates of posts, which have no order by id: COALESCE keeps both databases from reading all deliveries in the
+-- order of their ids.
 SELECT {Delivery:d}
 FROM deliveries d
 WHERE {if not state = pending: {delivery_conditions}}
       {if state = pending, ticket_id: {delivery_conditions}}
       {if state = pending, not ticket_id: d.id IN (
           SELECT * FROM (
-              SELECT p.id FROM deliveries p
-              WHERE {pending_of_workspace} AND p.event <> 'updated' ORDER BY p.id DESC LIMIT :limit) AS messages
+              SELECT p.id FROM deliveries p WHERE {pending_of_workspace} AND p.event <> 'updated'
+              ORDER BY COALESCE(p.id, '') DESC LIMIT :limit) AS messages
           UNION ALL
           SELECT * FROM (
-              SELECT p.id FROM deliveries p
-              WHERE {pending_of_workspace} AND p.event = 'updated' ORDER BY p.id DESC LIMIT :limit) AS updates)}
+              SELECT p.id FROM deliveries p WHERE {pending_of_workspace} AND p.event = 'updated'
+              ORDER BY COALESCE(p.id, '') DESC LIMIT :limit) AS updates)}
 ORDER BY d.id DESC LIMIT :limit;
 
 -- name: delivery_attempts

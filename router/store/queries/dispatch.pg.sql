@@ -53,7 +53,7 @@ CROSS JOIN LATERAL (
 ORDER BY due.next_attempt_at, due.id;
 
 -- name: dispatch_begin_attempt
--- COALESCE keeps the planner off the index of pending deliveries, which it would scan whole.
+-- COALESCE keeps the planner off the indexes of pending deliveries, which it would scan whole.
 UPDATE deliveries d SET attempts = d.attempts + 1, claims = d.claims + 1,
                         next_attempt_at = CASE WHEN d.parked_at IS NULL THEN begun.until END
 FROM unnest(CAST(:id AS TEXT[]), CAST(:until AS BIGINT[])) AS begun (id, until)

@@ -5,6 +5,18 @@
 -- An integration is not being deleted: the deletion first erases its settings.
 encrypted_settings <> ''
 
+-- fragment: pending_message
+-- Pending deliveries of the integration `i` that are not updates of posts.
+SELECT d.id FROM deliveries d WHERE d.integration_id = i.id AND d.state = 'pending' AND d.event <> 'updated'
+
+-- fragment: pending_update
+-- Pending updates of posts of the integration `i`.
+SELECT d.id FROM deliveries d WHERE d.integration_id = i.id AND d.state = 'pending' AND d.event = 'updated'
+
+-- fragment: first
+-- The first one in the index of pending deliveries. In EXISTS, PostgreSQL ignores the order, and could scan the table.
+ORDER BY d.next_attempt_at, d.id LIMIT 1
+
 -- name: dispatch_ready_integrations
 -- Integrations without a valid lease and with due work. Times after `latest_plausible` come from a wrong clock. Parked
 -- deliveries of an active integration count as due: an accept transaction can park one during the reactivation.
@@ -14,23 +26,13 @@ WHERE CASE WHEN CAST(:types AS TEXT) LIKE '%,' || i.type || ',%' THEN 1 ELSE 0 E
   AND {is_kept}
   AND (i.lease_until <= :now OR i.lease_until > :latest_plausible) AND (
     (i.status = 'active' AND (i.paced_at <= :max_paced_at OR i.paced_at > :max_plausible_paced_at) AND (
-        EXISTS (SELECT 1 FROM deliveries d
-                WHERE d.integration_id = i.id AND d.state = 'pending' AND d.next_attempt_at <= :now
-                  AND d.event <> 'updated')
-        OR ((i.updates_after <= :now OR i.updates_after > :latest_plausible) AND EXISTS (
-            SELECT 1 FROM deliveries d
-            WHERE d.integration_id = i.id AND d.state = 'pending' AND d.event = 'updated' AND d.next_attempt_at <= :now))
-        OR EXISTS (SELECT 1 FROM deliveries d
-                   WHERE d.integration_id = i.id AND d.state = 'pending' AND d.next_attempt_at IS NULL
-                     AND d.event <> 'updated')
-        OR EXISTS (SELECT 1 FROM deliveries d
-                   WHERE d.integration_id = i.id AND d.state = 'pending' AND d.next_attempt_at IS NULL
-                     AND d.event = 'updated')))
+        ({pending_message} AND d.next_attempt_at <= :now {first}) IS NOT NULL
+        OR ((i.updates_after <= :now OR i.updates_after > :latest_plausible)
+            AND ({pending_update} AND d.next_attempt_at <= :now {first}) IS NOT NULL)
+        OR ({pending_message} AND d.next_attempt_at IS NULL {first}) IS NOT NULL
+        OR ({pending_update} AND d.next_attempt_at IS NULL {first}) IS NOT NULL))
     OR (i.status = 'failing' AND (i.probe_at <= :now OR i.probe_at > :latest_plausible) AND (
-        EXISTS (SELECT 1 FROM deliveries d
-                WHERE d.integration_id = i.id AND d.state = 'pending' AND d.event <> 'updated')
-        OR EXISTS (SELECT 1 FROM deliveries d
-                   WHERE d.integration_id = i.id AND d.state = 'pending' AND d.event = 'updated'))))
+        ({pending_message} {first}) IS NOT NULL OR ({pending_update} {first}) IS NOT NULL)))
 ORDER BY i.paced_at, i.id LIMIT :limit;
 
 -- fragment: can_lease
@@ -77,9 +79,11 @@ UPDATE deliveries SET next_attempt_at = :now
 WHERE id IN (
     SELECT id FROM deliveries
     WHERE integration_id = :integration_id AND state = 'pending' AND event <> 'updated' AND next_attempt_at > :now
+      AND claims > 0
     UNION ALL
     SELECT id FROM deliveries
-    WHERE integration_id = :integration_id AND state = 'pending' AND event = 'updated' AND next_attempt_at > :now)
+    WHERE integration_id = :integration_id AND state = 'pending' AND event = 'updated' AND next_attempt_at > :now
+      AND claims > 0)
   AND COALESCE(state, '') = 'pending' AND claims > 0 AND next_attempt_at > :now
   AND EXISTS (SELECT 1 FROM attempts a WHERE a.delivery_id = deliveries.id AND a.outcome = 'open');
 
@@ -246,10 +250,10 @@ UPDATE deliveries SET {set_dead}
 WHERE id IN ({removed} AND event <> 'updated' ORDER BY next_attempt_at, id LIMIT :limit) AND state = 'pending';
 
 -- name: dispatch_removed_delivery
--- A pending delivery of deleted integrations, if any.
-SELECT * FROM ({removed} AND event <> 'updated' LIMIT 1) AS messages
+-- A pending delivery of deleted integrations, if any. The order keeps PostgreSQL from scanning the table.
+SELECT * FROM ({removed} AND event <> 'updated' ORDER BY integration_id, next_attempt_at, id LIMIT 1) AS messages
 UNION ALL
-SELECT * FROM ({removed} AND event = 'updated' LIMIT 1) AS updates
+SELECT * FROM ({removed} AND event = 'updated' ORDER BY integration_id, next_attempt_at, id LIMIT 1) AS updates
 LIMIT 1;
 
 -- fragment: notified_message

@@ -49,11 +49,13 @@ ORDER BY n.id LIMIT :limit;
  OR NOT EXISTS (SELECT 1 FROM integrations i WHERE i.id = d.integration_id))
 
 -- name: loss_audit_stuck_deliveries
--- Pending deliveries that no worker will send.
-SELECT d.id FROM deliveries d WHERE d.state = 'pending' AND d.event <> 'updated' AND {is_stuck}
-UNION ALL
-SELECT d.id FROM deliveries d WHERE d.state = 'pending' AND d.event = 'updated' AND {is_stuck}
-ORDER BY 1 LIMIT :limit;
+-- Pending deliveries that no worker will send. COALESCE keeps SQLite from reading the primary key for the order.
+SELECT id FROM (
+    SELECT d.id FROM deliveries d WHERE d.state = 'pending' AND d.event <> 'updated' AND {is_stuck}
+    UNION ALL
+    SELECT d.id FROM deliveries d WHERE d.state = 'pending' AND d.event = 'updated' AND {is_stuck}
+) AS stuck
+ORDER BY COALESCE(id, '') LIMIT :limit;
 
 -- name: loss_audit_empty_tickets
 -- Tickets without a message.

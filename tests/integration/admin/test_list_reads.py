@@ -1,6 +1,5 @@
 """Lists and searches read few tickets if few tickets meet one of their conditions."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
@@ -12,10 +11,10 @@ from router import ids
 from router.filters import TicketFilter
 from router.search import scans, sources, terms
 from router.search.sources import choose_source
-from router.store.postgres import PostgresExecutor
 from router.store.sqlite import SqliteDatabase
 from tests.support import seeds
 from tests.support.stores import Store
+from tests.support.work import measure_work
 
 COUNT, LIMIT = 5000, 5
 FAR = f"ticket_{'z' * 26}"  # greater than any id
@@ -41,41 +40,6 @@ class MeteredDatabase:
     async def fetch_all(self, query: str, /, **values: object) -> Any:
         self.work += await measure_work(self.store, query, values)
         return await self.store.database.fetch_all(query, **values)
-
-
-async def measure_work(store: Store, name: str, values: dict[str, object]) -> int:
-    query, database = store.catalog.select(name, values), store.database
-    if isinstance(database, SqliteDatabase):
-        return await count_steps(database, query.sqlite, values)
-    async with database.transaction() as transaction:
-        assert isinstance(transaction, PostgresExecutor)
-        arguments = [values[one] for one in query.parameters]
-        rows = await transaction.connection.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {query.postgres}", *arguments)
-    return sum(rows_read(json.loads(rows[0][0])[0]["Plan"]))
-
-
-async def count_steps(database: SqliteDatabase, statement: str, values: dict[str, object]) -> int:
-    calls = 0
-
-    def count() -> int:
-        nonlocal calls
-        calls += 1
-        return 0
-
-    async with database.raw_transaction(write=False) as connection:
-        await connection.set_progress_handler(count, 10)
-        await connection.execute_fetchall(statement, values)
-        await connection.set_progress_handler(None, 0)  # type: ignore[arg-type]  # None removes the handler
-    return calls * 10
-
-
-def rows_read(node: dict[str, Any]) -> Iterator[int]:
-    """Yields the rows that each node of a plan reads from a table, including those that it discards."""
-    if "Relation Name" in node:
-        discarded = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
-        yield (node["Actual Rows"] + discarded) * node["Actual Loops"]
-    for child in node.get("Plans", ()):
-        yield from rows_read(child)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The queries of all pending deliveries find messages and updates of posts, each from its own index."""
+"""The queries of all pending deliveries find messages and updates of posts, which are in two indexes."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +31,7 @@ class Backlog:
     integration_id: str
 
     async def set(self, kind: str, assignments: str) -> None:
-        """Changes the delivery of one kind; the other one is delivered and therefore in no index."""
+        """Changes the delivery of one kind; the other one is delivered, and so in neither index."""
         await seeds.execute(self.store.database, "UPDATE deliveries SET state = 'delivered', parked_at = NULL")
         await seeds.execute(
             self.store.database, f"UPDATE deliveries SET state = 'pending', {assignments} WHERE event = '{kind}'"

@@ -39,13 +39,14 @@ async def sqlite_problems(database: SqliteDatabase, query: NamedQuery) -> list[s
     details = [str(row["detail"]) for row in rows]
     reads_pending = any("deliveries_pending" in detail for detail in details)
     good = re.compile(
-        r"SEARCH [tdp] USING (COVERING )?INDEX .*(id<\?|[ (]id=\?\))|SEARCH p USING INDEX deliveries_pending"
+        r"SEARCH [tdp] USING (COVERING )?INDEX .*(id<\?|[ (]id=\?\))|SEARCH p USING INDEX deliveries_pending|"
+        r"SEARCH tagged USING PRIMARY KEY \(tag_id"
     )
     return [
         detail
         for detail in details
         if ("TEMP B-TREE" in detail and not reads_pending)
-        or (re.match(r"(SCAN|SEARCH) [tdp]\b", detail) and not good.match(detail))
+        or (re.match(r"(SCAN|SEARCH) ([tdp]|tagged)\b", detail) and not good.match(detail))
         # reads all tickets, unless it looks up one
         or (re.search(r"tickets_by_workspace .*id[<>]", detail) and not INDEXED.isdisjoint(query.parameters))
     ]
