@@ -1,8 +1,9 @@
 """Group commit on PostgreSQL, on connections outside the pool.
 
-With two connections, the next group is written on one while the other waits for its commit. Each kind of items has its
-own writer, so locks of one kind of transaction do not delay the others. A group waits for a lock for a limited time;
-its items are then retried individually, and those that are not retried within `statement_timeout` raise `Unavailable`.
+With two connections, the next group is written on one while the other waits for its commit. Of idle connections the
+last used is preferred, so that a process with few messages opens and probes only one. Each kind of items has its own
+writer, so locks of one kind of transaction do not delay the others. A group waits for a lock for a limited time; its
+items are then retried individually, and those that are not retried within `statement_timeout` raise `Unavailable`.
 See `group_commit` for the guarantees.
 """
 
@@ -48,7 +49,7 @@ class PostgresWriter(Generic[ItemT, ResultT]):
         self._write = write
         self._limits = limits
         self._queue: deque[tuple[ItemT, asyncio.Future[ResultT]]] = deque()
-        self._queued = asyncio.Semaphore(0)
+        self._idle: list[asyncio.Future[None]] = []  # of workers; the last one is woken first
         self._closed = False
         self._loop = asyncio.get_running_loop()
         self._tasks = [self._loop.create_task(self._run_worker()) for _ in range(connections)]
@@ -58,14 +59,15 @@ class PostgresWriter(Generic[ItemT, ResultT]):
             raise Unavailable("the database is closing")
         future: asyncio.Future[ResultT] = self._loop.create_future()
         self._queue.append((item, future))
-        self._queued.release()
+        if self._idle:
+            self._idle.pop().set_result(None)
         return await future
 
     async def close(self) -> None:
         if not self._closed:
             self._closed = True
-            for _ in self._tasks:
-                self._queued.release()
+            while self._idle:
+                self._idle.pop().set_result(None)
         await asyncio.gather(*self._tasks)
 
     @property
@@ -78,7 +80,8 @@ class PostgresWriter(Generic[ItemT, ResultT]):
             if not self._queue:
                 if self._closed:
                     break
-                await self._queued.acquire()
+                self._idle.append(self._loop.create_future())
+                await self._idle[-1]
                 continue
             group = self._take_group()
             outcomes, connection = await self._commit_group([item for item, _ in group], connection)

@@ -16,7 +16,7 @@ from router.store.catalog import Catalog, build_query
 from router.store.database import MAX_CONFLICT_TRIES
 from router.store.migrate import migrate
 from router.store.postgres import PostgresDatabase
-from tests.support.installation import Installation
+from tests.support.installation import Installation, seeded_installation
 from tests.support.mails import mail
 from tests.support.postgres import PostgresServer
 from tests.support.relay import Relay
@@ -291,6 +291,16 @@ async def test_a_single_statement_is_retried_after_a_conflict(postgres_server: P
         assert row is not None
         assert row["value"] == "b"
         await other.close()
+
+
+async def test_successive_messages_are_accepted_on_one_connection(postgres_server: PostgresServer) -> None:
+    async with postgres_store(postgres_server) as store, seeded_installation(store) as installation:
+        for _ in range(3):
+            await installation.accept_message()
+        opened = "SELECT COUNT(DISTINCT pid) AS n FROM pg_stat_activity WHERE datname = current_database()"
+        assert await installation.execute(opened) == [{"n": 2}]  # with the connection of the pool
+        await asyncio.gather(*(installation.accept_message() for _ in range(3)))
+        assert await installation.count_rows("messages") == 6
 
 
 async def test_an_older_server_is_refused(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
