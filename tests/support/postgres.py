@@ -28,6 +28,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
+from tests.support.postgres_admin import AdminConnection
 from tests.support.postgres_binaries import (
     PostgresNotFoundError,
     RunAs,
@@ -109,7 +110,7 @@ async def wait_until_blocked(fetch: Callable[[str], Awaitable[object]]) -> None:
 
 @asynccontextmanager
 async def open_connection(url: str) -> AsyncIterator[Any]:
-    connection = await asyncpg.connect(url, timeout=10)
+    connection = await asyncpg.connect(url, timeout=30)
     try:
         yield connection
     finally:
@@ -122,6 +123,7 @@ class PostgresServer:
     def __init__(self, url: str, control: _SupervisorClient | None) -> None:
         self.url = url  # URL of the maintenance database
         self._control = control
+        self._admin = AdminConnection(url)
         # Prefix of database names. On an external server it is unique to this object. On the tests' own server it is
         # empty, so that all workers share templates.
         self._prefix = "" if control else f"er_test_{uuid.uuid4().hex[:12]}_"
@@ -139,23 +141,26 @@ class PostgresServer:
         """
         name = f"{self._prefix}t_{uuid.uuid4().hex[:16]}"
         source = f'TEMPLATE "{template}"' if template else "TEMPLATE template0"
-        async with self._admin_connection() as connection:
+
+        async def create(connection: Any) -> None:
             # Copying the files takes half as long as logging the blocks, the default of PostgreSQL 15 and later.
             copy = " STRATEGY file_copy" if connection.get_server_version() >= (15,) else ""
             await connection.execute(f'CREATE DATABASE "{name}" {source}{copy}{self._tablespace} {locale}')
+
+        await self._admin.run(create)
         self._created.add(name)
         return self.database_url(name)
 
     async def use_tablespace(self, folder: Path) -> None:
         """Makes `create_database` store databases in this folder, which must belong to the server's user."""
-        async with self._admin_connection() as connection:
-            await connection.execute(f"CREATE TABLESPACE er_elsewhere LOCATION '{folder}'")
+        await self._admin.run(
+            lambda connection: connection.execute(f"CREATE TABLESPACE er_elsewhere LOCATION '{folder}'")
+        )
         self._tablespace = " TABLESPACE er_elsewhere"
 
     async def drop_database(self, url: str) -> None:
         name = urlsplit(url).path.lstrip("/")
-        async with self._admin_connection() as connection:
-            await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        await self._admin.run(lambda connection: connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
         self._created.discard(name)
 
     async def build_template(self, name: str, build: Callable[[str], Awaitable[object]]) -> str:
@@ -166,7 +171,7 @@ class PostgresServer:
         database = f"{self._prefix}template_{name}"
         if database in self._templates:
             return database
-        async with self._admin_connection() as connection:  # closing the connection releases the advisory lock
+        async with open_connection(self.url) as connection:  # closing the connection releases the advisory lock
             await connection.execute("SELECT pg_advisory_lock(hashtext($1))", database)
             known = await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", database)
             if not known:
@@ -226,10 +231,11 @@ class PostgresServer:
 
         On an external server, drops the databases that this object has created.
         """
+        if self._control is None:
+            asyncio.run(self._drop_created_databases())
+        self._admin.close()
         if self._control is not None:
             self._control.close()
-        else:
-            asyncio.run(self._drop_created_databases())
 
     # --- internals
 
@@ -237,14 +243,6 @@ class PostgresServer:
         if self._control is None:
             raise RuntimeError("cannot stop the server of TEST_POSTGRES_URL: use private_postgres()")
         await asyncio.to_thread(self._control.request, verb)
-
-    @asynccontextmanager
-    async def _admin_connection(self) -> AsyncIterator[Any]:
-        connection = await asyncpg.connect(self.url, timeout=30)
-        try:
-            yield connection
-        finally:
-            await connection.close()
 
     async def _drop_created_databases(self) -> None:
         for name in list(self._created):

@@ -75,6 +75,14 @@ async def test_drop_database_ends_its_sessions(postgres_server: PostgresServer) 
     connection.terminate()
 
 
+async def test_a_lost_administrative_connection_is_replaced(server: PostgresServer) -> None:
+    urls = await asyncio.gather(*(server.create_database() for _ in range(2)))
+    others = "FROM pg_stat_activity WHERE datname = 'postgres' AND pid <> pg_backend_pid()"
+    assert await run(server.url, f"SELECT count(pg_terminate_backend(pid)) {others}") == 1
+    await asyncio.gather(*(server.drop_database(url) for url in urls))
+    await server.create_database()
+
+
 async def test_template_is_built_once_and_copied(postgres_server: PostgresServer) -> None:
     built = []
 
@@ -116,6 +124,7 @@ async def test_stop_start_and_crash_preserve_committed_data(server: PostgresServ
         await run(url, "SELECT 1")
     await server.start()
     assert await run(url, "SELECT count(*) FROM built") == 2
+    await server.drop_database(url)
     assert "not properly shut down" in server.log_text()
 
 
