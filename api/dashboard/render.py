@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from secrets import token_urlsafe
 from typing import Any
 from urllib.parse import urlencode
@@ -21,28 +22,33 @@ from router.errors import Refused
 from router.local_time import UTC_TIME, LocalTime
 
 
+@cache
+def _environment() -> Environment:
+    """Returns the templates, each of which a process compiles once, also for several renderers."""
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER.parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.globals["query"] = _query_string
+    environment.globals["new_token"] = lambda: token_urlsafe(12)
+    environment.globals["max_tag_length"] = MAX_TAG_LENGTH
+    environment.filters.update(formatting.FILTERS)
+    return environment
+
+
 class Renderer:
-    """Renders the pages of a process; compiles each template once."""
+    """Renders the pages of a server."""
 
     def __init__(
         self, assets: Assets, nav_links: Sequence[NavLink], flash_messages: Mapping[str, str], clock: Clock
     ) -> None:
         self._nav_links = sorted(nav_links, key=lambda link: link.position)
         self._flash_messages = flash_messages
-        self._environment = Environment(
-            loader=FileSystemLoader(FOLDER.parent / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-        )
-        self._environment.globals["asset"] = assets.path
-        self._environment.globals["query"] = _query_string
-        self._environment.globals["now"] = clock.now
-        self._environment.globals["new_token"] = lambda: token_urlsafe(12)
-        self._environment.globals["max_tag_length"] = MAX_TAG_LENGTH
-        self._environment.filters.update(formatting.FILTERS)
+        self._values = {"asset": assets.path, "now": clock.now}
 
     async def render_page(self, visit: Visit, page: HtmlPage) -> web.Response:
         me = None if visit.caller is None else await visit.services.sessions.get_identity(visit.caller.actor)
@@ -69,7 +75,7 @@ class Renderer:
         return response
 
     def render_bytes(self, template: str, context: Mapping[str, Any]) -> bytes:
-        return self._environment.get_template(template).render(context).encode("utf-8", "replace")
+        return _environment().get_template(template).render({**self._values, **context}).encode("utf-8", "replace")
 
     def _navigation(self, visit: Visit) -> dict[str, Any]:
         """Returns the main navigation, the tabs of the section of the page, and the paths of those that are active."""
