@@ -1,8 +1,9 @@
 """SQLite and PostgreSQL databases, for tests that run on both.
 
-The PostgreSQL schema is built once and copied for each test.
+The schema is built once and copied for each test.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from tests.support.postgres import PostgresServer
 
 KINDS = ("sqlite", "postgres")
 BUSY_TIMEOUT = 10.0  # seconds
+_sqlite_template = bytearray()  # the content of a file with the current schema and no rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +39,33 @@ def postgres_database(url: str) -> PostgresDatabase:
 
 
 @asynccontextmanager
-async def sqlite_store(folder: Path) -> AsyncIterator[Store]:
-    database = sqlite_database(folder / "emailrouter.db")
+async def sqlite_store(folder: Path, *, fresh: bool = False) -> AsyncIterator[Store]:
+    """Yields the database in `folder`, or a new one with the current schema.
+
+    fresh: The product itself creates the file. By default a new file is a copy of one that it has created.
+    """
+    path = folder / "emailrouter.db"
+    if not fresh and not path.exists():
+        await _create_sqlite_file(path)
+    database = sqlite_database(path)
     await database.open()
     try:
-        await migrate.migrate(database)
+        if fresh:
+            await migrate.migrate(database)
         yield Store("sqlite", f"sqlite:///{database.path}", catalog.load_catalog(), database)
     finally:
         await database.close()
+
+
+async def _create_sqlite_file(path: Path) -> None:
+    if _sqlite_template:
+        await asyncio.to_thread(path.write_bytes, _sqlite_template)
+        return
+    database = sqlite_database(path)
+    await database.open()
+    await migrate.migrate(database)
+    await database.close()  # moves the content of the WAL to the file
+    _sqlite_template[:] = await asyncio.to_thread(path.read_bytes)
 
 
 @asynccontextmanager

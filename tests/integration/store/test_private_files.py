@@ -32,7 +32,7 @@ def mode(path: Path) -> int:
 
 @pytest.mark.usefixtures("umask")
 async def test_database_and_wal_are_private_whatever_the_umask(tmp_path: Path) -> None:
-    async with sqlite_store(tmp_path):
+    async with sqlite_store(tmp_path, fresh=True):
         names = ("emailrouter.db", "emailrouter.db-wal", "emailrouter.db-shm")
         assert [mode(tmp_path / name) for name in names] == [0o600] * 3
 
@@ -42,7 +42,7 @@ async def test_files_that_were_readable_by_others_become_private(tmp_path: Path)
     link = tmp_path / "emailrouter.db"
     link.symlink_to(tmp_path / "kept" / "real.db")
     files = [tmp_path / "kept" / name for name in ("real.db", "real.db-wal", "real.db-shm")]
-    async with sqlite_store(tmp_path):
+    async with sqlite_store(tmp_path, fresh=True):
         assert [mode(path) for path in files] == [0o600] * 3
         for path in files:
             path.chmod(0o664)
@@ -51,7 +51,7 @@ async def test_files_that_were_readable_by_others_become_private(tmp_path: Path)
 
 
 async def test_deleted_data_is_overwritten(tmp_path: Path) -> None:
-    async with sqlite_store(tmp_path) as store:
+    async with sqlite_store(tmp_path, fresh=True) as store:
         workspace_id = await seeds.insert_workspace(store.database, WORD)
         await seeds.execute(store.database, "DELETE FROM workspaces WHERE id = :id", id=workspace_id)
     with closing(sqlite3.connect(tmp_path / "emailrouter.db")) as connection:
