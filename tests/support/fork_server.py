@@ -34,6 +34,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from router.store.catalog import load_catalog
+
 # A command imports the modules that it needs only when it runs, so the server imports all modules of these packages.
 PRELOADED = ("emailrouter", "tests.system.crash.points")
 
@@ -250,6 +252,7 @@ def main() -> None:
         for found in pkgutil.walk_packages(getattr(module, "__path__", ()), f"{name}."):
             if not found.name.endswith("__main__"):
                 importlib.import_module(found.name)
+    load_catalog()  # otherwise each program with a database would parse the queries again
     gc.collect()
     gc.freeze()
     request = _ForkLoop(control).serve()
