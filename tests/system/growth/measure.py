@@ -72,15 +72,8 @@ class Growth:
 
     @property
     def worst(self) -> float:
-        """The largest factor of CPU time that two consecutive doublings both reach.
-
-        After a slow last call no larger size is measured, so the last doubling then counts alone.
-        """
-        factors = _factors(self.seconds)
-        last = factors[-1:] if self.seconds[-1] >= _SLOW_SECONDS else []
-        pairs = zip(factors, factors[1:], self.seconds[2:], strict=False)
-        both = [min(a, b) for a, b, step in pairs if step > MIN_STEP_SECONDS]
-        return max([*both, *last], default=0.0)
+        """The largest factor of CPU time that two consecutive doublings both reach."""
+        return _worst(self.seconds)
 
     def fault(self) -> str:
         """Describes the violated limit; empty if there is none."""
@@ -189,7 +182,7 @@ def _improve(pipe: Connection, run: Callable[[bytes], object], inputs: list[byte
             for at in range(first, len(seconds)):
                 pipe.send(len(inputs[at]))
                 seconds[at] = min(seconds[at], _measure_seconds(run, inputs[at]))
-        if max(_factors(seconds), default=0.0) <= MAX_FACTOR:
+        if _worst(seconds) <= MAX_FACTOR:  # more runs would not remove a single jump
             return
 
 
@@ -202,6 +195,18 @@ def _sizes(limit: int) -> Iterator[int]:
 def _factors(seconds: Sequence[float]) -> list[float]:
     """Returns the factor of CPU time for each doubling, or 0 if the time for the larger size is too short."""
     return [larger / max(step, 1e-6) if larger > MIN_STEP_SECONDS / 5 else 0.0 for step, larger in pairwise(seconds)]
+
+
+def _worst(seconds: Sequence[float]) -> float:
+    """Returns the largest factor that two consecutive doublings both reach.
+
+    After a slow last call no larger size is measured, so the last doubling then counts alone.
+    """
+    factors = _factors(seconds)
+    last = factors[-1:] if seconds[-1] >= _SLOW_SECONDS else []
+    pairs = zip(factors, factors[1:], seconds[2:], strict=False)
+    both = [min(a, b) for a, b, step in pairs if step > MIN_STEP_SECONDS]
+    return max([*both, *last], default=0.0)
 
 
 def _is_suspect(factors: Sequence[float]) -> bool:
