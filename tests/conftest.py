@@ -1,6 +1,18 @@
-"""Settings of hypothesis for all tests."""
+"""Settings of hypothesis and of the garbage collector for all tests."""
+
+import gc
 
 from hypothesis import settings
+
+# Collecting the tests creates hundreds of thousands of objects that live until the end. The collector would traverse
+# them again and again, also during the tests.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
+
 
 # An example has no time limit: on a busy machine, any may exceed it.
 settings.register_profile("default", deadline=None)
