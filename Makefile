@@ -18,9 +18,6 @@ demo: $(VENV)/ready ## Turn one message into a ticket and a Slack post, without 
 serve: $(VENV)/ready ## Run SMTP, API and delivery in one process from this checkout
 	$(BIN)/emailrouter serve $(ARGS)
 
-# Lets pytest cache compiled test modules even if the user's environment forbids it. The collection is then faster.
-export PYTHONDONTWRITEBYTECODE :=
-
 # Two workers more than cores, because tests wait for the programs that they start. With worksteal, idle workers take
 # tests from busy ones. Otherwise one worker would run most of the longest tests, which are in adjacent modules.
 WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 2 )))

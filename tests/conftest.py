@@ -1,9 +1,12 @@
-"""Settings of hypothesis and of the garbage collector for all tests."""
+"""Settings of hypothesis and of the interpreter for all tests."""
 
 import gc
+import sys
 
 from hypothesis import settings
 
+# Even if the user's environment forbids it: otherwise each worker compiles every module of the tests in every run.
+sys.dont_write_bytecode = False
 # Collecting the tests creates hundreds of thousands of objects that live until the end. The collector would traverse
 # them again and again, also during the tests.
 gc.disable()
