@@ -65,24 +65,6 @@ _GROUP_SETTINGS = {
     "lock_timeout": str(int(GROUP_LOCK_SECONDS * 1000)),
 }
 
-# BIGINT[] and BYTEA[] as rows of pg_type; the oids of built-in types never change. The driver knows few array types. It
-# reads each other one at its first use in a connection, with a query that takes the server 3 to 4 ms.
-_ARRAY_TYPES = [
-    {
-        "oid": oid,
-        "ns": "pg_catalog",
-        "name": name,
-        "kind": b"b",
-        "basetype": None,
-        "elemtype": element_oid,
-        "elemdelim": b",",
-        "range_subtype": None,
-        "attrtypoids": None,
-        "attrnames": None,
-    }
-    for oid, name, element_oid in ((1016, "_int8", 20), (1001, "_bytea", 17))
-]
-
 # The file names in ~/.postgresql that the driver uses by default.
 _TLS_FILES = {
     "sslrootcert": "root.crt",
@@ -180,7 +162,6 @@ async def connect(
             )
             connection.enable_keepalive(timeout)
             _check_server(connection)
-            connection.get_settings().register_data_types(_ARRAY_TYPES)
             own = _GROUP_SETTINGS if for_groups else _PLAN_EACH_TIME
             server_timeout = 0 if without_server_timeout else statement_timeout
             await connection.execute(_set_statements(connection, server_timeout, own))

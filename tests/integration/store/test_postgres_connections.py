@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -22,7 +21,6 @@ from tests.support.mails import mail
 from tests.support.postgres import PostgresServer
 from tests.support.relay import Relay
 from tests.support.stores import Store, postgres_store
-from tests.support.variants import variants
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("probe_every_connection")
@@ -293,21 +291,6 @@ async def test_a_single_statement_is_retried_after_a_conflict(postgres_server: P
         assert row is not None
         assert row["value"] == "b"
         await other.close()
-
-
-async def test_the_driver_reads_no_types_of_the_server(postgres_server: PostgresServer) -> None:
-    async with postgres_store(postgres_server) as store:
-        assert isinstance(store.database, PostgresDatabase)
-        connection = await store.database.connect(for_groups=True)
-        executed: list[Any] = []
-        with connection.query_logger(executed.append):
-            names = sorted(store.catalog.names())
-            for query in (variant for name in names for variant in variants(store.catalog, name)):
-                await connection.prepare(query.postgres)
-            assert executed == []
-            values = [[1, None, -(2**62)], [b"\0\xff", b""]]
-            assert list(await connection.fetchrow("SELECT $1::BIGINT[], $2::BYTEA[]", *values)) == values
-        await connection.close()
 
 
 async def test_successive_messages_are_accepted_on_one_connection(postgres_server: PostgresServer) -> None:
