@@ -11,9 +11,10 @@ time.time_ns = lambda: now
 from router import ids
 ids.new_id("msg")
 child = os.fork()
-print(" ".join(ids.new_id("msg") for _ in range(50)), flush=True)
+generated = [ids.new_id("msg") for _ in range(50)]
 if child:
-    os.waitpid(child, 0)
+    os.waitpid(child, 0)  # Lines of two processes mix if the output is not buffered.
+print(" ".join(generated), flush=True)
 """
 
 
