@@ -113,8 +113,10 @@ async def find_axe_violations(page: Page) -> list[str]:
     The Content-Security-Policy does not block the script, because the debugger protocol injects it.
     """
     if not await page.evaluate("() => 'axe' in window"):
-        script = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
-        await page.evaluate(f"() => {{ {script}\n window.axe = window.axe || axe; }}")
+        source = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+        script = f"{source}\n window.axe = window.axe || axe;"
+        await page.add_init_script(script)  # for the next documents of this tab, which is faster than `evaluate`
+        await page.evaluate(f"() => {{ {script} }}")
     found: dict[str, Any] = await page.evaluate(
         "() => axe.run(document, {iframes: false, resultTypes: ['violations']})"
     )
