@@ -18,9 +18,9 @@ demo: $(VENV)/ready ## Turn one message into a ticket and a Slack post, without 
 serve: $(VENV)/ready ## Run SMTP, API and delivery in one process from this checkout
 	$(BIN)/emailrouter serve $(ARGS)
 
-# Four workers more than cores, because tests wait for the programs that they start. With worksteal, idle workers take
+# Two workers more than cores, because tests wait for the programs that they start. With worksteal, idle workers take
 # tests from busy ones. Otherwise one worker would run most of the longest tests, which are in adjacent modules.
-WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 4 )))
+WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 2 )))
 test: lint ## Run the linters and all tests, on SQLite and on a PostgreSQL server that the tests start
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 

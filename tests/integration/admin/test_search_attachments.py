@@ -56,6 +56,7 @@ async def test_names_of_a_message_with_html_are_found(installation: Installation
     """Only the worker process parses HTML."""
     content = compose(["invoice-2024.pdf"]).replace(b"text/plain", b"text/html")
     await installation.accept_message(content)
+    await installation.contents.parse_missing(60)  # a search waits only 1 s for the worker process
     assert await installation.search("invoice 2024") == [1]
 
 
