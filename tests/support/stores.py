@@ -4,6 +4,8 @@ The schema is built once and copied for each test.
 """
 
 import asyncio
+import contextlib
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -64,8 +66,16 @@ async def _create_sqlite_file(path: Path) -> None:
     database = sqlite_database(path)
     await database.open()
     await migrate.migrate(database)
-    await database.close()  # moves the content of the WAL to the file
-    _sqlite_template[:] = await asyncio.to_thread(path.read_bytes)
+    await database.close()
+    _sqlite_template[:] = await asyncio.to_thread(_read_with_wal, path)
+
+
+def _read_with_wal(path: Path) -> bytes:
+    """Returns a closed file with the content of its WAL, which connections that close at the same time may leave."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    assert not busy
+    return path.read_bytes()
 
 
 @asynccontextmanager
