@@ -29,7 +29,8 @@ class AdminConnection:
         """Closes the connection. Blocks; the caller's thread must not run an event loop."""
         with self._lock:
             if self._loop is not None:
-                self._loop.run_until_complete(self._discard())
+                self._discard()
+                self._loop.run_until_complete(self._loop.shutdown_asyncgens())  # also closes the socket, like any run
                 self._loop.close()
                 self._loop = None
 
@@ -41,7 +42,7 @@ class AdminConnection:
 
     async def _run(self, work: Callable[[Any], Awaitable[object]]) -> None:
         if not await self._is_usable():
-            await self._discard()
+            self._discard()
             self._connection = await asyncpg.connect(self._url, timeout=30)
         await work(self._connection)
 
@@ -55,8 +56,8 @@ class AdminConnection:
             return False
         return True
 
-    async def _discard(self) -> None:
+    def _discard(self) -> None:
+        """Terminates the connection; the next run of the loop closes its socket."""
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None
-            await asyncio.sleep(0)  # closes the socket
