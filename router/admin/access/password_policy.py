@@ -5,6 +5,7 @@ The policy applies when a password is set, never at sign-in, so existing passwor
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from router import secrets
@@ -19,6 +20,16 @@ _COMMON_PASSWORDS_FILE = Path(__file__).with_name("common_passwords.txt")
 _PRODUCT_NAMES = frozenset({"emailrouter", "email-router"})
 _TRAILING_PUNCTUATION = "./>)]}\"'!?,;:"
 _ADVICE = f"choose a different password of at least {MIN_PASSWORD_LENGTH} characters"
+
+
+async def hash_valid_password(password: str, email: str) -> str:
+    """Hashes a password in a thread. Raises `Refused` if the password policy rejects it."""
+
+    def check_and_hash() -> str:
+        check_password(password, email)
+        return secrets.hash_password(password)
+
+    return await asyncio.to_thread(check_and_hash)
 
 
 def check_password(password: str, email: str) -> None:

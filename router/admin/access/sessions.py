@@ -17,8 +17,8 @@ import structlog
 from router import secrets
 from router.admin import audit
 from router.admin.access.devices import DeviceCookies
+from router.admin.access.password_policy import hash_valid_password
 from router.admin.access.sign_in_limits import SignInClient, SignInLimits
-from router.admin.access.users import hash_valid_password
 from router.clock import SECOND, Clock
 from router.errors import Refused, not_found_error
 from router.model import Actor, Micros, User, Workspace

@@ -16,7 +16,8 @@ import structlog
 
 from router import secrets
 from router.admin import audit, validation
-from router.admin.access.users import email_in_use, hash_valid_password, normalize_email
+from router.admin.access.password_policy import hash_valid_password
+from router.admin.access.users import email_in_use, normalize_email
 from router.clock import SECOND, Clock
 from router.errors import Refused
 from router.model import Actor, Micros, User

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from dataclasses import replace
 
-from router import ids, secrets
+from router import ids
 from router.admin import audit, ticket_events, validation
-from router.admin.access.password_policy import check_password
+from router.admin.access.password_policy import hash_valid_password
 from router.admin.fetch import fetch_by_id, fetch_page
 from router.admin.paging import DEFAULT_LIMIT, Page
 from router.clock import Clock
@@ -201,13 +200,3 @@ async def _require_another_admin(transaction: QueryExecutor, actor: Actor, user:
     row = await transaction.fetch_one("user_other_admins", workspace_id=actor.workspace_id, id=user.id)
     if row is None or not row["admins"]:
         raise Refused("conflict", "This user is the last admin of the workspace: make another user an admin first")
-
-
-async def hash_valid_password(password: str, email: str) -> str:
-    """Hashes a password in a thread. Raises `Refused` if the password policy rejects it."""
-
-    def check_and_hash() -> str:
-        check_password(password, email)
-        return secrets.hash_password(password)
-
-    return await asyncio.to_thread(check_and_hash)

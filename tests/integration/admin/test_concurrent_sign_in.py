@@ -3,7 +3,7 @@
 import pytest
 
 from router.admin.access import sessions
-from router.admin.access.users import hash_valid_password
+from router.admin.access.password_policy import hash_valid_password
 from router.model import Actor
 from tests.support.installation import Installation
 from tests.support.refusal import refused_code
