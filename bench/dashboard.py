@@ -110,7 +110,7 @@ async def add_manage_data(dataset: Dataset) -> tuple[str, dict[str, str]]:
         )
         await run_statement(database, "ANALYZE")
         actor, clock = Actor(dataset.installation.workspace_id, "admin"), SystemClock()
-        busy = await UserService(database, clock).get(actor, dataset.users[0])
+        busy = await UserService(database, clock, base_url="").get(actor, dataset.users[0])
         login = await SessionService(database, clock, SecretBox(new_key())).start(busy, address="127.0.0.1")
         ids = {"aliases": dataset.aliases[3], "integrations": dataset.integrations[3], "users": dataset.users[3]}
         for noun, table in (("domains", "domains"), ("keys", "api_keys")):

@@ -78,7 +78,7 @@ async def create_dataset(installation: BenchInstallation, count: int) -> Dataset
     await database.open()
     try:
         actor, clock = Actor(installation.workspace_id, "admin"), SystemClock()
-        users, keys = UserService(database, clock), KeyService(database, clock)
+        users, keys = UserService(database, clock, base_url=""), KeyService(database, clock)
         dataset = Dataset(installation, count, (clock.now() - _MINUTE) // 1000)
         dataset.users = [(await users.create(actor, email=f"a{n}@example.org", role="admin")).id for n in range(50)]
         dataset.key = (await keys.create(actor, name="bench", user_id=dataset.users[0])).plaintext

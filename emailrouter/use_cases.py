@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from config.schema import Config
 from emailrouter.assembly.core import Core
+from emailrouter.first_login import first_address
 from router.admin.access import setup_link
 from router.admin.access.authentication import AuthenticationService
 from router.admin.access.keys import KeyService
+from router.admin.access.password_links import PasswordLinkService
 from router.admin.access.sessions import SessionService
 from router.admin.access.setup_link import SetupLinkService
 from router.admin.access.users import UserService
@@ -52,10 +54,11 @@ def build_services(core: Core) -> Services:
         authentication=AuthenticationService(database, clock),
         sessions=SessionService(database, clock, core.box),
         setup_link=SetupLinkService(database, clock, config.server.data_dir / setup_link.FIRST_LOGIN_FILE),
+        password_links=PasswordLinkService(database, clock),
         rate_limits=_build_rate_limits(core),
         idempotency=IdempotencyService(database, clock),
         workspaces=WorkspaceService(database, clock),
-        users=UserService(database, clock),
+        users=UserService(database, clock, base_url=first_address(config)),
         keys=KeyService(database, clock),
         domains=DomainService(
             database, clock, build_domain_checks(core), mx_hosts=mx_hosts(config), on_routing_change=changed

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from router.admin.access.authentication import AuthenticationService
 from router.admin.access.keys import KeyService
+from router.admin.access.password_links import PasswordLinkService
 from router.admin.access.sessions import SessionService
 from router.admin.access.setup_link import SetupLinkService
 from router.admin.access.users import UserService
@@ -37,6 +38,7 @@ class Services:
     authentication: AuthenticationService
     sessions: SessionService
     setup_link: SetupLinkService
+    password_links: PasswordLinkService
     rate_limits: RateLimiter
     idempotency: IdempotencyService
     workspaces: WorkspaceService

@@ -30,6 +30,7 @@ _VERBS = {
     "revoke": "revoked",
     "rotate": "rotated",
     "replay": "retried",
+    "password_link": "password link created",
     "sign_in": "signed in",
     "sign_in_failed": "sign-in failed",
     "sign_in_limited": "sign-in rate-limited",

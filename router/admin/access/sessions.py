@@ -205,6 +205,7 @@ class SessionService:
                 raise _incorrect_password()
             await attempt.release(transaction)
             await transaction.execute("session_delete_others", user_id=user.id, id=keep_session_id)
+            await transaction.execute("password_link_delete", user_id=user.id)
             await audit.record(transaction, actor, self._clock.now(), "user.change", user.id, password="changed")  # noqa: S106 - not a password
         return self._devices.issue(replace(user, password_hash=password_hash))
 

@@ -16,6 +16,7 @@ import structlog
 
 from router import secrets
 from router.admin import audit, validation
+from router.admin.access import password_links
 from router.admin.access.password_policy import hash_valid_password
 from router.admin.access.users import email_in_use, normalize_email
 from router.clock import SECOND, Clock
@@ -94,7 +95,7 @@ class SetupLinkService:
                 "user_complete_setup", id=user.id, email=new_email, name=new_name, password_hash=password_hash
             ):
                 raise email_in_use()
-            await transaction.execute("session_delete_by_user", user_id=user.id)
+            await password_links.revoke_sign_in(transaction, user.id)
             actor = Actor(user.workspace_id, user.role, user_id=user.id, address=address)
             await audit.record(transaction, actor, now, "user.change", user.id, email=new_email, password="changed")  # noqa: S106 - not a password
             await _revoke_file_key(transaction, actor, now)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from router import ids
 from router.admin import audit, ticket_events, validation
+from router.admin.access import password_links
+from router.admin.access.password_links import PasswordLink
 from router.admin.access.password_policy import hash_valid_password
 from router.admin.fetch import fetch_by_id, fetch_page
 from router.admin.paging import DEFAULT_LIMIT, Page
@@ -33,12 +35,21 @@ def normalize_email(email: str) -> str:
         raise Refused("invalid_request", f"email is not a valid email address: {error}", "email") from None
 
 
-class UserService:
-    """Manages the users of the actor's workspace."""
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """An invited user, and the link with which the user sets a password."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    user: User
+    link: PasswordLink
+
+
+class UserService:
+    """Manages the users of the actor's workspace. `base_url` is the address of the dashboard in password links."""
+
+    def __init__(self, database: Database, clock: Clock, *, base_url: str) -> None:
         self._database = database
         self._clock = clock
+        self._base_url = base_url
 
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[User]:
         return await fetch_page(self._database, actor, User, "user_page", limit=limit, cursor=cursor)
@@ -57,24 +68,57 @@ class UserService:
         timezone: str | None = None,
     ) -> User:
         """Creates a user. Without a password, the user can use API keys but cannot sign in."""
-        address = normalize_email(email)
-        user = User(
-            id=ids.new_id("user"),
-            workspace_id=actor.workspace_id,
-            email=address,
-            name=validation.validate_line(name, "name") if name else "",
-            role=ROLE.parse(role),
-            password_hash=None if password is None else await hash_valid_password(password, address),
-            created_at=self._clock.now(),
-            disabled_at=None,
-            timezone=None if timezone is None else validation.validate_timezone(timezone),
-        )
+        user = self._new_user(actor, email, name, role, timezone)
+        if password is not None:
+            user = replace(user, password_hash=await hash_valid_password(password, user.email))
         async with self._database.transaction() as transaction:
             await insert_user(transaction, user)
             await audit.record(
                 transaction, actor, user.created_at, "user.create", user.id, email=user.email, role=user.role
             )
         return user
+
+    async def invite(
+        self, actor: Actor, *, email: str, name: str = "", role: str = "agent", timezone: str | None = None
+    ) -> Invitation:
+        """Creates a user without a password, and a link with which the user sets one."""
+        user = self._new_user(actor, email, name, role, timezone)
+        async with self._database.transaction() as transaction:
+            await insert_user(transaction, user)
+            link = await password_links.create_link(
+                transaction,
+                user,
+                user.created_at,
+                lifetime=password_links.INVITATION_LIFETIME,
+                base_url=self._base_url,
+            )
+            await audit.record(
+                transaction,
+                actor,
+                user.created_at,
+                "user.create",
+                user.id,
+                email=user.email,
+                role=user.role,
+                invited=True,
+            )
+        return Invitation(user, link)
+
+    async def password_link(self, actor: Actor, user_id: str) -> PasswordLink:
+        """Creates a link with which the user sets a new password, in place of an earlier link.
+
+        The current password and sessions of the user remain valid until the link is used.
+        """
+        async with self._database.transaction() as transaction:
+            user = await fetch_by_id(transaction, actor, User, "user_lock_to_change", user_id)
+            if user.disabled_at is not None:
+                raise Refused("conflict", "This user is disabled: enable the user first")
+            now = self._clock.now()
+            link = await password_links.create_link(
+                transaction, user, now, lifetime=password_links.RESET_LIFETIME, base_url=self._base_url
+            )
+            await audit.record(transaction, actor, now, "user.password_link", user.id, email=user.email)
+        return link
 
     async def change(
         self,
@@ -112,7 +156,7 @@ class UserService:
             )
             await transaction.execute("user_update", **model_values(changed))
             if password_hash or disabled:
-                await transaction.execute("session_delete_by_user", user_id=user.id)
+                await password_links.revoke_sign_in(transaction, user.id)
             revoked = await _revoke_keys(transaction, user, now) if disabled else 0
             details: dict[str, object] = {
                 "name": name,
@@ -137,6 +181,19 @@ class UserService:
         while after is not None:
             await batches.pause()
             after = await self._delete_batch(actor, user_id, after)
+
+    def _new_user(self, actor: Actor, email: str, name: str, role: str, timezone: str | None) -> User:
+        return User(
+            id=ids.new_id("user"),
+            workspace_id=actor.workspace_id,
+            email=normalize_email(email),
+            name=validation.validate_line(name, "name") if name else "",
+            role=ROLE.parse(role),
+            password_hash=None,
+            created_at=self._clock.now(),
+            disabled_at=None,
+            timezone=None if timezone is None else validation.validate_timezone(timezone),
+        )
 
     @retry_on_conflict
     async def _delete_batch(self, actor: Actor, user_id: str, after: str) -> str | None:
@@ -180,7 +237,7 @@ def email_in_use() -> Refused:
 
 async def _disable(transaction: QueryExecutor, actor: Actor, user: User, now: Micros) -> None:
     await transaction.execute("user_update", **model_values(replace(user, disabled_at=now)))
-    await transaction.execute("session_delete_by_user", user_id=user.id)
+    await password_links.revoke_sign_in(transaction, user.id)
     revoked = await _revoke_keys(transaction, user, now)
     await audit.record(transaction, actor, now, "user.change", user.id, disabled=True, keysRevoked=revoked or None)
 

@@ -14,7 +14,7 @@ from tests.support.stores import Store
 
 async def test_names_are_resolved_by_id(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     actor, other = [Actor(await seeds.insert_workspace(store.database, name), "admin") for name in ("A", "B")]
-    users = UserService(store.database, SystemClock())
+    users = UserService(store.database, SystemClock(), base_url="http://dashboard.test")
     ann = (await users.create(actor, email="ann@people.test", name="Ann")).id
     bob = (await users.create(actor, email="bob@people.test")).id
     theirs = (await users.create(other, email="eve@people.test", name="Eve")).id

@@ -9,7 +9,6 @@ import aiohttp
 
 from api.server import ApiServer
 from emailrouter.assembly import api
-from router.admin.access.users import UserService
 from router.admin.installation.first_workspace import FirstLogin, SetupService
 from router.enumerations import Role
 from router.model import Actor
@@ -120,7 +119,7 @@ class ServedInstallation(Installation):
         database = self.database
         actor = Actor("ws_" + "1" * 26, "admin")
         await database.execute("workspace_insert", id=actor.workspace_id, name="Other", created_at=self.clock.now())
-        user = await UserService(database, self.clock).create(actor, email="admin@other.test", role="admin")
+        user = await self.services.users.create(actor, email="admin@other.test", role="admin")
         new = await self.services.keys.create(actor, name="other", user_id=user.id)
         return self.client(new.plaintext), Actor(actor.workspace_id, "admin", user_id=user.id)
 

@@ -64,7 +64,7 @@ async def prepare(installation: Installation, ready: dict[str, Any], slack: Slac
     """Creates an admin, tickets, and the objects for one valid request per route."""
     actor, clock = Actor(installation.workspace_id, "admin"), SystemClock()
     login = {"email": "fuzz@example.org", "password": "correct horse battery"}
-    user = await UserService(installation.database, clock).create(actor, **login, role="admin")
+    user = await UserService(installation.database, clock, base_url=ready["api"]).create(actor, **login, role="admin")
     api_key = await KeyService(installation.database, clock).create(actor, name="fuzz", user_id=user.id)
     await asyncio.to_thread(_send, *split_address(ready["smtp"][0]))
     tables = ("tickets", "messages", "deliveries", "domains", "integrations", "aliases")

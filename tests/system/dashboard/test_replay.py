@@ -24,7 +24,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 async def test_failed_delivery_is_retried(window: Window, tmp_path: Path) -> None:
     async with SlackStandIn() as slack, migrated_installation(tmp_path, slack) as made:
         slack.default("general", FixedResponse(400, "out_of_order"))
-        users = UserService(made.database, SystemClock())
+        users = UserService(made.database, SystemClock(), base_url="http://dashboard.test")
         await users.create(Actor(made.workspace_id, "admin"), email="ada@people.test", role="admin", password=PASSWORD)
         async with Program("serve", env=made.settings, cwd=tmp_path) as program:
             facts = await program.ready()

@@ -125,6 +125,7 @@ async def _add_users(recorded: RecordedInstallation) -> None:
         await services.sessions.sign_in(user.email, PASSWORD, address=CLIENT)
     former = await services.users.create(recorded.admin, email="former@example.org")
     await services.users.change(recorded.admin, former.id, disabled=True)
+    await services.users.invite(recorded.admin, email="invited@example.org")
     await recorded.authenticate_key()  # records the last use
 
 
