@@ -15,6 +15,8 @@ from router.choice import Choice
 from router.enumerations import DELIVERY_STATE, TICKET_PRIORITY, TICKET_STATUS, IdPrefix
 from router.tag import caseless_key
 
+ME = "me"  # in place of the id of the actor's user
+
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
@@ -69,7 +71,7 @@ class TicketFilter(ListFilter):
     """Filters of a list of tickets.
 
     `q` is a ticket number or words, all of which must match. The last word matches as a prefix. `unassigned` selects
-    tickets that are neither assigned nor resolved.
+    tickets that are neither assigned nor resolved. `assigned_to` may be `ME`.
     """
 
     q: Annotated[

@@ -24,10 +24,11 @@ async def delete(call: Call[EmptyBody, NoQuery]) -> None:
 
 
 async def tag_ticket(call: Call[TicketTagsChange, NoQuery]) -> TicketTags:
+    ticket_id = await call.services.tickets.find_id(call.actor, call.ids["id"])
     tags = await call.services.tickets.tags.tag_ticket(
-        call.actor, call.ids["id"], add=call.body.add, remove=call.body.remove
+        call.actor, ticket_id, add=call.body.add, remove=call.body.remove
     )
-    return TicketTags.from_tags(call.ids["id"], tags)
+    return TicketTags.from_tags(ticket_id, tags)
 
 
 ROUTES = (

@@ -24,7 +24,7 @@ from api.schema.tickets import (
 )
 from router.choice import Choice
 from router.enumerations import TICKET_CHOICES
-from router.filters import TicketFilter
+from router.filters import ME, TicketFilter
 
 
 async def list_page(call: Call[EmptyBody, PageParameters]) -> TicketList:
@@ -32,7 +32,7 @@ async def list_page(call: Call[EmptyBody, PageParameters]) -> TicketList:
 
 
 async def list_mine(call: Call[EmptyBody, PageParameters]) -> TicketList:
-    return await _list(call, replace(_requested_filter(call), assigned_to=call.actor.user_id or ""))
+    return await _list(call, replace(_requested_filter(call), assigned_to=ME))
 
 
 async def list_unassigned(call: Call[EmptyBody, PageParameters]) -> TicketList:

@@ -29,7 +29,7 @@ from router.admin.paging import DEFAULT_LIMIT, MAX_LIMIT
 from router.admin.validation import MAX_NAME_LENGTH
 from router.choice import Choice
 from router.errors import ErrorCode, Refused
-from router.filters import ListFilter
+from router.filters import ME, Criterion, ListFilter
 from router.model import Micros
 
 _LAST = 253402300799  # 9999-12-31T23:59:59Z
@@ -167,6 +167,11 @@ class PageParameters(QueryParameters):
     cursor: str | None = Field(default=None, description="`nextCursor` of the previous page.")
 
 
+def _describe_criterion(criterion: Criterion) -> str:
+    """Returns the help of a filter. The command line, which has no authenticated user, shows it without `ME`."""
+    return f"{criterion.help} `{ME}` is the authenticated user." if criterion.refers_to == "user" else criterion.help
+
+
 def filter_parameters(
     name: str, description: str, list_filter: type[ListFilter], *, without: Collection[str] = ()
 ) -> type[PageParameters]:
@@ -176,7 +181,7 @@ def filter_parameters(
             str | None,
             Field(
                 default=None,
-                description=criterion.help,
+                description=_describe_criterion(criterion),
                 json_schema_extra=None if criterion.choice is None else {"enum": list(criterion.choice.accepted)},
             ),
         )

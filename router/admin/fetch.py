@@ -35,13 +35,27 @@ _KINDS: Mapping[type[Any], tuple[IdPrefix, str]] = {
 
 
 async def fetch_by_id(executor: QueryExecutor, actor: Actor, model: type[M], query: str, object_id: str) -> M:
-    """Raises `not_found` if the id is malformed or the workspace has no such object."""
+    """Raises `not_found` if the id is malformed or the workspace has no such object.
+
+    The number of a ticket is accepted in place of its id.
+    """
     prefix, noun = _KINDS[model]
+    if model is Ticket:
+        object_id = await find_ticket_id(executor, actor, object_id)
     validation.validate_id(object_id, prefix, noun)
     found = await fetch_model(executor, model, query, id=object_id, workspace_id=actor.workspace_id)
     if found is None:
         raise not_found_error(noun)
     return found
+
+
+async def find_ticket_id(executor: QueryExecutor, actor: Actor, text: str) -> str:
+    """Returns the id of the ticket with a number (`42`, `#42`). Returns any other text unchanged."""
+    number = validation.parse_ticket_number(text)
+    if number is None:
+        return text
+    row = await executor.fetch_one("ticket_id_by_number", workspace_id=actor.workspace_id, number=number)
+    return text if row is None else str(row["id"])
 
 
 async def lock_integration(transaction: QueryExecutor, actor: Actor, integration_id: str, field: str) -> Integration:

@@ -87,7 +87,7 @@ class LookupService:
         number = validation.parse_ticket_number(text)
         if number is None:
             raise Refused("invalid_request", f"{text!r} is neither a ticket number nor a ticket id")
-        row = await self._database.fetch_one("operator_ticket", workspace_id=actor.workspace_id, number=number)
+        row = await self._database.fetch_one("ticket_id_by_number", workspace_id=actor.workspace_id, number=number)
         return _require_id(row, "Ticket", text)
 
 

@@ -10,7 +10,7 @@ from api.dashboard import display_names, users
 from api.dashboard.change_feed import newest_id
 from api.dashboard.page import HtmlPage, NavLink, PageRoute, Visit
 from router.admin.paging import MAX_LIMIT
-from router.filters import TicketFilter, query_name
+from router.filters import ME, TicketFilter, query_name
 from router.model import User
 
 PER_PAGE = 50
@@ -31,7 +31,7 @@ async def show_unassigned(visit: Visit) -> HtmlPage:
 
 
 async def show_mine(visit: Visit) -> HtmlPage:
-    own = replace(_requested_filter(visit), assigned_to=visit.actor.user_id or "")
+    own = replace(_requested_filter(visit), assigned_to=ME)
     return await _list_page(visit, "My tickets", own, without={"assigned_to"})
 
 
@@ -54,7 +54,7 @@ async def _filter_fields(
 ) -> list[FilterField]:
     aliases = await visit.services.aliases.list(visit.actor, limit=MAX_LIMIT)
     known = {
-        "user": [(user.id, user.name or user.email) for user in workspace_users],
+        "user": [(ME, "Me"), *((user.id, user.name or user.email) for user in workspace_users)],
         "alias": sorted(((alias.id, alias.email) for alias in aliases.items), key=itemgetter(1)),
     }
     return [

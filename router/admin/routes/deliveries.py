@@ -5,10 +5,10 @@ A replay makes a delivery due now and restarts its `max_age`. A replay to a fail
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from router.admin import audit, validation
-from router.admin.fetch import fetch_by_id, fetch_page
+from router.admin.fetch import fetch_by_id, fetch_page, find_ticket_id
 from router.admin.paging import DEFAULT_LIMIT, Page
 from router.clock import Clock
 from router.enumerations import REPLAYABLE_STATE
@@ -49,7 +49,10 @@ class DeliveryService:
         limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
     ) -> Page[Delivery]:
-        """Lists deliveries, newest first."""
+        """Lists deliveries, newest first. The filter may have the number of a ticket in place of its id."""
+        if delivery_filter.ticket_id is not None:
+            ticket_id = await find_ticket_id(self._database, actor, delivery_filter.ticket_id)
+            delivery_filter = replace(delivery_filter, ticket_id=ticket_id)
         return await fetch_page(
             self._database, actor, Delivery, "delivery_page", limit=limit, cursor=cursor, **delivery_filter.parameters()
         )

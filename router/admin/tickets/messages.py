@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from router import ids
 from router.admin import validation
-from router.admin.fetch import fetch_by_id
+from router.admin.fetch import fetch_by_id, find_ticket_id
 from router.admin.tickets.timeline import MAX_ID_SUFFIX
 from router.contents.store import ContentStore
 from router.errors import not_found_error
@@ -69,10 +69,9 @@ class MessageService:
         `text` is a message id (as in `250 ... queued as`), a Message-ID, or the id or number of a ticket.
         """
         line = validation.validate_line(text, "q", max_length=_MAX_MESSAGE_ID_BYTES + 40).strip()
-        number = validation.parse_ticket_number(line)
-        if number is not None or ids.is_well_formed(line, "ticket"):
-            ticket_id = await self._find_ticket_id(actor, line, number)
-            if ticket_id is None:
+        ticket_id = await find_ticket_id(self._database, actor, line)
+        if ids.is_well_formed(ticket_id, "ticket"):
+            if await self._database.fetch_one("ticket_by_id", id=ticket_id, workspace_id=actor.workspace_id) is None:
                 return ()
             return await self._fetch_messages(
                 "message_page_by_ticket", ticket_id=ticket_id, before=f"msg_{MAX_ID_SUFFIX}", limit=MAX_RESULTS
@@ -89,13 +88,6 @@ class MessageService:
 
     async def _fetch_messages(self, query: str, **values: object) -> tuple[Message, ...]:
         return tuple(await fetch_models(self._database, Message, query, **values))
-
-    async def _find_ticket_id(self, actor: Actor, ticket_id: str, number: int | None) -> str | None:
-        if number is None:
-            row = await self._database.fetch_one("ticket_by_id", id=ticket_id, workspace_id=actor.workspace_id)
-        else:
-            row = await self._database.fetch_one("operator_ticket", number=number, workspace_id=actor.workspace_id)
-        return None if row is None else row["id"]
 
     async def get_raw(self, actor: Actor, message_id: str) -> RawMessage:
         """Returns the original message with trace headers. Raises `not_found` if its content was erased.

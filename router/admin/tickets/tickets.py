@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from router.admin import audit, paging, ticket_events, validation
-from router.admin.fetch import fetch_by_id, fetch_page
+from router.admin.fetch import fetch_by_id, fetch_page, find_ticket_id
 from router.admin.paging import DEFAULT_LIMIT, Page, PageRequest
 from router.admin.tickets.conversation import ConversationReader, MessageView, TicketView
 from router.admin.tickets.tags import TagService
@@ -21,7 +21,7 @@ from router.choice import Choice
 from router.clock import Clock
 from router.enumerations import TICKET_STATUS, TicketEventType, TicketStatus
 from router.errors import Refused
-from router.filters import TicketFilter
+from router.filters import ME, TicketFilter
 from router.model import Actor, Ticket, TicketEvent, User
 from router.search.scans import find
 from router.search.sources import choose_source
@@ -56,6 +56,8 @@ class TicketService:
     ) -> Page[Ticket]:
         """Lists tickets, newest first. A blank `q` does not filter, but punctuation alone matches nothing."""
         request = paging.page_request("ticket", limit, cursor)
+        if ticket_filter.assigned_to == ME:
+            ticket_filter = replace(ticket_filter, assigned_to=actor.user_id or "")
         if ticket_filter.q is not None and ticket_filter.q.strip():
             return await self._search(actor, ticket_filter, request)
         source = await choose_source(self._database, actor.workspace_id, ticket_filter, before=request.position)
@@ -78,6 +80,14 @@ class TicketService:
         """
         rows = await self._database.fetch_all("ticket_latest_ids", workspace_id=actor.workspace_id, limit=MAX_NEWEST)
         return frozenset(row["id"].partition("_")[2] for row in rows)
+
+    async def find_id(self, actor: Actor, ticket_id: str) -> str:
+        """Returns the id of a ticket. `ticket_id` is its id, which may not exist, or its number.
+
+        All methods accept both.
+        """
+        found = await find_ticket_id(self._database, actor, ticket_id)
+        return validation.validate_id(found, "ticket", "Ticket")
 
     async def get(self, actor: Actor, ticket_id: str) -> TicketView:
         """Returns a ticket with its first message, and with its newest messages, deliveries and events."""
@@ -110,7 +120,7 @@ class TicketService:
             Refused: `already_claimed` if another user is the assignee, `not_open` if the ticket is resolved,
                 `invalid_request` if the actor has no user.
         """
-        validation.validate_id(ticket_id, "ticket", "Ticket")
+        ticket_id = await self.find_id(actor, ticket_id)
         user_id = _require_user_id(actor)
         now = self._clock.now()
         async with self._database.transaction() as transaction:
@@ -230,7 +240,6 @@ class TicketService:
     @retry_on_conflict
     async def delete(self, actor: Actor, ticket_id: str) -> None:
         """Erases a ticket and its messages, except messages that also belong to another ticket."""
-        validation.validate_id(ticket_id, "ticket", "Ticket")
         async with self._database.transaction() as transaction:
             ticket = await fetch_by_id(transaction, actor, Ticket, "ticket_lock", ticket_id)
             await erase_ticket(transaction, ticket.id)

@@ -1,4 +1,4 @@
--- Queries of the command line. operator_ticket is also used by the message search.
+-- Queries of the command line.
 
 -- name: operator_workspaces
 -- All workspaces, oldest first.
@@ -17,10 +17,6 @@ WHERE d.workspace_id = :workspace_id AND d.name = :domain AND a.local_key = :loc
 -- name: operator_integrations
 -- The integrations of a workspace by name. Two rows mean that the name is ambiguous.
 SELECT id FROM integrations WHERE workspace_id = :workspace_id AND name = :name ORDER BY id LIMIT 2;
-
--- name: operator_ticket
--- A ticket of a workspace by number.
-SELECT id FROM tickets WHERE workspace_id = :workspace_id AND number = :number;
 
 -- name: operator_count_contents
 -- Counts the domains, users, tickets and messages of a workspace.

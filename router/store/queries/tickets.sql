@@ -8,6 +8,10 @@ FROM tickets WHERE id = :id AND workspace_id = :workspace_id;
 SELECT {Ticket}
 FROM tickets WHERE id = :id AND workspace_id = :workspace_id;
 
+-- name: ticket_id_by_number
+-- The id of a ticket of a workspace.
+SELECT id FROM tickets WHERE workspace_id = :workspace_id AND number = :number;
+
 -- fragment: tag_id
 -- The id of the tag of a TicketFilter.
 (SELECT id FROM tags WHERE tags.workspace_id = :workspace_id AND tags.name_key = :tag)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from api.resources import ROUTES
 from router.admin.tickets import tickets as ticket_service
 from router.search import scans
 from tests.support import mails
@@ -289,3 +290,43 @@ async def test_tickets_of_another_workspace_are_not_found(sqlite_served: ServedI
     ):
         assert (await other.post(f"{path}/{step}", body)).status == 404
     assert (await other.get("/emails/tickets")).body == {"tickets": []}
+
+
+async def test_a_number_works_wherever_an_id_does(served: ServedInstallation) -> None:
+    """Every call of one ticket, with its number, which another workspace does not find."""
+    await served.create_alias()
+    ticket_id = await served.accept_ticket()
+    foreign, _ = await served.create_workspace()
+    body: dict[str, object] = {
+        "assign": {"userId": served.login.user_id},
+        "status": {"status": "waiting"},
+        "priority": {"priority": "high"},
+        "notes": {"text": "Called back."},
+        "tags": {"add": ["vip"]},
+    }
+    routes = [route for route in ROUTES if route.path.startswith("/emails/tickets/{id}")]
+    assert {route.path.rpartition("/")[2] for route in routes} == {"{id}", "messages", "claim", "unclaim", *body}
+    for route in sorted(routes, key=lambda route: route.method == "DELETE"):
+        name = route.path.rpartition("/")[2]
+        path = route.path.replace("{id}", "1")
+        assert (await foreign.request(route.method, path, body.get(name))).status == 404, route
+        answer = await served.admin.request(route.method, path, body.get(name))
+        assert answer.status == route.status, (route, answer.body)
+        if answer.body is not None and name != "messages":
+            assert answer.body["ticketId" if name == "notes" else "id"] == ticket_id, route
+    for number in ("1", "0", "999999999999", "9" * 400, "٤", "1.0"):
+        assert (await served.admin.get(f"/emails/tickets/{number}")).status == 404, number
+
+
+async def test_filters_with_a_number_and_with_the_authenticated_user(served: ServedInstallation) -> None:
+    await served.create_alias()
+    own, other = await served.accept_ticket(), await served.accept_ticket()
+    agent, agent_id = await served.add_client("agent")
+    await agent.post(f"/emails/tickets/{own}/claim")
+    await served.admin.post("/emails/tickets/2/claim")
+    for assignee in ("me", agent_id):
+        listed = (await agent.get(f"/emails/tickets?assignedTo={assignee}&status=in_progress")).body["tickets"]
+        assert [ticket["id"] for ticket in listed] == [own]
+    for number, found in (("2", {other}), ("3", set())):
+        deliveries = (await agent.get(f"/deliveries?ticketId={number}")).body["deliveries"]
+        assert {delivery["ticketId"] for delivery in deliveries} == found

@@ -196,3 +196,17 @@ async def test_reply_by_email_link(
     for said in ("Reply-To: ", "Original sender: "):
         assert (said in response.visible_text) == any(one.startswith(said) for one in words)
     assert all(one in response.visible_text for one in words)
+
+
+async def test_pages_of_a_ticket_by_number(sqlite_served: ServedInstallation) -> None:
+    await sqlite_served.create_alias()
+    ticket_id = await sqlite_served.accept_ticket(mails.plain(subject="The lift"))
+    client = await signed_in_client(sqlite_served, "agent")
+    (message,) = (await sqlite_served.tickets.get(sqlite_served.actor, "1")).messages
+    for path in ("", "/tags", f"/messages/{message.message.id}/text"):
+        by_number, by_id = [await client.get(f"/tickets/{each}{path}") for each in ("1", ticket_id)]
+        assert (by_number.status, by_number.visible_text) == (200, by_id.visible_text), path
+    assert "assigned to Agent" in (await client.post_and_follow("/tickets/1/claim", {})).visible_text
+    own = await client.get("/tickets?assignedTo=me")
+    assert ("The lift" in own.text, '<option value="me" selected>Me</option>' in own.text) == (True, True)
+    assert (await client.get("/tickets/2")).status == 404
