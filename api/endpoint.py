@@ -79,7 +79,7 @@ class Endpoint(DeclaredHandler):
         except BaseException:
             await idempotency.release(claim)
             raise
-        text = answer.to_json() if isinstance(answer, Answer) and not self.route.secret else None
+        text = answer.to_json() if isinstance(answer, Answer) and not answer.is_secret else None
         await idempotency.store_response(claim, self.route.status, text)
         return self._encode(answer)
 

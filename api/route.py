@@ -61,7 +61,6 @@ class Route:
         role: Minimum role; None needs no authentication.
         answer: Model of the response; None for 204 and for streams.
         creates: Whether the call accepts `Idempotency-Key`.
-        secret: Whether the response contains a secret and must not be stored.
         media: Media type of a streamed response.
         errors: Error codes in addition to those that `openapi.errors_of` derives.
         max_body: Maximum body size in bytes; None for the default (`body_limit`).
@@ -77,7 +76,6 @@ class Route:
     query: type[QueryParameters] = NoQuery
     status: int = 200
     creates: bool = False
-    secret: bool = False
     media: str = ""
     errors: tuple[ErrorCode, ...] = ()
     max_body: int | None = None

@@ -45,7 +45,6 @@ ROUTES = (
         body=KeyCreate,
         status=201,
         creates=True,
-        secret=True,
     ),
     Route("DELETE", "/keys/{id}", revoke, "Revoke an API key", "admin", status=204),
 )

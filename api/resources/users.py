@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from api.route import Call, Route
-from api.schema.accounts import UserAnswer, UserChange, UserCreate, UserList
+from api.schema.accounts import PasswordLinkAnswer, UserAnswer, UserChange, UserCreate, UserCreated, UserList
 from api.schema.shape import EmptyBody, NoQuery, PageParameters
+from router.errors import Refused
 
 
 async def list_page(call: Call[EmptyBody, PageParameters]) -> UserList:
@@ -12,18 +13,28 @@ async def list_page(call: Call[EmptyBody, PageParameters]) -> UserList:
     return UserList(users=[UserAnswer.from_model(user) for user in page.items], next_cursor=page.next_cursor)
 
 
-async def create(call: Call[UserCreate, NoQuery]) -> UserAnswer:
-    body = call.body
-    return UserAnswer.from_model(
-        await call.services.users.create(
-            call.actor,
-            email=body.email,
-            name=body.name,
-            role=body.role,
-            password=body.password,
-            timezone=body.timezone,
+async def create(call: Call[UserCreate, NoQuery]) -> UserCreated:
+    users, body = call.services.users, call.body
+    if not body.invite:
+        return UserCreated.from_model(
+            await users.create(
+                call.actor,
+                email=body.email,
+                name=body.name,
+                role=body.role,
+                password=body.password,
+                timezone=body.timezone,
+            )
         )
+    if body.password is not None:
+        raise Refused("invalid_request", "password must be omitted with invite: the user chooses it", "password")
+    return UserCreated.from_invitation(
+        await users.invite(call.actor, email=body.email, name=body.name, role=body.role, timezone=body.timezone)
     )
+
+
+async def create_password_link(call: Call[EmptyBody, NoQuery]) -> PasswordLinkAnswer:
+    return PasswordLinkAnswer.from_model(await call.services.users.password_link(call.actor, call.ids["id"]))
 
 
 async def show(call: Call[EmptyBody, NoQuery]) -> UserAnswer:
@@ -56,9 +67,9 @@ ROUTES = (
         "POST",
         "/users",
         create,
-        "Create a user",
+        "Create or invite a user",
         "admin",
-        UserAnswer,
+        UserCreated,
         body=UserCreate,
         status=201,
         creates=True,
@@ -73,6 +84,15 @@ ROUTES = (
         "admin",
         UserAnswer,
         body=UserChange,
+        errors=("conflict",),
+    ),
+    Route(
+        "POST",
+        "/users/{id}/password-link",
+        create_password_link,
+        "Create a link with which a user sets a new password; it replaces an earlier link",
+        "admin",
+        PasswordLinkAnswer,
         errors=("conflict",),
     ),
     Route(

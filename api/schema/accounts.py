@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from api.schema.shape import Address, Answer, Body, Id, Name, NextCursor, Password, Time, documented
 from router.admin.access.keys import NewKey
 from router.admin.access.sessions import Identity
+from router.admin.access.users import Invitation
 from router.enumerations import ROLE, Role
 from router.local_time import LOCALE
 
@@ -72,6 +73,35 @@ class UserAnswer(Answer):
     disabled_at: Time | None
 
 
+class UserCreated(UserAnswer):
+    """A new user. An invited user also has a link with which the user sets a password."""
+
+    url: Annotated[str | None, Field(exclude_if=lambda url: url is None), WithJsonSchema({"type": "string"})] = Field(
+        default=None,
+        description="With `invite`: the secret link to send to the user. It is not returned again, and works once.",
+    )
+    expires_at: Annotated[
+        Time | None,
+        Field(exclude_if=lambda time: time is None),
+        WithJsonSchema({"type": "string", "format": "date-time"}),
+    ] = Field(default=None, description="With `invite`: when the link expires, 7 days after the invitation.")
+
+    @property
+    def is_secret(self) -> bool:
+        return self.url is not None
+
+    @classmethod
+    def from_invitation(cls, invitation: Invitation) -> Self:
+        return cls.from_model(invitation.user, invitation.link)
+
+
+class PasswordLinkAnswer(Answer):
+    """A link with which a user sets a new password. An earlier link of the user no longer works."""
+
+    url: str = Field(description="The secret link to send to the user. It is not returned again, and works once.")
+    expires_at: Time = Field(description="When the link expires, after 24 hours.")
+
+
 class UserList(Answer):
     """A page of users."""
 
@@ -80,12 +110,15 @@ class UserList(Answer):
 
 
 class UserCreate(Body):
-    """A new user. Without a password, the user can use API keys but cannot sign in."""
+    """A new user. Without a password and an invitation, the user can use API keys but cannot sign in."""
 
     email: Address
     name: str = ""
     role: RoleName = "agent"
     password: Password | None = None
+    invite: bool = Field(
+        default=False, description="Whether to create a link with which the user sets a password. Excludes `password`."
+    )
     timezone: Timezone | None = None
 
 
@@ -122,6 +155,10 @@ class KeyCreated(_KeyFields):
     """A new API key. `key` is the key itself; it is not returned again."""
 
     key: str = Field(validation_alias="plaintext")
+
+    @property
+    def is_secret(self) -> bool:
+        return True
 
     @classmethod
     def from_new_key(cls, created: NewKey) -> Self:

@@ -68,6 +68,11 @@ class Answer(_CamelCaseModel):
         serialize_by_alias=True,
     )
 
+    @property
+    def is_secret(self) -> bool:
+        """Whether the answer contains a secret, which must not be stored."""
+        return False
+
     @classmethod
     def from_model(cls, *parts: object, **values: object) -> Self:
         """Builds the answer from the attributes of objects.

@@ -92,6 +92,39 @@ async def test_users(sqlite_served: ServedInstallation) -> None:
         assert (refused.status, refused.field) == (400, field)
 
 
+async def test_an_invitation_and_a_password_link(sqlite_served: ServedInstallation) -> None:
+    admin = sqlite_served.admin
+    created = await admin.post("/users", {"email": "ada@example.org"})
+    assert created.body.keys().isdisjoint({"url", "expiresAt"})
+    body = {"email": "grace@example.org", "role": "viewer", "invite": True}
+    invited = await admin.post("/users", body, headers={"Idempotency-Key": "invite"})
+    assert (invited.status, invited.body["role"], invited.body["canSignIn"]) == (201, "viewer", False)
+    assert (invited.body.keys() - created.body.keys(), invited.body["expiresAt"]) == (
+        {"url", "expiresAt"},
+        "2030-01-08T12:00:00Z",
+    )
+    again = await admin.post("/users", body, headers={"Idempotency-Key": "invite"})
+    assert (again.status, again.code) == (409, "conflict")
+    stored = await sqlite_served.execute("SELECT answer FROM idempotent_requests")
+    assert [row["answer"] for row in stored] == [None]
+    kept = [await admin.post("/users", {"email": "kay@example.org"}, headers={"Idempotency-Key": "k"}) for _ in "ab"]
+    assert kept[0].content == kept[1].content
+    both = await admin.post("/users", body | {"email": "b@example.org", "password": PASSWORD})
+    assert (both.status, both.field) == (400, "password")
+    path = f"/users/{invited.body['id']}"
+    link = await admin.post(f"{path}/password-link")
+    assert (link.status, link.body.keys(), link.body["expiresAt"]) == (
+        200,
+        {"url", "expiresAt"},
+        "2030-01-02T12:00:00Z",
+    )
+    assert link.body["url"].startswith("http://127.0.0.1:8080/set-password?token=")
+    assert link.body["url"] != invited.body["url"]
+    assert (await admin.patch(path, {"disabled": True})).status == 200
+    assert (await admin.post(f"{path}/password-link")).code == "conflict"
+    assert (await admin.post("/users/user_" + "0" * 26 + "/password-link")).status == 404
+
+
 async def test_last_admin_is_kept(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     path = f"/users/{served.login.user_id}"

@@ -29,6 +29,7 @@ REQUIRED_ROLES: dict[tuple[str, str], Role | None] = {
     ("POST", "/users"): "admin",
     ("GET", "/users/{id}"): "viewer",
     ("PATCH", "/users/{id}"): "admin",
+    ("POST", "/users/{id}/password-link"): "admin",
     ("DELETE", "/users/{id}"): "admin",
     ("GET", "/keys"): "viewer",
     ("POST", "/keys"): "admin",
