@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from api.dashboard import manage, timezones
 from api.dashboard.page import HtmlPage, NavLink, PageRoute, Redirect, Visit
+from router.admin.access.password_links import PasswordLink
 from router.enumerations import ROLE
 from router.errors import Refused
+from router.model import User
+from router.network import is_loopback
 
 
 async def show_list(visit: Visit) -> HtmlPage:
@@ -22,6 +27,34 @@ async def create(visit: Visit) -> Redirect:
         password=visit.form.get("password") or None,
     )
     return Redirect(f"/manage/users/{user.id}", flash="user-added")
+
+
+async def invite(visit: Visit) -> HtmlPage:
+    """Invites a user and shows the link.
+
+    The response is not a redirect, because it contains the link. A repeated form is refused: the email address is in
+    use.
+    """
+    if visit.form.get("password"):
+        raise Refused("invalid_request", "password must be empty: an invited user chooses it", "password")
+    invitation = await visit.services.users.invite(
+        visit.actor,
+        email=visit.form.get("email", ""),
+        name=visit.form.get("name", "").strip(),
+        role=visit.form.get("role", ""),
+    )
+    return _link_page(invitation.user, invitation.link)
+
+
+async def create_password_link(visit: Visit) -> HtmlPage:
+    """Shows a new link. If the form is repeated, the link that is shown last is valid."""
+    link = await visit.services.users.password_link(visit.actor, visit.path_params["id"])
+    return _link_page(await visit.services.users.get(visit.actor, visit.path_params["id"]), link)
+
+
+def _link_page(user: User, link: PasswordLink) -> HtmlPage:
+    context = {"user": user, "link": link, "is_local": is_loopback(urlsplit(link.url).hostname or "")}
+    return HtmlPage("password_link.html", f"Password link for {user.name or user.email}", context)
 
 
 async def show_user(visit: Visit) -> HtmlPage:
@@ -92,9 +125,11 @@ FLASH_MESSAGES = {
 PAGES = (
     PageRoute("GET", "/manage/users", show_list, "viewer"),
     PageRoute("POST", "/manage/users", create, "admin", form_view=show_list),
+    PageRoute("POST", "/manage/users/invite", invite, "admin", form_view=show_list),
     PageRoute("GET", "/manage/users/{id}", show_user, "viewer"),
     PageRoute("POST", "/manage/users/{id}", change, "admin", form_view=show_user),
     PageRoute("POST", "/manage/users/{id}/password", set_password, "admin", form_view=show_user),
+    PageRoute("POST", "/manage/users/{id}/password-link", create_password_link, "admin", form_view=show_user),
     PageRoute("POST", "/manage/users/{id}/disabled", set_disabled, "admin", form_view=show_user),
     PageRoute("GET", "/manage/users/{id}/delete", confirm_delete, "admin"),
     PageRoute("POST", "/manage/users/{id}/delete", delete, "admin", form_view=confirm_delete),

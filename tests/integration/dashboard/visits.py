@@ -13,6 +13,7 @@ VISITS = {
     "/": "/",
     "/sign-in": "/sign-in?next=/tickets",
     "/welcome": "/welcome?token={link}",
+    "/set-password": "/set-password?token={password_link}",
     "/account": "/account",
     "/tickets": "/tickets?status=waiting",
     "/tickets/mine": "/tickets/mine",
@@ -96,6 +97,7 @@ async def _add_managed_objects(served: ServedInstallation, owned: str, integrati
     services = served.services
     waiting = await services.domains.create(served.actor, "help.example.com")
     user = await services.users.create(served.actor, email="grace@example.org", name="Grace Hopper", role="agent")
+    link = await services.users.password_link(served.actor, user.id)
     key = await services.keys.create(served.actor, name="import of the old tickets", user_id=user.id, role="viewer")
     await services.blocked_senders.create(served.actor, "@spam.example")
     await served.database.execute(
@@ -112,5 +114,6 @@ async def _add_managed_objects(served: ServedInstallation, owned: str, integrati
         "alias": alias,
         "domain": waiting.domain.id,
         "user": user.id,
+        "password_link": link.url.partition("?token=")[2],
         "key": key.key.id,
     }
