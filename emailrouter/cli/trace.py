@@ -1,4 +1,4 @@
-"""`trace`: the history of one message."""
+"""`trace`: the history of a message, or of the messages of a ticket."""
 
 from __future__ import annotations
 
@@ -6,22 +6,42 @@ import click
 
 from api.schema.tickets import TraceAnswer
 from emailrouter.cli import console
-from emailrouter.cli.context import CommandContext, WorkspaceCommand, to_json, with_context
+from emailrouter.cli.context import CommandContext, Json, WorkspaceCommand, to_json, with_context
+from router import ids
+from router.errors import Refused
 
 
 @click.command(cls=WorkspaceCommand, name="trace")
-@click.argument("message", metavar="ID")
+@click.argument("message", metavar="MESSAGE|TICKET")
 @with_context()
 async def trace(context: CommandContext, message: str) -> None:
-    """Show the history of one message: connection, tickets, deliveries and delivery attempts.
+    """Show the history of a message: connection, tickets, deliveries and delivery attempts.
 
-    ID is the message ID in the reply to the sender: `250 2.0.0 Ok: queued as ID`.
+    MESSAGE is the ID in the reply to the sender (`250 2.0.0 Ok: queued as ID`) or a Message-ID. For the number or ID of
+    a ticket, shows the history of each of its messages, oldest first, up to the newest 50.
     """
-    data = to_json(TraceAnswer.from_model(await context.services.messages.get_trace(context.actor, message)))
-    if context.as_json:
-        console.print_json(data)
+    messages = context.services.messages
+    if ids.is_well_formed(message, "msg"):
+        trace = to_json(TraceAnswer.from_model(await messages.get_trace(context.actor, message)))
+        if context.as_json:
+            console.print_json(trace)
+        else:
+            _print_events(trace)
         return
-    for event in data["events"]:
+    found = (await messages.find(context.actor, message))[::-1]
+    if not found:
+        raise Refused("not_found", f"Message or ticket {message!r} not found in this workspace")
+    traces = [to_json(TraceAnswer.from_model(await messages.get_trace(context.actor, each.id))) for each in found]
+    if context.as_json:
+        console.print_json({"traces": traces})
+        return
+    for number, trace in enumerate(traces):
+        click.echo(("\n" if number else "") + trace["messageId"])
+        _print_events(trace)
+
+
+def _print_events(trace: Json) -> None:
+    for event in trace["events"]:
         detail = "  ".join(f"{key}={value}" for key, value in event["detail"].items() if value not in (None, ""))
         click.echo(f"{event['at']}  {event['event'].ljust(9)}  {console.printable_text(detail)}")
 

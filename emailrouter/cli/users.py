@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from api.schema.accounts import UserAnswer
+from api.schema.accounts import PasswordLinkAnswer, UserAnswer, UserCreated
 from emailrouter.cli.context import (
     CommandContext,
     Json,
@@ -91,6 +91,36 @@ async def add(
     )
     shown = {"password": clear} if generate_password and clear else {}
     context.print_object({**to_json(UserAnswer.from_model(user)), **shown})
+
+
+@group.command("invite")
+@click.argument("email")
+@click.option("--name", default="", help="Display name.")
+@click.option("--role", type=_ROLE, default="agent", show_default=True, help="Role of the user.")
+@click.option(
+    "--timezone", metavar="ZONE", help="IANA time zone, such as Europe/Berlin.  [default: that of the workspace]"
+)
+@with_context()
+async def invite(context: CommandContext, email: str, name: str, role: str, timezone: str | None) -> None:
+    """Add a user and print a link with which the user sets a password. It works once and expires after 7 days."""
+    invitation = await context.services.users.invite(
+        context.actor, email=email, name=name, role=role, timezone=timezone
+    )
+    context.print_object(to_json(UserCreated.from_invitation(invitation)))
+
+
+@group.command("reset")
+@click.argument("user", metavar="EMAIL|ID")
+@with_context()
+async def reset(context: CommandContext, user: str) -> None:
+    """Print a link with which a user sets a new password. It works once and expires after 24 hours.
+
+    An earlier link no longer works. The current password works until the link is used.
+    """
+    user_id = await context.lookup.find_user_id(context.actor, user)
+    context.print_object(
+        to_json(PasswordLinkAnswer.from_model(await context.services.users.password_link(context.actor, user_id)))
+    )
 
 
 @group.command("change")
