@@ -43,18 +43,18 @@ async def invite(visit: Visit) -> HtmlPage:
         name=visit.form.get("name", "").strip(),
         role=visit.form.get("role", ""),
     )
-    return _link_page(invitation.user, invitation.link)
+    return _link_page("Invitation", invitation.user, invitation.link)
 
 
 async def create_password_link(visit: Visit) -> HtmlPage:
     """Shows a new link. If the form is repeated, the link that is shown last is valid."""
-    link = await visit.services.users.password_link(visit.actor, visit.path_params["id"])
-    return _link_page(await visit.services.users.get(visit.actor, visit.path_params["id"]), link)
+    user = await visit.services.users.get(visit.actor, visit.path_params["id"])
+    return _link_page("Password link", user, await visit.services.users.password_link(visit.actor, user.id))
 
 
-def _link_page(user: User, link: PasswordLink) -> HtmlPage:
+def _link_page(kind: str, user: User, link: PasswordLink) -> HtmlPage:
     context = {"user": user, "link": link, "is_local": is_loopback(urlsplit(link.url).hostname or "")}
-    return HtmlPage("password_link.html", f"Password link for {user.name or user.email}", context)
+    return HtmlPage("password_link.html", f"{kind} for {user.name or user.email}", context)
 
 
 async def show_user(visit: Visit) -> HtmlPage:

@@ -54,7 +54,10 @@ async def test_first_day_of_an_operator(both: CommandLine, dns_server: DnsStandI
 
     traced = await cli.json("trace", mail["messageId"])
     assert [event["event"] for event in traced["events"]] == ["received", "opened", "delivery"]
-    assert "protocol=TEST" in (await cli("trace", mail["messageId"])).ok().stdout
+    assert (await cli.json("trace", "#1"))["traces"] == [traced]
+    output = (await cli("trace", "1")).ok().stdout
+    assert (output.splitlines()[0], "protocol=TEST" in output) == (mail["messageId"], True)
+    assert "'2' not found" in await cli.error_line("trace", "2")
 
     deliveries = await cli.json("delivery", "list", "--ticket", "1", "--state", "pending")
     assert [each["ticketId"] for each in deliveries["deliveries"]] == [ticket["id"]]
@@ -70,7 +73,13 @@ async def test_first_day_of_an_operator(both: CommandLine, dns_server: DnsStandI
 async def test_ticket_commands_act_on_behalf_of_a_user(cli: CommandLine) -> None:
     await _create_ticket(cli)
     await cli.json("user", "add", "Eve@Example.org", "--role", "agent")
-    await cli.json("user", "add", "viewer@example.org", "--role", "viewer")
+    invited = await cli.json("user", "invite", "viewer@example.org", "--role", "viewer")
+    assert (invited["role"], invited["canSignIn"]) == ("viewer", False)
+    reset = await cli.json("user", "reset", "viewer@example.org")
+    assert reset.keys() == {"url", "expiresAt"}
+    assert reset["expiresAt"] < invited["expiresAt"]
+    for link in (invited["url"], reset["url"]):
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/set-password\?token=[\w-]{43}", link)
     assert "--as" in await cli.error_line("ticket", "claim", "1", code=2)
     assert "viewer" in await cli.error_line("ticket", "claim", "1", "--as", "viewer@example.org")
 

@@ -151,6 +151,7 @@ FORMS: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("/manage/integrations/{integration}/delete", "Remove integration", {}),
     ("/manage/users", "Add user", {"Email address": "nobody", "Initial password (optional)": "short"}),
     ("/manage/users/{person}", "Set password", {"New password": "x"}),
+    ("/manage/users/{person}", "Create password link", {}),
     ("/manage/keys", "Create key", {"Name": ""}),
     ("/manage/tags/{tag}", "Save", {"Name": " ", "Colour (optional)": "red"}),
     ("/tickets/{long}/tags", "Add tag", {"Name": " "}),

@@ -237,11 +237,17 @@ async def test_a_merge_of_tags_is_finished(upgraded: Upgraded) -> None:
     assert [tag["name"] for tag in (await upgraded.call("GET", "/tags"))["tags"]] == ["Doors"]
 
 
-async def test_users_sign_in_and_senders_stay_blocked(upgraded: Upgraded) -> None:
+async def test_users_sign_in_and_are_invited_and_senders_stay_blocked(upgraded: Upgraded) -> None:
     browser = FormClient(upgraded.http, upgraded.root)
     form = {"email": upgraded.recording.email, "password": upgraded.recording.password}
     await browser.post_and_follow("/sign-in", form)
     assert "Invoice 42" in (await browser.get("/tickets")).visible_text
+    invited = await upgraded.call("POST", "/users", {"email": "new@example.org", "invite": True}, 201)
+    guest = FormClient(upgraded.http, upgraded.root)
+    token = invited["url"].partition("?token=")[2]
+    assert (await guest.get(f"/set-password?token={token}")).status == 200
+    chosen = {"token": token, "password": "correct horse battery"}
+    assert "you are signed in" in (await guest.post_and_follow("/set-password", chosen)).text
     for sender in ("mallory@customer.test", "anyone@spam.test"):
         with pytest.raises(smtplib.SMTPRecipientsRefused) as refused:
             upgraded.send(sender, mails.plain())
