@@ -52,7 +52,7 @@ class RequestBuilder:
     async def create_tickets(self, smtp: tuple[str, int], address: str, count: int) -> list[dict[str, Any]]:
         """Creates `count` tickets by mail, each with one message and one delivery.
 
-        Adds the ids of the tickets, messages and deliveries to `reserved_ids`.
+        Adds the ids of the tickets, messages and deliveries, and the ticket numbers, to `reserved_ids`.
         """
         await asyncio.to_thread(_send, *smtp, address, count)
         listed = (await self.request("GET", "/emails/tickets?limit=200"))["tickets"]
@@ -61,7 +61,7 @@ class RequestBuilder:
         ]
         for one in details:
             parts = (one, *one["messages"], *one["deliveries"])
-            self._good.reserved_ids += [part["id"] for part in parts]
+            self._good.reserved_ids += [str(one["number"]), *(part["id"] for part in parts)]
         return details
 
 
@@ -107,7 +107,7 @@ async def _add_accounts(builder: RequestBuilder, good: ValidRequests, login: dic
     good.add("DELETE /auth/sessions/{id}", id=session["id"])
     good.add("PATCH /workspace", {"name": "Kept"})
     good.add("POST /users", {"email": "new@kept.example", "name": "New", "role": "agent"})
-    for call in ("GET /users/{id}", "PATCH /users/{id}", "DELETE /users/{id}"):
+    for call in ("GET /users/{id}", "PATCH /users/{id}", "DELETE /users/{id}", "POST /users/{id}/password-link"):
         user = await builder.create("/users", email=f"{call[:3].lower()}@kept.example", name="Kept", role="agent")
         good.add(call, {"name": "Kept"} if "PATCH" in call else None, id=user)
     good.add("POST /keys", {"name": "Kept"})
