@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from api.schema.accounts import PasswordLinkAnswer, UserAnswer, UserCreated
+from emailrouter import assembly
 from emailrouter.cli.context import (
     CommandContext,
     Json,
@@ -106,7 +107,7 @@ async def invite(context: CommandContext, email: str, name: str, role: str, time
     invitation = await context.services.users.invite(
         context.actor, email=email, name=name, role=role, timezone=timezone
     )
-    context.print_object(to_json(UserCreated.from_invitation(invitation)))
+    _print_link(context, UserCreated.from_invitation(invitation))
 
 
 @group.command("reset")
@@ -118,9 +119,14 @@ async def reset(context: CommandContext, user: str) -> None:
     An earlier link no longer works. The current password works until the link is used.
     """
     user_id = await context.lookup.find_user_id(context.actor, user)
-    context.print_object(
-        to_json(PasswordLinkAnswer.from_model(await context.services.users.password_link(context.actor, user_id)))
-    )
+    link = await context.services.users.password_link(context.actor, user_id)
+    _print_link(context, PasswordLinkAnswer.from_model(link))
+
+
+def _print_link(context: CommandContext, answer: UserCreated | PasswordLinkAnswer) -> None:
+    context.print_object(to_json(answer))
+    if assembly.link_base(context.core.config) is None:
+        click.echo("The link opens only on this host: set server.public_url to the URL of the dashboard", err=True)
 
 
 @group.command("change")
