@@ -9,8 +9,9 @@ from typing import Any
 
 import click
 
-from emailrouter import demo, log
+from emailrouter import log
 from emailrouter.cli import console
+from emailrouter.demo import installation, proof
 
 
 @click.command(cls=console.Command, name="demo")
@@ -27,8 +28,8 @@ def demo_command(once: bool) -> None:
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        async with demo.run_demo(click.echo) as running:
-            if not await _run_until(stop, demo.run_steps(running, click.echo)):
+        async with installation.run_demo(click.echo) as running:
+            if not await _run_until(stop, proof.run_steps(running, click.echo)):
                 raise click.Abort
             click.echo("\nIt works: a mail became a ticket and a Slack message.")
             if once:
@@ -39,7 +40,7 @@ def demo_command(once: bool) -> None:
 The demo keeps running until you press Ctrl-C. Try:
 
   curl -H 'Authorization: Bearer {running.login.key}' {running.api}/emails/tickets
-  swaks --server {host}:{port} --to support@{demo.DOMAIN} --header 'Subject: Hello'
+  swaks --server {host}:{port} --to support@{installation.DOMAIN} --header 'Subject: Hello'
 
 Messages posted to the stand-in for Slack are shown here.
 """
@@ -48,7 +49,7 @@ Messages posted to the stand-in for Slack are shown here.
 
     try:
         console.run(work())
-    except demo.DemoFailed as error:
+    except proof.DemoFailed as error:
         console.fail(f"the demo failed: {error}")
 
 
@@ -66,7 +67,7 @@ async def _run_until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bo
     return True
 
 
-async def _print_slack_messages(running: demo.Demo) -> None:
+async def _print_slack_messages(running: installation.Demo) -> None:
     while True:
         message = await running.slack.messages.get()
         click.echo(f"Slack {message.path}: {message.text}")

@@ -6,7 +6,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from emailrouter import demo_slack
+from emailrouter.demo import slack as demo_slack
 from tests.support.mails import plain
 from tests.support.process import Program
 from tests.support.smtp import send_mail

@@ -1,4 +1,4 @@
-"""Slack stand-in of `emailrouter demo`: accepts webhook posts on 127.0.0.1 and queues the messages.
+"""Slack stand-in of the demo: accepts webhook posts on 127.0.0.1 and queues the messages.
 
 A post without a message is answered with an error code of Slack. The blocks of a message are validated only in tests.
 """
