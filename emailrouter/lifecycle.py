@@ -29,6 +29,7 @@ from emailrouter.draining import drain
 from emailrouter.secret_key import load_secret_box
 from emailrouter.shutdown import Shutdown
 from emailrouter.watchdog import SystemdNotifier, send_heartbeats
+from router.clock import Clock
 from router.errors import ConfigurationFault, Unavailable
 from router.store import catalog, migrate, pg_notify, wal
 from router.store.postgres import PostgresDatabase
@@ -92,10 +93,17 @@ async def open_database(
 
 @asynccontextmanager
 async def run_roles(
-    config: Config, roles: frozenset[Role], database: AnyDatabase, stop: Shutdown | None = None
+    config: Config,
+    roles: frozenset[Role],
+    database: AnyDatabase,
+    stop: Shutdown | None = None,
+    *,
+    clock: Clock | None = None,
+    links: str | None = None,
 ) -> AsyncIterator[Process]:
     """Runs the roles until the block ends, then shuts down and closes the database.
 
+    `clock` and `links` are those of `assembly.build`.
     A start that fails halfway is shut down too. If a background task fails, the block is cancelled and
     `BackgroundTaskEnded` is raised.
     """
@@ -103,7 +111,7 @@ async def run_roles(
     async with AsyncExitStack() as closing:  # closes in reverse order, also after errors
         closing.push_async_callback(stop.run_step, "database", database.close, shutdown.DATABASE_SECONDS)
         box = await load_secret_box(config, database)
-        process = assembly.build(config, database, box, roles)
+        process = assembly.build(config, database, box, roles, clock=clock, links=links)
         if process.metrics is not None:
             closing.push_async_callback(stop.run_step, "metrics", process.metrics.stop, shutdown.METRICS_SECONDS)
         for name, close in reversed(process.core.open_parts()):

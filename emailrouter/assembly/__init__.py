@@ -16,7 +16,7 @@ from config.schema import Config
 from config.values import Address
 from emailrouter import log
 from emailrouter.assembly.core import AnyDatabase, Core
-from router.clock import SystemClock
+from router.clock import Clock, SystemClock
 from router.meter import NULL_METER
 from router.network import is_loopback
 from router.ports import NullWaker, Waker
@@ -73,12 +73,34 @@ def build_database(config: Config, queries: Catalog) -> AnyDatabase:
     )
 
 
-def build(config: Config, database: AnyDatabase, box: SecretBox, roles: frozenset[Role]) -> Process:
-    """Builds everything that the roles need. Must run on the event loop that will run the roles."""
+def build(
+    config: Config,
+    database: AnyDatabase,
+    box: SecretBox,
+    roles: frozenset[Role],
+    *,
+    clock: Clock | None = None,
+    links: str | None = None,
+) -> Process:
+    """Builds everything that the roles need. Must run on the event loop that will run the roles.
+
+    Args:
+        clock: None for the clock of the system.
+        links: The base URL of links to tickets; None for `link_base`.
+    """
     side_tasks = SideTasks()
     meter = None if config.metrics.listen is None else _build_meter(roles, side_tasks)
     wake = None if "deliver" in roles else _build_wake(database)
-    core = Core(config, database, SystemClock(), box, wake=wake, meter=meter or NULL_METER, side_tasks=side_tasks)
+    core = Core(
+        config,
+        database,
+        clock or SystemClock(),
+        box,
+        wake=wake,
+        link_base=links or link_base(config),
+        meter=meter or NULL_METER,
+        side_tasks=side_tasks,
+    )
     process = Process(core)
     if isinstance(wake, Notifier):
         process.pg_notifier = wake

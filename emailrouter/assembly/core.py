@@ -43,7 +43,8 @@ ACCEPT_CONNECTIONS = 2
 class Core:
     """The parts that roles share. Before its first use, a part can be replaced by assigning another object.
 
-    `wake` is notified of integrations with due deliveries; None selects the dispatcher of this core.
+    `wake` is notified of integrations with due deliveries; None selects the dispatcher of this core. `link_base` is
+    the base URL of links to tickets in messages; None for no links.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Core:
         box: SecretBox,
         *,
         wake: Waker | None = None,
+        link_base: str | None = None,
         meter: Meter = NULL_METER,
         side_tasks: SideTasks | None = None,
     ) -> None:
@@ -63,6 +65,7 @@ class Core:
         self.box = box
         self.side_tasks = side_tasks or SideTasks()
         self.meter = self.side_tasks.wrap_meter(meter)
+        self.link_base = link_base
         self._wake = wake
         settings = config.database
         self.writers = GroupWriters(

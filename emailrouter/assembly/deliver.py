@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from emailrouter import shutdown, use_cases
-from emailrouter.assembly import link_base
 from emailrouter.assembly.core import Core
 from router.admin.tickets.tags import TagService
 from router.channels import CHANNELS
@@ -60,7 +59,7 @@ def build_outbox(core: Core) -> Outbox:
 
 
 def build_sender(core: Core) -> TicketSender:
-    return TicketSender(core.contents, core.poster, core.clock, link_base=link_base(core.config))
+    return TicketSender(core.contents, core.poster, core.clock, link_base=core.link_base)
 
 
 def build_maintenance(core: Core) -> Maintenance:

@@ -36,8 +36,8 @@ def built_processes(monkeypatch: pytest.MonkeyPatch) -> list[Process]:
     processes: list[Process] = []
     build = assembly.build
 
-    def record_build(*args: object) -> Process:
-        processes.append(build(*args))  # type: ignore[arg-type]  # the arguments of the lifecycle
+    def record_build(*args: object, **options: object) -> Process:
+        processes.append(build(*args, **options))  # type: ignore[arg-type]  # the arguments of the lifecycle
         return processes[-1]
 
     monkeypatch.setattr(assembly, "build", record_build)
@@ -82,8 +82,8 @@ def replace_maintenance(
     """
     task, build = FailingTask(), assembly.build
 
-    def build_with_failing_task(*args: object) -> Process:
-        process = build(*args)  # type: ignore[arg-type]  # the arguments of the lifecycle
+    def build_with_failing_task(*args: object, **options: object) -> Process:
+        process = build(*args, **options)  # type: ignore[arg-type]  # the arguments of the lifecycle
         process.maintenance = task  # type: ignore[assignment]  # only its `run` is used
 
         assert process.smtp is not None
