@@ -1,10 +1,11 @@
-"""Runs `emailrouter demo`: the whole program on this machine, with local stand-ins for Slack and the DNS.
+"""The installation of the demo: all roles in this process, with local stand-ins for Slack and the DNS.
 
-Uses a temporary SQLite database, which is deleted at the end, and free ports of 127.0.0.1.
+Uses a temporary SQLite database, which is deleted at the end, and ports of 127.0.0.1 only.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import tempfile
 from collections.abc import AsyncIterator, Callable
@@ -12,15 +13,21 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from aiohttp import web
+
 from config.load import load
 from config.schema import Config
 from emailrouter import lifecycle
 from emailrouter.assembly import ROLES
-from emailrouter.demo import dns_server, slack
+from emailrouter.demo import dns_server, ports, sign_in_link, slack
+from emailrouter.demo.clock import DemoClock
 from emailrouter.demo.dns_server import DemoDns
+from emailrouter.demo.ports import HOST, Ports
+from emailrouter.demo.sign_in_link import SignInLink
 from emailrouter.demo.slack import DemoSlack
 from router.admin.installation.first_workspace import FirstLogin, SetupService
-from router.clock import SystemClock
+from router.model import Actor, Micros
+from router.services import Services
 
 HOSTNAME = "mx1.emailrouter.test"
 DOMAIN = "example.org"
@@ -28,43 +35,91 @@ DOMAIN = "example.org"
 Print = Callable[[str], None]
 
 
+class DemoFailed(Exception):  # noqa: N818 - an outcome, not an error in the code
+    """A step of the demo did not have the expected result."""
+
+
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """A running demo with its first login and its stand-ins."""
+    """A running demo with its first login and its stand-ins. `link` is the URL that signs the reader in."""
 
-    api: str
+    web: str
     smtp: tuple[str, int]
     login: FirstLogin
     slack: DemoSlack
     dns: DemoDns
+    clock: DemoClock
+    services: Services
+    link: str
+
+    @property
+    def api(self) -> str:
+        return f"{self.web}/api"
+
+    @property
+    def admin(self) -> Actor:
+        return Actor(self.login.workspace_id, "admin", user_id=self.login.user_id)
 
 
 @asynccontextmanager
-async def run_demo(echo: Print) -> AsyncIterator[Demo]:
-    async with AsyncExitStack() as stack:
-        stand_in = await stack.enter_async_context(slack.run_slack())
-        dns = await stack.enter_async_context(dns_server.run_dns())
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="emailrouter-demo-")))
-        echo(f"A stand-in for Slack listens at 127.0.0.1:{stand_in.port}, a stand-in for the DNS at {dns.address}")
-        config = build_config(folder, dns.address)
-        database = await lifecycle.open_database(config, apply_migrations=True)
-        echo(f"Created an empty database: {folder / 'demo.db'}")
-        process = await stack.enter_async_context(lifecycle.run_roles(config, frozenset(ROLES), database))
-        login = await SetupService(database, SystemClock()).create_first_workspace("admin@example.org")
-        facts = lifecycle.ready_facts(process)
-        host, _, port = facts["smtp"][0].rpartition(":")
-        echo(f"The program accepts mail at {facts['smtp'][0]} and serves its API at http://{facts['api']}")
-        yield Demo(f"http://{facts['api']}/api", (host, int(port)), login, stand_in, dns)
+async def run_demo(echo: Print, *, keeps_running: bool = False, behind: Micros = 0) -> AsyncIterator[Demo]:
+    """Runs the demo until the block ends.
+
+    Args:
+        echo: Receives a line for each part that has started.
+        keeps_running: Whether to try the fixed ports first, which free ports replace if one of them is in use. Posted
+            messages then also have links to their tickets.
+        behind: How far the clock of the demo is behind that of the system, in microseconds.
+    """
+    for candidate in ports.candidates(fixed=keeps_running):
+        lines: list[str] = []
+        async with AsyncExitStack() as stack:
+            try:
+                demo = await _start(stack, candidate, DemoClock(behind), lines.append, with_links=keeps_running)
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+                continue
+            for line in lines:
+                echo(line)
+            yield demo
+            return
+    raise DemoFailed("the ports that were free were taken by other programs: try again")
 
 
-def build_config(folder: Path, nameserver: str) -> Config:
+async def _start(stack: AsyncExitStack, chosen: Ports, clock: DemoClock, echo: Print, *, with_links: bool) -> Demo:
+    link = SignInLink()
+    # HEAD would start a session too.
+    route = web.get(sign_in_link.PATH, link.follow, allow_head=False)
+    stand_in = await stack.enter_async_context(slack.run_slack(chosen.channels, clock=clock, routes=[route]))
+    dns = await stack.enter_async_context(dns_server.run_dns())
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="emailrouter-demo-")))
+    echo(f"A stand-in for Slack listens at {HOST}:{chosen.channels}, a stand-in for the DNS at {dns.address}")
+    config = build_config(folder, chosen, dns.address)
+    database = await lifecycle.open_database(config, apply_migrations=True)
+    echo(f"Created an empty database: {folder / 'demo.db'}")
+    base = config.server.public_url
+    process = await stack.enter_async_context(
+        lifecycle.run_roles(config, frozenset(ROLES), database, clock=clock, links=base if with_links else None)
+    )
+    login = await SetupService(database, clock).create_first_workspace(f"admin@{DOMAIN}")
+    smtp = (HOST, chosen.smtp)
+    echo(f"The program accepts mail at {HOST}:{chosen.smtp} and serves its API at {base}")
+    services = process.core.services
+    demo = Demo(base, smtp, login, stand_in, dns, clock, services, link.url(stand_in.base))
+    link.target = sign_in_link.Target(services, demo.admin, f"{base}/tickets")
+    return demo
+
+
+def build_config(folder: Path, chosen: Ports, nameserver: str) -> Config:
     settings = {
         "SERVER__HOSTNAME": HOSTNAME,
+        "SERVER__PUBLIC_URL": f"http://{HOST}:{chosen.web}",
         "SERVER__DATA_DIR": str(folder),
         "SERVER__MX_HOSTS": json.dumps([{"host": HOSTNAME, "priority": 10}]),
         "DATABASE__URL": f"sqlite:///{folder / 'demo.db'}",
-        "SMTP__LISTEN": json.dumps(["127.0.0.1:0"]),
-        "API__LISTEN": "127.0.0.1:0",
+        "SMTP__LISTEN": json.dumps([f"{HOST}:{chosen.smtp}"]),
+        "API__LISTEN": f"{HOST}:{chosen.web}",
         "DNS__NAMESERVERS": json.dumps([nameserver]),
         "DELIVERY__ALLOW_PRIVATE_NETWORKS": "true",
     }

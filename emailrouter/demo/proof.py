@@ -5,23 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 import smtplib
+from email import policy
 from email.message import EmailMessage
-from email.utils import formatdate, make_msgid
+from email.utils import formatdate
+from importlib.resources import files
 from typing import Any
 
 import aiohttp
 
-from emailrouter.demo.installation import DOMAIN, Demo, Print
+from emailrouter.demo.installation import DOMAIN, Demo, DemoFailed, Print
+from router.clock import SECOND
 
+MESSAGE_ID = "<rechnung-42@customer.example>"
 STEP_SECONDS = 15.0  # time limit of a step
 
 
-class DemoFailed(Exception):  # noqa: N818 - an outcome, not an error in the code
-    """A step of the demo did not have the expected result."""
-
-
-async def run_steps(demo: Demo, echo: Print) -> None:
-    """Sends one message to a new alias.
+async def run_steps(demo: Demo, echo: Print) -> dict[str, Any]:
+    """Sends one message to a new alias. Returns the ticket, as returned by the REST API.
 
     Raises `DemoFailed` unless the ticket and exactly one Slack message appear.
     """
@@ -41,6 +41,7 @@ async def run_steps(demo: Demo, echo: Print) -> None:
         raise DemoFailed("the Slack message does not contain the subject of the mail")
     if not demo.slack.messages.empty():
         raise DemoFailed("Slack received more than one message")
+    return ticket
 
 
 class _Api:
@@ -88,23 +89,25 @@ async def _send_mail(demo: Demo, echo: Print) -> str:
     mail["From"] = "Zoë Müller <zoe@customer.example>"
     mail["To"] = f"support@{DOMAIN}"
     mail["Subject"] = "Rechnung 42 – where is my order? 📦"
-    mail["Date"] = formatdate()
-    mail["Message-ID"] = make_msgid(domain="customer.example")
+    mail["Date"] = formatdate(demo.clock.now() // SECOND)
+    mail["Message-ID"] = MESSAGE_ID
     mail.set_content("Hello,\n\nmy order has not arrived. The invoice is attached.\n\n-- \nZoë\n")
-    mail.add_attachment(b"%PDF-1.4 demo\n", maintype="application", subtype="pdf", filename="Rechnung 42.pdf")
+    invoice = (files("emailrouter.demo") / "story" / "rechnung-42.pdf").read_bytes()
+    mail.add_attachment(invoice, maintype="application", subtype="pdf", filename="Rechnung 42.pdf")
     echo(f"Sending a mail by SMTP from {mail['From']}, subject {mail['Subject']!r}")
-    reply = await asyncio.to_thread(_submit, demo.smtp, "zoe@customer.example", mail)
+    reply = await asyncio.to_thread(submit, demo.smtp, "zoe@customer.example", str(mail["To"]), mail)
     echo(f"  ... the server replied: {reply}")
     return reply.rpartition(" ")[2]
 
 
-def _submit(address: tuple[str, int], sender: str, mail: EmailMessage) -> str:
+def submit(address: tuple[str, int], sender: str, recipient: str, mail: EmailMessage) -> str:
+    """Sends a mail and returns the reply. Raises `DemoFailed` if it is not accepted."""
     try:
         with smtplib.SMTP(*address, local_hostname="customer.example", timeout=STEP_SECONDS) as client:
             client.ehlo()
             client.mail(sender)
-            client.rcpt(str(mail["To"]))
-            code, text = client.data(mail.as_bytes())
+            client.rcpt(recipient)
+            code, text = client.data(mail.as_bytes(policy=policy.SMTP))
     except (smtplib.SMTPException, OSError) as error:
         raise DemoFailed(f"the mail was not accepted: {error}") from error
     reply = f"{code} {text.decode()}"

@@ -1,0 +1,197 @@
+"""Fills the demo with the mails of a small company, and with what its team did with them.
+
+The folder `story` has the texts: `team.toml` the users, channels and addresses, the other files the mails. The mails
+go through the SMTP server like any other mail, each at its time by the clock of the demo.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import mimetypes
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from email.utils import format_datetime, parseaddr
+from importlib.resources import files
+from typing import Any
+
+from emailrouter.demo.installation import DOMAIN, Demo, DemoFailed
+from emailrouter.demo.proof import MESSAGE_ID, STEP_SECONDS, submit
+from router.clock import SECOND
+from router.enumerations import TICKET_PRIORITY, Role
+from router.filters import DeliveryFilter
+from router.model import Actor, Micros
+
+_FOLDER = files("emailrouter.demo") / "story"
+_HOUR: Micros = 3600 * SECOND
+_PENDING = DeliveryFilter(state="pending")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Event:
+    """A mail, or what a user does with the ticket of a mail. The events of a story are sorted by time.
+
+    Attributes:
+        hours_ago: When it happens, before the time of the system.
+        mail: The key of the mail.
+        action: The table of the action; None for the arrival of the mail.
+    """
+
+    hours_ago: float
+    mail: str = field(compare=False)
+    content: Mapping[str, Any] = field(compare=False)
+    action: Mapping[str, Any] | None = field(compare=False, default=None)
+
+
+def load_events() -> list[Event]:
+    """Loads the events of all mails, the oldest first."""
+    events = []
+    for key, mail in _load_mails().items():
+        events.append(Event(mail["hours_ago"], key, mail))
+        events += [Event(mail["hours_ago"] - each["after"], key, mail, each) for each in mail.get("then", ())]
+    return sorted(events, reverse=True)
+
+
+def count_tickets() -> int:
+    return sum("reply_to" not in mail for mail in _load_mails().values())
+
+
+def company() -> str:
+    return str(load_team()["company"])
+
+
+def age() -> Micros:
+    """How long ago the story begins."""
+    return round(max(event.hours_ago for event in load_events()) * _HOUR) + _HOUR
+
+
+def load_team() -> Mapping[str, Any]:
+    return tomllib.loads((_FOLDER / "team.toml").read_text(encoding="utf-8"))
+
+
+def _load_mails() -> dict[str, Mapping[str, Any]]:
+    mails: dict[str, Mapping[str, Any]] = {}
+    for path in sorted(_FOLDER.iterdir(), key=lambda each: each.name):
+        if path.name.endswith(".toml") and path.name != "team.toml":
+            mails |= tomllib.loads(path.read_text(encoding="utf-8"))
+    return mails
+
+
+class Storyteller:
+    """Lets the events of the story happen in a demo whose proof has succeeded."""
+
+    def __init__(self, demo: Demo, proof_ticket: str) -> None:
+        self._demo = demo
+        self._tickets = {"proof": proof_ticket}  # by the key of a mail
+        self._message_ids = {"proof": MESSAGE_ID}
+        self._actors: dict[str, Actor] = {}
+
+    async def fill(self) -> None:
+        """Sets up the team, lets the events happen, and sets the clock to the time of the system."""
+        await self._set_up_team()
+        for event in load_events():
+            self._demo.clock.set_behind(round(event.hours_ago * _HOUR))
+            if event.action is None:
+                await self._receive(event)
+            else:
+                await self._act(self._tickets[event.mail], event.action)
+        self._demo.clock.set_behind(0)
+
+    async def _set_up_team(self) -> None:
+        services, admin = self._demo.services, self._demo.admin
+        team = load_team()
+        await services.workspaces.change(admin, name=team["company"])
+        await services.users.change(admin, self._demo.login.user_id, name=team["admin"]["name"])
+        self._actors[team["admin"]["key"]] = admin
+        for user in team["user"]:
+            role: Role = user["role"]
+            created = await services.users.create(admin, email=user["email"], name=user["name"], role=role)
+            self._actors[user["key"]] = Actor(admin.workspace_id, role, user_id=created.id)
+        for tag in team["tag"]:
+            await services.tickets.tags.create(admin, tag["name"], tag["color"])
+        (domain,) = (await services.domains.list(admin)).items
+        self._demo.slack.archived = frozenset(each["name"] for each in team["channel"] if each.get("archived"))
+        for channel in team["channel"]:
+            name = channel["name"]
+            settings = {"webhookUrl": self._demo.slack.url(name)}
+            integration = await services.integrations.create(admin, type="slack", name=f"#{name}", settings=settings)
+            for local_part in channel["addresses"]:
+                await services.aliases.create(
+                    admin, domain_id=domain.id, local_part=local_part, integration_id=integration.id
+                )
+
+    async def _receive(self, event: Event) -> None:
+        """Sends the mail, unless it is that of the proof, and waits until its ticket was posted."""
+        if event.mail == "proof":
+            return
+        mail, content = self._compose(event), event.content
+        self._message_ids[event.mail] = str(mail["Message-ID"])
+        sender = "" if content.get("bounce") else parseaddr(str(mail["From"]))[1]
+        await asyncio.to_thread(submit, self._demo.smtp, sender, f"{content['to']}@{DOMAIN}", mail)
+        await self._wait_for_deliveries()
+        reply_to = content.get("reply_to")
+        if reply_to is not None:
+            self._tickets[event.mail] = self._tickets[reply_to]
+        else:
+            newest = await self._demo.services.tickets.list(self._demo.admin, limit=1)
+            self._tickets[event.mail] = newest.items[0].id
+
+    def _compose(self, event: Event) -> EmailMessage:
+        content = event.content
+        sent_at = datetime.fromtimestamp(self._demo.clock.now() // SECOND, UTC)
+        if raw := content.get("raw"):
+            mail = message_from_bytes((_FOLDER / raw).read_bytes(), EmailMessage, policy=policy.default)
+            mail["Date"] = format_datetime(sent_at)
+            return mail
+        mail = EmailMessage(policy.default.clone(cte_type="7bit"))
+        mail["From"] = content["from"]
+        mail["To"] = f"{content['to']}@{DOMAIN}"
+        mail["Subject"] = content["subject"]
+        mail["Date"] = format_datetime(sent_at)
+        mail["Message-ID"] = f"<{event.mail}@{parseaddr(content['from'])[1].rpartition('@')[2]}>"
+        for name, value in content.get("headers", {}).items():
+            mail[name] = value
+        if reply_to := content.get("reply_to"):
+            mail["In-Reply-To"] = mail["References"] = self._message_ids[reply_to]
+        mail.set_content(content["text"])
+        if html := content.get("html"):
+            mail.add_alternative((_FOLDER / html).read_text(encoding="utf-8"), subtype="html")
+        for name in content.get("attachments", ()):
+            maintype, _, subtype = (mimetypes.guess_type(name)[0] or "application/octet-stream").partition("/")
+            data = (_FOLDER / name).read_bytes()
+            mail.add_attachment(data, maintype=maintype, subtype=subtype, filename=name)
+        return mail
+
+    async def _act(self, ticket_id: str, action: Mapping[str, Any]) -> None:
+        tickets, actor = self._demo.services.tickets, self._actors[action["user"]]
+        if action.get("claim"):
+            await tickets.claim(actor, ticket_id)
+        if tags := action.get("tags"):
+            await tickets.tags.tag_ticket(actor, ticket_id, add=tags)
+        if priority := action.get("priority"):
+            await tickets.set_choice(actor, ticket_id, TICKET_PRIORITY, priority)
+        if note := action.get("note"):
+            await tickets.add_note(actor, ticket_id, note)
+        if assignee := action.get("assign"):
+            await tickets.assign(actor, ticket_id, self._actors[assignee].user_id or "")
+        if status := action.get("status"):
+            await tickets.set_status(actor, ticket_id, status)
+
+    async def _wait_for_deliveries(self) -> None:
+        """Waits until all deliveries ended or failed: the clock must not be set forward during a lease."""
+        services, admin = self._demo.services, self._demo.admin
+        try:
+            async with asyncio.timeout(STEP_SECONDS):
+                while True:
+                    pending = await services.deliveries.list(admin, _PENDING)
+                    integrations = await services.integrations.list(admin)
+                    if all(each.parked for each in pending.items) and not any(
+                        each.lease_until for each in integrations.items
+                    ):
+                        return
+                    await asyncio.sleep(0.005)  # repeated for at most STEP_SECONDS
+        except TimeoutError:
+            raise DemoFailed("a mail was not posted in time") from None
