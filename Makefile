@@ -12,10 +12,10 @@ ARGS ?=
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+( [a-z-]+)*:.*## / { printf "  make %-44s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/ready ## Turn one message into a ticket and a Slack post, without set-up (ARGS=--once exits afterwards)
+demo: $(VENV)/program ## Show the program with 25 tickets, without set-up (ARGS=--once exits after one)
 	$(BIN)/emailrouter demo $(ARGS)
 
-serve: $(VENV)/ready ## Run SMTP, API and delivery in one process from this checkout
+serve: $(VENV)/program ## Run SMTP, API and delivery in one process from this checkout
 	$(BIN)/emailrouter serve $(ARGS)
 
 # Two workers more than cores, because tests wait for the programs that they start. With worksteal, idle workers take
@@ -84,11 +84,19 @@ lock: $(VENV)/ready ## Update the lock files
 release: $(VENV)/ready ## Release VERSION (1.2.0): changelog, tag, wheel, sdist, checksums, SBOM
 	$(BIN)/python packaging/release.py $(VERSION)
 
-$(VENV)/ready: requirements-dev.lock pyproject.toml
+# What the program needs. `make demo` and `make serve` install no more.
+$(VENV)/program: requirements.lock requirements-build.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Email Router needs Python 3.11 or later: set PYTHON=/path/to/python" >&2; exit 1; }
+	@echo "Creating $(VENV) with $(PYTHON) and installing the program, about 110 MB"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock -r requirements-build.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# What tests, linters and releases need in addition.
+$(VENV)/ready: requirements-dev.lock $(VENV)/program
+	@echo "Installing the tools for tests and releases, about 450 MB"
+	$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
 
 clean: ## Remove the environment, caches and builds

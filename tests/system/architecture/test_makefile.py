@@ -1,4 +1,4 @@
-"""`make help` lists every phony target."""
+"""`make help` lists every phony target, and targets install only what they need."""
 
 import re
 import subprocess
@@ -13,3 +13,14 @@ def test_help_lists_each_target() -> None:
     shown = subprocess.run(["make", "--silent", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     listed = {word for line in shown.splitlines() for word in line[:50].split()[1:]}
     assert listed == set(phony[1].split())
+
+
+def test_only_targets_for_developers_install_the_developers_tools(tmp_path: Path) -> None:
+    def planned(target: str) -> str:
+        command = ["make", "--dry-run", f"VENV={tmp_path}/new", target]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    for target in ("demo", "serve"):
+        assert "-r requirements.lock" in planned(target)
+        assert "requirements-dev.lock" not in planned(target)
+    assert "-r requirements-dev.lock" in planned("test-unit")
