@@ -107,7 +107,7 @@ async def _start(stack: AsyncExitStack, chosen: Ports, clock: DemoClock, echo: P
     echo(f"The program accepts mail at {HOST}:{chosen.smtp} and serves its API at {base}")
     services = process.core.services
     demo = Demo(base, smtp, login, stand_in, dns, clock, services, link.url(stand_in.base))
-    link.target = sign_in_link.Target(services, demo.admin, f"{base}/tickets")
+    link.target = sign_in_link.SignInTarget(services, demo.admin, f"{base}/tickets")
     return demo
 
 

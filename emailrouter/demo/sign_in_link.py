@@ -22,7 +22,7 @@ PATH = "/sign-in"
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class SignInTarget:
     """Who is signed in, and the URL of the page to show then."""
 
     services: Services
@@ -34,7 +34,7 @@ class SignInLink:
     """The handler of the link. Answers 404 until `target` is set, and to a wrong token."""
 
     def __init__(self) -> None:
-        self.target: Target | None = None
+        self.target: SignInTarget | None = None
         self._token = secrets.token_urlsafe(32)
 
     def url(self, base: str) -> str:

@@ -31,7 +31,7 @@ _PENDING = DeliveryFilter(state="pending")
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Event:
+class StoryEvent:
     """A mail, or what a user does with the ticket of a mail. The events of a story are sorted by time.
 
     Attributes:
@@ -46,12 +46,12 @@ class Event:
     action: Mapping[str, Any] | None = field(compare=False, default=None)
 
 
-def load_events() -> list[Event]:
+def load_events() -> list[StoryEvent]:
     """Loads the events of all mails, the oldest first."""
     events = []
     for key, mail in _load_mails().items():
-        events.append(Event(mail["hours_ago"], key, mail))
-        events += [Event(mail["hours_ago"] - each["after"], key, mail, each) for each in mail.get("then", ())]
+        events.append(StoryEvent(mail["hours_ago"], key, mail))
+        events += [StoryEvent(mail["hours_ago"] - each["after"], key, mail, each) for each in mail.get("then", ())]
     return sorted(events, reverse=True)
 
 
@@ -123,7 +123,7 @@ class Storyteller:
                     admin, domain_id=domain.id, local_part=local_part, integration_id=integration.id
                 )
 
-    async def _receive(self, event: Event) -> None:
+    async def _receive(self, event: StoryEvent) -> None:
         """Sends the mail, unless it is that of the proof, and waits until its ticket was posted."""
         if event.mail == "proof":
             return
@@ -139,7 +139,7 @@ class Storyteller:
             newest = await self._demo.services.tickets.list(self._demo.admin, limit=1)
             self._tickets[event.mail] = newest.items[0].id
 
-    def _compose(self, event: Event) -> EmailMessage:
+    def _compose(self, event: StoryEvent) -> EmailMessage:
         content = event.content
         sent_at = datetime.fromtimestamp(self._demo.clock.now() // SECOND, UTC)
         if raw := content.get("raw"):

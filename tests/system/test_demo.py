@@ -1,11 +1,15 @@
-"""The demo leaves no files behind and prints later Slack messages. Its Slack stand-in rejects invalid messages."""
+"""The demo: its link, its tickets, its ports and its stand-in for Slack. It leaves no files behind."""
 
 import re
+import socket
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
 
+from emailrouter.demo import installation, ports
 from emailrouter.demo import slack as demo_slack
 from tests.support.mails import plain
 from tests.support.process import Program
@@ -24,17 +28,98 @@ async def test_interrupted_demo_leaves_no_files(tmp_path: Path) -> None:
     assert "Traceback" not in program.stderr_text
 
 
-async def test_later_slack_messages_are_printed(tmp_path: Path) -> None:
+async def test_demo_shows_its_tickets_to_the_reader(tmp_path: Path) -> None:
+    """Everything that the demo prints works while it runs, and nothing of it afterwards."""
     async with Program("demo", env={"TMPDIR": str(tmp_path)}, cwd=tmp_path) as program:
-        await program.wait_until(lambda: "The demo keeps running" in program.stdout_text, "the end of the steps")
-        address = re.search(r"accepts mail at 127\.0\.0\.1:(\d+)", program.stdout_text)
-        assert address is not None
-        reply = await send_mail("127.0.0.1", int(address[1]), "ada@customer.test", ["support@example.org"], plain())
+        await program.wait_until(lambda: "New Slack messages:" in program.stdout_text, "the end of the story")
+        printed = program.stdout_text
+        assert len([line for line in printed.splitlines() if line]) <= 12
+        assert '"blocks"' not in printed
+        link, slack = printed_url("Dashboard", printed), printed_url("Slack", printed)
+        (smtp_port,) = re.findall(r"smtp://127\.0\.0\.1:(\d+)", printed)
+        key, api = re.search(r"Bearer (er_\w+)' (\S+)/emails/tickets", printed).groups()  # type: ignore[union-attr]
+        async with aiohttp.ClientSession() as http:
+            await check_link(http, link, api.removesuffix("/api"))
+            await check_tickets(http, api, key)
+            await check_slack_page(http, slack)
+        reply = await send_mail("127.0.0.1", int(smtp_port), "ada@customer.test", ["support@example.org"], plain())
         assert reply.code == 250
-        shown = "Slack /services/T000/B000/support: New ticket #2"
+        shown = "#support: New ticket #26"
         await program.wait_until(lambda: shown in program.stdout_text, shown)
         assert await program.terminate() == 0
+        assert program.stderr_text == ""
+        for url in (link, slack):  # nothing listens any more
+            with pytest.raises(ConnectionRefusedError), socket.socket() as client:
+                client.connect(("127.0.0.1", urlsplit(url).port or 0))
     assert list_files(tmp_path) == []
+
+
+def printed_url(label: str, printed: str) -> str:
+    found = re.search(rf"^  {label} +(http://127\.0\.0\.1:\S+)$", printed, re.MULTILINE)
+    assert found is not None
+    return found[1]
+
+
+async def check_link(http: aiohttp.ClientSession, link: str, dashboard: str) -> None:
+    """The link signs in several times, but only at a loopback address, and with its token."""
+    port = urlsplit(link).port or 0
+    for _ in range(2):
+        async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as reader:
+            async with reader.get(link) as page:
+                assert (page.status, str(page.url)) == (200, f"{dashboard}/tickets")
+                assert "Which bulb for the Arc 30?" in await page.text()
+            assert {cookie.key for cookie in reader.cookie_jar} == {"er_session", "er_device"}
+            assert all(cookie["httponly"] for cookie in reader.cookie_jar)
+    refused = [(link[:-1], None), (link.partition("?")[0], None), (link, {"Host": f"rebound.example:{port}"})]
+    for url, headers in refused:
+        async with http.get(url, headers=headers, allow_redirects=False) as response:
+            assert (response.status, "Set-Cookie" in response.headers) == (404, False)
+    async with http.head(link) as response:
+        assert response.status == 405
+    with pytest.raises(ConnectionRefusedError), socket.socket() as client:
+        client.connect(("127.0.0.2", port))  # listens on one address only
+    # The dashboard has a page at the same path, which knows nothing of the token.
+    async with http.get(f"{dashboard}{urlsplit(link).path}?{urlsplit(link).query}") as response:
+        assert "Set-Cookie" not in response.headers
+
+
+async def check_tickets(http: aiohttp.ClientSession, api: str, key: str) -> None:
+    async def get(path: str) -> dict[str, Any]:
+        async with http.get(f"{api}{path}", headers={"Authorization": f"Bearer {key}"}) as response:
+            found: dict[str, Any] = await response.json()
+            return found
+
+    listed = (await get("/emails/tickets?limit=200"))["tickets"]
+    assert [ticket["number"] for ticket in listed] == list(range(25, 0, -1))
+    tickets = [await get(f"/emails/tickets/{ticket['id']}") for ticket in listed]
+    messages = [message for ticket in tickets for message in ticket["messages"]]
+    assert sum(len(ticket["messages"]) > 1 for ticket in tickets) >= 5
+    assert {ticket["status"] for ticket in tickets} == {"open", "in_progress", "waiting", "resolved"}
+    assert {ticket["priority"] for ticket in tickets} == {"urgent", "high", "normal", "low"}
+    assert len({ticket["assignedTo"] for ticket in tickets} - {None}) == 3
+    assert len({tag for ticket in tickets for tag in ticket["tags"]}) >= 4
+    types = {attachment["contentType"] for message in messages for attachment in message["attachments"]}
+    assert types >= {"application/pdf", "image/png", "text/csv"}
+    assert {message["automatic"] for message in messages} >= {"bounce", "auto-reply", "bulk"}
+    assert sum(message["html"] != "" for message in messages) >= 3
+    subjects = "".join(ticket["subject"] for ticket in tickets)
+    assert re.search("[\u3040-\u30ff]", subjects)
+    assert re.search("[\u0600-\u06ff]", subjects)
+    assert max(len(message["text"]) for message in messages) > 3000
+    assert len({ticket["receivedAt"][:10] for ticket in tickets}) >= 5
+    states = [delivery for ticket in tickets for delivery in ticket["deliveries"] if delivery["state"] != "delivered"]
+    assert [delivery["lastError"] for delivery in states] == [
+        "Slack returned 410 channel_is_archived: the Slack channel is archived"
+    ]
+
+
+async def check_slack_page(http: aiohttp.ClientSession, slack: str) -> None:
+    async with http.get(f"{slack}channels/support") as response:
+        page = await response.text()
+    assert "Lamp gets very hot and smells burnt</h2>" in page
+    assert re.search(r'<a href="http://127\.0\.0\.1:\d+/tickets/ticket_\w+">View ticket #25</a>', page)
+    async with http.get(f"{slack}channels/wholesale") as response:
+        assert "This channel is archived" in await response.text()
 
 
 @pytest.mark.parametrize(
@@ -45,11 +130,28 @@ async def test_later_slack_messages_are_printed(tmp_path: Path) -> None:
         ("/services/T000/B000/support", b'{"text": ""}', 400, "no_text"),
         ("/services/T000/B000/support", b'["text"]', 400, "invalid_payload"),
         ("/services/T000/B000/support", b"text=\xff", 400, "invalid_payload"),
+        ("/services/T000/B000/old", b'{"text": "Hello"}', 410, "channel_is_archived"),
         ("/elsewhere", b'{"text": "Hello"}', 404, "404: Not Found"),
     ],
 )
 async def test_demo_slack_rejects_invalid_messages(path: str, body: bytes, status: int, reply: str) -> None:
     async with demo_slack.run_slack() as slack, aiohttp.ClientSession() as http:
-        async with http.post(f"http://127.0.0.1:{slack.port}{path}", data=body) as response:
+        slack.archived = frozenset({"old"})
+        async with http.post(f"{slack.base}{path}", data=body) as response:
             assert (response.status, await response.text()) == (status, reply)
         assert slack.messages.qsize() == (status == 200)
+
+
+async def test_free_ports_replace_fixed_ports_that_are_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    for free in ports.candidates(fixed=False):
+        monkeypatch.setattr(ports, "FIXED", free)
+    fixed = ports.FIXED
+    async with installation.run_demo(print, keeps_running=True) as first:
+        assert first.web == f"http://127.0.0.1:{fixed.web}"
+        assert first.smtp == ("127.0.0.1", fixed.smtp)
+        async with installation.run_demo(print, keeps_running=True) as second:
+            assert len({first.web, second.web, first.slack.base, second.slack.base}) == 4
+    with socket.create_server(("127.0.0.1", fixed.smtp)):  # the last port that the demo opens
+        async with installation.run_demo(print, keeps_running=True) as third:
+            assert third.smtp[1] != fixed.smtp
+            assert third.web != first.web
