@@ -22,11 +22,10 @@ nav { flex: 0 0 220px; padding: 16px 12px; background: #3f0e40 }
 nav b, nav a { display: block; padding: 4px 10px; border-radius: 6px; color: #cfc3cf; text-decoration: none }
 nav b { color: #fff; margin-bottom: 12px }
 nav a[aria-current] { background: #1164a3; color: #fff }
-main { flex: 1; min-width: 0; max-width: 860px }
+main { flex: 1; min-width: 0 }
 h1 { margin: 0; padding: 14px 20px; font-size: 18px; border-bottom: 1px solid #ddd }
-article { display: grid; grid-template-columns: 36px 1fr; gap: 0 8px; padding: 12px 20px }
-article:target, article:hover { background: #f8f8f8 }
-.app { width: 36px; height: 36px; border-radius: 6px; background: #1d6f5c; color: #fff; text-align: center }
+article { max-width: 860px; display: grid; grid-template-columns: 36px 1fr; gap: 0 8px; padding: 12px 20px }
+.app { height: 36px; border-radius: 6px; background: #1d6f5c; color: #fff; font: 18px/36px system-ui; text-align: center }
 .by small { color: #616061; margin-left: 6px }
 .by i { padding: 0 4px; border-radius: 3px; background: #e8e8e8; color: #616061; font: 11px/1.4 system-ui, sans-serif }
 h2 { margin: 4px 0; font-size: 18px; line-height: 1.3 }

@@ -21,8 +21,9 @@ def list_files(folder: Path) -> list[Path]:
 
 
 async def test_interrupted_demo_leaves_no_files(tmp_path: Path) -> None:
-    async with Program("demo", env={"TMPDIR": str(tmp_path)}, cwd=tmp_path) as program:
-        await program.wait_until(lambda: list_files(tmp_path) != [], "its temporary directory")
+    async with Program("demo", "--verbose", env={"TMPDIR": str(tmp_path)}, cwd=tmp_path) as program:
+        await program.wait_until(lambda: '"blocks": [' in program.stdout_text, "the Slack message, while mails arrive")
+        assert list_files(tmp_path) != []
         assert await program.terminate() in (0, 1), "0 if all steps had finished"
     assert list_files(tmp_path) == []
     assert "Traceback" not in program.stderr_text

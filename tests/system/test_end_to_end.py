@@ -192,5 +192,11 @@ def test_demo_succeeds(tmp_path: Path) -> None:
     finished = asyncio.run(run_cli("demo", "--once", cwd=tmp_path, fresh=True))
     assert finished.code == 0, finished.stderr
     assert "It works" in finished.stdout
-    assert '"ticket_' in finished.stdout.replace("'", '"')
+    # Programs read the two indented JSON objects: the Slack message and the ticket.
+    posted, ticket = (
+        json.loads(text) for text in re.findall(r"^    \{.*?^    \}$", finished.stdout, re.MULTILINE | re.DOTALL)
+    )
+    assert posted["blocks"][0]["text"]["text"] == ticket["subject"] == "Rechnung 42 – where is my order? 📦"
+    assert (ticket["number"], ticket["deliveries"][0]["state"]) == (1, "delivered")
+    assert f"queued as {ticket['messages'][0]['id']}\n" in finished.stdout
     assert list(tmp_path.iterdir()) == []

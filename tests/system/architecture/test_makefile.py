@@ -17,7 +17,7 @@ def test_help_lists_each_target() -> None:
 
 def test_only_targets_for_developers_install_the_developers_tools(tmp_path: Path) -> None:
     def planned(target: str) -> str:
-        command = ["make", "--dry-run", f"VENV={tmp_path}/new", target]
+        command = ["make", "--dry-run", "PYTHON=python3", f"VENV={tmp_path}/new", target]
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
     for target in ("demo", "serve"):
