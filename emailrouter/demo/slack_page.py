@@ -25,7 +25,7 @@ nav a[aria-current] { background: #1164a3; color: #fff }
 main { flex: 1; min-width: 0 }
 h1 { margin: 0; padding: 14px 20px; font-size: 18px; border-bottom: 1px solid #ddd }
 article { max-width: 860px; display: grid; grid-template-columns: 36px 1fr; gap: 0 8px; padding: 12px 20px }
-.app { height: 36px; border-radius: 6px; background: #1d6f5c; color: #fff; font: 18px/36px system-ui; text-align: center }
+.app { height: 36px; border-radius: 6px; background: #1d6f5c; color: #fff; text-align: center; line-height: 36px }
 .by small { color: #616061; margin-left: 6px }
 .by i { padding: 0 4px; border-radius: 3px; background: #e8e8e8; color: #616061; font: 11px/1.4 system-ui, sans-serif }
 h2 { margin: 4px 0; font-size: 18px; line-height: 1.3 }

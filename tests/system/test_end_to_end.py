@@ -193,9 +193,8 @@ def test_demo_succeeds(tmp_path: Path) -> None:
     assert finished.code == 0, finished.stderr
     assert "It works" in finished.stdout
     # Programs read the two indented JSON objects: the Slack message and the ticket.
-    posted, ticket = (
-        json.loads(text) for text in re.findall(r"^    \{.*?^    \}$", finished.stdout, re.MULTILINE | re.DOTALL)
-    )
+    objects = re.findall(r"^    \{.*?^    \}$", finished.stdout, re.MULTILINE | re.DOTALL)
+    posted, ticket = map(json.loads, objects)
     assert posted["blocks"][0]["text"]["text"] == ticket["subject"] == "Rechnung 42 – where is my order? 📦"
     assert (ticket["number"], ticket["deliveries"][0]["state"]) == (1, "delivered")
     assert f"queued as {ticket['messages'][0]['id']}\n" in finished.stdout
