@@ -58,6 +58,7 @@ class Route:
 
     Args:
         path: Path below `/api`, with `{name}` for parameters.
+        operation_id: Name of the call in the OpenAPI document, such as `claimTicket`. Generated clients use it.
         role: Minimum role; None needs no authentication.
         answer: Model of the response; None for 204 and for streams.
         creates: Whether the call accepts `Idempotency-Key`.
@@ -68,6 +69,7 @@ class Route:
 
     method: Method
     path: str
+    operation_id: str
     handler: Handler
     summary: str
     role: Role | None
@@ -86,12 +88,6 @@ class Route:
     @property
     def is_auto_refreshed(self) -> bool:
         return False
-
-    @property
-    def operation_id(self) -> str:
-        """The id of the operation in the OpenAPI document, such as `post_domains_id_verify`."""
-        parts = [part.strip("{}").replace("-", "_") for part in self.path.split("/") if part]
-        return "_".join([self.method.lower(), *parts])
 
     @property
     def tag(self) -> str:

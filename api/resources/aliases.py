@@ -52,6 +52,7 @@ ROUTES = (
     Route(
         "GET",
         "/aliases",
+        "listAliases",
         list_page,
         "Aliases, newest first",
         "viewer",
@@ -62,6 +63,7 @@ ROUTES = (
     Route(
         "POST",
         "/aliases",
+        "createAlias",
         create,
         "Create an alias; the local part `*` is the catch-all of the domain",
         "admin",
@@ -71,10 +73,11 @@ ROUTES = (
         creates=True,
         errors=("invalid_alias", "invalid_integration", "not_found", "alias_taken"),
     ),
-    Route("GET", "/aliases/{id}", show, "One alias", "viewer", AliasAnswer),
+    Route("GET", "/aliases/{id}", "getAlias", show, "One alias", "viewer", AliasAnswer),
     Route(
         "PATCH",
         "/aliases/{id}",
+        "updateAlias",
         change,
         "Change the integration or the status of an alias",
         "admin",
@@ -82,10 +85,13 @@ ROUTES = (
         body=AliasChange,
         errors=("invalid_status", "invalid_integration"),
     ),
-    Route("DELETE", "/aliases/{id}", delete, "Delete an alias; its tickets are kept", "admin", status=204),
+    Route(
+        "DELETE", "/aliases/{id}", "deleteAlias", delete, "Delete an alias; its tickets are kept", "admin", status=204
+    ),
     Route(
         "POST",
         "/aliases/{id}/test",
+        "testAlias",
         test,
         "Create a test message for an alias, as if it had been received",
         "admin",

@@ -12,4 +12,15 @@ async def list_page(call: Call[EmptyBody, PageParameters]) -> AuditList:
     return AuditList(audit=[AuditAnswer.from_model(entry) for entry in page.items], next_cursor=page.next_cursor)
 
 
-ROUTES = (Route("GET", "/audit", list_page, "Audit log, newest first", "admin", AuditList, query=PageParameters),)
+ROUTES = (
+    Route(
+        "GET",
+        "/audit",
+        "listAuditEntries",
+        list_page,
+        "Audit log, newest first",
+        "admin",
+        AuditList,
+        query=PageParameters,
+    ),
+)

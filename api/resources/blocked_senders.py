@@ -27,6 +27,7 @@ ROUTES = (
     Route(
         "GET",
         "/blocked-senders",
+        "listBlockedSenders",
         list_page,
         "Blocked senders, in alphabetical order",
         "viewer",
@@ -36,6 +37,7 @@ ROUTES = (
     Route(
         "POST",
         "/blocked-senders",
+        "createBlockedSender",
         create,
         "Block an address, a domain (@spam.example) or a network (192.0.2.0/24)",
         "admin",
@@ -48,6 +50,7 @@ ROUTES = (
     Route(
         "DELETE",
         "/blocked-senders/{sender}",
+        "deleteBlockedSender",
         delete,
         "Unblock a sender; write the slash of a network as %2F",
         "admin",

@@ -45,6 +45,7 @@ ROUTES = (
     Route(
         "GET",
         "/deliveries",
+        "listDeliveries",
         list_page,
         "Deliveries, newest first",
         "viewer",
@@ -54,6 +55,7 @@ ROUTES = (
     Route(
         "POST",
         "/deliveries/replay",
+        "replayDeliveries",
         replay_many,
         "Retry all dead or all pending deliveries, at most 10,000 per call",
         "admin",
@@ -62,10 +64,11 @@ ROUTES = (
         status=202,
         errors=("invalid_integration",),
     ),
-    Route("GET", "/deliveries/{id}", show, "A delivery with its attempts", "viewer", DeliveryDetail),
+    Route("GET", "/deliveries/{id}", "getDelivery", show, "A delivery with its attempts", "viewer", DeliveryDetail),
     Route(
         "POST",
         "/deliveries/{id}/replay",
+        "replayDelivery",
         replay,
         "Retry a dead or pending delivery",
         "admin",

@@ -43,10 +43,13 @@ async def delete(call: Call[EmptyBody, DomainDeleteParameters]) -> None:
 
 
 ROUTES = (
-    Route("GET", "/domains", list_page, "Domains, newest first", "viewer", DomainList, query=PageParameters),
+    Route(
+        "GET", "/domains", "listDomains", list_page, "Domains, newest first", "viewer", DomainList, query=PageParameters
+    ),
     Route(
         "POST",
         "/domains",
+        "createDomain",
         create,
         "Create a domain; the response has the DNS records that verify it",
         "admin",
@@ -57,11 +60,18 @@ ROUTES = (
         errors=("invalid_domain", "domain_taken"),
     ),
     Route(
-        "GET", "/domains/{id}", show, "A domain with the DNS records found by the last check", "viewer", DomainDetail
+        "GET",
+        "/domains/{id}",
+        "getDomain",
+        show,
+        "A domain with the DNS records found by the last check",
+        "viewer",
+        DomainDetail,
     ),
     Route(
         "PATCH",
         "/domains/{id}",
+        "updateDomain",
         change,
         "Set whether the MX records of the domain point to another relay",
         "admin",
@@ -71,6 +81,7 @@ ROUTES = (
     Route(
         "POST",
         "/domains/{id}/verify",
+        "verifyDomain",
         verify,
         "Check the DNS records of a domain now",
         "admin",
@@ -80,6 +91,7 @@ ROUTES = (
     Route(
         "DELETE",
         "/domains/{id}",
+        "deleteDomain",
         delete,
         "Delete a domain, with `force` also its aliases; its tickets are kept",
         "admin",

@@ -18,6 +18,7 @@ ROUTES = (
     Route(
         "POST",
         "/explain",
+        "explainRouting",
         explain,
         "Explain how a message would be routed; nothing is sent or stored",
         "viewer",

@@ -15,6 +15,7 @@ ROUTES = (
     Route(
         "GET",
         "/health",
+        "getHealth",
         show,
         "Delivery process, queue, and the integrations and domains with problems",
         "viewer",

@@ -58,11 +58,19 @@ async def test(call: Call[EmptyBody, NoQuery]) -> IntegrationTested:
 
 ROUTES = (
     Route(
-        "GET", "/integrations", list_page, "Integrations, newest first", "viewer", IntegrationList, query=PageParameters
+        "GET",
+        "/integrations",
+        "listIntegrations",
+        list_page,
+        "Integrations, newest first",
+        "viewer",
+        IntegrationList,
+        query=PageParameters,
     ),
     Route(
         "POST",
         "/integrations",
+        "createIntegration",
         create,
         "Create an integration; secret settings are stored encrypted and never returned",
         "admin",
@@ -72,10 +80,11 @@ ROUTES = (
         creates=True,
         errors=("invalid_integration", "invalid_webhook_url"),
     ),
-    Route("GET", "/integrations/{id}", show, "An integration", "viewer", IntegrationAnswer),
+    Route("GET", "/integrations/{id}", "getIntegration", show, "An integration", "viewer", IntegrationAnswer),
     Route(
         "PATCH",
         "/integrations/{id}",
+        "updateIntegration",
         change,
         "Change the name or settings of an integration; new settings reactivate a failing one",
         "admin",
@@ -86,6 +95,7 @@ ROUTES = (
     Route(
         "DELETE",
         "/integrations/{id}",
+        "deleteIntegration",
         delete,
         "Delete an integration that no alias uses",
         "admin",
@@ -95,6 +105,7 @@ ROUTES = (
     Route(
         "POST",
         "/integrations/{id}/test",
+        "testIntegration",
         test,
         "Send a test message and return the response of the endpoint",
         "admin",

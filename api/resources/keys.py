@@ -29,6 +29,7 @@ ROUTES = (
     Route(
         "GET",
         "/keys",
+        "listKeys",
         list_page,
         "API keys, newest first; roles other than admin see their own",
         "viewer",
@@ -38,6 +39,7 @@ ROUTES = (
     Route(
         "POST",
         "/keys",
+        "createKey",
         create,
         "Create an API key; only this response contains the key itself",
         "admin",
@@ -46,5 +48,5 @@ ROUTES = (
         status=201,
         creates=True,
     ),
-    Route("DELETE", "/keys/{id}", revoke, "Revoke an API key", "admin", status=204),
+    Route("DELETE", "/keys/{id}", "revokeKey", revoke, "Revoke an API key", "admin", status=204),
 )

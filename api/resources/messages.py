@@ -80,6 +80,7 @@ ROUTES = (
     Route(
         "GET",
         "/emails/messages",
+        "searchMessages",
         find,
         "Find messages by id, Message-ID or ticket; newest first, at most 50",
         "viewer",
@@ -89,6 +90,7 @@ ROUTES = (
     Route(
         "GET",
         "/emails/messages/{id}/raw",
+        "downloadMessage",
         download_raw,
         "The original message, with trace header fields prepended",
         "viewer",
@@ -97,6 +99,7 @@ ROUTES = (
     Route(
         "GET",
         "/emails/messages/{id}/attachments/{n}",
+        "downloadAttachment",
         download_attachment,
         "An attachment as a download",
         "viewer",
@@ -105,6 +108,7 @@ ROUTES = (
     Route(
         "GET",
         "/emails/messages/{id}/trace",
+        "getMessageTrace",
         show_trace,
         "Events of a message in chronological order",
         "viewer",

@@ -12,5 +12,13 @@ async def show(call: Call[EmptyBody, NoQuery]) -> OverviewAnswer:
 
 
 ROUTES = (
-    Route("GET", "/overview", show, "Statistics of the last 30 days and unresolved tickets", "viewer", OverviewAnswer),
+    Route(
+        "GET",
+        "/overview",
+        "getOverview",
+        show,
+        "Statistics of the last 30 days and unresolved tickets",
+        "viewer",
+        OverviewAnswer,
+    ),
 )

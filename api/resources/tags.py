@@ -32,10 +32,13 @@ async def tag_ticket(call: Call[TicketTagsChange, NoQuery]) -> TicketTags:
 
 
 ROUTES = (
-    Route("GET", "/tags", list_page, "Tags, in alphabetical order", "viewer", TagList, query=PageParameters),
+    Route(
+        "GET", "/tags", "listTags", list_page, "Tags, in alphabetical order", "viewer", TagList, query=PageParameters
+    ),
     Route(
         "PATCH",
         "/tags/{id}",
+        "updateTag",
         change,
         "Rename or colour a tag; the name of another tag merges the two",
         "admin",
@@ -43,10 +46,13 @@ ROUTES = (
         body=TagChange,
         errors=("conflict",),
     ),
-    Route("DELETE", "/tags/{id}", delete, "Delete a tag and remove it from its tickets", "admin", status=204),
+    Route(
+        "DELETE", "/tags/{id}", "deleteTag", delete, "Delete a tag and remove it from its tickets", "admin", status=204
+    ),
     Route(
         "POST",
         "/emails/tickets/{id}/tags",
+        "updateTicketTags",
         tag_ticket,
         "Add tags to a ticket and remove tags from it; an unknown name to add creates the tag",
         "agent",

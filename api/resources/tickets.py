@@ -96,6 +96,7 @@ def _choice_route(choice: Choice[Any]) -> Route:
     return Route(
         "POST",
         f"/emails/tickets/{{id}}/{choice.name}",
+        f"setTicket{choice.name.capitalize()}",
         set_choice,
         f"Set the {choice.name} of a ticket",
         "agent",
@@ -109,6 +110,7 @@ ROUTES = (
     Route(
         "GET",
         "/emails/tickets",
+        "listTickets",
         list_page,
         "All tickets, newest first",
         "viewer",
@@ -119,6 +121,7 @@ ROUTES = (
     Route(
         "GET",
         "/emails/tickets/mine",
+        "listMyTickets",
         list_mine,
         "Tickets assigned to the authenticated user",
         "viewer",
@@ -129,6 +132,7 @@ ROUTES = (
     Route(
         "GET",
         "/emails/tickets/unassigned",
+        "listUnassignedTickets",
         list_unassigned,
         "Unassigned tickets that are not resolved",
         "viewer",
@@ -138,6 +142,7 @@ ROUTES = (
     Route(
         "GET",
         "/emails/tickets/{id}",
+        "getTicket",
         show,
         "A ticket with its messages, deliveries and events",
         "viewer",
@@ -146,16 +151,26 @@ ROUTES = (
     Route(
         "GET",
         "/emails/tickets/{id}/messages",
+        "listTicketMessages",
         list_messages,
         "Messages of a ticket, newest first",
         "viewer",
         TicketMessages,
         query=PageParameters,
     ),
-    Route("DELETE", "/emails/tickets/{id}", delete, "Erase a ticket with its messages", "admin", status=204),
+    Route(
+        "DELETE",
+        "/emails/tickets/{id}",
+        "deleteTicket",
+        delete,
+        "Erase a ticket with its messages",
+        "admin",
+        status=204,
+    ),
     Route(
         "POST",
         "/emails/tickets/{id}/claim",
+        "claimTicket",
         claim,
         "Assign a ticket to the authenticated user; exactly one of several concurrent requests succeeds",
         "agent",
@@ -165,6 +180,7 @@ ROUTES = (
     Route(
         "POST",
         "/emails/tickets/{id}/unclaim",
+        "unclaimTicket",
         unclaim,
         "Unassign a ticket; allowed for its assignee and admins",
         "agent",
@@ -174,6 +190,7 @@ ROUTES = (
     Route(
         "POST",
         "/emails/tickets/{id}/assign",
+        "assignTicket",
         assign,
         "Assign a ticket to a user; allowed for its assignee and admins",
         "agent",
@@ -185,6 +202,7 @@ ROUTES = (
     Route(
         "POST",
         "/emails/tickets/{id}/notes",
+        "addTicketNote",
         add_note,
         "Add an internal note to a ticket",
         "agent",

@@ -62,10 +62,11 @@ async def delete(call: Call[EmptyBody, NoQuery]) -> None:
 
 
 ROUTES = (
-    Route("GET", "/users", list_page, "Users, newest first", "viewer", UserList, query=PageParameters),
+    Route("GET", "/users", "listUsers", list_page, "Users, newest first", "viewer", UserList, query=PageParameters),
     Route(
         "POST",
         "/users",
+        "createUser",
         create,
         "Create or invite a user",
         "admin",
@@ -75,10 +76,11 @@ ROUTES = (
         creates=True,
         errors=("conflict",),
     ),
-    Route("GET", "/users/{id}", show, "A user", "viewer", UserAnswer),
+    Route("GET", "/users/{id}", "getUser", show, "A user", "viewer", UserAnswer),
     Route(
         "PATCH",
         "/users/{id}",
+        "updateUser",
         change,
         "Change the name, role, password or time zone of a user; disable or enable the user",
         "admin",
@@ -89,6 +91,7 @@ ROUTES = (
     Route(
         "POST",
         "/users/{id}/password-link",
+        "createPasswordLink",
         create_password_link,
         "Create a link with which a user sets a new password; it replaces an earlier link",
         "admin",
@@ -98,6 +101,7 @@ ROUTES = (
     Route(
         "DELETE",
         "/users/{id}",
+        "deleteUser",
         delete,
         "Delete a user and their API keys; their unresolved tickets become unassigned",
         "admin",
