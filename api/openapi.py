@@ -12,11 +12,14 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from api.cookies import cookie_name
 from api.examples import examples
+from api.nouns import NOUNS
 from api.route import Route
+from api.schema.enumerations import refer_to_enumerations
 from api.schema.errors import STATUS, Error
 from api.schema.integration_types import add_type_schemas
 from api.schema.shape import Answer, Body, EmptyBody
 from router.admin.routes.integrations import IntegrationType
+from router.enumerations import ROLE
 from router.errors import ErrorCode
 
 _PARAMETER = re.compile(r"{([a-z]+)}")
@@ -37,12 +40,12 @@ def document(
     paths: dict[str, dict[str, Any]] = {}
     for route in listed:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, references)
-    return {
+    found = {
         "openapi": "3.1.0",
         "info": {"title": "Email Router", "version": version or "0", "description": _DESCRIPTION},
         "servers": [{"url": f"{public_url}/api"}, {"url": f"{public_url}/v1"}],
         "security": [{"key": []}, {"session": []}],
-        "tags": [{"name": tag} for tag in dict.fromkeys(route.tag for route in listed)],
+        "tags": [{"name": tag, "description": noun.description} for tag, noun in NOUNS.items()],
         "paths": paths,
         "components": {
             "schemas": schemas,
@@ -53,6 +56,8 @@ def document(
             "headers": _headers(),
         },
     }
+    refer_to_enumerations(found)
+    return found
 
 
 @functools.cache
@@ -87,7 +92,7 @@ def _operation(route: Route, schemas: Mapping[tuple[type[Any], JsonSchemaMode], 
     operation: dict[str, Any] = {
         "operationId": route.operation_id,
         "summary": route.summary,
-        "description": f"Role: {route.role or 'none'}.",
+        "description": description_of(route),
         "tags": [route.tag],
         "parameters": [*_path_parameters(route), *_query_parameters(route)],
         "responses": {
@@ -114,9 +119,22 @@ def _operation(route: Route, schemas: Mapping[tuple[type[Any], JsonSchemaMode], 
     return operation
 
 
+def description_of(route: Route) -> str:
+    """Returns what the call does and which role it needs, in Markdown."""
+    role = f"Requires the role `{route.role}`" if route.role else "Needs no authentication"
+    higher = "" if route.role in (None, ROLE.values[0]) else " or a higher one"
+    return f"{examples()[f'{route.method} {route.path}']['description']}\n\n{role}{higher}."
+
+
 def _path_parameters(route: Route) -> list[dict[str, Any]]:
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": NOUNS[route.tag].parameters[name],
+            "schema": {"type": "string"},
+        }
         for name in _PARAMETER.findall(route.path)
     ]
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from api.schema.enumerations import AuthenticationMethod
 from api.schema.shape import Address, Answer, Body, Id, Name, NextCursor, Password, Time, documented
 from router.admin.access.keys import NewKey
 from router.admin.access.sessions import Identity
@@ -39,52 +40,64 @@ class WorkspaceAnswer(Answer):
     """The workspace of the API key or session."""
 
     id: str
+    """Id of the workspace (`ws_...`)."""
     name: str
+    """Name shown in the dashboard."""
     default_integration_id: str | None
-    timezone: str = Field(description="IANA time zone in which times are shown.")
-    locale: str = Field(description="Language tag for the format of dates.")
+    """Integration for mail to postmaster addresses without an active alias; null if such mail is posted nowhere."""
+    timezone: str
+    """IANA time zone in which times are shown, such as `Europe/Berlin`."""
+    locale: str
+    """Language tag that selects the format of dates."""
     created_at: Time
+    """When the workspace was created."""
 
 
 class WorkspaceChange(Body):
-    """Fields to change.
-
-    With `defaultIntegrationId: null`, mail to a postmaster address without an active alias is posted to no integration.
-    """
+    """Fields to change. Fields that are not given stay unchanged."""
 
     name: Name | None = None
+    """New name."""
     default_integration_id: Id | None = None
+    """Integration for mail to postmaster addresses without an active alias. With null, such mail is posted nowhere."""
     timezone: Timezone | None = None
+    """New IANA time zone."""
     locale: Locale | None = None
+    """New language tag for the format of dates."""
 
 
 class UserAnswer(Answer):
     """A user of the workspace."""
 
     id: str
+    """Id of the user (`user_...`)."""
     email: str
+    """Email address, with which the user signs in. Unique in the installation."""
     name: str
+    """Display name; empty if none is set."""
     role: Role
+    """Role of the user. API keys of the user have at most this role."""
     can_sign_in: bool
-    timezone: str | None = Field(
-        description="IANA time zone in which times are shown; null for the time zone of the workspace."
-    )
+    """Whether the user has a password and is not disabled."""
+    timezone: str | None
+    """IANA time zone in which times are shown; null for the time zone of the workspace."""
     created_at: Time
+    """When the user was created."""
     disabled_at: Time | None
+    """When the user was disabled; null for an active user."""
 
 
 class UserCreated(UserAnswer):
     """A new user. An invited user also has a link with which the user sets a password."""
 
-    url: Annotated[str | None, Field(exclude_if=lambda url: url is None), WithJsonSchema({"type": "string"})] = Field(
-        default=None,
-        description="With `invite`: the secret link to send to the user. It is not returned again, and works once.",
-    )
+    url: Annotated[str | None, Field(exclude_if=lambda url: url is None), WithJsonSchema({"type": "string"})] = None
+    """With `invite`: the secret link to send to the user. It is not returned again, and works once."""
     expires_at: Annotated[
         Time | None,
         Field(exclude_if=lambda time: time is None),
         WithJsonSchema({"type": "string", "format": "date-time"}),
-    ] = Field(default=None, description="With `invite`: when the link expires, 7 days after the invitation.")
+    ] = None
+    """With `invite`: when the link expires, 7 days after the invitation."""
 
     @property
     def is_secret(self) -> bool:
@@ -98,14 +111,17 @@ class UserCreated(UserAnswer):
 class PasswordLinkAnswer(Answer):
     """A link with which a user sets a new password. An earlier link of the user no longer works."""
 
-    url: str = Field(description="The secret link to send to the user. It is not returned again, and works once.")
-    expires_at: Time = Field(description="When the link expires, after 24 hours.")
+    url: str
+    """The secret link to send to the user. It is not returned again, and works once."""
+    expires_at: Time
+    """When the link expires, after 24 hours."""
 
 
 class UserList(Answer):
     """A page of users."""
 
     users: list[UserAnswer]
+    """Users, newest first."""
     next_cursor: NextCursor = None
 
 
@@ -113,48 +129,67 @@ class UserCreate(Body):
     """A new user. Without a password and an invitation, the user can use API keys but cannot sign in."""
 
     email: Address
+    """Email address, with which the user signs in. Must not be in use."""
     name: str = ""
+    """Display name of up to 200 characters."""
     role: RoleName = "agent"
+    """Role of the user."""
     password: Password | None = None
-    invite: bool = Field(
-        default=False, description="Whether to create a link with which the user sets a password. Excludes `password`."
-    )
+    """Password for signing in. Without one, the user can only use API keys."""
+    invite: bool = False
+    """Whether to create a link with which the user sets a password. Excludes `password`."""
     timezone: Timezone | None = None
+    """IANA time zone in which times are shown; null for the time zone of the workspace."""
 
 
 class UserChange(Body):
-    """Fields to change. `timezone: null` selects the time zone of the workspace."""
+    """Fields to change. Fields that are not given or null stay unchanged, except `timezone`."""
 
     name: str | None = None
+    """New display name of up to 200 characters."""
     role: RoleName | None = None
+    """New role. The last admin cannot be demoted."""
     password: Password | None = None
+    """New password. All sessions of the user end."""
     disabled: bool | None = None
+    """With true, ends the sessions of the user and revokes their API keys; false restores neither."""
     timezone: Timezone | None = None
+    """New IANA time zone; null selects the time zone of the workspace."""
 
 
 class _KeyFields(Answer):
     """The fields of an API key that a new key has too."""
 
     id: str
+    """Id of the key (`key_...`), not the key itself."""
     name: str
+    """Name that tells keys apart."""
     role: Role
+    """Role of the key. Requests have the lower of this role and that of the user."""
     user_id: str
+    """User to whom the key belongs."""
     hint: str
+    """First and last characters of the key."""
     created_at: Time
+    """When the key was created."""
     expires_at: Time | None
+    """When the key stops working; null if it does not expire."""
 
 
 class KeyAnswer(_KeyFields):
     """An API key without the key itself."""
 
     last_used_at: Time | None
+    """When the key was last used; null if it was never used. Updated at most once per minute."""
     revoked_at: Time | None
+    """When the key was revoked; null for a valid key."""
 
 
 class KeyCreated(_KeyFields):
-    """A new API key. `key` is the key itself; it is not returned again."""
+    """A new API key."""
 
     key: str = Field(validation_alias="plaintext")
+    """The key itself (`er_...`). Store it now: it is never returned again."""
 
     @property
     def is_secret(self) -> bool:
@@ -169,60 +204,78 @@ class KeyList(Answer):
     """A page of API keys."""
 
     keys: list[KeyAnswer]
+    """API keys, newest first."""
     next_cursor: NextCursor = None
 
 
 class KeyCreate(Body):
-    """A new API key for the authenticated or another user.
-
-    The key has the role of that user unless a lower role is given.
-    """
+    """A new API key for the authenticated or another user."""
 
     name: Name
+    """Name that tells keys apart."""
     role: RoleName | None = None
+    """Role of the key, at most that of its user; null for the role of the user."""
     user_id: Id | None = None
+    """User to whom the key belongs; null for the authenticated user."""
     expires_at: TimeInput | None = None
+    """When the key stops working, with an offset from UTC; null if it does not expire."""
 
 
 class Login(Body):
     """Credentials."""
 
     email: str
+    """Email address of the user."""
     password: str
+    """Password of the user."""
 
 
 class PasswordChange(Body):
     """The current and the new password of the authenticated user. All other sessions end."""
 
     current_password: str
+    """Current password."""
     password: Password
+    """New password."""
 
 
 class SessionAnswer(Answer):
-    """A session. `current`: whether it is the session of this request."""
+    """A session of the dashboard."""
 
     id: str
+    """Id of the session."""
     address: str
+    """IP address from which the user signed in; empty if unknown."""
     current: bool
+    """Whether this request was sent with the session."""
     created_at: Time
+    """When the user signed in."""
     last_used_at: Time
+    """When the session was last used."""
     expires_at: Time
+    """When the session ends."""
 
 
 class SessionList(Answer):
     """Sessions of the authenticated user, most recently used first."""
 
     sessions: list[SessionAnswer]
+    """Sessions, most recently used first, at most 100."""
 
 
 class MeAnswer(Answer):
-    """The authenticated user, the workspace and the effective role. `keyId` is null for a session."""
+    """The authenticated user, the workspace and the effective role."""
 
     user: UserAnswer | None
+    """The authenticated user."""
     workspace: WorkspaceAnswer | None
+    """The workspace of the user."""
     role: Role
-    via: Literal["key", "session"]
+    """Role that applies to this request: the lower of those of the user and of the API key."""
+    via: AuthenticationMethod
+    """Whether the request was authenticated with an API key or a session cookie."""
     key_id: str | None
+    """Id of the API key; null for a session."""
 
     @classmethod
     def from_identity(cls, identity: Identity) -> Self:

@@ -13,53 +13,74 @@ from router.filters import DeliveryFilter
 
 
 class DeliveryAnswer(Answer):
-    """Delivery of a ticket event to an integration.
-
-    `parked`: whether the delivery waits until its failing integration works again.
-    """
+    """Delivery of a ticket event to an integration."""
 
     id: str
+    """Id of the delivery (`dlv_...`)."""
     ticket_id: str
+    """Ticket that the delivery is about."""
     message_id: str
+    """Message that opened the ticket or joined it."""
     integration_id: str
+    """Integration that the delivery is posted to."""
     event: str
+    """What is posted: `opened` (new ticket), `replied` (new message) or `updated` (changed ticket)."""
     state: DeliveryState
+    """`pending` until it is delivered or failed permanently (`dead`)."""
     attempts: int
+    """Number of attempts that were started."""
     next_attempt_at: Time | None
+    """When the next attempt is due; null if none is planned."""
     parked: bool
+    """Whether the delivery waits until its failing integration works again."""
     delivered_at: Time | None
+    """When the integration accepted it; null before that."""
     via: str
+    """Form of the post: `message`, `text` (plain text), `digest` (with other tickets) or `update`. For a pending
+    delivery, the form of the next attempt; empty if any form is possible.
+    """
     last_error: str
+    """Reason of the last failure; empty if there was none."""
     created_at: Time
+    """When the delivery was queued."""
 
 
 class DeliveryList(Answer):
     """A page of deliveries."""
 
     deliveries: list[DeliveryAnswer]
+    """Deliveries, newest first."""
     next_cursor: NextCursor = None
 
 
 class AttemptAnswer(Answer):
-    """A delivery attempt.
-
-    `status` is the HTTP status, null without a response. `outcome` is `open` while the attempt runs.
-    """
+    """A delivery attempt."""
 
     n: int
+    """Number of the attempt, from 1."""
     at: Time = Field(validation_alias="started_at")
+    """When the attempt started."""
     finished_at: Time | None
+    """When it ended; null while it runs."""
     outcome: str
+    """`open` while the attempt runs. Then `sent`, `retry` (temporary error), `parked` (the integration is failing),
+    `refused` (format rejected), `rejected`, or `lost` if the process stopped during the attempt.
+    """
     status: int | None
+    """HTTP status of the response; null without a response."""
     latency_ms: Milliseconds | None = Field(validation_alias="latency")
+    """Time until the response, in milliseconds; null without a response."""
     answer: str
+    """Start of the response body, or the reason of a failure without a response."""
 
 
 class DeliveryDetail(DeliveryAnswer):
     """A delivery with its latest 200 attempts, oldest first."""
 
     attempt_list: list[AttemptAnswer]
+    """Latest 200 attempts, oldest first."""
     expires_at: Time
+    """When the delivery fails permanently if it has not been delivered by then."""
 
     @classmethod
     def from_view(cls, view: DeliveryView) -> Self:
@@ -72,16 +93,16 @@ DeliveryListParameters = filter_parameters(
 
 
 class Replay(Body):
-    """Deliveries to retry.
-
-    Without `state`, these are dead deliveries; without `integrationId`, deliveries of all integrations.
-    """
+    """Deliveries to retry."""
 
     integration_id: str | None = None
+    """Retry only deliveries to this integration; null for all integrations."""
     state: Annotated[str, documented(REPLAYABLE_STATE)] | None = None
+    """Retry deliveries in this state; null for `dead`."""
 
 
 class Replayed(Answer):
     """Number of deliveries queued for a retry."""
 
     replayed: int
+    """Number of deliveries queued for a retry, at most 10,000."""

@@ -1,7 +1,8 @@
-"""Model of errors, and the HTTP status of each code."""
+"""Model of errors, and the HTTP status and meaning of each code."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, get_args
 
 from pydantic import Field, WithJsonSchema
@@ -9,44 +10,128 @@ from pydantic import Field, WithJsonSchema
 from api.schema.shape import Answer
 from router.errors import ErrorCode
 
-STATUS: dict[ErrorCode, int] = {
-    "invalid_request": 400,
-    "invalid_domain": 400,
-    "invalid_alias": 400,
-    "invalid_integration": 400,
-    "invalid_webhook_url": 400,
-    "invalid_status": 400,
-    "unauthorized": 401,
-    "forbidden": 403,
-    "not_found": 404,
-    "method_not_allowed": 405,
-    "conflict": 409,
-    "domain_taken": 409,
-    "alias_taken": 409,
-    "in_use": 409,
-    "already_claimed": 409,
-    "not_open": 409,
-    "idempotency_mismatch": 409,
-    "payload_too_large": 413,
-    "unsupported_media_type": 415,
-    "rate_limited": 429,
-    "internal_error": 500,
-    "unavailable": 503,
+
+@dataclass(frozen=True, slots=True)
+class ErrorMeaning:
+    """What an error code means and what the client can do, in Markdown."""
+
+    status: int
+    meaning: str
+    action: str
+
+
+# The API page and the table in docs/api.md list them in this order.
+ERRORS: dict[ErrorCode, ErrorMeaning] = {
+    "invalid_request": ErrorMeaning(
+        400,
+        "The body, a parameter or a header field is malformed, missing or unknown.",
+        "Correct the input that `field` and `message` name.",
+    ),
+    "invalid_domain": ErrorMeaning(
+        400, "The domain name is not valid.", "Send a name such as `example.com`, without scheme, path or port."
+    ),
+    "invalid_alias": ErrorMeaning(
+        400,
+        "The local part is malformed, too long or would need quotes.",
+        "Send the part before the `@`, such as `support`, or `*` for the catch-all.",
+    ),
+    "invalid_integration": ErrorMeaning(
+        400,
+        "The integration does not exist in the workspace, or its type is unknown.",
+        "Use an id from `GET /api/integrations`, or a type that `message` lists.",
+    ),
+    "invalid_webhook_url": ErrorMeaning(
+        400,
+        "The webhook URL is malformed, belongs to another service or has a private address.",
+        "Copy the URL again from the settings of the service.",
+    ),
+    "invalid_status": ErrorMeaning(400, "The status is not one of the allowed values.", "Use a value of `message`."),
+    "unauthorized": ErrorMeaning(
+        401,
+        "No valid API key or session was sent, or the password is incorrect.",
+        "Send `Authorization: Bearer er_...` with a key that is neither revoked nor expired, or sign in again.",
+    ),
+    "forbidden": ErrorMeaning(
+        403,
+        "The role of the key or user does not allow the call, or another site sent the request.",
+        "Use a key with the role that the call requires. An assigned ticket is changed by its assignee or an admin.",
+    ),
+    "not_found": ErrorMeaning(
+        404,
+        "The path or the object does not exist, or belongs to another workspace.",
+        "Check the path and the id. A deleted object stays away: do not retry.",
+    ),
+    "method_not_allowed": ErrorMeaning(
+        405, "The path exists, but not with this method.", "Use a method of the header field `Allow`."
+    ),
+    "conflict": ErrorMeaning(
+        409,
+        "The request contradicts the current state, such as an address in use or a concurrent request.",
+        "Read `message`; get the object again before another attempt.",
+    ),
+    "domain_taken": ErrorMeaning(
+        409,
+        "The workspace already has the domain, or it is active in another workspace.",
+        "Use the existing domain. To take one over from another workspace, follow `message`.",
+    ),
+    "alias_taken": ErrorMeaning(
+        409, "The domain already has an alias with this local part.", "Change the existing alias instead."
+    ),
+    "in_use": ErrorMeaning(
+        409, "Aliases use the object.", "Delete or change the aliases first; for a domain, `force=true` does so."
+    ),
+    "already_claimed": ErrorMeaning(
+        409, "The ticket is assigned to another user.", "Take another ticket, or ask the assignee or an admin."
+    ),
+    "not_open": ErrorMeaning(409, "The ticket is resolved.", "Reopen it first: set its status to `open`."),
+    "idempotency_mismatch": ErrorMeaning(
+        409,
+        "The `Idempotency-Key` was used with another request in the last 24 hours.",
+        "Send a new key with a new request, and the same request with the same key.",
+    ),
+    "payload_too_large": ErrorMeaning(
+        413, "The body is larger than the call accepts.", "Send less; `message` has the limit in bytes."
+    ),
+    "unsupported_media_type": ErrorMeaning(
+        415,
+        "The body is not JSON in UTF-8, or is compressed.",
+        "Send `Content-Type: application/json` and no `Content-Encoding`.",
+    ),
+    "rate_limited": ErrorMeaning(
+        429,
+        "Too many requests, or too many failed sign-ins.",
+        "Wait for the seconds in `Retry-After`. `X-RateLimit-Remaining` shows what is left.",
+    ),
+    "internal_error": ErrorMeaning(
+        500,
+        "The program failed; the log has the details.",
+        "Report it with the `X-Request-Id` of the response. The change may or may not have been made.",
+    ),
+    "unavailable": ErrorMeaning(
+        503,
+        "The database or the disk is unavailable or full.",
+        "Retry after the seconds in `Retry-After`, with the same `Idempotency-Key`.",
+    ),
 }
-assert set(STATUS) == set(get_args(ErrorCode))  # noqa: S101 - fails at import for a code without a status
+STATUS: dict[ErrorCode, int] = {code: error.status for code, error in ERRORS.items()}
+assert set(ERRORS) == set(get_args(ErrorCode))  # noqa: S101 - fails at import for a code without a meaning
 
 
 class ErrorDetail(Answer):
-    """What is wrong. `field` is the name of the invalid input in validation errors."""
+    """What is wrong, and where."""
 
     code: ErrorCode
+    """What is wrong, for programs."""
     message: str
+    """What is wrong, for people. The text may change."""
     field: Annotated[str | None, Field(exclude_if=lambda value: value is None), WithJsonSchema({"type": "string"})] = (
         None
     )
+    """Name of the invalid input; absent if the error is about no single one."""
 
 
 class Error(Answer):
     """Response body of every status of 400 and above."""
 
     error: ErrorDetail
+    """The error."""

@@ -16,15 +16,22 @@ def add_type_schemas(schemas: dict[str, Schema], types: Iterable[IntegrationType
     listed = list(types)
     for each in listed:
         prefix = _prefix(each)
-        schemas[f"{prefix}Settings"] = _settings_schema(each, secrets=True, optional=(WEBHOOK_URL,))
-        schemas[f"{prefix}PublicSettings"] = _settings_schema(each, secrets=False)
+        schemas[f"{prefix}Settings"] = _settings_schema(
+            each, f"Settings of an integration of the type {each.label}.", optional=(WEBHOOK_URL,)
+        )
+        schemas[f"{prefix}PublicSettings"] = _settings_schema(
+            each, f"Settings of an integration of the type {each.label} that are not secret.", secrets=False
+        )
         schemas[f"{prefix}SettingChanges"] = _settings_schema(
-            each, secrets=True, optional=[field.name for field in each.fields]
+            each,
+            f"Settings to change of an integration of the type {each.label}.",
+            optional=[field.name for field in each.fields],
         )
     _split_by_type(schemas, "IntegrationCreate", listed, _create_schema)
     _split_by_type(schemas, "IntegrationAnswer", listed, _answer_schema)
     changes = [_reference(f"{_prefix(each)}SettingChanges") for each in listed]
-    schemas["IntegrationChange"]["properties"]["settings"] = {"anyOf": [*changes, {"type": "null"}]}
+    general = schemas["IntegrationChange"]["properties"]
+    general["settings"] = {"anyOf": [*changes, {"type": "null"}], "description": general["settings"]["description"]}
 
 
 def _split_by_type(
@@ -50,30 +57,45 @@ def _split_by_type(
 
 def _create_schema(general: Schema, each: IntegrationType) -> Schema:
     settings = _reference(f"{_prefix(each)}Settings")
-    properties = general["properties"] | {"type": {"const": each.kind}, "settings": settings}
+    properties = _typed_properties(general, each, settings)
     required = list(general["required"])
     if WEBHOOK_URL not in (field.name for field in each.fields):
         del properties[WEBHOOK_URL]
     if any(field.required and field.name != WEBHOOK_URL for field in each.fields):
         required.append("settings")
     else:
-        properties["settings"] = {"anyOf": [settings, {"type": "null"}]}
+        properties["settings"] = {"anyOf": [settings, {"type": "null"}]} | _description(properties["settings"])
     schema = general | {"properties": properties, "required": required}
     if WEBHOOK_URL in properties:
-        nested = {"required": ["settings"], "properties": {"settings": {"required": [WEBHOOK_URL]}}}
-        schema["anyOf"] = [{"required": [WEBHOOK_URL]}, nested]
+        # Not `anyOf`, of which client generators make a type of its own.
+        schema["if"] = {"not": {"required": [WEBHOOK_URL]}}
+        schema["then"] = {"required": ["settings"], "properties": {"settings": {"required": [WEBHOOK_URL]}}}
     return schema
 
 
 def _answer_schema(general: Schema, each: IntegrationType) -> Schema:
-    settings = _reference(f"{_prefix(each)}PublicSettings")
-    return general | {"properties": general["properties"] | {"type": {"const": each.kind}, "settings": settings}}
+    return general | {"properties": _typed_properties(general, each, _reference(f"{_prefix(each)}PublicSettings"))}
 
 
-def _settings_schema(each: IntegrationType, *, secrets: bool, optional: Iterable[str] = ()) -> Schema:
+def _typed_properties(general: Schema, each: IntegrationType, settings: Schema) -> Schema:
+    properties = general["properties"]
+    return properties | {
+        "type": {"const": each.kind} | _description(properties["type"]),
+        "settings": settings | _description(properties["settings"]),
+    }
+
+
+def _description(schema: Schema) -> Schema:
+    return {"description": schema["description"]}
+
+
+def _settings_schema(
+    each: IntegrationType, description: str, *, secrets: bool = True, optional: Iterable[str] = ()
+) -> Schema:
     fields = [field for field in each.fields if secrets or not field.secret]
     return {
         "type": "object",
+        "description": description,
         "additionalProperties": False,
         # Answers omit the settings that are not set; requests may also contain null.
         "properties": {

@@ -16,23 +16,33 @@ Url = Annotated[str, Field(json_schema_extra={"minLength": 1, "format": "uri"})]
 
 
 class IntegrationAnswer(Answer):
-    """A destination that tickets are posted to. `hint` is its masked URL; `settings` are those that are not secret."""
+    """A destination that tickets are posted to."""
 
     id: str
+    """Id of the integration (`int_...`)."""
     type: str
+    """Service that tickets are posted to."""
     name: str
+    """Name shown in the dashboard."""
     settings: dict[str, str]
+    """Settings that are set and not secret, by name."""
     hint: str
+    """Masked URL or name of the target, to recognise it."""
     status: IntegrationStatus
+    """`failing` while posts to the integration fail; its deliveries then wait."""
     last_error: str
+    """Reason of the last failure; empty if the last post succeeded."""
     failing_since: Time | None
+    """When the integration started to fail; null for an active one."""
     created_at: Time
+    """When the integration was created."""
 
 
 class IntegrationList(Answer):
     """A page of integrations."""
 
     integrations: list[IntegrationAnswer]
+    """Integrations, newest first."""
     next_cursor: NextCursor = None
 
 
@@ -40,7 +50,10 @@ class _SettingsBody(Body):
     """A body with settings. The channel of the integration validates them."""
 
     settings: dict[str, Any] | None = None
+    """Settings of the type, by name. In a change, settings that are not given stay, and null removes an optional one.
+    """
     webhook_url: Url | None = None
+    """Short for `settings.webhookUrl`. Stored encrypted and never returned."""
 
     def read_settings(self) -> dict[str, Any]:
         """Returns the settings of both places. Raises `Refused` if they contradict each other."""
@@ -57,31 +70,33 @@ class _SettingsBody(Body):
 
 
 class IntegrationCreate(_SettingsBody):
-    """A new integration. `webhookUrl` is short for `settings.webhookUrl`."""
+    """A new integration."""
 
     codes: ClassVar = {"type": "invalid_integration", WEBHOOK_URL: "invalid_webhook_url"}
     type: str
+    """Service that tickets are posted to."""
     name: Name
+    """Name shown in the dashboard."""
 
 
 class IntegrationChange(_SettingsBody):
-    """Fields to change. Settings that are not given stay unchanged; null removes an optional one.
-
-    New settings reactivate a failing integration.
-    """
+    """Fields to change. New settings reactivate a failing integration."""
 
     codes: ClassVar = {WEBHOOK_URL: "invalid_webhook_url"}
     name: Name | None = None
+    """New name."""
 
 
 class IntegrationTested(Answer):
-    """Response of the endpoint to the test message.
-
-    `status` is the HTTP status, null without a response.
-    """
+    """Response of the endpoint to the test message."""
 
     ok: bool
+    """Whether the endpoint accepted the test message."""
     status: int | None
+    """HTTP status of the response; null without a response."""
     answer: str = Field(validation_alias="response")
+    """Start of the response body; empty without a response."""
     reason: str
+    """Why the test failed; empty if it succeeded."""
     latency_ms: Milliseconds = Field(validation_alias="latency")
+    """Time until the response, in milliseconds."""

@@ -17,22 +17,28 @@ class MessageSearchParameters(QueryParameters):
 
 
 class MessageRow(Answer):
-    """A message in a list.
-
-    `from` and `subject` come from the header, `reversePath` from the envelope.
-    """
+    """A message in a list."""
 
     id: str
+    """Id of the message (`msg_...`), also in the SMTP reply to the sender."""
     from_address: str = Field(serialization_alias="from")
+    """Address in the From field; empty without one. Unverified."""
     from_name: str
+    """Display name in the From field; empty without one. Unverified."""
     reverse_path: str
+    """Envelope sender (MAIL FROM); empty for bounces."""
     subject: str
+    """Subject of the message; empty without one."""
     rfc_message_id: str
+    """Message-ID without angle brackets; empty without one."""
     size: int
+    """Size of the original message in bytes."""
     received_at: Time
+    """When the message was accepted."""
 
 
 class MessageList(Answer):
     """Matching messages."""
 
     messages: list[MessageRow]
+    """Matching messages, newest first, at most 50."""

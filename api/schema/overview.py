@@ -14,62 +14,79 @@ from router.enumerations import DomainStatus, IntegrationStatus
 
 
 class DayAnswer(Answer):
-    """Counts of a day in UTC. `dead`: permanently failed deliveries of the day's messages."""
+    """Counts of a day."""
 
     date: date
+    """Day in UTC."""
     mails: int = Field(validation_alias="messages")
+    """Number of accepted messages."""
     tickets: int
+    """Number of new tickets."""
     dead: int
+    """Number of deliveries of the day's messages that failed permanently."""
 
 
 class OpenAnswer(Answer):
     """Unresolved tickets by status."""
 
     open: int
+    """Number of tickets that are `open`."""
     in_progress: int
+    """Number of tickets that are `in_progress`."""
     waiting: int
+    """Number of tickets that are `waiting`."""
 
 
 class AliasOpenAnswer(OpenAnswer):
     """Unresolved tickets of an alias by status."""
 
     alias_id: str
+    """Id of the alias (`alias_...`)."""
     alias: str = Field(validation_alias="address")
+    """Address of the alias."""
 
 
 class DurationAnswer(Answer):
-    """Durations in seconds, null without measurements. `count` is the number of measurements."""
+    """Durations of tickets of the last 30 days. Of many tickets, about 1,000 are measured."""
 
     count: int
+    """Number of measurements."""
     median_seconds: Seconds | None = Field(validation_alias="median")
+    """Median in seconds; null without measurements."""
     p90_seconds: Seconds | None = Field(validation_alias="percentile")
+    """90th percentile in seconds; null without measurements."""
 
 
 class LatencyAnswer(Answer):
-    """Time from accepting a message to the response of the integration, in milliseconds."""
+    """Durations of deliveries of the last 30 days. Of many deliveries, about 1,000 are measured."""
 
     count: int
+    """Number of measurements."""
     median_ms: Milliseconds | None = Field(validation_alias="median")
+    """Median in milliseconds; null without measurements."""
     p95_ms: Milliseconds | None = Field(validation_alias="percentile")
+    """95th percentile in milliseconds; null without measurements."""
 
 
 class OverviewAnswer(Answer):
-    """Statistics of the workspace.
-
-    `days`: the last 30 days, oldest first. `now`: unresolved tickets. `byAlias`: aliases with unresolved tickets,
-    largest number first. `claim`, `resolve` and `delivery` cover the same days; with many tickets or
-    messages, they are estimated from a sample. `capped`: whether a count stopped at its limit, so that the real
-    value may be higher.
-    """
+    """Statistics of the workspace."""
 
     days: list[DayAnswer]
+    """Last 30 days in UTC, oldest first."""
     now: OpenAnswer
+    """Unresolved tickets of the workspace, by status."""
     unassigned: int
+    """Number of unresolved tickets without an assignee."""
     by_alias: list[AliasOpenAnswer]
+    """Unresolved tickets of each alias that has some, largest number first."""
     claim: DurationAnswer
+    """Time until the first assignment of a ticket."""
     resolve: DurationAnswer
+    """Time until a ticket was resolved."""
     delivery: LatencyAnswer
+    """Time from accepting a message to the response of the integration."""
     capped: bool
+    """Whether a count stopped at 10,000, so that the real value may be higher."""
 
     @classmethod
     def from_overview(cls, overview: Overview) -> Self:
@@ -78,63 +95,72 @@ class OverviewAnswer(Answer):
 
 
 class DelivererAnswer(Answer):
-    """Status of the delivery processes.
-
-    `alive`: whether any of the processes reported within the last ten minutes. `seenAt`: the time of the last report.
-    """
+    """Status of the delivery processes."""
 
     alive: bool = Field(validation_alias="deliverer_alive")
+    """Whether a delivery process reported within the last ten minutes."""
     seen_at: Time | None = Field(validation_alias="deliverer_seen_at")
+    """When a delivery process last reported; null if none ever did."""
 
 
 class QueueAnswer(Answer):
-    """Numbers of queued, parked and permanently failed deliveries.
-
-    `parked`: deliveries that wait until their failing integration works again. `oldestAt`: when the message of
-    the oldest queued or parked delivery was received.
-    """
+    """Numbers of queued, parked and permanently failed deliveries."""
 
     waiting: int
+    """Number of deliveries that wait for an attempt."""
     parked: int
+    """Number of deliveries that wait until their failing integration works again."""
     dead: int
+    """Number of deliveries that failed permanently."""
     oldest_at: Time | None
+    """When the message of the oldest waiting or parked delivery was received; null if there is none."""
 
 
-class TroubleAnswer(Answer):
+class IntegrationProblem(Answer):
     """A failing integration, or an active one whose last delivery or test failed."""
 
     id: str
+    """Id of the integration (`int_...`)."""
     name: str
+    """Name of the integration."""
     status: IntegrationStatus
+    """Whether the integration is failing."""
     last_error: str
+    """Reason of the last failure."""
     failing_since: Time | None
+    """When it started to fail; null for an active integration."""
     next_probe_at: Time | None = Field(validation_alias="probe_at")
+    """When the next delivery is tried; null for an active integration."""
 
 
-class DoubtAnswer(Answer):
-    """A domain that is unverified or has missing records.
-
-    `misses`: consecutive automatic checks that found no correct record.
-    """
+class DomainProblem(Answer):
+    """A domain that is unverified or has missing records."""
 
     id: str
+    """Id of the domain (`dom_...`)."""
     domain: str = Field(validation_alias="name")
+    """Name of the domain."""
     status: DomainStatus
+    """Whether the domain receives mail."""
     misses: int
+    """Number of consecutive automatic checks that found no correct record."""
     missing_since: Time | None
+    """When a check first found no correct record; null if the last one found one."""
     checked_at: Time | None
+    """When the records were last checked; null before the first check."""
 
 
 class HealthAnswer(Answer):
-    """Delivery status of the workspace.
-
-    `integrations` and `domains` list at most 50 integrations and 50 domains with problems.
-    """
+    """Delivery status of the workspace."""
 
     deliverer: DelivererAnswer
+    """State of the delivery processes."""
     queue: QueueAnswer
-    integrations: list[TroubleAnswer] = Field(description="Failing integrations first.")
-    domains: list[DoubtAnswer]
+    """Undelivered posts of the workspace."""
+    integrations: list[IntegrationProblem]
+    """Failing integrations, then those whose last delivery or test failed, at most 50."""
+    domains: list[DomainProblem]
+    """Domains that are unverified or have missing records, at most 50."""
 
     @classmethod
     def from_health(cls, health: Health) -> Self:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
+from api.schema.enumerations import DomainProof, RecordStatus, RecordType
 from api.schema.shape import (
     Answer,
     Body,
@@ -25,16 +26,22 @@ class DomainAnswer(Answer):
     """A domain in a list."""
 
     id: str
+    """Id of the domain (`dom_...`)."""
     domain: str = Field(validation_alias="name")
+    """Name in lower case; internationalised names as A-labels."""
     status: DomainStatus
+    """`pending_verification` until the DNS records are correct, then `active`."""
     verified: bool
+    """Whether the domain is `active`, so that its mail is accepted."""
     created_at: Time
+    """When the domain was created."""
 
 
 class DomainList(Answer):
     """A page of domains."""
 
     domains: list[DomainAnswer]
+    """Domains, newest first."""
     next_cursor: NextCursor = None
 
 
@@ -42,21 +49,27 @@ class MxRecord(Answer):
     """An MX record to add."""
 
     priority: int
+    """Preference value; mail goes to the lowest first."""
     value: str
+    """Host name that receives the mail."""
 
 
 class TxtRecord(Answer):
     """The TXT record to add."""
 
     name: str
+    """Full name of the record."""
     value: str
+    """Text of the record."""
 
 
 class DomainCreated(DomainAnswer):
     """A new domain and the DNS records that verify it."""
 
     mx_records: list[MxRecord]
+    """MX records to add, so that mail arrives here."""
     txt_record: TxtRecord
+    """TXT record to add. It keeps the domain verified while its MX records are temporarily wrong."""
 
     @classmethod
     def from_view(cls, view: DomainView, mx_hosts: tuple[tuple[str, int], ...]) -> Self:
@@ -71,28 +84,41 @@ class DomainCreated(DomainAnswer):
 class RecordAnswer(Answer):
     """A DNS record: expected values, found values, and how to fix it."""
 
-    type: Literal["MX", "TXT"]
+    type: RecordType
+    """Type of the record."""
     name: str
+    """Full name of the record."""
     expected: list[str]
+    """Correct values."""
     found: list[str]
-    status: Literal["ok", "missing", "wrong", "error"]
+    """Values that the last check found."""
+    status: RecordStatus
+    """`ok`, `missing`, `wrong`, or `error` if DNS did not answer."""
     checked_at: Time | None
+    """When the record was last checked; null before the first check."""
     fix: str
+    """What to change, as text; empty if the record is correct."""
 
 
 class DomainDetail(DomainAnswer):
-    """A domain with its DNS records: the result of the last check, or the records to add if there is none.
-
-    `proof`: the records that must be correct.
-    """
+    """A domain with its DNS records."""
 
     alias_count: int
+    """Number of aliases of the domain."""
     records: list[RecordAnswer]
-    proof: Literal["mx", "txt", "mx+txt"]
+    """Result of the last check; before the first check, the records to add."""
+    proof: DomainProof
+    """Records that must be correct for the domain to be verified."""
     verified_at: Time | None
+    """When the domain was last verified; null if it never was."""
     checked_at: Time | None
+    """When the records were last checked; null before the first check."""
     missing_since: Time | None
+    """When a check first found no correct record; null if the last one found one."""
     mx_managed_upstream: bool
+    """Whether the MX records point to another relay, which forwards the mail. The TXT record alone then verifies the
+    domain.
+    """
 
     @classmethod
     def from_view(cls, view: DomainView) -> Self:
@@ -100,13 +126,12 @@ class DomainDetail(DomainAnswer):
 
 
 class DomainChange(Body):
-    """Fields to change.
-
-    `mxManagedUpstream`: whether the MX records point to another relay, which forwards the mail. If so, the
-    TXT record alone verifies the domain.
-    """
+    """Fields to change."""
 
     mx_managed_upstream: bool
+    """Whether the MX records point to another relay, which forwards the mail. If so, the TXT record alone verifies the
+    domain.
+    """
 
 
 class DomainCreate(Body):
@@ -114,30 +139,40 @@ class DomainCreate(Body):
 
     codes: ClassVar = {"domain": "invalid_domain"}
     domain: Annotated[str, Field(json_schema_extra={"minLength": 3, "maxLength": 240})]
+    """Domain name, such as `example.com`; may have non-ASCII characters."""
 
 
 class DomainDeleteParameters(QueryParameters):
-    """`force`: whether to delete the aliases of the domain too."""
+    """Parameters of the deletion of a domain."""
 
     force: BoolParameter = False
+    """With `true`, deletes the aliases of the domain too."""
 
 
 class AliasAnswer(Answer):
     """An address and the integration that its messages are posted to."""
 
     id: str
+    """Id of the alias (`alias_...`)."""
     email: str
+    """Full address."""
     local_part: str
+    """Part before the `@`, as entered; `*` is the catch-all."""
     domain_id: str
+    """Domain of the address."""
     integration_id: str | None
+    """Integration that its tickets are posted to; null if none."""
     status: AliasStatus
+    """Mail to a `disabled` alias is rejected."""
     created_at: Time
+    """When the alias was created."""
 
 
 class AliasList(Answer):
     """A page of aliases."""
 
     aliases: list[AliasAnswer]
+    """Aliases, newest first."""
     next_cursor: NextCursor = None
 
 
@@ -145,30 +180,38 @@ class AliasListParameters(PageParameters):
     """Parameters of the list of aliases."""
 
     domain_id: Id | None = None
+    """Only aliases of this domain."""
 
 
 class AliasCreate(Body):
-    """A new alias. The local part `*` is the catch-all of the domain."""
+    """A new alias."""
 
     codes: ClassVar = {"localPart": "invalid_alias", "integrationId": "invalid_integration"}
     domain_id: Id
+    """Domain of the address."""
     local_part: Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 64})]
+    """Part before the `@`, in upper or lower case; `*` is the catch-all of the domain."""
     integration_id: Id
+    """Integration that its tickets are posted to."""
 
 
 AliasStatusName = Annotated[str, documented(ALIAS_STATUS)]
 
 
 class AliasChange(Body):
-    """Fields to change."""
+    """Fields to change. Fields that are not given or null stay unchanged."""
 
     codes: ClassVar = {"status": "invalid_status", "integrationId": "invalid_integration"}
     integration_id: Id | None = None
+    """Integration that new tickets are posted to."""
     status: AliasStatusName | None = None
+    """Mail to a `disabled` alias is rejected."""
 
 
 class AliasTested(Answer):
     """The accepted test message and the ticket it opened."""
 
     message_id: str
+    """Id of the test message."""
     ticket_id: str | None
+    """Ticket that the message opened; null if it was deleted already."""

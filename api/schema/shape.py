@@ -18,13 +18,17 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     PlainSerializer,
     ValidationError,
     WithJsonSchema,
     create_model,
 )
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
+from api.schema.descriptions import add_descriptions
 from router.admin.paging import DEFAULT_LIMIT, MAX_LIMIT
 from router.admin.validation import MAX_NAME_LENGTH
 from router.choice import Choice
@@ -51,11 +55,21 @@ JsonObject = Annotated[dict[str, Any], BeforeValidator(json.loads, json_schema_i
 Seconds = Annotated[int, BeforeValidator(lambda duration: duration // 10**6, json_schema_input_type=int)]
 Milliseconds = Annotated[int, BeforeValidator(lambda duration: duration // 1000, json_schema_input_type=int)]
 # The field is omitted on the last page.
-NextCursor = Annotated[str | None, Field(exclude_if=lambda cursor: cursor is None), WithJsonSchema({"type": "string"})]
+NextCursor = Annotated[
+    str | None,
+    Field(exclude_if=lambda cursor: cursor is None),
+    WithJsonSchema({"type": "string", "description": "The `cursor` of the next page; absent on the last page."}),
+]
 
 
 class _CamelCaseModel(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, frozen=True)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler(core_schema)
+        add_descriptions(cls, handler.resolve_ref_schema(schema))
+        return schema
 
 
 class Answer(_CamelCaseModel):
@@ -141,14 +155,20 @@ def _parse_bool(value: object) -> object:
 
 def line(max_length: int) -> Any:
     """Describes a text whose maximum length applies after its normalisation. The use case validates the text."""
-    text = f"At most {max_length} characters, without surrounding white space."
+    text = f"At most {max_length} characters; surrounding white space is removed."
     return Field(description=text, json_schema_extra={"minLength": 1})
 
 
 # These limits appear only in the OpenAPI document. The use cases have their own checks and error codes.
 Name = Annotated[str, line(MAX_NAME_LENGTH)]
 Address = Annotated[str, Field(json_schema_extra={"minLength": 3, "maxLength": 254})]
-Password = Annotated[str, Field(json_schema_extra={"minLength": 8, "maxLength": 1024})]
+Password = Annotated[
+    str,
+    Field(
+        description="8 to 1,024 characters. Common passwords and the parts of the email address are rejected.",
+        json_schema_extra={"minLength": 8, "maxLength": 1024},
+    ),
+]
 Id = Annotated[str, Field(json_schema_extra={"pattern": "^[a-z]+_[0-9a-z]{26}$"})]
 
 

@@ -17,13 +17,18 @@ Color = Annotated[str, Field(json_schema_extra={"pattern": "^(#[0-9A-Fa-f]{6})?$
 
 
 class TagAnswer(Answer):
-    """A tag. `color` is `#rrggbb` or empty."""
+    """A tag of the workspace."""
 
     id: str
+    """Id of the tag (`tag_...`)."""
     name: str
+    """Name, unique in the workspace regardless of case."""
     color: str
-    ticket_count: int = Field(description=f"The number of tickets with this tag, at most {MAX_COUNTED}.")
+    """Colour as `#rrggbb`; empty without one."""
+    ticket_count: int = Field(description=f"Counts at most {MAX_COUNTED}.")
+    """Number of tickets with this tag."""
     created_at: Time
+    """When the tag was created."""
 
     @classmethod
     def from_counted(cls, counted: CountedTag) -> Self:
@@ -34,14 +39,17 @@ class TagList(Answer):
     """A page of tags, in alphabetical order."""
 
     tags: list[TagAnswer]
+    """Tags, in alphabetical order."""
     next_cursor: NextCursor = None
 
 
 class TagChange(Body):
-    """The fields to change. An empty `color` removes the colour."""
+    """Fields to change. Fields that are not given or null stay unchanged."""
 
     name: TagName | None = None
+    """New name. The name of another tag merges the two."""
     color: Color | None = None
+    """Colour as `#rrggbb`; empty removes it."""
 
 
 class TicketTagsChange(Body):
@@ -50,14 +58,18 @@ class TicketTagsChange(Body):
     add: list[TagName] = Field(
         default_factory=list, description=f"A ticket has at most {MAX_TAGS_OF_TICKET} tags. Repeated names count once."
     )
+    """Names of tags to add. An unknown name creates the tag."""
     remove: list[TagName] = Field(default_factory=list)
+    """Names of tags to remove. Names that the ticket does not have are ignored."""
 
 
 class TicketTags(Answer):
     """The tags of a ticket, in alphabetical order."""
 
     id: str
+    """Id of the ticket (`ticket_...`)."""
     tags: list[str]
+    """Names of the tags of the ticket, in alphabetical order."""
 
     @classmethod
     def from_tags(cls, ticket_id: str, tags: Iterable[Tag]) -> Self:

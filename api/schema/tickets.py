@@ -18,81 +18,117 @@ from router.model import TicketEvent
 
 
 class TicketAnswer(Answer):
-    """A ticket in a list. `alias` is the recipient address, `from` the sender address."""
+    """A ticket in a list."""
 
     id: str
+    """Id of the ticket (`ticket_...`)."""
     number: int
+    """Number of the ticket, counted from 1 in the workspace."""
     from_address: str = Field(serialization_alias="from")
+    """Address in the From field of the first message; empty without one. Unverified."""
     from_name: str
+    """Display name in the From field; empty without one. Unverified."""
     subject: str
+    """Subject of the first message; empty without one."""
     status: TicketStatus
+    """`open`, `in_progress` (assigned), `waiting` (for the customer) or `resolved`."""
     priority: TicketPriority
+    """Priority; `normal` for a new ticket."""
     assigned_to: str | None
+    """Id of the assignee (`user_...`); null for an unassigned ticket."""
     alias: str = Field(validation_alias="address")
+    """Address that the first message was sent to."""
     alias_id: str | None
+    """Alias of that address; null if it was deleted, or for a postmaster address without an alias."""
     received_at: Time
+    """When the first message was accepted."""
     updated_at: Time
+    """When the ticket last changed."""
     claimed_at: Time | None
+    """When the ticket was assigned; null for an unassigned ticket."""
     resolved_at: Time | None
+    """When the ticket was resolved; null for an unresolved ticket."""
     tags: list[Annotated[str, BeforeValidator(attrgetter("name"))]]
+    """Names of its tags, in alphabetical order."""
 
 
 class TicketList(Answer):
-    """A page of tickets.
-
-    `incomplete` is present and true if a search ended early: the page has fewer tickets than `limit`, maybe none, and
-    `nextCursor` continues the search.
-    """
+    """A page of tickets."""
 
     tickets: list[TicketAnswer]
+    """Tickets, newest first."""
     next_cursor: NextCursor = None
     incomplete: Annotated[bool, Field(exclude_if=lambda incomplete: not incomplete)] = False
+    """True if a search ended before the page was full; `nextCursor` continues it. Absent otherwise."""
 
 
 class AttachmentAnswer(Answer):
-    """An attachment. `n` is its number in the download path."""
+    """An attachment of a message."""
 
     n: int
+    """Number in the path of the download, from 1."""
     filename: str
+    """File name, safe to store; never empty."""
     content_type: str
+    """Media type that the sender declared."""
     size: int
+    """Size in bytes after decoding."""
     inline: bool
+    """Whether it is an image that is shown in the text."""
 
 
 class MailboxAnswer(Answer):
-    """A mailbox of a header field. `name` is empty without a display name."""
+    """A mailbox of a header field."""
 
     address: str
+    """Email address."""
     name: str
+    """Display name; empty without one."""
 
 
 class MessageAnswer(Answer):
-    """A message of the conversation.
-
-    `text` is the new text, `quoted` the quoted text, `html` sanitised HTML. `replyTo` are the mailboxes of
-    Reply-To. `originalFrom` is the author if a group or list has replaced From. `replyTo` and `originalFrom`
-    are unverified. `failedRecipients` are the undeliverable addresses that a bounce reports.
-    """
+    """A message of the conversation."""
 
     id: str
+    """Id of the message (`msg_...`)."""
     from_address: str = Field(serialization_alias="from")
+    """Address in the From field; empty without one. Unverified."""
     from_name: str
+    """Display name in the From field; empty without one. Unverified."""
     reply_to: list[MailboxAnswer]
+    """Mailboxes in the Reply-To field, at most 20. Unverified."""
     original_from: MailboxAnswer | None
+    """Author, if a group, list or relay replaced the From field; null otherwise. Unverified."""
     recipients: list[str]
+    """Recipient addresses that link the message to this ticket."""
     tag: str
+    """Tag in the recipient address, such as `vip` in `support+vip@example.com`; empty without one."""
     subject: str
+    """Subject of the message; empty without one."""
     text: str
+    """New text, without quoted text and signature."""
     quoted: str
+    """Quoted text and signature; empty without any."""
     html: str
+    """Sanitised HTML; empty without any. Show it only in a sandboxed frame."""
     attachments: list[AttachmentAnswer]
+    """Attachments, at most 200."""
     auth: dict[str, str]
+    """Results of sender authentication by method. Always empty in this version."""
     automatic: str
+    """Why the message counts as automatic, such as `bounce`, `auto-reply`, `list` or `loop`; empty for a person's
+    message.
+    """
     warnings: list[str]
+    """What was repaired, guessed or truncated when the message was read, as texts."""
     failed_recipients: list[str]
+    """Undeliverable addresses that a bounce reports."""
     size: int
+    """Size of the original message in bytes."""
     sent_at: Time | None
+    """Time in the Date field; null without a valid one. Unverified."""
     received_at: Time
+    """When the message was accepted."""
 
     @classmethod
     def from_view(cls, view: MessageView) -> Self:
@@ -115,30 +151,38 @@ def _event_word(event_type: TicketEventType) -> str:
 
 
 class EventActorAnswer(Answer):
-    """The author of an event. `id` is the id of the user, API key or message, null for `system`.
-
-    `name` is the current name; it has a placeholder if the user or key was removed.
-    """
+    """The author of an event."""
 
     type: ActorType = Field(validation_alias="actor_type")
+    """Kind of the author. `key` is an API key, `mail` a message, `system` the program or its operator. `rule` and
+    `slack` are reserved.
+    """
     id: str | None = Field(validation_alias="actor_id")
+    """Id of the user, API key or message; null for `system`."""
     name: str = Field(validation_alias="actor_name")
+    """Current name of the author; a placeholder if the user or key was removed."""
 
 
 class EventAnswer(Answer):
-    """An event of a ticket. `sequence` numbers the events of the ticket from 1.
-
-    `event` is an older, shorter word for `type`. `userId` is the user who acted, also with an API key.
-    """
+    """An event of a ticket."""
 
     id: str
+    """Id of the event: `evt_...`, or that of the message."""
     sequence: int
+    """Number of the event in the ticket, from 1, in the order of the commits."""
     at: Time
+    """When the event happened."""
     type: TicketEventType
+    """What happened."""
     event: str
+    """Older, shorter word for `type`."""
     actor: EventActorAnswer
+    """Who caused the event."""
     user_id: str | None
+    """User who acted, also with an API key; null for messages and `system`."""
     detail: JsonObject
+    """Values of the event. The keys depend on `type`: `from` and `to`, `messageId`, `text`, or `added` and `removed`.
+    """
 
     @classmethod
     def from_event(cls, event: TicketEvent) -> Self:
@@ -148,18 +192,17 @@ class EventAnswer(Answer):
 
 
 class TicketDetail(TicketAnswer):
-    """A ticket with its first message, and its newest messages, deliveries and events.
-
-    Each list is oldest first. `messages` has at most 50 messages, fewer if their contents exceed 16 MB
-    together. `messageCount` is the number of all messages. `nextCursor` is the cursor of the messages that
-    are left out.
-    """
+    """A ticket with its first message, and its newest messages, deliveries and events."""
 
     messages: list[MessageAnswer]
+    """First message and the newest 49, oldest first. Fewer if their contents exceed 16 MB together."""
     message_count: int
+    """Number of all messages of the ticket."""
     next_cursor: NextCursor = None
     deliveries: list[DeliveryAnswer]
+    """Latest 200 deliveries except updates, oldest first."""
     events: list[EventAnswer]
+    """Latest 500 events, oldest first."""
 
     @classmethod
     def from_view(cls, view: TicketView) -> Self:
@@ -169,12 +212,10 @@ class TicketDetail(TicketAnswer):
 
 
 class TicketMessages(Answer):
-    """A page of messages of a ticket, newest first.
-
-    The page has fewer messages than `limit` if their contents exceed 16 MB together.
-    """
+    """A page of messages of a ticket. It is shorter than `limit` if their contents exceed 16 MB together."""
 
     messages: list[MessageAnswer]
+    """Messages, newest first."""
     next_cursor: NextCursor = None
 
 
@@ -182,17 +223,24 @@ class TicketClaimed(Answer):
     """The assignee of the ticket and the time of the assignment."""
 
     id: str
+    """Id of the ticket (`ticket_...`)."""
     status: TicketStatus
+    """New status of the ticket."""
     assigned_to: str | None
+    """Id of the assignee (`user_...`); null if the ticket is unassigned now."""
     claimed_at: Time | None
+    """When the ticket was assigned; null if it is unassigned now."""
 
 
 class TicketResolved(Answer):
     """The new status of the ticket."""
 
     id: str
+    """Id of the ticket (`ticket_...`)."""
     status: TicketStatus
+    """New status of the ticket."""
     resolved_at: Time | None
+    """When the ticket was resolved; null if it is not resolved."""
 
 
 TicketListParameters = filter_parameters("TicketListParameters", "Parameters of the list of all tickets.", TicketFilter)
@@ -208,11 +256,12 @@ class Assign(Body):
     """The new assignee."""
 
     user_id: Id
+    """User with the role `agent` or `admin`."""
 
 
 def choice_change(choice: Choice[Any]) -> type[Body]:
     """Builds the body of the call that sets a field of a ticket."""
-    fields: Any = {choice.name: (str, documented(choice))}
+    fields: Any = {choice.name: (Annotated[str, documented(choice)], Field(description=f"New {choice.name}."))}
     name = f"{choice.name.capitalize()}Change"
     model = create_model(name, __base__=Body, __doc__=f"The new {choice.name}.", **fields)
     model.codes = {choice.name: choice.code}
@@ -223,8 +272,11 @@ def choice_answer(choice: Choice[Any]) -> type[Answer]:
     """Returns the answer of the call that sets a field of a ticket."""
     if choice is TICKET_STATUS:
         return TicketResolved
-    fields: Any = {"id": str, choice.name: (Literal[choice.values], ...)}
-    name = f"Ticket{choice.name.capitalize()}"
+    fields: Any = {
+        "id": (str, Field(description="Id of the ticket (`ticket_...`).")),
+        choice.name: (Literal[choice.values], Field(description=f"New {choice.name} of the ticket.")),
+    }
+    name = f"Ticket{choice.name.capitalize()}Changed"
     return create_model(name, __base__=Answer, __doc__=f"The new {choice.name} of the ticket.", **fields)
 
 
@@ -232,16 +284,22 @@ class NoteCreate(Body):
     """An internal note."""
 
     text: Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 20000})]
+    """Text of the note. Only users of the workspace see it."""
 
 
 class NoteAnswer(Answer):
     """The new note."""
 
     id: str
+    """Id of the note (`evt_...`)."""
     ticket_id: str
+    """Ticket of the note."""
     user_id: str | None
+    """Author of the note; null for the operator at the command line."""
     text: str
+    """Text of the note."""
     created_at: Time = Field(validation_alias="at")
+    """When the note was added."""
 
     @classmethod
     def from_event(cls, event: TicketEvent) -> Self:
@@ -252,13 +310,19 @@ class TraceEventAnswer(Answer):
     """An event of a message."""
 
     at: Time
+    """When the event happened."""
     event: str
+    """`received`, `opened` or `joined` (a ticket), `delivery` (queued), `attempt` or `delivered`."""
     detail: dict[str, str | int | None]
+    """Values of the event by name."""
 
 
 class TraceAnswer(Answer):
     """Events of a message in chronological order."""
 
     message_id: str
+    """Id of the message (`msg_...`)."""
     tickets: list[str] = Field(validation_alias="ticket_ids")
+    """Ids of the tickets that the message opened or joined."""
     events: list[TraceEventAnswer]
+    """Events, oldest first."""

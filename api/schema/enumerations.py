@@ -1,0 +1,84 @@
+"""The enumerations of the OpenAPI document by name.
+
+Each is one schema that all fields and parameters refer to, so that generated clients have one class for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
+
+from router.enumerations import (
+    ALIAS_STATUS,
+    DELIVERY_STATE,
+    REPLAYABLE_STATE,
+    ROLE,
+    TICKET_PRIORITY,
+    TICKET_STATUS,
+    ActorType,
+    DomainStatus,
+    IntegrationStatus,
+    TicketEventType,
+)
+from router.errors import ErrorCode
+from router.local_time import LOCALE
+
+RecordType = Literal["MX", "TXT"]
+RecordStatus = Literal["ok", "missing", "wrong", "error"]
+DomainProof = Literal["mx", "txt", "mx+txt"]
+AuthenticationMethod = Literal["key", "session"]
+
+_VALUES: dict[str, tuple[tuple[str, ...], str]] = {
+    "Role": (
+        ROLE.values,
+        "What a user or API key may do: `viewer` reads, `agent` also works on tickets, `admin` does everything.",
+    ),
+    "DomainStatus": (get_args(DomainStatus), "Whether the domain is verified and receives mail (`active`)."),
+    "DomainProof": (get_args(DomainProof), "The DNS records that verify a domain: either, or one of both types."),
+    "RecordType": (get_args(RecordType), "Type of a DNS record."),
+    "RecordStatus": (get_args(RecordStatus), "Result of the check of a DNS record; `error` if DNS did not answer."),
+    "IntegrationStatus": (get_args(IntegrationStatus), "Whether posts to the integration succeed (`active`)."),
+    "AliasStatus": (ALIAS_STATUS.values, "Whether mail to the alias is accepted (`active`) or rejected (`disabled`)."),
+    "TicketStatus": (
+        TICKET_STATUS.values,
+        "`open`, `in_progress` (assigned), `waiting` (for the customer) or `resolved`.",
+    ),
+    "TicketPriority": (TICKET_PRIORITY.values, "Priority of a ticket; `normal` for a new one."),
+    "TicketPriorityInput": (
+        TICKET_PRIORITY.accepted,
+        "Priority of a ticket in requests: `moderate` is another word for `normal`, `not-urgent` for `low`.",
+    ),
+    "TicketEventType": (get_args(TicketEventType), "What happened to a ticket."),
+    "ActorType": (get_args(ActorType), "Kind of the author of an event. `rule` and `slack` are reserved."),
+    "DeliveryState": (DELIVERY_STATE.values, "`pending`, `delivered`, or `dead` after it failed permanently."),
+    "ReplayableState": (REPLAYABLE_STATE.values, "State of deliveries that can be retried."),
+    "AuthenticationMethod": (get_args(AuthenticationMethod), "How a request was authenticated."),
+    "Locale": (LOCALE.values, "Language tag that selects the format of dates. All texts are in English."),
+    "ErrorCode": (get_args(ErrorCode), "What is wrong, for programs."),
+}
+_NAMES: Mapping[tuple[str, ...], str] = {values: name for name, (values, _) in _VALUES.items()}
+
+
+def refer_to_enumerations(document: dict[str, Any]) -> None:
+    """Replaces the listed values in an OpenAPI document by references to named schemas, which are added."""
+    used: set[str] = set()
+    for part in ("paths", "components"):
+        document[part] = _with_references(document[part], used)
+    document["components"]["schemas"] |= {
+        name: {"type": "string", "title": name, "description": description, "enum": list(values)}
+        for name, (values, description) in _VALUES.items()
+        if name in used
+    }
+
+
+def _with_references(value: Any, used: set[str]) -> Any:
+    if isinstance(value, list):
+        return [_with_references(item, used) for item in value]
+    if not isinstance(value, dict):
+        return value
+    name = _NAMES.get(tuple(value["enum"])) if isinstance(value.get("enum"), list) else None
+    if name is None:
+        return {key: _with_references(item, used) for key, item in value.items()}
+    used.add(name)
+    kept = {key: item for key, item in value.items() if key in ("description", "default")}
+    return {"$ref": f"#/components/schemas/{name}"} | kept
