@@ -11,9 +11,10 @@ import re
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from api import docs_page, openapi, responses
+from api import openapi, responses
 from api.cookies import COOKIES, Cookies
 from api.dashboard.routes import Dashboard
+from api.docs_page import DocsPage
 from api.endpoint import Endpoint
 from api.middleware.auth import auth
 from api.middleware.errors import ERROR_LOG_COUNTS, ERROR_LOG_LIMIT, errors
@@ -62,23 +63,38 @@ def build_app(
         endpoint = Endpoint(route, services, max_body=settings.max_body_bytes)
         for prefix in PREFIXES:
             _add_route(app, route.method, f"{prefix}{_path_pattern(route)}", endpoint.serve)
-    _add_documents(app, services, public_url=public_url, version=version)
+    _add_documents(app, services, settings, dashboard, public_url=public_url, version=version)
     dashboard.register_routes(app, _add_route)
     _add_probes(app, services)
     return app
 
 
-def _add_documents(app: web.Application, services: Services, *, public_url: str, version: str) -> None:
-    async def show_document(_: web.Request) -> web.Response:
+def _add_documents(
+    app: web.Application,
+    services: Services,
+    settings: ApiSettings,
+    dashboard: Dashboard,
+    *,
+    public_url: str,
+    version: str,
+) -> None:
+    def document_json() -> str:
         types = tuple(services.integrations.types.values())
-        return responses.json_text(openapi.document_json(ROUTES, types, public_url=public_url, version=version))
+        return openapi.document_json(ROUTES, types, public_url=public_url, version=version)
 
-    async def show_page(_: web.Request) -> web.Response:
-        return docs_page.make_response(docs_page.render(ROUTES))
+    async def show_document(_: web.Request) -> web.Response:
+        return responses.json_text(document_json())
 
+    page = DocsPage(
+        ROUTES,
+        document_json,
+        dashboard.render_bytes,
+        public_url=public_url,
+        trusted_proxies=settings.trusted_proxies,
+    )
     for prefix in PREFIXES:
         _add_route(app, "GET", f"{prefix}/openapi.json", show_document)
-        _add_route(app, "GET", f"{prefix}/docs", show_page)
+        _add_route(app, "GET", f"{prefix}/docs", page.serve)
 
 
 def _add_probes(app: web.Application, services: Services) -> None:

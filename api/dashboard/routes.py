@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -41,6 +42,10 @@ class Dashboard:
             endpoint = PageEndpoint(page, self._services, self._renderer, max_body=self._max_body)
             add_route(app, page.method, page.path, endpoint.serve)
         add_route(app, "GET", f"{PREFIX}/{{name}}", self._assets.serve)
+
+    def render_bytes(self, template: str, context: Mapping[str, Any]) -> bytes:
+        """Renders a page that has no user."""
+        return self._renderer.render_bytes(template, context)
 
     async def _close_change_feed(self, _: web.Application) -> None:
         await self._change_feed.close()

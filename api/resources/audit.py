@@ -18,7 +18,7 @@ ROUTES = (
         "/audit",
         "listAuditEntries",
         list_page,
-        "Audit log, newest first",
+        "List audit log entries",
         "admin",
         AuditList,
         query=PageParameters,

@@ -43,15 +43,13 @@ async def delete(call: Call[EmptyBody, DomainDeleteParameters]) -> None:
 
 
 ROUTES = (
-    Route(
-        "GET", "/domains", "listDomains", list_page, "Domains, newest first", "viewer", DomainList, query=PageParameters
-    ),
+    Route("GET", "/domains", "listDomains", list_page, "List domains", "viewer", DomainList, query=PageParameters),
     Route(
         "POST",
         "/domains",
         "createDomain",
         create,
-        "Create a domain; the response has the DNS records that verify it",
+        "Create a domain",
         "admin",
         DomainCreated,
         body=DomainCreate,
@@ -64,7 +62,7 @@ ROUTES = (
         "/domains/{id}",
         "getDomain",
         show,
-        "A domain with the DNS records found by the last check",
+        "Get a domain",
         "viewer",
         DomainDetail,
     ),
@@ -73,7 +71,7 @@ ROUTES = (
         "/domains/{id}",
         "updateDomain",
         change,
-        "Set whether the MX records of the domain point to another relay",
+        "Change a domain",
         "admin",
         DomainDetail,
         body=DomainChange,
@@ -83,7 +81,7 @@ ROUTES = (
         "/domains/{id}/verify",
         "verifyDomain",
         verify,
-        "Check the DNS records of a domain now",
+        "Check the DNS records of a domain",
         "admin",
         DomainDetail,
         errors=("domain_taken",),
@@ -93,7 +91,7 @@ ROUTES = (
         "/domains/{id}",
         "deleteDomain",
         delete,
-        "Delete a domain, with `force` also its aliases; its tickets are kept",
+        "Delete a domain",
         "admin",
         query=DomainDeleteParameters,
         status=204,

@@ -20,7 +20,7 @@ ROUTES = (
         "/explain",
         "explainRouting",
         explain,
-        "Explain how a message would be routed; nothing is sent or stored",
+        "Explain how a message would be routed",
         "viewer",
         ExplainAnswer,
         body=ExplainRequest,

@@ -17,7 +17,7 @@ ROUTES = (
         "/health",
         "getHealth",
         show,
-        "Delivery process, queue, and the integrations and domains with problems",
+        "Get the delivery status",
         "viewer",
         HealthAnswer,
     ),

@@ -17,7 +17,7 @@ ROUTES = (
         "/overview",
         "getOverview",
         show,
-        "Statistics of the last 30 days and unresolved tickets",
+        "Get statistics",
         "viewer",
         OverviewAnswer,
     ),

@@ -32,29 +32,25 @@ async def tag_ticket(call: Call[TicketTagsChange, NoQuery]) -> TicketTags:
 
 
 ROUTES = (
-    Route(
-        "GET", "/tags", "listTags", list_page, "Tags, in alphabetical order", "viewer", TagList, query=PageParameters
-    ),
+    Route("GET", "/tags", "listTags", list_page, "List tags", "viewer", TagList, query=PageParameters),
     Route(
         "PATCH",
         "/tags/{id}",
         "updateTag",
         change,
-        "Rename or colour a tag; the name of another tag merges the two",
+        "Rename, colour or merge a tag",
         "admin",
         TagAnswer,
         body=TagChange,
         errors=("conflict",),
     ),
-    Route(
-        "DELETE", "/tags/{id}", "deleteTag", delete, "Delete a tag and remove it from its tickets", "admin", status=204
-    ),
+    Route("DELETE", "/tags/{id}", "deleteTag", delete, "Delete a tag", "admin", status=204),
     Route(
         "POST",
         "/emails/tickets/{id}/tags",
         "updateTicketTags",
         tag_ticket,
-        "Add tags to a ticket and remove tags from it; an unknown name to add creates the tag",
+        "Add and remove tags of a ticket",
         "agent",
         TicketTags,
         body=TicketTagsChange,

@@ -62,7 +62,7 @@ async def delete(call: Call[EmptyBody, NoQuery]) -> None:
 
 
 ROUTES = (
-    Route("GET", "/users", "listUsers", list_page, "Users, newest first", "viewer", UserList, query=PageParameters),
+    Route("GET", "/users", "listUsers", list_page, "List users", "viewer", UserList, query=PageParameters),
     Route(
         "POST",
         "/users",
@@ -76,13 +76,13 @@ ROUTES = (
         creates=True,
         errors=("conflict",),
     ),
-    Route("GET", "/users/{id}", "getUser", show, "A user", "viewer", UserAnswer),
+    Route("GET", "/users/{id}", "getUser", show, "Get a user", "viewer", UserAnswer),
     Route(
         "PATCH",
         "/users/{id}",
         "updateUser",
         change,
-        "Change the name, role, password or time zone of a user; disable or enable the user",
+        "Change a user",
         "admin",
         UserAnswer,
         body=UserChange,
@@ -93,7 +93,7 @@ ROUTES = (
         "/users/{id}/password-link",
         "createPasswordLink",
         create_password_link,
-        "Create a link with which a user sets a new password; it replaces an earlier link",
+        "Create a password link",
         "admin",
         PasswordLinkAnswer,
         errors=("conflict",),
@@ -103,7 +103,7 @@ ROUTES = (
         "/users/{id}",
         "deleteUser",
         delete,
-        "Delete a user and their API keys; their unresolved tickets become unassigned",
+        "Delete a user",
         "admin",
         status=204,
         errors=("conflict",),

@@ -27,15 +27,13 @@ async def change(call: Call[WorkspaceChange, NoQuery]) -> WorkspaceAnswer:
 
 
 ROUTES = (
-    Route(
-        "GET", "/workspace", "getWorkspace", show, "The workspace of the API key or session", "viewer", WorkspaceAnswer
-    ),
+    Route("GET", "/workspace", "getWorkspace", show, "Get the workspace", "viewer", WorkspaceAnswer),
     Route(
         "PATCH",
         "/workspace",
         "updateWorkspace",
         change,
-        "Change the name, default integration, time zone or locale of the workspace",
+        "Change the workspace",
         "admin",
         WorkspaceAnswer,
         body=WorkspaceChange,

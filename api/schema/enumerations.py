@@ -49,7 +49,7 @@ _VALUES: dict[str, tuple[tuple[str, ...], str]] = {
         "Priority of a ticket in requests: `moderate` is another word for `normal`, `not-urgent` for `low`.",
     ),
     "TicketEventType": (get_args(TicketEventType), "What happened to a ticket."),
-    "ActorType": (get_args(ActorType), "Kind of the author of an event. `rule` and `slack` are reserved."),
+    "ActorType": (get_args(ActorType), "Kind of the author of an event. `rule` and chat services are reserved."),
     "DeliveryState": (DELIVERY_STATE.values, "`pending`, `delivered`, or `dead` after it failed permanently."),
     "ReplayableState": (REPLAYABLE_STATE.values, "State of deliveries that can be retried."),
     "AuthenticationMethod": (get_args(AuthenticationMethod), "How a request was authenticated."),

@@ -78,7 +78,7 @@ def _answer_schema(general: Schema, each: IntegrationType) -> Schema:
 
 
 def _typed_properties(general: Schema, each: IntegrationType, settings: Schema) -> Schema:
-    properties = general["properties"]
+    properties: Schema = general["properties"]
     return properties | {
         "type": {"const": each.kind} | _description(properties["type"]),
         "settings": settings | _description(properties["settings"]),

@@ -154,9 +154,7 @@ class EventActorAnswer(Answer):
     """The author of an event."""
 
     type: ActorType = Field(validation_alias="actor_type")
-    """Kind of the author. `key` is an API key, `mail` a message, `system` the program or its operator. `rule` and
-    `slack` are reserved.
-    """
+    """Kind of the author: `key` is an API key, `mail` a message, `system` the program or its operator."""
     id: str | None = Field(validation_alias="actor_id")
     """Id of the user, API key or message; null for `system`."""
     name: str = Field(validation_alias="actor_name")
