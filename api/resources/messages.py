@@ -11,9 +11,8 @@ from urllib.parse import quote
 from aiohttp import web
 
 from api.route import Call, Route
-from api.schema.messages import MessageList, MessageRow, MessageSearchParameters
+from api.schema.messages import MessageList, MessageRow, MessageSearchParameters, TraceAnswer
 from api.schema.shape import EmptyBody, NoQuery
-from api.schema.tickets import TraceAnswer
 from router.errors import not_found_error
 
 # Maximum time in which a client must read one chunk.

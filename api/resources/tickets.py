@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from api.route import Call, Route
+from api.schema.messages import MessageAnswer
 from api.schema.shape import Answer, Body, EmptyBody, NoQuery, PageParameters
 from api.schema.tickets import (
     Assign,
-    MessageAnswer,
     MyTicketListParameters,
     NoteAnswer,
     NoteCreate,

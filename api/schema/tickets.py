@@ -1,4 +1,4 @@
-"""Models of tickets, their messages and events."""
+"""Models of tickets and their events."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, create_model
 
 from api.schema.deliveries import DeliveryAnswer
+from api.schema.messages import MessageAnswer
 from api.schema.shape import Answer, Body, Id, JsonObject, NextCursor, Time, documented, filter_parameters
-from router.admin.tickets.conversation import MessageView, TicketView
+from router.admin.tickets.conversation import TicketView
 from router.choice import Choice
 from router.enumerations import TICKET_STATUS, ActorType, TicketEventType, TicketPriority, TicketStatus
 from router.filters import TicketFilter
@@ -60,82 +61,6 @@ class TicketList(Answer):
     next_cursor: NextCursor = None
     incomplete: Annotated[bool, Field(exclude_if=lambda incomplete: not incomplete)] = False
     """True if a search ended before the page was full; `nextCursor` continues it. Absent otherwise."""
-
-
-class AttachmentAnswer(Answer):
-    """An attachment of a message."""
-
-    n: int
-    """Number in the path of the download, from 1."""
-    filename: str
-    """File name, safe to store; never empty."""
-    content_type: str
-    """Media type that the sender declared."""
-    size: int
-    """Size in bytes after decoding."""
-    inline: bool
-    """Whether it is an image that is shown in the text."""
-
-
-class MailboxAnswer(Answer):
-    """A mailbox of a header field."""
-
-    address: str
-    """Email address."""
-    name: str
-    """Display name; empty without one."""
-
-
-class MessageAnswer(Answer):
-    """A message of the conversation."""
-
-    id: str
-    """Id of the message (`msg_...`)."""
-    from_address: str = Field(serialization_alias="from")
-    """Address in the From field; empty without one. Unverified."""
-    from_name: str
-    """Display name in the From field; empty without one. Unverified."""
-    reply_to: list[MailboxAnswer]
-    """Mailboxes in the Reply-To field, at most 20. Unverified."""
-    original_from: MailboxAnswer | None
-    """Author, if a group, list or relay replaced the From field; null otherwise. Unverified."""
-    recipients: list[str]
-    """Recipient addresses that link the message to this ticket."""
-    tag: str
-    """Tag in the recipient address, such as `vip` in `support+vip@example.com`; empty without one."""
-    subject: str
-    """Subject of the message; empty without one."""
-    text: str
-    """New text, without quoted text and signature."""
-    quoted: str
-    """Quoted text and signature; empty without any."""
-    html: str
-    """Sanitised HTML; empty without any. Show it only in a sandboxed frame."""
-    attachments: list[AttachmentAnswer]
-    """Attachments, at most 200."""
-    auth: dict[str, str]
-    """Results of sender authentication by method. Always empty in this version."""
-    automatic: str
-    """Why the message counts as automatic, such as `bounce`, `auto-reply`, `list` or `loop`; empty for a person's
-    message.
-    """
-    warnings: list[str]
-    """What was repaired, guessed or truncated when the message was read, as texts."""
-    failed_recipients: list[str]
-    """Undeliverable addresses that a bounce reports."""
-    size: int
-    """Size of the original message in bytes."""
-    sent_at: Time | None
-    """Time in the Date field; null without a valid one. Unverified."""
-    received_at: Time
-    """When the message was accepted."""
-
-    @classmethod
-    def from_view(cls, view: MessageView) -> Self:
-        recipients = [link.recipient for link in view.links]
-        tag = next((link.tag for link in view.links if link.tag), "")
-        # The size is that of the message.
-        return cls.from_model(view.message, view.contents, recipients=recipients, tag=tag, auth={})
 
 
 # The older, shorter words for the types of events that are not their noun or verb, as in `ticket.note_added`.
@@ -302,25 +227,3 @@ class NoteAnswer(Answer):
     @classmethod
     def from_event(cls, event: TicketEvent) -> Self:
         return cls.from_model(event, text=json.loads(event.detail)["text"])
-
-
-class TraceEventAnswer(Answer):
-    """An event of a message."""
-
-    at: Time
-    """When the event happened."""
-    event: str
-    """`received`, `opened` or `joined` (a ticket), `delivery` (queued), `attempt` or `delivered`."""
-    detail: dict[str, str | int | None]
-    """Values of the event by name."""
-
-
-class TraceAnswer(Answer):
-    """Events of a message in chronological order."""
-
-    message_id: str
-    """Id of the message (`msg_...`)."""
-    tickets: list[str] = Field(validation_alias="ticket_ids")
-    """Ids of the tickets that the message opened or joined."""
-    events: list[TraceEventAnswer]
-    """Events, oldest first."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from api.schema.tickets import TraceAnswer
+from api.schema.messages import TraceAnswer
 from emailrouter.cli import console
 from emailrouter.cli.context import CommandContext, Json, WorkspaceCommand, to_json, with_context
 from router import ids
