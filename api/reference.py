@@ -42,7 +42,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """The fields of an object. `name` is the name of its schema if there are several."""
+    """The fields of an object. `name` tells it apart if there are several."""
 
     name: str
     fields: tuple[Field, ...]
@@ -112,7 +112,8 @@ class Reference:
         if "items" in schema:
             yield from self._objects(schema["items"])
         if "properties" in schema:
-            yield name, schema
+            kind = schema["properties"].get("type", {}).get("const")
+            yield f"Type {kind}" if kind else name, schema
 
     def _properties(self, schema: Schema) -> Iterator[Field]:
         required = schema.get("required", ())
@@ -146,17 +147,15 @@ class Reference:
         return _TEXT_TYPES.get(schema.get("format", ""), str(types))
 
     def _resolve(self, schema: Schema) -> Schema:
-        """Returns the schema that a reference names, otherwise the schema itself."""
+        """Replaces a reference by the schema that it names. What is beside the reference takes precedence."""
         if "$ref" not in schema:
             return schema
-        found: Schema = self._document["components"]["schemas"][schema["$ref"].removeprefix(_SCHEMAS)]
-        return found
+        return {**self._document["components"]["schemas"][schema["$ref"].removeprefix(_SCHEMAS)], **schema}
 
 
 def _limits(schema: Schema) -> Iterator[str]:
     if "default" in schema:
-        default = schema["default"]
-        yield f"default {default if isinstance(default, str) else json.dumps(default)}"
+        yield f"default {json.dumps(schema['default'])}"
     if "minimum" in schema:
         yield f"{schema['minimum']} to {schema['maximum']}"
     if "maxLength" in schema:

@@ -65,7 +65,8 @@ def _create_schema(general: Schema, each: IntegrationType) -> Schema:
         required.append("settings")
     else:
         properties["settings"] = {"anyOf": [settings, {"type": "null"}]} | _description(properties["settings"])
-    schema = general | {"properties": properties, "required": required}
+    ordered = {name: properties[name] for name in ("type", "name")} | properties
+    schema = general | {"properties": ordered, "required": required}
     if WEBHOOK_URL in properties:
         # Not `anyOf`, of which client generators make a type of its own.
         schema["if"] = {"not": {"required": [WEBHOOK_URL]}}

@@ -50,8 +50,7 @@ class _SettingsBody(Body):
     """A body with settings. The channel of the integration validates them."""
 
     settings: dict[str, Any] | None = None
-    """Settings of the type, by name. In a change, settings that are not given stay, and null removes an optional one.
-    """
+    """Settings of the type, by name."""
     webhook_url: Url | None = None
     """Short for `settings.webhookUrl`. Stored encrypted and never returned."""
 
@@ -83,6 +82,8 @@ class IntegrationChange(_SettingsBody):
     """Fields to change. New settings reactivate a failing integration."""
 
     codes: ClassVar = {WEBHOOK_URL: "invalid_webhook_url"}
+    settings: dict[str, Any] | None = None
+    """Settings to change, by name. Settings that are not given stay unchanged; null removes an optional one."""
     name: Name | None = None
     """New name."""
 

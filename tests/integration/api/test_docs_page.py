@@ -39,7 +39,7 @@ async def test_page_describes_nested_fields_and_who_may_call(sqlite_served: Serv
     detail, _, _ = page.partition('id="getTicket"')[2].partition("</article>")
     assert "File name, safe to store; never empty." in detail
     create, _, _ = page.partition('id="createIntegration"')[2].partition("</article>")
-    assert "SlackIntegrationCreate" in create
+    assert "Type slack" in create
     assert "Shown instead of the name of the webhook." in create
 
 
