@@ -9,6 +9,7 @@ import click
 from api.schema.routing import AliasAnswer, AliasTested
 from emailrouter.cli.context import CommandContext, WorkspaceGroup, confirm, confirmation_option, to_json, with_context
 from emailrouter.cli.paging import Paging, paging_options, to_rows
+from emailrouter.cli.tables import Column
 from router.errors import Refused
 from router.model import Alias
 
@@ -26,7 +27,12 @@ async def list_command(context: CommandContext, domain: str | None, paging: Pagi
     """List the aliases, newest first."""
     domain_id = None if domain is None else await context.lookup.find_domain_id(context.actor, domain)
     page = await paging.collect(partial(context.services.aliases.list, context.actor, domain_id=domain_id))
-    columns = {"email": "email", "integration": "integrationId", "status": "status", "id": "id"}
+    columns = (
+        Column("Address", "email"),
+        Column("Integration", "integrationId", shorten=True),
+        Column("Status", "status"),
+        Column("ID", "id", optional=True),
+    )
     names = await context.display_names(alias.integration_id for alias in page.items)
     context.print_list("aliases", to_rows(page, AliasAnswer.from_model), columns, integrationId=names)
 

@@ -9,6 +9,7 @@ import click
 from api.schema.operations import AuditAnswer
 from emailrouter.cli.context import CommandContext, Json, WorkspaceGroup, with_context
 from emailrouter.cli.paging import Paging, paging_options, to_rows
+from emailrouter.cli.tables import Column
 from router.admin.audit import is_automatic
 
 OPERATOR = "(operator)"
@@ -35,14 +36,14 @@ async def list_command(context: CommandContext, paging: Paging) -> None:
     if not context.as_json:
         for row in page.items:
             row["userId"] = row["userId"] or _actor_without_user(row)
-    columns = {
-        "at": "at",
-        "by": "userId",
-        "from": "address",
-        "action": "action",
-        "target": "target",
-        "detail": "detail",
-    }
+    columns = (
+        Column("Time", "at", is_time=True),
+        Column("By", "userId", shorten=True),
+        Column("Action", "action"),
+        Column("Detail", "detail", shorten=True),
+        Column("Target", "target", optional=True),
+        Column("From", "address", optional=True),
+    )
     context.print_list("audit", page, columns, userId=emails)
 
 

@@ -9,6 +9,7 @@ import click
 from api.schema.operations import BlockedSenderAnswer
 from emailrouter.cli.context import CommandContext, WorkspaceGroup, confirm, confirmation_option, to_json, with_context
 from emailrouter.cli.paging import Paging, paging_options, to_rows
+from emailrouter.cli.tables import Column
 
 
 @click.group(cls=WorkspaceGroup, name="blocked-sender")
@@ -22,7 +23,7 @@ def group() -> None:
 async def list_command(context: CommandContext, paging: Paging) -> None:
     """List the blocked senders in alphabetical order."""
     page = await paging.collect(partial(context.services.blocked_senders.list, context.actor))
-    columns = {"sender": "sender", "since": "createdAt"}
+    columns = (Column("Sender", "sender"), Column("Blocked since", "createdAt", is_time=True))
     context.print_list("blockedSenders", to_rows(page, BlockedSenderAnswer.from_model), columns)
 
 

@@ -10,6 +10,7 @@ import io
 import json
 import os
 import re
+import shutil
 import sys
 import unicodedata
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -24,6 +25,7 @@ import structlog
 from config.load import ConfigError, load
 from config.schema import Config
 from emailrouter import log
+from emailrouter.cli.tables import Column, display_width, minutes, render_table
 from emailrouter.lifecycle import BackgroundTaskEnded
 from emailrouter.line_writer import LineWriter
 from emailrouter.secret_key import WrongSecretKey
@@ -38,6 +40,9 @@ except ImportError:  # uvloop is optional; the standard loop is slower
     _new_event_loop = asyncio.new_event_loop
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+DEFAULT_WIDTH = 80
+"""Width of tables in a pipe."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -47,6 +52,7 @@ class Invocation:
 
     config_path: Path | None = None
     as_json: bool = False
+    wide: bool = False
 
     def load_config(self) -> Config:
         return load(self.config_path, os.environ)
@@ -60,6 +66,11 @@ def _set_config_path(ctx: click.Context, _: click.Parameter, value: str | None) 
 def _set_json_output(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     if value:
         get_invocation(ctx).as_json = True
+
+
+def _set_wide(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        get_invocation(ctx).wide = True
 
 
 def get_invocation(ctx: click.Context) -> Invocation:
@@ -153,11 +164,33 @@ def print_json(data: object) -> None:
     click.echo(json.dumps(data, indent=2, ensure_ascii=False))
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> None:
-    texts = [[format_cell(row.get(column)) for column in columns] for row in rows]
-    widths = [max(len(c), *(len(t[i]) for t in texts)) if texts else len(c) for i, c in enumerate(columns)]
-    for line in [[c.upper() for c in columns], *texts]:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+def wide_option(function: F) -> F:
+    """Adds `--wide` to a command that prints a list."""
+    text = "Print every column, and no shortened cells, whatever the width of the terminal."
+    return click.option("--wide", is_flag=True, expose_value=False, callback=_set_wide, help=text)(function)
+
+
+def table_width(ctx: click.Context) -> int | None:
+    """Returns the width of tables: COLUMNS, or the width of the terminal, or 80; None with `--wide`."""
+    return None if get_invocation(ctx).wide else shutil.get_terminal_size((DEFAULT_WIDTH, 24)).columns
+
+
+def measure_table(columns: Sequence[Column], rows: Sequence[Mapping[str, object]]) -> int:
+    """Returns the width of the table in full."""
+    texts = [[format_cell(row.get(column.field)) for column in columns] for row in rows]
+    return max(map(display_width, render_table(columns, texts, None)))
+
+
+def print_table(columns: Sequence[Column], rows: Sequence[Mapping[str, object]], width: int | None) -> None:
+    """Prints the rows, which map the fields of `columns` to values. See `render_table` for `width`."""
+    texts = [[_format_column_cell(column, row.get(column.field), width) for column in columns] for row in rows]
+    for number, line in enumerate(render_table(columns, texts, width)):
+        click.echo(line if number else click.style(line, bold=True))
+
+
+def _format_column_cell(column: Column, value: object, width: int | None) -> str:
+    text = format_cell(value)
+    return minutes(text) if column.is_time and value and width is not None else text
 
 
 def format_cell(value: object) -> str:

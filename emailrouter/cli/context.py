@@ -9,7 +9,7 @@ import contextlib
 import functools
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -20,6 +20,7 @@ from api.schema.shape import Answer
 from emailrouter import log
 from emailrouter.assembly.core import Core
 from emailrouter.cli import console
+from emailrouter.cli.tables import Column, label
 from emailrouter.operator_services import open_core
 from router.admin.lookup import LookupService
 from router.admin.paging import Page
@@ -45,6 +46,8 @@ class CommandContext:
     actor: Actor
     lookup: LookupService
     as_json: bool
+    width: int | None
+    """Width of tables in terminal cells; None for tables in full."""
 
     @property
     def services(self) -> Services:
@@ -55,17 +58,17 @@ class CommandContext:
 
     # --- output
 
-    def print_list(self, name: str, page: Page[Json], columns: Mapping[str, str], **more: Mapping[str, str]) -> None:
-        """Prints a list. `columns` maps headings to fields; `more` maps a field to the display texts of its values."""
+    def print_list(self, name: str, page: Page[Json], columns: Sequence[Column], **more: Mapping[str, str]) -> None:
+        """Prints a list. `more` maps a field to the display texts of its values."""
         if self.as_json:
             cursor = {} if page.next_cursor is None else {"nextCursor": page.next_cursor}
             console.print_json({name: list(page.items), **cursor})
             return
         rows = [
-            {heading: display_value(row.get(field), more.get(field)) for heading, field in columns.items()}
+            {each.field: display_value(row.get(each.field), more.get(each.field)) for each in columns}
             for row in page.items
         ]
-        console.print_table(list(columns), rows)
+        console.print_table(columns, rows, self.width)
         if page.next_cursor is not None:
             click.echo(f"More entries follow: use --all, or --cursor {page.next_cursor}", err=True)
 
@@ -74,14 +77,22 @@ class CommandContext:
             console.print_json(data)
             return
         plain = {key: value for key, value in data.items() if not _is_table(value)}
-        width = max((len(key) for key in plain), default=0)
-        for key, value in plain.items():
-            click.echo(f"{key.ljust(width)}  {console.format_cell(display_value(value, more.get(key)))}")
+        _print_fields({key: display_value(value, more.get(key)) for key, value in plain.items()})
         for key, value in data.items():
             if _is_table(value):
-                click.echo(f"\n{key}")
-                columns = list(dict.fromkeys(column for row in value for column in row))
-                console.print_table(columns, [{c: display_value(row.get(c)) for c in columns} for row in value])
+                click.echo(f"\n{label(key)}")
+                self._print_rows([{name: display_value(each) for name, each in row.items()} for row in value])
+
+    def _print_rows(self, rows: Sequence[Json]) -> None:
+        """Prints rows as a table, or as blocks without their empty fields if the table would be too wide."""
+        columns = [Column(label(name), name) for name in dict.fromkeys(name for row in rows for name in row)]
+        if self.width is None or console.measure_table(columns, rows) <= self.width:
+            console.print_table(columns, rows, None)
+            return
+        for number, row in enumerate(rows):
+            if number:
+                click.echo()
+            _print_fields({name: value for name, value in row.items() if value not in (None, "")}, indent="  ")
 
     def print_result(self, data: Json, sentence: str) -> None:
         """Prints `sentence`, or `data` with `--json`."""
@@ -165,6 +176,7 @@ def with_context(
                     Actor(workspace.id, "admin"),
                     LookupService(core.database),
                     console.get_invocation(ctx).as_json,
+                    console.table_width(ctx),
                 )
                 return await work(context, *args, **kwargs)
 
@@ -269,6 +281,12 @@ def _read_single_line(text: str, where: str) -> str:
     if len(lines) != 1:
         raise click.UsageError(f"{console.printable_text(where)} must contain one line, but contains {len(lines)}")
     return lines[0].strip()
+
+
+def _print_fields(fields: Mapping[str, object], indent: str = "") -> None:
+    width = max((len(label(key)) for key in fields), default=0)
+    for key, value in fields.items():
+        click.echo(f"{indent}{label(key).ljust(width)}  {console.format_cell(value)}")
 
 
 def _is_table(value: object) -> bool:

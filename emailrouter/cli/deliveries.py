@@ -10,18 +10,19 @@ from api.schema.deliveries import DeliveryAnswer, DeliveryDetail, Replayed
 from emailrouter.cli.context import CommandContext, WorkspaceGroup, to_json, with_context
 from emailrouter.cli.paging import Paging, paging_options, to_rows
 from emailrouter.cli.parameters import ChoiceType, FilterOptions, filter_options
+from emailrouter.cli.tables import Column
 from router.enumerations import REPLAYABLE_STATE
 from router.filters import DeliveryFilter
 
-_COLUMNS = {
-    "id": "id",
-    "state": "state",
-    "integration": "integrationId",
-    "attempts": "attempts",
-    "next": "nextAttemptAt",
-    "delivered": "deliveredAt",
-    "last error": "lastError",
-}
+_COLUMNS = (
+    Column("ID", "id"),
+    Column("State", "state"),
+    Column("Integration", "integrationId", shorten=True),
+    Column("Last error", "lastError", shorten=True),
+    Column("Attempts", "attempts", optional=True),
+    Column("Next attempt", "nextAttemptAt", optional=True, is_time=True),
+    Column("Delivered", "deliveredAt", optional=True, is_time=True),
+)
 
 
 @click.group(cls=WorkspaceGroup, name="delivery")

@@ -9,6 +9,7 @@ import click
 from api.schema.routing import DomainAnswer, DomainCreated, DomainDetail
 from emailrouter.cli.context import CommandContext, WorkspaceGroup, confirm, confirmation_option, to_json, with_context
 from emailrouter.cli.paging import Paging, paging_options, to_rows
+from emailrouter.cli.tables import Column
 from router.errors import Refused
 
 _RECORDS = "Add these records at your DNS provider, then run: emailrouter domain verify"
@@ -25,7 +26,12 @@ def group() -> None:
 async def list_command(context: CommandContext, paging: Paging) -> None:
     """List the domains, newest first."""
     page = await paging.collect(partial(context.services.domains.list, context.actor))
-    columns = {"domain": "domain", "status": "status", "id": "id", "created": "createdAt"}
+    columns = (
+        Column("Domain", "domain"),
+        Column("Status", "status"),
+        Column("Created", "createdAt", optional=True, is_time=True),
+        Column("ID", "id", optional=True),
+    )
     context.print_list("domains", to_rows(page, DomainAnswer.from_model), columns)
 
 

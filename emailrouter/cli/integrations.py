@@ -10,6 +10,7 @@ from api.schema.integrations import IntegrationAnswer, IntegrationTested
 from emailrouter.cli.context import CommandContext, WorkspaceGroup, confirm, confirmation_option, to_json, with_context
 from emailrouter.cli.paging import Paging, paging_options, to_rows
 from emailrouter.cli.setting_options import GivenSettings, option_names, options_in_errors, setting_options
+from emailrouter.cli.tables import Column
 from router.channels import CHANNELS
 
 
@@ -24,14 +25,14 @@ def group() -> None:
 async def list_command(context: CommandContext, paging: Paging) -> None:
     """List the integrations, newest first."""
     page = await paging.collect(partial(context.services.integrations.list, context.actor))
-    columns = {
-        "name": "name",
-        "type": "type",
-        "status": "status",
-        "last error": "lastError",
-        "to": "hint",
-        "id": "id",
-    }
+    columns = (
+        Column("Name", "name"),
+        Column("Type", "type"),
+        Column("Status", "status"),
+        Column("Last error", "lastError", shorten=True),
+        Column("Posts to", "hint", shorten=True, optional=True),
+        Column("ID", "id", optional=True),
+    )
     context.print_list("integrations", to_rows(page, IntegrationAnswer.from_model), columns)
 
 

@@ -11,6 +11,7 @@ from emailrouter.cli import time_options
 from emailrouter.cli.context import CommandContext, WorkspaceGroup, confirm, confirmation_option, to_json, with_context
 from emailrouter.cli.paging import Paging, paging_options, to_rows
 from emailrouter.cli.parameters import ChoiceType
+from emailrouter.cli.tables import Column
 from router.enumerations import ROLE
 
 
@@ -25,16 +26,16 @@ def group() -> None:
 async def list_command(context: CommandContext, paging: Paging) -> None:
     """List the keys, newest first, including revoked and expired ones."""
     page = await paging.collect(partial(context.services.keys.list, context.actor))
-    columns = {
-        "name": "name",
-        "hint": "hint",
-        "user": "userId",
-        "role": "role",
-        "last used": "lastUsedAt",
-        "expires": "expiresAt",
-        "revoked": "revokedAt",
-        "id": "id",
-    }
+    columns = (
+        Column("ID", "id"),
+        Column("Name", "name", shorten=True),
+        Column("User", "userId", shorten=True),
+        Column("Revoked", "revokedAt", is_time=True),
+        Column("Role", "role", optional=True),
+        Column("Key", "hint", optional=True),
+        Column("Last used", "lastUsedAt", optional=True, is_time=True),
+        Column("Expires", "expiresAt", optional=True, is_time=True),
+    )
     emails = await context.display_names(key.user_id for key in page.items)
     context.print_list("keys", to_rows(page, KeyAnswer.from_model), columns, userId=emails)
 

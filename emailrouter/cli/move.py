@@ -13,6 +13,7 @@ from config.secret import DatabaseUrl
 from emailrouter import assembly, log
 from emailrouter.cli import console
 from emailrouter.cli.context import EXPOSURE_HINT, read_secret
+from emailrouter.cli.tables import Column
 from emailrouter.operator_services import open_existing_database
 from router.errors import Refused
 from router.secrets import KEY_FILE
@@ -53,8 +54,9 @@ def move(ctx: click.Context, target: str | None, target_file: Path | None) -> No
         )
     else:
         console.print_table(
-            ["table", "source", "target"],
+            [Column("Table", "table"), Column("Source", "source"), Column("Target", "target")],
             [{"table": counts.table, "source": counts.source, "target": counts.target} for counts in moved],
+            console.table_width(ctx),
         )
         if not changed_tables:
             click.echo(

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar, cast
 import click
 
 from api.schema.shape import Answer
+from emailrouter.cli import console
 from emailrouter.cli.context import Json, to_json
 from router.admin.paging import DEFAULT_LIMIT, MAX_LIMIT, Page
 
@@ -52,11 +53,13 @@ def paging_options(function: F) -> F:
         return function(*args, paging=Paging(None if list_all else limit, cursor), **kwargs)
 
     for option in (
+        console.wide_option,
         click.option("--cursor", metavar="C", help="Continue after the previous page (its nextCursor)."),
         click.option("--all", "list_all", is_flag=True, help="List all entries."),
         click.option(
             "--limit",
             type=click.IntRange(min=1),
+            metavar="N",
             default=DEFAULT_LIMIT,
             show_default=True,
             help="Maximum number of entries.",

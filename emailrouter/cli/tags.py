@@ -9,6 +9,7 @@ import click
 from api.schema.tags import TagAnswer
 from emailrouter.cli.context import CommandContext, WorkspaceGroup, confirm, confirmation_option, to_json, with_context
 from emailrouter.cli.paging import Paging, paging_options, to_rows
+from emailrouter.cli.tables import Column
 
 
 @click.group(cls=WorkspaceGroup, name="tag")
@@ -22,7 +23,12 @@ def group() -> None:
 async def list_command(context: CommandContext, paging: Paging) -> None:
     """List the tags in alphabetical order."""
     page = await paging.collect(partial(context.services.tickets.tags.list, context.actor))
-    columns = {"name": "name", "color": "color", "tickets": "ticketCount", "id": "id"}
+    columns = (
+        Column("Name", "name"),
+        Column("Color", "color"),
+        Column("Tickets", "ticketCount"),
+        Column("ID", "id", optional=True),
+    )
     context.print_list("tags", to_rows(page, TagAnswer.from_counted), columns)
 
 

@@ -17,6 +17,7 @@ from emailrouter.cli import console
 from emailrouter.cli.context import CommandContext, WorkspaceGroup, confirm, confirmation_option, to_json, with_context
 from emailrouter.cli.paging import Paging, paging_options, to_rows
 from emailrouter.cli.parameters import ChoiceType, FilterOptions, filter_options
+from emailrouter.cli.tables import Column, label
 from router.channels import CHANNELS
 from router.choice import Choice
 from router.dispatch.ticket_notification import NotificationPreview
@@ -26,16 +27,16 @@ from router.filters import TicketFilter
 from router.tag import join_names
 
 F = TypeVar("F", bound=Callable[..., Any])
-_COLUMNS = {
-    "number": "number",
-    **{choice.name: choice.name for choice in TICKET_CHOICES},
-    "from": "from",
-    "subject": "subject",
-    "alias": "alias",
-    "tags": "tags",
-    "assigned to": "assignedTo",
-    "received": "receivedAt",
-}
+_COLUMNS = (
+    Column("Number", "number"),
+    *(Column(label(choice.name), choice.name) for choice in TICKET_CHOICES),
+    Column("From", "from", shorten=True),
+    Column("Subject", "subject", shorten=True),
+    Column("Assigned to", "assignedTo", shorten=True),
+    Column("Received", "receivedAt", optional=True, is_time=True),
+    Column("Alias", "alias", optional=True),
+    Column("Tags", "tags", shorten=True, optional=True),
+)
 
 
 @click.group(cls=WorkspaceGroup, name="ticket")

@@ -21,6 +21,7 @@ from emailrouter.cli.context import (
 )
 from emailrouter.cli.paging import Paging, paging_options, to_rows
 from emailrouter.cli.parameters import ChoiceType
+from emailrouter.cli.tables import Column
 from router import secrets
 from router.enumerations import ROLE
 
@@ -38,14 +39,14 @@ def group() -> None:
 async def list_command(context: CommandContext, paging: Paging) -> None:
     """List the users, newest first."""
     page = await paging.collect(partial(context.services.users.list, context.actor))
-    columns = {
-        "email": "email",
-        "name": "name",
-        "role": "role",
-        "can sign in": "canSignIn",
-        "disabled": "disabledAt",
-        "id": "id",
-    }
+    columns = (
+        Column("Address", "email"),
+        Column("Name", "name", shorten=True),
+        Column("Role", "role"),
+        Column("Can sign in", "canSignIn"),
+        Column("Disabled", "disabledAt", optional=True, is_time=True),
+        Column("ID", "id", optional=True),
+    )
     context.print_list("users", to_rows(page, UserAnswer.from_model), columns)
 
 

@@ -17,6 +17,7 @@ from emailrouter.cli.context import (
     with_context,
 )
 from emailrouter.cli.parameters import ChoiceType
+from emailrouter.cli.tables import Column
 from emailrouter.first_login import first_address, format_login
 from router.admin.installation.first_workspace import FirstLogin
 from router.admin.installation.workspace_admin import WorkspaceAdminService
@@ -32,6 +33,7 @@ def group() -> None:
 
 
 @group.command("list")
+@console.wide_option
 @click.pass_context
 def list_command(ctx: click.Context) -> None:
     """List the workspaces of this installation."""
@@ -42,7 +44,12 @@ def list_command(ctx: click.Context) -> None:
             console.print_json({"workspaces": [to_json(WorkspaceAnswer.from_model(workspace)) for workspace in found]})
             return
         rows = [to_json(WorkspaceAnswer.from_model(workspace)) for workspace in found]
-        console.print_table(["name", "id", "createdAt"], rows)
+        columns = (
+            Column("Name", "name"),
+            Column("ID", "id"),
+            Column("Created", "createdAt", optional=True, is_time=True),
+        )
+        console.print_table(columns, rows, console.table_width(ctx))
 
     run_with_core(ctx, work)
 

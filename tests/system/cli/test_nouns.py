@@ -122,7 +122,7 @@ async def test_tag_commands(cli: CommandLine) -> None:
     output = (await cli("ticket", "tag", "1", "--add", "a,b")).ok().stdout
     assert output == 'Tags: "a,b", Billing.\n'
     shown = (await cli("ticket", "show", "1")).ok().stdout
-    assert re.search('^tags +"a,b", Billing$', shown, re.MULTILINE)
+    assert re.search('^Tags +"a,b", Billing$', shown, re.MULTILINE)
     assert "added: Billing, VIP" in shown
     (await cli("tag", "remove", "a,b", "--yes")).ok()
     assert [ticket["number"] for ticket in (await cli.json("ticket", "list", "--tag", "billing"))["tickets"]] == [1]
@@ -241,7 +241,7 @@ async def test_aliases_and_domains(cli: CommandLine) -> None:
     emails = {each["email"] for each in (await cli.json("alias", "list"))["aliases"]}
     assert emails == {"Hilfe@xn--mller-kva.example", "*@b.example"}
     table = (await cli("alias", "list", "--domain", "müller.example")).ok().stdout.splitlines()
-    assert table[0].split() == ["EMAIL", "INTEGRATION", "STATUS", "ID"]
+    assert table[0].split() == ["Address", "Integration", "Status"]
     assert table[1].split()[:3] == ["Hilfe@xn--mller-kva.example", "general", "active"]
     assert (await cli.json("alias", "disable", "HILFE@müller.example"))["status"] == "disabled"
     assert "not verified" in await cli.error_line("alias", "test", "*@b.example")
