@@ -32,13 +32,16 @@ async def create_if_empty(config: Config, database: AnyDatabase) -> None:
     setup = SetupService(database, SystemClock())
     if not await setup.is_needed():
         return
+    path = config.server.data_dir / FIRST_LOGIN_FILE
+    if not sys.stderr.isatty():
+        # Raises OSError before the login exists: later, nobody could read the password.
+        os.close(_open_private_file(path))
     try:
         login = await setup.create_first_workspace(default_email(config))
     except Refused:
         return  # another process created the workspace
     text = format_login(login, first_address(config))
     if not _print_on_terminal(text):
-        path = config.server.data_dir / FIRST_LOGIN_FILE
         # The key is recorded before the file is written, so that using the setup link revokes the key even
         # after a crash.
         await setup.record_file_key(login)
@@ -98,9 +101,19 @@ def _format_link(login: FirstLogin, address: str) -> str:
 
 
 def _write_private_file(path: Path, text: str) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        os.fchmod(file.fileno(), 0o600)  # `os.open` does not change the mode of an existing file
+    with os.fdopen(_open_private_file(path), "w", encoding="utf-8") as file:
+        file.truncate()
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _open_private_file(path: Path) -> int:
+    """Opens or creates a file for writing, with mode 0600. Returns its descriptor."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        os.fchmod(descriptor, 0o600)  # `os.open` does not change the mode of an existing file
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor

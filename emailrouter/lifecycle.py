@@ -174,7 +174,11 @@ async def run_until_stopped(config: Config, roles: frozenset[Role], reload_confi
     if embedded and len(roles) > 1:
         from emailrouter.first_login import create_if_empty  # noqa: PLC0415 - only for `serve`
 
-        await create_if_empty(config, database)
+        try:
+            await create_if_empty(config, database)
+        except BaseException:
+            await database.close()  # its threads would keep the process alive
+            raise
     heartbeats: asyncio.Task[None] | None = None
     try:
         async with run_roles(config, roles, database, steps) as process:
