@@ -46,7 +46,7 @@ def read_file(path: Path) -> dict[str, SourceValue]:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise ConfigError(f"{one_line(origin)}: cannot be read: {error.strerror}") from None
+        raise ConfigError(f"{one_line(origin)}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise ConfigError(f"{one_line(origin)}:{line}: must be UTF-8 text") from None

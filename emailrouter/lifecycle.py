@@ -26,6 +26,7 @@ from emailrouter import log as logging
 from emailrouter.assembly import Process, Role
 from emailrouter.assembly.core import AnyDatabase
 from emailrouter.draining import drain
+from emailrouter.os_errors import describe_unavailable
 from emailrouter.secret_key import load_secret_box
 from emailrouter.shutdown import Shutdown
 from emailrouter.watchdog import SystemdNotifier, send_heartbeats
@@ -79,7 +80,7 @@ async def open_database(
                 await database.close()
                 if stop is None or stop.is_set():
                     raise
-                log.warning("database.unavailable", reason=str(error), retry_in_seconds=wait)
+                log.warning("database.unavailable", reason=describe_unavailable(error, config), retry_in_seconds=wait)
                 if on_wait is not None:
                     on_wait("the database is unavailable")
                 await _sleep_until(stop, wait)
@@ -172,13 +173,7 @@ async def run_until_stopped(config: Config, roles: frozenset[Role], reload_confi
     if database is None:
         return
     if embedded and len(roles) > 1:
-        from emailrouter.first_login import create_if_empty  # noqa: PLC0415 - only for `serve`
-
-        try:
-            await create_if_empty(config, database)
-        except BaseException:
-            await database.close()  # its threads would keep the process alive
-            raise
+        await _create_first_login(config, database)
     heartbeats: asyncio.Task[None] | None = None
     try:
         async with run_roles(config, roles, database, steps) as process:
@@ -195,6 +190,16 @@ async def run_until_stopped(config: Config, roles: frozenset[Role], reload_confi
         if heartbeats is not None:
             heartbeats.cancel()
     log.info("stopped")
+
+
+async def _create_first_login(config: Config, database: AnyDatabase) -> None:
+    from emailrouter.first_login import create_if_empty  # noqa: PLC0415 - only for `serve`
+
+    try:
+        await create_if_empty(config, database)
+    except BaseException:
+        await database.close()  # its threads would keep the process alive
+        raise
 
 
 def _finish_start(process: Process, notifier: SystemdNotifier) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from emailrouter.cli import SECTIONS
 from emailrouter.cli.commands import cli
 from emailrouter.cli.console import Command
 
@@ -63,8 +64,12 @@ The state directory of the systemd units: the SQLite database, the secret key, t
 
 def render() -> str:
     shared = "".join(_render_option(parameter) for parameter in Command("any").params)
-    commands = "".join(_render_command((), name, command) for name, command in _iterate_commands(cli))
-    return f"{_HEAD}{shared}.SH COMMANDS\n{commands}{_TAIL}"
+    commands = dict(_iterate_commands(cli))
+    sections = "".join(
+        f".SH COMMANDS: {title.upper()}\n" + "".join(_render_command((), name, commands[name]) for name in names)
+        for title, names in SECTIONS.items()
+    )
+    return f"{_HEAD}{shared}{sections}{_TAIL}"
 
 
 def _iterate_commands(group: click.Group) -> Iterator[tuple[str, click.Command]]:
@@ -91,8 +96,11 @@ def _render_command(parents: tuple[str, ...], name: str, command: click.Command)
     options = "".join(
         _render_option(p) for p in command.params if isinstance(p, click.Option) and p.name not in _SHARED
     )
+    between = ".IP" if parents else ".PP"
+    examples = getattr(command, "examples", ())
+    example_text = "".join(f"{between}\nExample: \\fBemailrouter {_escape(each)}\\fR\n" for each in examples)
     indented = f".RS\n{options}.RE\n" if options and parents else options
-    return f"{title}{_render_text(command.help, '.IP' if parents else '.PP')}{indented}"
+    return f"{title}{_render_text(command.help, between)}{example_text}{indented}"
 
 
 def _render_option(parameter: click.Parameter) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from config.schema import Config
 from emailrouter import operator_services, use_cases
+from emailrouter.assembly.core import AnyDatabase
 from emailrouter.check import (
     certificate,
     disk,
@@ -22,6 +23,7 @@ from emailrouter.check import (
 )
 from emailrouter.check.check_context import CheckContext
 from emailrouter.check.result import CheckResult, fail
+from emailrouter.os_errors import describe_unavailable
 from router.clock import SystemClock
 from router.errors import ConfigurationFault, Refused, SchemaMismatch, Unavailable
 
@@ -55,18 +57,27 @@ CHECK_SECONDS = 20.0  # time limit of each check, and of opening the database
 
 
 async def run(config: Config) -> list[CheckResult]:
-    first: list[CheckResult] = []
-    database = None
+    database, problems = await open_database(config, CHECK_SECONDS)
     try:
-        async with asyncio.timeout(CHECK_SECONDS):
-            database = await operator_services.open_existing_database(config)
+        context = CheckContext(config, use_cases.build_resolver(config), SystemClock(), database)
+        return problems + await run_checks(context)
+    finally:
+        if database is not None:
+            await database.close()
+
+
+async def open_database(config: Config, seconds: float) -> tuple[AnyDatabase | None, list[CheckResult]]:
+    """Opens the configured database within a time limit. Returns None and the reason if that fails."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await operator_services.open_existing_database(config), []
     except Refused as refused:
-        first.append(fail("database", refused.message, "Run emailrouter init, or start emailrouter serve"))
+        found = fail("database", refused.message, "Run emailrouter init, or start emailrouter serve")
     except SchemaMismatch as mismatch:
         fix = "emailrouter migrate" if "run `emailrouter migrate`" in str(mismatch) else "Install the newer version"
-        first.append(fail("database", str(mismatch), fix))
+        found = fail("database", str(mismatch), fix)
     except ConfigurationFault as error:
-        first.append(fail("database", f"{config.database.url} cannot be used: {error.problem}", error.fix))
+        found = fail("database", f"{config.database.url} cannot be used: {error.problem}", error.fix)
     except Unavailable as error:
         fix = "Check [database] url and its password, that the server runs, and that it admits this host (pg_hba.conf)"
         if config.database.url.path is not None:
@@ -74,16 +85,12 @@ async def run(config: Config) -> list[CheckResult]:
                 f"Check the owner (emailrouter) and the disk of {config.database.url.path}; "
                 "if both are correct, restore a backup"
             )
-        first.append(fail("database", f"{config.database.url} cannot be used: {error}", fix))
+        text = f"{config.database.url} cannot be used: {describe_unavailable(error, config)}"
+        found = fail("database", text, fix)
     except TimeoutError:
         fix = "Check the network between this host and the database, and [database] url"
-        first.append(fail("database", f"{config.database.url} does not respond within {CHECK_SECONDS:g} s", fix))
-    try:
-        context = CheckContext(config, use_cases.build_resolver(config), SystemClock(), database)
-        return first + await run_checks(context)
-    finally:
-        if database is not None:
-            await database.close()
+        found = fail("database", f"{config.database.url} does not respond within {seconds:g} s", fix)
+    return None, [found]
 
 
 async def run_checks(context: CheckContext) -> list[CheckResult]:

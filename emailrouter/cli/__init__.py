@@ -6,37 +6,50 @@ from typing import NoReturn
 
 from emailrouter import process_start
 
-# Maps each command to its module, in the order of `--help`. A command imports only its own module, because
-# importing all of them would take longer.
-MODULES = {
-    "serve": "run",
-    "smtp": "run",
-    "api": "run",
-    "deliver": "run",
-    "migrate": "database",
-    "init": "init",
-    "demo": "demo",
-    "workspace": "workspaces",
-    "user": "users",
-    "key": "keys",
-    "domain": "domains",
-    "integration": "integrations",
-    "alias": "aliases",
-    "blocked-sender": "blocked_senders",
-    "ticket": "tickets",
-    "tag": "tags",
-    "delivery": "deliveries",
-    "check": "check",
-    "explain": "explain",
-    "trace": "trace",
-    "audit": "audit",
-    "export": "configuration",
-    "apply": "configuration",
-    "reparse": "reparse",
-    "move": "move",
-    "rotate-key": "rotate_key",
-    "completion": "completion",
+# Maps each command to its module, in the sections and the order of `--help`. A command imports only its own module,
+# because importing all of them would take longer.
+SECTIONS = {
+    "Run": {
+        "demo": "demo",
+        "serve": "run",
+        "smtp": "run",
+        "api": "run",
+        "deliver": "run",
+    },
+    "Set up": {
+        "config": "config_file",
+        "init": "init",
+        "domain": "domains",
+        "integration": "integrations",
+        "alias": "aliases",
+        "user": "users",
+        "key": "keys",
+        "workspace": "workspaces",
+        "completion": "completion",
+    },
+    "Daily work": {
+        "ticket": "tickets",
+        "tag": "tags",
+        "blocked-sender": "blocked_senders",
+    },
+    "Find problems": {
+        "status": "status",
+        "check": "check",
+        "explain": "explain",
+        "trace": "trace",
+        "delivery": "deliveries",
+        "audit": "audit",
+    },
+    "Operate": {
+        "migrate": "database",
+        "export": "configuration",
+        "apply": "configuration",
+        "reparse": "reparse",
+        "move": "move",
+        "rotate-key": "rotate_key",
+    },
 }
+MODULES = {name: module for commands in SECTIONS.values() for name, module in commands.items()}
 
 
 def main() -> NoReturn:

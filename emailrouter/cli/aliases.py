@@ -16,10 +16,13 @@ from router.model import Alias
 
 @click.group(cls=WorkspaceGroup, name="alias")
 def group() -> None:
-    """Manage aliases: each address sends its tickets to one integration. `*@example.com` is the catch-all."""
+    """Manage aliases: the addresses that accept mail.
+
+    Each alias sends its tickets to one integration. `*@example.com` is the catch-all.
+    """
 
 
-@group.command("list")
+@group.command("list", examples=["alias list --domain example.com"])
 @click.option("--domain", metavar="DOMAIN", help="Only aliases of this domain.")
 @paging_options
 @with_context()
@@ -37,7 +40,7 @@ async def list_command(context: CommandContext, domain: str | None, paging: Pagi
     context.print_list("aliases", to_rows(page, AliasAnswer.from_model), columns, integrationId=names)
 
 
-@group.command("show")
+@group.command("show", examples=["alias show support@example.com"])
 @click.argument("alias", metavar="ADDRESS|ID")
 @with_context()
 async def show(context: CommandContext, alias: str) -> None:
@@ -48,7 +51,7 @@ async def show(context: CommandContext, alias: str) -> None:
     )
 
 
-@group.command("add")
+@group.command("add", examples=["alias add support@example.com --integration support"])
 @click.argument("address")
 @click.option("--integration", metavar="NAME|ID", required=True, help="Integration that receives its tickets.")
 @with_context()
@@ -65,7 +68,7 @@ async def add(context: CommandContext, address: str, integration: str) -> None:
     await _print_alias(context, created)
 
 
-@group.command("change")
+@group.command("change", examples=["alias change support@example.com --integration billing"])
 @click.argument("alias", metavar="ADDRESS|ID")
 @click.option("--integration", metavar="NAME|ID", required=True, help="Integration that will receive its tickets.")
 @with_context()
@@ -79,7 +82,7 @@ async def change(context: CommandContext, alias: str, integration: str) -> None:
 
 
 def _add_status_command(name: str, status: str, about: str) -> None:
-    @group.command(name, help=about)
+    @group.command(name, help=about, examples=[f"alias {name} support@example.com"])
     @click.argument("alias", metavar="ADDRESS|ID")
     @with_context()
     async def switch(context: CommandContext, alias: str) -> None:
@@ -92,18 +95,18 @@ _add_status_command("disable", "disabled", "Reject mail to an alias with 550 5.2
 _add_status_command("enable", "active", "Accept mail to a disabled alias again.")
 
 
-@group.command("test")
+@group.command("test", examples=["alias test support@example.com"])
 @click.argument("alias", metavar="ADDRESS|ID")
 @with_context()
 async def test(context: CommandContext, alias: str) -> None:
-    """Accept a test message for an alias as if it had arrived by SMTP. A running deliver process posts its ticket."""
+    """Accept a test message for an alias, as if it came by SMTP. A running deliver process posts its ticket."""
     result = await context.services.aliases.test(
         context.actor, await context.lookup.find_alias_id(context.actor, alias)
     )
     context.print_object(to_json(AliasTested.from_model(result)))
 
 
-@group.command("remove")
+@group.command("remove", examples=["alias remove support@example.com"])
 @click.argument("alias", metavar="ADDRESS|ID")
 @confirmation_option
 @with_context()

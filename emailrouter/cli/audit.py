@@ -19,10 +19,10 @@ UNKNOWN = "(unknown)"  # actor of a failed sign-in
 
 @click.group(cls=WorkspaceGroup, name="audit")
 def group() -> None:
-    """Show the audit log: who changed what, when, and from which address."""
+    """Show who changed what, when, and from which address."""
 
 
-@group.command("list")
+@group.command("list", examples=["audit list --limit 10"])
 @paging_options
 @with_context()
 async def list_command(context: CommandContext, paging: Paging) -> None:

@@ -14,10 +14,13 @@ from emailrouter.cli.tables import Column
 
 @click.group(cls=WorkspaceGroup, name="blocked-sender")
 def group() -> None:
-    """Manage blocked senders: addresses, domains (`@spam.example`) and networks (`192.0.2.0/24`)."""
+    """Manage blocked senders, whose mail is rejected.
+
+    A sender is an address, a domain (`@spam.example`) or a network (`192.0.2.0/24`).
+    """
 
 
-@group.command("list")
+@group.command("list", examples=["blocked-sender list"])
 @paging_options
 @with_context()
 async def list_command(context: CommandContext, paging: Paging) -> None:
@@ -27,7 +30,7 @@ async def list_command(context: CommandContext, paging: Paging) -> None:
     context.print_list("blockedSenders", to_rows(page, BlockedSenderAnswer.from_model), columns)
 
 
-@group.command("add")
+@group.command("add", examples=["blocked-sender add @spam.example", "blocked-sender add 192.0.2.0/24"])
 @click.argument("sender")
 @with_context()
 async def add(context: CommandContext, sender: str) -> None:
@@ -36,7 +39,7 @@ async def add(context: CommandContext, sender: str) -> None:
     context.print_result(to_json(BlockedSenderAnswer.from_model(blocked)), f"{blocked.sender} is blocked.")
 
 
-@group.command("remove")
+@group.command("remove", examples=["blocked-sender remove @spam.example"])
 @click.argument("sender")
 @confirmation_option
 @with_context()

@@ -14,12 +14,13 @@ from emailrouter.cli import console
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
-@click.command(cls=console.Command, name="check")
+@click.command(cls=console.Command, name="check", examples=["check"])
 @click.pass_context
 def check(ctx: click.Context) -> int:
-    """Check the installation: configuration, database, disk, certificate, DNS, ports, integrations, loss audit.
+    """Check the whole installation, and how to fix it.
 
-    Changes no data and posts nothing. Exit code 1 when a check fails, 2 when the configuration is invalid.
+    Checks configuration, database, disk, certificate, DNS, ports, integrations and the loss audit. Changes no data and
+    posts nothing. Exit code 1 when a check fails, 2 when the configuration is invalid.
     """
     invocation = console.get_invocation(ctx)
     try:

@@ -10,7 +10,7 @@ from emailrouter.cli import console
 _SHELLS = ("bash", "zsh", "fish")
 
 
-@click.command(cls=console.Command, name="completion")
+@click.command(cls=console.Command, name="completion", examples=["completion bash"])
 @click.argument("shell", type=click.Choice(_SHELLS))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:

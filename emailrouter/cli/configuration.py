@@ -24,7 +24,7 @@ _HEAD = """The configuration of a workspace. `emailrouter apply FILE` applies it
 Secrets are references, env:NAME or file:PATH. They are read when the file is applied and never written to it."""
 
 
-@click.command(cls=WorkspaceCommand, name="export")
+@click.command(cls=WorkspaceCommand, name="export", examples=["export --output workspace.toml"])
 @click.option("--output", "-o", type=click.Path(path_type=Path), metavar="PATH", help="Output file.  [default: stdout]")
 @with_context()
 async def export(context: CommandContext, output: Path | None) -> None:
@@ -44,16 +44,17 @@ async def export(context: CommandContext, output: Path | None) -> None:
         click.echo(f"Written to {output}.", err=True)
 
 
-@click.command(cls=WorkspaceCommand, name="apply")
+@click.command(cls=WorkspaceCommand, name="apply", examples=["apply workspace.toml --dry-run"])
 @click.argument("file", metavar="FILE|-", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--dry-run", is_flag=True, help="Show the changes without applying them.")
 @click.option("--prune", is_flag=True, help="Also remove entries that are missing from the sections of the file.")
 @confirmation_option
 @with_context(secrets=True)
 async def apply(context: CommandContext, file: Path, dry_run: bool, prune: bool, yes: bool) -> None:
-    """Apply a configuration file, written by `export` or by hand, to a workspace and show the changes.
+    """Apply a configuration file to a workspace.
 
-    Applying the same file again changes nothing. Sections that the file omits are left unchanged.
+    The file is written by `export` or by hand. The changes are printed. Applying the same file again changes nothing.
+    Sections that the file omits are left unchanged.
     """
     new_document = _read_document(file)
     services = context.services

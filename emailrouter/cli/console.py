@@ -13,7 +13,7 @@ import re
 import shutil
 import sys
 import unicodedata
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +25,11 @@ import structlog
 from config.load import ConfigError, load
 from config.schema import Config
 from emailrouter import log
+from emailrouter.cli import help_pages
 from emailrouter.cli.tables import Column, display_width, minutes, render_table
 from emailrouter.lifecycle import BackgroundTaskEnded
 from emailrouter.line_writer import LineWriter
+from emailrouter.os_errors import describe_os_error, describe_unavailable
 from emailrouter.secret_key import WrongSecretKey
 from router.errors import ConfigurationFault, Refused, SchemaMismatch, Unavailable
 from router.unicode_security import append_a_labels, safe_line
@@ -53,9 +55,12 @@ class Invocation:
     config_path: Path | None = None
     as_json: bool = False
     wide: bool = False
+    config: Config | None = None
+    """The configuration that the command has loaded; messages about errors name its settings."""
 
     def load_config(self) -> Config:
-        return load(self.config_path, os.environ)
+        self.config = load(self.config_path, os.environ)
+        return self.config
 
 
 def _set_config_path(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
@@ -100,10 +105,11 @@ def _shared_options() -> list[click.Parameter]:
 
 
 class Command(click.Command):
-    """A command with the shared options."""
+    """A command with the shared options. `examples` are command lines without the name of the program."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.examples = tuple(examples)
         self.params += _shared_options()
         self.context_settings["allow_extra_args"] = True  # `parse_args` rejects extra arguments
 
@@ -121,6 +127,10 @@ class Command(click.Command):
                 raise click.BadParameter("not valid UTF-8", ctx=ctx, param=param)
         return extra
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        help_pages.write_examples(formatter, self.examples)
+        super().format_epilog(ctx, formatter)
+
 
 def _is_unicode(value: object) -> bool:
     """Whether a text or a list of texts has no lone surrogates, which stand for bytes that are not UTF-8."""
@@ -136,6 +146,22 @@ class Group(click.Group):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params += _shared_options()
+
+    def list_sections(self, ctx: click.Context) -> Mapping[str, Iterable[str]]:
+        """Returns the names of the commands by the headings of the help page."""
+        return {"Commands": self.list_commands(ctx)}
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        help_pages.write_commands(formatter, ctx, self, self.list_sections(ctx))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Resolves as click does, but also suggests commands of the groups below."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchCommand as error:
+            raise help_pages.unknown_command(ctx, self, error.command_name) from None
 
 
 Group.group_class = Group
@@ -221,8 +247,9 @@ def _run(command: click.Group) -> NoReturn:
         if isinstance(stream, io.TextIOWrapper):
             # Characters that the encoding of the stream lacks are escaped instead of raising an error.
             stream.reconfigure(errors="backslashreplace")
+    invocation = Invocation()
     try:
-        result = command.main(standalone_mode=False, prog_name="emailrouter")
+        result = command.main(standalone_mode=False, prog_name="emailrouter", obj=invocation)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(2)
@@ -232,16 +259,18 @@ def _run(command: click.Group) -> NoReturn:
         fail(" ".join(error.format_message().split()) + more, 2)
     except click.Abort:
         fail("aborted")
-    except (ConfigError, ConfigurationFault, WrongSecretKey) as error:
+    except ConfigError as error:
+        fail(describe_os_error(error.__cause__) if isinstance(error.__cause__, OSError) else str(error), 2)
+    except (ConfigurationFault, WrongSecretKey) as error:
         fail(str(error), 2)
     except Refused as error:
         fail(_refusal_text(error))
     except (SchemaMismatch, BackgroundTaskEnded) as error:
         fail(str(error))
     except Unavailable as error:
-        fail(f"the database is unavailable: {error}")
+        fail(f"the database is unavailable: {describe_unavailable(error, invocation.config)}")
     except OSError as error:
-        fail(str(error))
+        fail(describe_os_error(error, invocation.config))
     except KeyboardInterrupt:
         sys.exit(130)
     sys.exit(result if isinstance(result, int) else 0)

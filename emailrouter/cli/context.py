@@ -254,9 +254,9 @@ def read_secret(value: str | None, file: Path | None, *, prompt: str, option: st
     if value is not None and file is not None:
         raise click.UsageError(f"{option} and {option}-file cannot be used together")
     if file is not None:
-        return _read_single_line(file.read_text(encoding="utf-8"), str(file))
+        return _read_single_line(_decode(file.read_bytes(), str(file)), str(file))
     if value == "-":
-        return _read_single_line(sys.stdin.read(), "standard input")
+        return _read_single_line(read_standard_input(), "standard input")
     if value is not None:
         raise click.UsageError(f"{option} accepts only `-`: {EXPOSURE_HINT.format(option=option)}")
     if not sys.stdin.isatty():
@@ -274,6 +274,17 @@ def _interruptible_prompt() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def read_standard_input() -> str:
+    return _decode(sys.stdin.buffer.read(), "standard input")
+
+
+def _decode(data: bytes, where: str) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise click.UsageError(f"{console.printable_text(where)} is not valid UTF-8") from None
 
 
 def _read_single_line(text: str, where: str) -> str:

@@ -9,7 +9,7 @@ from emailrouter.cli import console
 from router.store import catalog, migrate
 
 
-@click.command(cls=console.Command, name="migrate")
+@click.command(cls=console.Command, name="migrate", examples=["migrate"])
 @click.pass_context
 def migrate_command(ctx: click.Context) -> None:
     """Migrate the database to the schema of this version.

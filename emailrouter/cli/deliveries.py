@@ -27,10 +27,13 @@ _COLUMNS = (
 
 @click.group(cls=WorkspaceGroup, name="delivery")
 def group() -> None:
-    """Manage deliveries: each sends one ticket event to one integration."""
+    """Show and retry deliveries to integrations.
+
+    Each delivery sends one ticket event to one integration.
+    """
 
 
-@group.command("list")
+@group.command("list", examples=["delivery list --state dead", "delivery list --ticket 42"])
 @filter_options(DeliveryFilter)
 @paging_options
 @with_context()
@@ -41,7 +44,7 @@ async def list_command(context: CommandContext, *, filters: FilterOptions[Delive
     context.print_list("deliveries", to_rows(page, DeliveryAnswer.from_model), _COLUMNS, integrationId=names)
 
 
-@group.command("show")
+@group.command("show", examples=["delivery show dlv_01m8nxc4x2qgc58zrbbs8syq1z"])
 @click.argument("delivery", metavar="ID")
 @with_context()
 async def show(context: CommandContext, delivery: str) -> None:
@@ -51,7 +54,7 @@ async def show(context: CommandContext, delivery: str) -> None:
     context.print_object(to_json(DeliveryDetail.from_view(view)), integrationId=names)
 
 
-@group.command("replay")
+@group.command("replay", examples=["delivery replay --all", "delivery replay --integration support"])
 @click.argument("delivery", metavar="[ID]", required=False)
 @click.option("--all", "replay_all", is_flag=True, help="Retry the deliveries of every integration.")
 @click.option("--integration", metavar="NAME|ID", help="Retry the deliveries of this integration.")
@@ -64,7 +67,10 @@ async def show(context: CommandContext, delivery: str) -> None:
 async def replay(
     context: CommandContext, delivery: str | None, replay_all: bool, integration: str | None, state: str | None
 ) -> None:
-    """Retry one delivery, or all dead deliveries of one integration or of the workspace."""
+    """Retry one delivery, or all dead deliveries.
+
+    With --integration, retries those of one integration; with --all, those of the workspace.
+    """
     if [delivery is not None, replay_all, integration is not None].count(True) != 1:
         raise click.UsageError("exactly one of a delivery ID, --integration and --all is required")
     if delivery is not None:

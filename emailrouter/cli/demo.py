@@ -14,7 +14,7 @@ from emailrouter.cli import console
 from emailrouter.demo import installation, proof, story
 
 
-@click.command(cls=console.Command, name="demo")
+@click.command(cls=console.Command, name="demo", examples=["demo"])
 @click.option("--once", is_flag=True, help="Exit after the demonstration; exit code 0 only if every step succeeded.")
 @click.option("--verbose", is_flag=True, help="Also print each step, the Slack message and the ticket as JSON.")
 def demo_command(once: bool, verbose: bool) -> None:

@@ -20,7 +20,7 @@ def group() -> None:
     """Manage mail domains and their verification by DNS records."""
 
 
-@group.command("list")
+@group.command("list", examples=["domain list"])
 @paging_options
 @with_context()
 async def list_command(context: CommandContext, paging: Paging) -> None:
@@ -35,16 +35,19 @@ async def list_command(context: CommandContext, paging: Paging) -> None:
     context.print_list("domains", to_rows(page, DomainAnswer.from_model), columns)
 
 
-@group.command("show")
+@group.command("show", examples=["domain show example.com"])
 @click.argument("domain")
 @with_context()
 async def show(context: CommandContext, domain: str) -> None:
-    """Show a domain, the results of its last DNS check, and how to fix wrong records."""
+    """Show a domain and its DNS records.
+
+    Prints the results of the last DNS check, and how to fix wrong records.
+    """
     view = await context.services.domains.get(context.actor, await context.lookup.find_domain_id(context.actor, domain))
     context.print_object(to_json(DomainDetail.from_view(view)))
 
 
-@group.command("add")
+@group.command("add", examples=["domain add example.com"])
 @click.argument("domain")
 @with_context()
 async def add(context: CommandContext, domain: str) -> None:
@@ -61,7 +64,7 @@ async def add(context: CommandContext, domain: str) -> None:
             click.echo(f'  {record.name}.  TXT  "{record.expected[0]}"')
 
 
-@group.command("verify")
+@group.command("verify", examples=["domain verify example.com"])
 @click.argument("domain")
 @with_context()
 async def verify(context: CommandContext, domain: str) -> int:
@@ -73,7 +76,7 @@ async def verify(context: CommandContext, domain: str) -> int:
     return 0 if view.domain.status == "active" else 1
 
 
-@group.command("change")
+@group.command("change", examples=["domain change example.com --mx-upstream"])
 @click.argument("domain")
 @click.option(
     "--mx-upstream/--mx-here",
@@ -89,7 +92,7 @@ async def change(context: CommandContext, domain: str, mx_upstream: bool) -> Non
     context.print_object(to_json(DomainDetail.from_view(view)))
 
 
-@group.command("remove")
+@group.command("remove", examples=["domain remove example.com"])
 @click.argument("domain")
 @click.option("--force", is_flag=True, help="Also remove its aliases.")
 @confirmation_option

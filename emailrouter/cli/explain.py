@@ -11,13 +11,16 @@ from emailrouter.cli import console
 from emailrouter.cli.context import CommandContext, WorkspaceCommand, to_json, with_context
 
 
-@click.command(cls=WorkspaceCommand, name="explain")
+@click.command(cls=WorkspaceCommand, name="explain", examples=["explain support@example.com --from jane@example.net"])
 @click.argument("address")
 @click.option("--from", "sender", metavar="A", help="Sender address of the message.")
 @click.option("--subject", metavar="S", help="Subject of the message.")
 @with_context()
 async def explain(context: CommandContext, address: str, sender: str | None, subject: str | None) -> None:
-    """Explain step by step how a message to ADDRESS would be handled. Nothing is sent or stored."""
+    """Explain how a message to ADDRESS would be handled.
+
+    Prints each step, and the message for the integration. Nothing is sent or stored.
+    """
     found = await context.services.explanations.explain(context.actor, address, sender=sender, subject=subject)
     if context.as_json:
         console.print_json(to_json(ExplainAnswer.from_model(found)))

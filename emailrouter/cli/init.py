@@ -11,14 +11,14 @@ from router.admin.installation.first_workspace import FirstLogin, SetupService
 from router.clock import SystemClock
 
 
-@click.command(cls=console.Command, name="init")
+@click.command(cls=console.Command, name="init", examples=["init --email you@example.com"])
 @click.option("--email", metavar="E", help="Sign-in address of the first admin.  [default: admin@<hostname>]")
 @click.pass_context
 def init_command(ctx: click.Context, email: str | None) -> None:
-    """Create the first workspace, admin and API key, and print them once.
+    """Create the first workspace, admin and API key.
 
-    A PostgreSQL database must have the schema of this version (`emailrouter migrate`). Exit code 1 if a workspace
-    exists.
+    The password and the key are printed once. `serve` does this by itself with an empty embedded database. A PostgreSQL
+    database must have the schema of this version (`emailrouter migrate`). Exit code 1 if a workspace exists.
     """
     invocation = console.get_invocation(ctx)
     config = invocation.load_config()

@@ -16,10 +16,13 @@ from router.channels import CHANNELS
 
 @click.group(cls=WorkspaceGroup, name="integration")
 def group() -> None:
-    """Manage integrations: each posts the tickets of its aliases to one service."""
+    """Manage integrations, such as Slack channels.
+
+    Each integration posts the tickets of its aliases to one service.
+    """
 
 
-@group.command("list")
+@group.command("list", examples=["integration list"])
 @paging_options
 @with_context()
 async def list_command(context: CommandContext, paging: Paging) -> None:
@@ -36,7 +39,7 @@ async def list_command(context: CommandContext, paging: Paging) -> None:
     context.print_list("integrations", to_rows(page, IntegrationAnswer.from_model), columns)
 
 
-@group.command("show")
+@group.command("show", examples=["integration show support"])
 @click.argument("integration", metavar="NAME|ID")
 @with_context()
 async def show(context: CommandContext, integration: str) -> None:
@@ -47,7 +50,7 @@ async def show(context: CommandContext, integration: str) -> None:
     context.print_object(to_json(IntegrationAnswer.from_model(found)))
 
 
-@group.command("add")
+@group.command("add", examples=["integration add support", "integration add ops --webhook-url-file webhook.txt"])
 @click.argument("name")
 @click.option(
     "--type",
@@ -60,14 +63,17 @@ async def show(context: CommandContext, integration: str) -> None:
 @setting_options
 @with_context(secrets=True)
 async def add(context: CommandContext, name: str, kind: str, given: GivenSettings) -> None:
-    """Add an integration and prompt for the secrets that it requires. Nothing is sent; see `integration test`."""
+    """Add an integration.
+
+    Prompts for the webhook URL. Nothing is sent; see `integration test`.
+    """
     settings = given.read_new(CHANNELS[kind])
     with options_in_errors():
         created = await context.services.integrations.create(context.actor, type=kind, name=name, settings=settings)
     context.print_object(to_json(IntegrationAnswer.from_model(created)))
 
 
-@group.command("change")
+@group.command("change", examples=["integration change support --name billing"])
 @click.argument("integration", metavar="NAME|ID")
 @click.option("--name", help="New name.")
 @setting_options
@@ -86,7 +92,7 @@ async def change(context: CommandContext, integration: str, name: str | None, gi
     context.print_object(to_json(IntegrationAnswer.from_model(changed)))
 
 
-@group.command("test")
+@group.command("test", examples=["integration test support"])
 @click.argument("integration", metavar="NAME|ID")
 @with_context(secrets=True)
 async def test(context: CommandContext, integration: str) -> int:
@@ -98,7 +104,7 @@ async def test(context: CommandContext, integration: str) -> int:
     return 0 if result.ok else 1
 
 
-@group.command("remove")
+@group.command("remove", examples=["integration remove support"])
 @click.argument("integration", metavar="NAME|ID")
 @confirmation_option
 @with_context()

@@ -17,14 +17,17 @@ from router.enumerations import ROLE
 
 @click.group(cls=WorkspaceGroup, name="key")
 def group() -> None:
-    """Manage API keys: each belongs to a user and has at most the permissions of that user."""
+    """Manage API keys.
+
+    Each key belongs to a user and has at most the permissions of that user.
+    """
 
 
-@group.command("list")
+@group.command("list", examples=["key list"])
 @paging_options
 @with_context()
 async def list_command(context: CommandContext, paging: Paging) -> None:
-    """List the keys, newest first, including revoked and expired ones."""
+    """List the keys, newest first, also revoked and expired ones."""
     page = await paging.collect(partial(context.services.keys.list, context.actor))
     columns = (
         Column("ID", "id"),
@@ -40,7 +43,7 @@ async def list_command(context: CommandContext, paging: Paging) -> None:
     context.print_list("keys", to_rows(page, KeyAnswer.from_model), columns, userId=emails)
 
 
-@group.command("show")
+@group.command("show", examples=["key show key_01m8nxbr92c8jsj0cqmn7cgeeb"])
 @click.argument("key", metavar="ID")
 @with_context()
 async def show(context: CommandContext, key: str) -> None:
@@ -49,7 +52,7 @@ async def show(context: CommandContext, key: str) -> None:
     context.print_object(to_json(KeyAnswer.from_model(found)), userId=await context.display_names([found.user_id]))
 
 
-@group.command("create")
+@group.command("create", examples=["key create backup --user eve@example.com --expires 90d"])
 @click.argument("name")
 @click.option("--user", metavar="EMAIL|ID", required=True, help="Owner of the key.")
 @click.option(
@@ -71,7 +74,7 @@ async def create(context: CommandContext, name: str, user: str, role: str | None
     context.print_object(to_json(KeyCreated.from_new_key(new)), userId=await context.display_names([owner]))
 
 
-@group.command("revoke")
+@group.command("revoke", examples=["key revoke key_01m8nxbr92c8jsj0cqmn7cgeeb"])
 @click.argument("key", metavar="ID")
 @confirmation_option
 @with_context()

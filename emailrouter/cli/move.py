@@ -22,7 +22,9 @@ from router.store import move as moving
 from router.store.move import TableCounts
 
 
-@click.command(cls=console.Command, name="move")
+@click.command(
+    cls=console.Command, name="move", examples=["move --to postgresql://emailrouter@db.example.com/emailrouter"]
+)
 @click.option(
     "--to", "target", metavar="URL|-", help="Target database: a URL without a password, or `-` for standard input."
 )
@@ -35,10 +37,11 @@ from router.store.move import TableCounts
 )
 @click.pass_context
 def move(ctx: click.Context, target: str | None, target_file: Path | None) -> None:
-    """Copy everything to another database, SQLite or PostgreSQL, and compare the row counts.
+    """Copy everything to another database.
 
-    Stop every process first: mail accepted meanwhile is not copied. The target must be empty; its schema is created.
-    It is written in one transaction, so an interrupted move can be repeated. The source is only read.
+    Both can be SQLite or PostgreSQL. The row counts are compared. Stop every process first: mail accepted meanwhile is
+    not copied. The target must be empty; its schema is created. It is written in one transaction, so an interrupted
+    move can be repeated. The source is only read.
     """
     invocation = console.get_invocation(ctx)
     config = invocation.load_config()

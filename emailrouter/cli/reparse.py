@@ -11,7 +11,7 @@ from router.admin.lookup import LookupService
 from router.admin.tickets.reparse import ReparseProgress, ReparseService
 
 
-@click.command(cls=console.Command, name="reparse")
+@click.command(cls=console.Command, name="reparse", examples=["reparse --since 30d"])
 @click.option(
     "--since",
     callback=time_options.parse_past_time,
@@ -21,7 +21,10 @@ from router.admin.tickets.reparse import ReparseProgress, ReparseService
 @click.option("--workspace", metavar="ID|NAME", help="Only messages of this workspace.  [default: all]")
 @click.pass_context
 def reparse(ctx: click.Context, since: int | None, workspace: str | None) -> None:
-    """Parse the stored messages again, for example after an upgrade. Tickets keep their status, and nothing is sent."""
+    """Parse the stored messages again.
+
+    Needed after some upgrades. Tickets keep their status, and nothing is sent.
+    """
 
     def print_progress(progress: ReparseProgress) -> None:
         click.echo(f"{progress.message_count} messages, up to {progress.last_message_id}", err=True)

@@ -17,7 +17,7 @@ from router.errors import Refused
 from router.secrets import KEY_FILE, fingerprint, load_or_create_key, new_key
 
 
-@click.command(cls=console.Command, name="rotate-key")
+@click.command(cls=console.Command, name="rotate-key", examples=["rotate-key"])
 @click.option(
     "--new-key-file",
     type=click.Path(path_type=Path),
@@ -27,11 +27,11 @@ from router.secrets import KEY_FILE, fingerprint, load_or_create_key, new_key
 @confirmation_option
 @click.pass_context
 def rotate_key(ctx: click.Context, new_key_file: Path | None, yes: bool) -> None:
-    """Replace the secret key of the installation and re-encrypt every webhook URL, in one transaction.
+    """Replace the secret key of the installation.
 
-    Copy the new key to every other host that uses the database, then restart every process. A process with the
-    old key cannot decrypt the webhook URLs: it marks integrations as failing and parks their deliveries until a
-    later retry succeeds.
+    Every webhook URL is encrypted again, in one transaction. Copy the new key to every other host that uses the
+    database, then restart every process. A process with the old key cannot decrypt the webhook URLs: it marks
+    integrations as failing and parks their deliveries until a later retry succeeds.
     """
     invocation = console.get_invocation(ctx)
     server = invocation.load_config().server

@@ -16,7 +16,7 @@ def _command(name: str, roles: tuple[Role, ...], about: str) -> click.Command:
         config = invocation.load_config()
         console.run(run_until_stopped(config, frozenset(roles), invocation.load_config), config)
 
-    return console.Command(name, callback=start, help=about, short_help=about.splitlines()[0])
+    return console.Command(name, callback=start, help=about, examples=[name])
 
 
 COMMANDS = (
@@ -27,11 +27,16 @@ COMMANDS = (
         "If it is empty, the first user and API key are created and shown on the terminal, or written to "
         "data_dir/first-login if there is no terminal.",
     ),
-    _command("smtp", ("smtp",), "Run only the SMTP server, for installations with several processes or hosts."),
-    _command("api", ("api",), "Run only the REST API and the dashboard."),
+    _command("smtp", ("smtp",), "Run only the SMTP server.\n\nFor installations with several processes or hosts."),
+    _command(
+        "api",
+        ("api",),
+        "Run only the REST API and the dashboard.\n\nFor installations with several processes or hosts.",
+    ),
     _command(
         "deliver",
         ("deliver",),
-        "Run only the delivery of tickets and the maintenance: retention, domain checks and alerts.",
+        "Run only the delivery of tickets and the maintenance.\n\n"
+        "The maintenance deletes old messages, checks domains and sends alerts.",
     ),
 )

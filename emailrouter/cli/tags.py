@@ -17,7 +17,7 @@ def group() -> None:
     """Manage the tags of tickets. `ticket tag` adds tags to a ticket and creates them."""
 
 
-@group.command("list")
+@group.command("list", examples=["tag list"])
 @paging_options
 @with_context()
 async def list_command(context: CommandContext, paging: Paging) -> None:
@@ -32,7 +32,7 @@ async def list_command(context: CommandContext, paging: Paging) -> None:
     context.print_list("tags", to_rows(page, TagAnswer.from_counted), columns)
 
 
-@group.command("change")
+@group.command("change", examples=["tag change bill --name Billing --color '#1d76db'"])
 @click.argument("tag", metavar="NAME|ID")
 @click.option("--name", metavar="NAME", help="New name. The name of another tag merges the two.")
 @click.option("--color", metavar="COLOR", help="Colour as #rrggbb; '' removes the colour.")
@@ -51,7 +51,7 @@ async def change(context: CommandContext, tag: str, name: str | None, color: str
     context.print_result(to_json(TagAnswer.from_counted(changed)), sentence)
 
 
-@group.command("remove")
+@group.command("remove", examples=["tag remove Billing"])
 @click.argument("tag", metavar="NAME|ID")
 @confirmation_option
 @with_context()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -14,7 +13,15 @@ from api.schema.tags import TicketTags
 from api.schema.tickets import NoteAnswer, TicketAnswer, TicketClaimed, TicketDetail, choice_answer
 from emailrouter import assembly
 from emailrouter.cli import console
-from emailrouter.cli.context import CommandContext, WorkspaceGroup, confirm, confirmation_option, to_json, with_context
+from emailrouter.cli.context import (
+    CommandContext,
+    WorkspaceGroup,
+    confirm,
+    confirmation_option,
+    read_standard_input,
+    to_json,
+    with_context,
+)
 from emailrouter.cli.paging import Paging, paging_options, to_rows
 from emailrouter.cli.parameters import ChoiceType, FilterOptions, filter_options
 from emailrouter.cli.tables import Column, label
@@ -72,7 +79,7 @@ async def _act_as(context: CommandContext, acting: str | None) -> CommandContext
     return context.acting_as(user.id)
 
 
-@group.command("list")
+@group.command("list", examples=["ticket list --unassigned", "ticket list --search invoice --status open"])
 @filter_options(TicketFilter)
 @click.option("--unassigned", is_flag=True, help="Only unassigned tickets that are not resolved.")
 @paging_options
@@ -89,7 +96,7 @@ async def list_command(
     context.print_list("tickets", to_rows(page, TicketAnswer.from_model), _COLUMNS, assignedTo=emails)
 
 
-@group.command("show")
+@group.command("show", examples=["ticket show 42"])
 @click.argument("ticket")
 @_payload_options
 @with_context()
@@ -117,12 +124,12 @@ async def show(context: CommandContext, ticket: str, payload: str | None) -> Non
             click.echo(f"  [{console.printable_text(attachment['filename'])}, {attachment['size']} bytes]")
 
 
-@group.command("claim")
+@group.command("claim", examples=["ticket claim 42 --as eve@example.com"])
 @click.argument("ticket")
 @_acting_option(required=True)
 @with_context()
 async def claim(context: CommandContext, ticket: str, acting: str) -> None:
-    """Assign an unassigned ticket to the user given by --as. Exit code 1 if it is assigned to another user."""
+    """Assign an unassigned ticket to the user of --as. Exit code 1 if it is assigned to another user."""
     context = await _act_as(context, acting)
     claimed = await context.services.tickets.claim(
         context.actor, await context.lookup.find_ticket_id(context.actor, ticket)
@@ -130,7 +137,7 @@ async def claim(context: CommandContext, ticket: str, acting: str) -> None:
     context.print_result(to_json(TicketClaimed.from_model(claimed)), f"#{claimed.number} is assigned to {acting}.")
 
 
-@group.command("unclaim")
+@group.command("unclaim", examples=["ticket unclaim 42"])
 @click.argument("ticket")
 @_acting_option(required=False)
 @with_context()
@@ -143,7 +150,7 @@ async def unclaim(context: CommandContext, ticket: str, acting: str | None) -> N
     context.print_result(to_json(TicketClaimed.from_model(changed)), f"#{changed.number} is unassigned.")
 
 
-@group.command("assign")
+@group.command("assign", examples=["ticket assign 42 eve@example.com"])
 @click.argument("ticket")
 @click.argument("user", metavar="EMAIL|ID")
 @_acting_option(required=False)
@@ -162,7 +169,11 @@ def _choice_command(choice: Choice[Any]) -> click.Command:
     """Returns the command that sets a field of a ticket."""
     *others, last = choice.values
 
-    @group.command(choice.name, help=f"Set the {choice.name} of a ticket: {', '.join(others)} or {last}.")
+    @group.command(
+        choice.name,
+        help=f"Set the {choice.name} of a ticket.\n\nThe values are {', '.join(others)} and {last}.",
+        examples=[f"ticket {choice.name} 42 {last}"],
+    )
     @click.argument("ticket")
     @click.argument("value", type=ChoiceType(choice))
     @_acting_option(required=False)
@@ -181,22 +192,22 @@ for _choice in TICKET_CHOICES:
     _choice_command(_choice)
 
 
-@group.command("note")
+@group.command("note", examples=['ticket note 42 "Customer called back" --as eve@example.com'])
 @click.argument("ticket")
 @click.argument("text")
 @_acting_option(required=False)
 @with_context()
 async def note(context: CommandContext, ticket: str, text: str, acting: str | None) -> None:
-    """Add an internal note to a ticket; `-` reads the text from standard input."""
+    """Add an internal note to a ticket. The text `-` is read from standard input."""
     context = await _act_as(context, acting)
-    body = sys.stdin.read() if text == "-" else text
+    body = read_standard_input() if text == "-" else text
     event = await context.services.tickets.add_note(
         context.actor, await context.lookup.find_ticket_id(context.actor, ticket), body
     )
     context.print_result(to_json(NoteAnswer.from_event(event)), "Note added.")
 
 
-@group.command("tag")
+@group.command("tag", examples=["ticket tag 42 --add VIP --remove Billing"])
 @click.argument("ticket")
 @click.option("--add", metavar="NAME", multiple=True, help="Tag to add; can be repeated.")
 @click.option("--remove", metavar="NAME", multiple=True, help="Tag to remove; can be repeated.")
@@ -213,12 +224,12 @@ async def tag(
     context.print_result(to_json(TicketTags.from_tags(ticket_id, tags)), f"Tags: {names}.")
 
 
-@group.command("remove")
+@group.command("remove", examples=["ticket remove 42"])
 @click.argument("ticket")
 @confirmation_option
 @with_context()
 async def remove(context: CommandContext, ticket: str, yes: bool) -> None:
-    """Delete a ticket with its messages, except messages that also belong to another ticket."""
+    """Delete a ticket with its messages. Messages that also belong to another ticket are kept."""
     ticket_id = await context.lookup.find_ticket_id(context.actor, ticket)
     found = (await context.services.tickets.get(context.actor, ticket_id)).ticket
     confirm(f"Delete ticket #{found.number} ({found.subject}) with its messages?", yes=yes)

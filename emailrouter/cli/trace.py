@@ -11,11 +11,13 @@ from router import ids
 from router.errors import Refused
 
 
-@click.command(cls=WorkspaceCommand, name="trace")
+@click.command(cls=WorkspaceCommand, name="trace", examples=["trace msg_01m8nxc4x02rr9nyq8x5xwg2dh", "trace 42"])
 @click.argument("message", metavar="MESSAGE|TICKET")
 @with_context()
 async def trace(context: CommandContext, message: str) -> None:
-    """Show the history of a message: connection, tickets, deliveries and delivery attempts.
+    """Show everything that happened to a message.
+
+    Prints its connection, tickets, deliveries and delivery attempts.
 
     MESSAGE is the ID in the reply to the sender (`250 2.0.0 Ok: queued as ID`) or a Message-ID. For the number or ID of
     a ticket, shows the history of each of its messages, oldest first, up to the newest 50.

@@ -33,7 +33,7 @@ def group() -> None:
     """Manage users and their roles."""
 
 
-@group.command("list")
+@group.command("list", examples=["user list"])
 @paging_options
 @with_context()
 async def list_command(context: CommandContext, paging: Paging) -> None:
@@ -50,7 +50,7 @@ async def list_command(context: CommandContext, paging: Paging) -> None:
     context.print_list("users", to_rows(page, UserAnswer.from_model), columns)
 
 
-@group.command("show")
+@group.command("show", examples=["user show eve@example.com"])
 @click.argument("user", metavar="EMAIL|ID")
 @with_context()
 async def show(context: CommandContext, user: str) -> None:
@@ -64,7 +64,7 @@ async def show(context: CommandContext, user: str) -> None:
     )
 
 
-@group.command("add")
+@group.command("add", examples=["user add eve@example.com --name Eve --generate-password"])
 @click.argument("email")
 @click.option("--name", default="", help="Display name.")
 @click.option("--role", type=_ROLE, default="agent", show_default=True, help="Role of the user.")
@@ -95,7 +95,7 @@ async def add(
     context.print_object({**to_json(UserAnswer.from_model(user)), **shown})
 
 
-@group.command("invite")
+@group.command("invite", examples=["user invite eve@example.com --role agent"])
 @click.argument("email")
 @click.option("--name", default="", help="Display name.")
 @click.option("--role", type=_ROLE, default="agent", show_default=True, help="Role of the user.")
@@ -104,20 +104,23 @@ async def add(
 )
 @with_context()
 async def invite(context: CommandContext, email: str, name: str, role: str, timezone: str | None) -> None:
-    """Add a user and print a link with which the user sets a password. It works once and expires after 7 days."""
+    """Add a user and print a link to set the password.
+
+    The link works once and expires after 7 days.
+    """
     invitation = await context.services.users.invite(
         context.actor, email=email, name=name, role=role, timezone=timezone
     )
     _print_link(context, UserCreated.from_invitation(invitation))
 
 
-@group.command("reset")
+@group.command("reset", examples=["user reset eve@example.com"])
 @click.argument("user", metavar="EMAIL|ID")
 @with_context()
 async def reset(context: CommandContext, user: str) -> None:
-    """Print a link with which a user sets a new password. It works once and expires after 24 hours.
+    """Print a link with which a user sets a new password.
 
-    An earlier link no longer works. The current password works until the link is used.
+    It works once and expires after 24 hours. An earlier link no longer works. The current password works until the link is used.
     """
     user_id = await context.lookup.find_user_id(context.actor, user)
     link = await context.services.users.password_link(context.actor, user_id)
@@ -130,7 +133,7 @@ def _print_link(context: CommandContext, answer: UserCreated | PasswordLinkAnswe
         click.echo("The link opens only on this host: set server.public_url to the URL of the dashboard", err=True)
 
 
-@group.command("change")
+@group.command("change", examples=["user change eve@example.com --role admin"])
 @click.argument("user", metavar="EMAIL|ID")
 @click.option("--name", help="New display name.")
 @click.option("--role", type=_ROLE, help="New role.")
@@ -152,7 +155,7 @@ async def change(
     context.print_object(to_json(UserAnswer.from_model(changed)))
 
 
-@group.command("set-password")
+@group.command("set-password", examples=["user set-password eve@example.com --generate-password"])
 @click.argument("user", metavar="EMAIL|ID")
 @click.option("--password", metavar="-", help="Use `-` to read the password from standard input.")
 @click.option("--password-file", type=click.Path(path_type=Path), metavar="PATH", help="Read the password from a file.")
@@ -175,7 +178,7 @@ async def set_password(
 
 
 def _add_status_command(name: str, about: str, *, disabled: bool) -> None:
-    @group.command(name, help=about)
+    @group.command(name, help=about, examples=[f"user {name} eve@example.com"])
     @click.argument("user", metavar="EMAIL|ID")
     @with_context()
     async def switch(context: CommandContext, user: str) -> None:
@@ -188,7 +191,7 @@ _add_status_command("disable", "Disable a user. Their sessions end and their API
 _add_status_command("enable", "Enable a user again. Revoked API keys stay revoked.", disabled=False)
 
 
-@group.command("remove")
+@group.command("remove", examples=["user remove eve@example.com"])
 @click.argument("user", metavar="EMAIL|ID")
 @confirmation_option
 @with_context()

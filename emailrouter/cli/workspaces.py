@@ -29,10 +29,13 @@ from router.model import Workspace
 
 @click.group(cls=WorkspaceGroup, name="workspace")
 def group() -> None:
-    """Manage workspaces. Users, domains, integrations and tickets belong to exactly one workspace."""
+    """Manage workspaces.
+
+    Users, domains, integrations and tickets belong to exactly one workspace.
+    """
 
 
-@group.command("list")
+@group.command("list", examples=["workspace list"])
 @console.wide_option
 @click.pass_context
 def list_command(ctx: click.Context) -> None:
@@ -54,7 +57,7 @@ def list_command(ctx: click.Context) -> None:
     run_with_core(ctx, work)
 
 
-@group.command("show")
+@group.command("show", examples=["workspace show"])
 @with_context()
 async def show(context: CommandContext) -> None:
     """Show the workspace."""
@@ -62,14 +65,15 @@ async def show(context: CommandContext) -> None:
     await _print_workspace(context, found)
 
 
-@group.command("create")
+@group.command("create", examples=["workspace create Billing --email boss@example.com"])
 @click.argument("name")
 @click.option("--email", metavar="E", required=True, help="Sign-in address of its first admin.")
 @click.pass_context
 def create(ctx: click.Context, name: str, email: str) -> None:
-    """Create another workspace with its first admin and API key, and print them once.
+    """Create another workspace with its first admin.
 
-    If there are several workspaces, `[dns] verification = "auto"` also requires the TXT record of a domain.
+    The password and an API key are printed once. If there are several workspaces, `[dns] verification = "auto"` also
+    requires the TXT record of a domain.
     """
 
     async def work(core: Core) -> FirstLogin:
@@ -90,7 +94,7 @@ def create(ctx: click.Context, name: str, email: str) -> None:
         )
 
 
-@group.command("change")
+@group.command("change", examples=["workspace change --timezone Europe/Berlin --locale de"])
 @click.option("--name", help="New name.")
 @click.option(
     "--default-integration",
@@ -114,7 +118,7 @@ async def change(
     timezone: str | None,
     locale: str | None,
 ) -> None:
-    """Change the name, default integration, time zone or locale of the workspace."""
+    """Change the settings of the workspace."""
     if default_integration and no_default_integration:
         raise click.UsageError("--default-integration and --no-default-integration cannot be used together")
     if not no_default_integration and (name, default_integration, timezone, locale) == (None,) * 4:
@@ -135,12 +139,15 @@ async def change(
     await _print_workspace(context, changed)
 
 
-@group.command("remove")
+@group.command("remove", examples=["workspace remove Billing"])
 @click.argument("workspace", metavar="ID|NAME")
 @confirmation_option
 @click.pass_context
 def remove(ctx: click.Context, workspace: str, yes: bool) -> None:
-    """Delete a workspace and everything in it: users, domains, tickets and messages."""
+    """Delete a workspace and everything in it.
+
+    Deletes its users, domains, tickets and messages.
+    """
 
     async def work(core: Core) -> str:
         found = await LookupService(core.database).find_workspace(workspace)
