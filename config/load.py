@@ -15,7 +15,7 @@ from config.errors import ConfigError, SourceValue, first_validation_error, one_
 from config.schema import Config
 from config.sources import read_credentials, read_environment, read_file
 
-__all__ = ["ConfigError", "load"]
+__all__ = ["ConfigError", "load", "validate"]
 
 # Searched in this order without --config.
 DEFAULT_PATHS = (Path("emailrouter.toml"), Path("/etc/emailrouter/emailrouter.toml"))
@@ -32,6 +32,11 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     # systemd separates several state directories with colons. The first one is used.
     if "server.data_dir" not in sources and (state := environ.get("STATE_DIRECTORY", "").split(":")[0]):
         sources["server.data_dir"] = SourceValue(state, "STATE_DIRECTORY")
+    return validate(sources, file)
+
+
+def validate(sources: dict[str, SourceValue], file: Path | None = None) -> Config:
+    """Returns the configuration with these values, with keys like `smtp.listen`. Raises ConfigError."""
     document: dict[str, dict[str, Any]] = {}
     for name, source in sources.items():
         section, _, key = name.partition(".")

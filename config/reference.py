@@ -5,6 +5,7 @@ built-in defaults.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from config.schema import SECTIONS, SETTINGS
@@ -53,11 +54,12 @@ directory.
 """
 
 
-def render_sample() -> str:
-    parts = [_SAMPLE_HEADER]
+def render_sample(values: Mapping[str, object] | None = None, header: str = _SAMPLE_HEADER) -> str:
+    """Renders every setting with its description, and with its default unless `values` has it by name."""
+    parts = [header]
     for section, model in SECTIONS.items():
         parts.append(f"\n# {model.__doc__}\n[{section}]\n")
-        parts.extend(_sample_lines(setting) for setting in SETTINGS if setting.section == section)
+        parts.extend(_sample_lines(setting, values or {}) for setting in SETTINGS if setting.section == section)
     return "".join(parts)
 
 
@@ -89,7 +91,9 @@ def format_toml(value: object) -> str:
             raise TypeError(f"cannot format a default of type {type(value).__name__} as TOML")
 
 
-def _sample_lines(setting: Setting) -> str:
+def _sample_lines(setting: Setting, values: Mapping[str, object]) -> str:
+    if setting.name in values:
+        return f"# {setting.description}\n{setting.key} = {format_toml(values[setting.name])}\n"
     line = f"{setting.key} = {format_toml(setting.sample)}\n"
     if setting.default_text is None:
         return f"# {setting.description}\n{line}"

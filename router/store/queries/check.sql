@@ -12,6 +12,10 @@ SELECT 0 AS standby;
 -- When the newest message was received.
 SELECT received_at FROM messages ORDER BY id DESC LIMIT 1;
 
+-- name: check_count_messages
+-- Counts the messages of all workspaces that were received since the time of an id, up to `limit`.
+SELECT count(*) AS messages FROM (SELECT 1 FROM messages WHERE id >= :first_id LIMIT :limit) AS m;
+
 -- name: check_domains
 -- Domains of all workspaces.
 SELECT {Domain}

@@ -1,0 +1,48 @@
+"""`status`: prints what needs attention."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from emailrouter import log
+from emailrouter.check.result import CheckResult
+from emailrouter.cli import console
+from emailrouter.status import LINES, read_status
+
+_SIGNS = {"ok": ("ok", "green"), "warn": ("!", "yellow"), "fail": ("!!", "red")}
+
+
+@click.command(cls=console.Command, name="status", examples=["status"])
+@click.pass_context
+def status(ctx: click.Context) -> int:
+    """Show in ten lines what needs attention.
+
+    Shows whether the program runs, the database, mail of the last 24 hours, deliveries, integrations, domains, tickets,
+    the certificate, the disk, and whether other mail servers can reach this host. Takes at most about two seconds. Exit
+    code 1 when a line needs attention; unassigned tickets do not count.
+    """
+    invocation = console.get_invocation(ctx)
+    config = invocation.load_config()
+    log.configure_logging(config.server.log_format, "error")
+    found = console.run(read_status(config))
+    if invocation.as_json:
+        console.print_json({"ok": found.is_ok, **found.numbers, "lines": [asdict(line) for line in found.lines]})
+    else:
+        for line in found.lines:
+            _print_line(line)
+    return 0 if found.is_ok else 1
+
+
+def _print_line(line: CheckResult) -> None:
+    sign, colour = _SIGNS[line.status]
+    width = max(map(len, LINES))
+    click.echo(
+        f"{click.style(sign.ljust(2), fg=colour)}  {line.check.ljust(width)}  {console.printable_text(line.text)}"
+    )
+    if line.fix and line.status != "ok":
+        click.echo(f"{'':{width + 6}}{console.printable_text(line.fix)}")
+
+
+COMMANDS = (status,)
