@@ -59,7 +59,7 @@ def init(ctx: click.Context, *, hostname: str | None, listen: str | None, databa
     path = invocation.config_path or DEFAULT_PATHS[0]
     if not force and path.exists():
         raise _exists_error(path)
-    if sys.stdin.isatty() and not invocation.as_json:
+    if _is_interactive() and not invocation.as_json:
         hostname = hostname or click.prompt("Public host name of this server", default=system_hostname(), err=True)
         if listen is None:
             question = "Accept mail from other hosts, on port 25?"
@@ -78,6 +78,10 @@ def init(ctx: click.Context, *, hostname: str | None, listen: str | None, databa
         console.print_json({"path": str(path.absolute()), "hostname": config.server.hostname, "database": url})
     else:
         click.echo(_next_steps(path, config, public=listen == "public"))
+
+
+def _is_interactive() -> bool:
+    return sys.stdin.isatty()
 
 
 def _exists_error(path: Path) -> Refused:

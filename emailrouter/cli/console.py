@@ -21,11 +21,13 @@ from typing import Any, NoReturn, TextIO, TypeVar
 
 import click
 import structlog
+from click.shell_completion import add_completion_class
 
 from config.load import ConfigError, load
 from config.schema import Config
 from emailrouter import log
 from emailrouter.cli import help_pages
+from emailrouter.cli.name_completion import add_completion
 from emailrouter.cli.tables import Column, display_width, minutes, render_table
 from emailrouter.lifecycle import BackgroundTaskEnded
 from emailrouter.line_writer import LineWriter
@@ -43,6 +45,8 @@ except ImportError:  # uvloop is optional; the standard loop is slower
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
+COMPLETE_VARIABLE = "_EMAILROUTER_COMPLETE"
+"""Set by the shell for completion (the name is click's)."""
 DEFAULT_WIDTH = 80
 """Width of tables in a pipe."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -87,6 +91,7 @@ def _shared_options() -> list[click.Parameter]:
     return [
         click.Option(
             ["--config"],
+            type=click.Path(),
             metavar="PATH",
             expose_value=False,
             is_eager=True,
@@ -111,6 +116,7 @@ class Command(click.Command):
         super().__init__(*args, **kwargs)
         self.examples = tuple(examples)
         self.params += _shared_options()
+        add_completion(self)
         self.context_settings["allow_extra_args"] = True  # `parse_args` rejects extra arguments
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -234,6 +240,10 @@ def printable_text(text: str) -> str:
 
 def run_command_line(command: click.Group) -> NoReturn:
     """Runs the command line and turns expected errors into a message and an exit code."""
+    if COMPLETE_VARIABLE in os.environ:
+        from emailrouter.cli.bash_completion import BashCompletion  # noqa: PLC0415 - only for completion
+
+        add_completion_class(BashCompletion)
     try:
         _run(command)
     except SystemExit as ended:

@@ -20,6 +20,7 @@ from api.schema.shape import Answer
 from emailrouter import log
 from emailrouter.assembly.core import Core
 from emailrouter.cli import console
+from emailrouter.cli.name_completion import WORKSPACE, add_completion
 from emailrouter.cli.tables import Column, label
 from emailrouter.operator_services import open_core
 from router.admin.lookup import LookupService
@@ -34,7 +35,6 @@ T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 Json = dict[str, Any]
 
-_WORKSPACE = "emailrouter.workspace"
 _SYNONYMS = (("add", "create"), ("remove", "revoke", "delete", "rm"), ("list", "ls"), ("show", "get"))
 
 
@@ -119,7 +119,7 @@ class CommandContext:
 
 def _set_workspace(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
     if value is not None:
-        ctx.meta[_WORKSPACE] = value
+        ctx.meta[WORKSPACE] = value
 
 
 def _workspace_option() -> click.Option:
@@ -139,6 +139,7 @@ class WorkspaceCommand(console.Command):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params.append(_workspace_option())
+        add_completion(self)
 
 
 class WorkspaceGroup(console.Group):
@@ -149,6 +150,7 @@ class WorkspaceGroup(console.Group):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params.append(_workspace_option())
+        add_completion(self)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         same = next((words for words in _SYNONYMS if cmd_name in words), ())
@@ -170,7 +172,7 @@ def with_context(
             ctx = click.get_current_context()
 
             async def run(core: Core) -> int | None:
-                workspace = await _find_workspace(LookupService(core.database), ctx.meta.get(_WORKSPACE))
+                workspace = await _find_workspace(LookupService(core.database), ctx.meta.get(WORKSPACE))
                 context = CommandContext(
                     core,
                     Actor(workspace.id, "admin"),

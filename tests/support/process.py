@@ -27,7 +27,7 @@ KEPT_LINES = 20_000  # maximum number of lines kept of each output stream
 _LINE_LIMIT = 4 * 1024 * 1024  # maximum length of an output line, in bytes
 
 # Prefixes of variables that a service manager or the user may have set, and that would influence a test.
-_REMOVED_PREFIXES = ("EMAILROUTER_", "LISTEN_", "NOTIFY_", "STATE_DIRECTORY", "CREDENTIALS_DIRECTORY")
+_REMOVED_PREFIXES = ("EMAILROUTER_", "COLUMNS", "LISTEN_", "NOTIFY_", "STATE_DIRECTORY", "CREDENTIALS_DIRECTORY")
 
 # Asks the kernel for SIGKILL when the test process dies, sets every signal to its default action, and executes the
 # program with the same pid. A `preexec_fn` could do the same, but is unsafe with threads.

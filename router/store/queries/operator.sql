@@ -60,3 +60,38 @@ UPDATE integrations SET encrypted_settings = :encrypted_settings WHERE id = :id;
 -- name: operator_replace_value
 -- Replaces a value of the installation, if it is still the expected value.
 UPDATE installation SET value = :value WHERE name = :name AND value = :expected;
+
+-- name: complete_workspaces
+-- Names of workspaces that begin with a prefix, for completion in the shell.
+SELECT name FROM workspaces WHERE substr(name, 1, length(CAST(:prefix AS TEXT))) = :prefix ORDER BY name LIMIT :limit;
+
+-- name: complete_domains
+-- The same for domains of a workspace.
+SELECT name AS name FROM domains
+WHERE workspace_id = :workspace_id AND substr(name, 1, length(CAST(:prefix AS TEXT))) = :prefix
+ORDER BY name LIMIT :limit;
+
+-- name: complete_users
+-- The same for users of a workspace.
+SELECT email AS name FROM users
+WHERE workspace_id = :workspace_id AND substr(email, 1, length(CAST(:prefix AS TEXT))) = :prefix
+ORDER BY email LIMIT :limit;
+
+-- name: complete_integrations
+-- The same for integrations of a workspace.
+SELECT name AS name FROM integrations
+WHERE workspace_id = :workspace_id AND substr(name, 1, length(CAST(:prefix AS TEXT))) = :prefix
+ORDER BY name LIMIT :limit;
+
+-- name: complete_tags
+-- The same for tags of a workspace.
+SELECT name AS name FROM tags
+WHERE workspace_id = :workspace_id AND substr(name, 1, length(CAST(:prefix AS TEXT))) = :prefix
+ORDER BY name LIMIT :limit;
+
+-- name: complete_aliases
+-- The same for the addresses of aliases.
+SELECT a.local_part || '@' || d.name AS name FROM aliases a JOIN domains d ON d.id = a.domain_id
+WHERE d.workspace_id = :workspace_id
+  AND substr(a.local_part || '@' || d.name, 1, length(CAST(:prefix AS TEXT))) = :prefix
+ORDER BY d.name, a.local_part LIMIT :limit;

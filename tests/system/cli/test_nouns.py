@@ -70,6 +70,28 @@ async def test_first_day_of_an_operator(both: CommandLine, dns_server: DnsStandI
 
     assert "is used by aliases (1)" in await cli.error_line("integration", "remove", "#support", "--yes")
 
+    status = await cli("status", "--json")
+    assert (status.code, status.stderr) == (1, ""), "nothing runs"
+    assert (status.json()["acceptedLast24h"], status.json()["waitingDeliveries"]) == (1, 1)
+    for words, name in (
+        ("alias show sup", "support@example.org"),
+        ("domain show Ex", ""),
+        ("domain show ex", "example.org"),
+        ("integration test #", "#support"),
+        ("ticket list --assigned-to ad", ADMIN),
+        ("ticket list --workspace E", "Email Router"),
+    ):
+        assert await _complete(cli, words) == name, words
+
+
+async def _complete(cli: CommandLine, words: str) -> str:
+    """Completes the last word in the way of click and bash."""
+    line = f"emailrouter {words}"
+    variables = {"_EMAILROUTER_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(len(words.split()))}
+    done = await cli(env=variables)
+    assert (done.code, done.stderr) == (0, "")
+    return done.stdout.strip().removeprefix("plain,")
+
 
 async def test_ticket_commands_act_on_behalf_of_a_user(cli: CommandLine) -> None:
     await _create_ticket(cli)
