@@ -123,9 +123,10 @@ def _write(path: Path, text: str, *, force: bool) -> None:
 
 def _next_steps(path: Path, config: Config, *, public: bool) -> str:
     option = "" if path in DEFAULT_PATHS else f" --config {path}"
-    steps = [("check", "what this host still needs, and how to fix it")]
+    steps = []
     if config.database.url.path is None:
         steps += [("migrate", "create the schema"), ("init", "create the first user and print the login")]
+    steps.append(("check", "what this host still needs, and how to fix it"))
     steps.append(("serve", "start; then open " + first_address(config)))
     width = max(len(f"emailrouter {command}{option}") for command, _ in steps)
     lines = [f"  {f'emailrouter {command}{option}'.ljust(width)}  {about}" for command, about in steps]

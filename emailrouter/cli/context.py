@@ -69,6 +69,8 @@ class CommandContext:
             for row in page.items
         ]
         console.print_table(columns, rows, self.width)
+        if not rows:
+            click.echo(f"No {label(name).lower()}.", err=True)
         if page.next_cursor is not None:
             click.echo(f"More entries follow: use --all, or --cursor {page.next_cursor}", err=True)
 

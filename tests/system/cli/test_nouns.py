@@ -70,8 +70,11 @@ async def test_first_day_of_an_operator(both: CommandLine, dns_server: DnsStandI
 
     assert "is used by aliases (1)" in await cli.error_line("integration", "remove", "#support", "--yes")
 
-    status = await cli("status", "--json")
-    assert (status.code, status.stderr) == (1, ""), "nothing runs"
+    for _ in range(5):  # on a busy host, the time limit can expire before the database has answered
+        status = await cli("status", "--json")
+        assert (status.code, status.stderr) == (1, ""), "nothing runs"
+        if "acceptedLast24h" in status.json():
+            break
     assert (status.json()["acceptedLast24h"], status.json()["waitingDeliveries"]) == (1, 1)
     for words, name in (
         ("alias show sup", "support@example.org"),
