@@ -120,7 +120,8 @@ async def invite(context: CommandContext, email: str, name: str, role: str, time
 async def reset(context: CommandContext, user: str) -> None:
     """Print a link with which a user sets a new password.
 
-    It works once and expires after 24 hours. An earlier link no longer works. The current password works until the link is used.
+    It works once and expires after 24 hours. An earlier link no longer works. The current password works until the link
+    is used.
     """
     user_id = await context.lookup.find_user_id(context.actor, user)
     link = await context.services.users.password_link(context.actor, user_id)
