@@ -32,7 +32,7 @@ MAX_WORKSPACES = 50
 MAX_MESSAGES = 10_000
 _MAX_NAMES = 3
 _DAY_SECONDS = 86_400
-_UNKNOWN = "emailrouter check waits longer and shows the reason"
+_UNKNOWN = "Find the reason: emailrouter check"
 
 # The lines in the order of display.
 _HOST_LINES = ("running", "certificate", "disk", "reachable")
@@ -173,7 +173,9 @@ async def _read_lines(context: CheckContext, database: AnyDatabase) -> tuple[lis
         "unassignedTickets": sum(each.unassigned for each in found),
     }
     lines = [
-        ok("database", about) if workspaces else warn("database", f"{about}: no workspace yet", "emailrouter init"),
+        ok("database", about)
+        if workspaces
+        else warn("database", f"{about}: no workspace yet", "Create one: emailrouter init"),
         ok("mail", f"{_count(accepted, 'message', MAX_MESSAGES)} accepted in the last 24 h"),
         _deliveries(numbers, found),
         _integrations(numbers, found),
@@ -199,13 +201,13 @@ def _deliveries(numbers: Numbers, found: Sequence[_WorkspaceStatus]) -> CheckRes
     age = f", the oldest for {_duration(oldest)}" if waiting else ""
     text = f"{waiting} waiting{age}; {_count(failed, 'failed delivery', plural='failed deliveries')}"
     if failed:
-        return warn(
-            "deliveries", text, "emailrouter delivery list --state dead shows why; delivery replay --all retries"
-        )
+        return warn("deliveries", text, "Find the reason: emailrouter delivery list --state dead")
     if oldest * SECOND > OLD_DELIVERY_AGE:
         if not all(each.health.deliverer_alive for each in found):
-            return warn("deliveries", f"{text}; no deliver process runs", "emailrouter serve, or emailrouter deliver")
-        return warn("deliveries", text, "emailrouter delivery list --state pending shows the last errors")
+            return warn(
+                "deliveries", f"{text}; no deliver process runs", "Start it: emailrouter serve, or emailrouter deliver"
+            )
+        return warn("deliveries", text, "Find the reason: emailrouter delivery list --state pending")
     return ok("deliveries", text)
 
 
@@ -214,17 +216,17 @@ def _integrations(numbers: Numbers, found: Sequence[_WorkspaceStatus]) -> CheckR
         return ok("integrations", "no failing integrations")
     names = [integration.name for each in found for integration in each.health.failing]
     text = f"{_count(numbers['failingIntegrations'], 'failing integration')}: {_enumerate(names)}"
-    return warn("integrations", text, "emailrouter integration test NAME shows the response of the service")
+    return warn("integrations", text, "Find the reason: emailrouter integration test NAME")
 
 
 def _domains(numbers: Numbers, found: Sequence[_WorkspaceStatus], *, has_domains: bool) -> CheckResult:
     if not has_domains:
-        return warn("domains", "no domains yet: no mail is accepted", "emailrouter domain add example.com")
+        return warn("domains", "no domains yet: no mail is accepted", "Add one: emailrouter domain add example.com")
     if not numbers["unverifiedDomains"]:
         return ok("domains", "the DNS records of all domains are correct")
     names = [domain.name for each in found for domain in each.health.domains]
     text = f"{_count(numbers['unverifiedDomains'], 'domain')} without correct DNS records: {_enumerate(names)}"
-    return warn("domains", text, "emailrouter domain verify DOMAIN shows the records to set")
+    return warn("domains", text, "See which records to set: emailrouter domain verify DOMAIN")
 
 
 def _count(number: int | None, noun: str, maximum: int = MAX_COUNTED, *, plural: str = "") -> str:

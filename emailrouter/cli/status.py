@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import textwrap
 from dataclasses import asdict
 
 import click
@@ -37,12 +39,26 @@ def status(ctx: click.Context) -> int:
 
 def _print_line(line: CheckResult) -> None:
     sign, colour = _SIGNS[line.status]
-    width = max(map(len, LINES))
-    click.echo(
-        f"{click.style(sign.ljust(2), fg=colour)}  {line.check.ljust(width)}  {console.printable_text(line.text)}"
+    name = line.check.ljust(max(map(len, LINES)))
+    indent = " " * (len(name) + 6)
+    first, *others = _wrap(line.text, indent)
+    click.echo(f"{click.style(sign.ljust(2), fg=colour)}  {name}  {first.strip()}")
+    for text in others:
+        click.echo(text)
+    if line.status != "ok":
+        for text in _wrap(line.fix, f"{indent}  "):
+            click.echo(text)
+
+
+def _wrap(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(
+        console.printable_text(text),
+        width=max(len(indent) + 40, shutil.get_terminal_size((console.DEFAULT_WIDTH, 24)).columns),
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
     )
-    if line.fix and line.status != "ok":
-        click.echo(f"{'':{width + 6}}{console.printable_text(line.fix)}")
 
 
 COMMANDS = (status,)
