@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from router.dns.receivers import TXT_LABEL, find_other_receiver, normalize_host, warn_of_move
 from router.dns.resolver import DnsFailure, DnsRecords, MxRecord, NoDnsRecord
 
 RecordStatus = Literal["ok", "missing", "wrong", "error"]
-TXT_LABEL = "_emailrouter"
 TXT_PREFIX = "emailrouter-verification="
 _SIMILARITY_RATIO = 0.85  # from this `difflib` ratio on, a host name counts as a misspelling
 _PRIORITY_PART = re.compile(r"^\d{1,5}[\s.]*|[\s.]+\d{1,5}$")
@@ -41,10 +41,6 @@ def txt_value(token: str) -> str:
 def format_mx_records(hosts: Sequence[tuple[str, int]]) -> tuple[str, ...]:
     """Formats (host, priority) pairs as `10 mx1.example.net`, lowest number first."""
     return tuple(f"{priority} {host}" for priority, host in sorted((p, normalize_host(h)) for h, p in hosts))
-
-
-def normalize_host(host: str) -> str:
-    return host.strip().rstrip(".").lower()
 
 
 def check_mx(
@@ -76,10 +72,10 @@ def check_mx(
     own_hosts = {normalize_host(host) for host, _ in mx_hosts}
     best_preference = min((record.preference for record in answer.values if record.host in own_hosts), default=None)
     if best_preference is not None:
-        return _check_other_hosts(domain, answer.values, own_hosts, best_preference)
+        return _check_other_hosts(domain, answer.values, mx_hosts, best_preference)
     if answer.alias:
         return RecordCheck("wrong", _cname_hint(domain, answer.alias, expected))
-    return RecordCheck("wrong", _wrong_mx_hint(domain, answer.values, sorted(own_hosts), expected))
+    return RecordCheck("wrong", _wrong_mx_hint(domain, answer.values, mx_hosts, expected))
 
 
 def check_upstream_mx(domain: str, answer: DnsRecords[MxRecord] | NoDnsRecord | DnsFailure) -> RecordCheck:
@@ -133,23 +129,25 @@ def check_txt(
 
 
 def _check_other_hosts(
-    domain: str, records: Sequence[MxRecord], expected_hosts: set[str], best_preference: int
+    domain: str, records: Sequence[MxRecord], mx_hosts: Sequence[tuple[str, int]], best_preference: int
 ) -> RecordCheck:
-    competing = [
-        record for record in records if record.host not in expected_hosts and record.preference <= best_preference
-    ]
-    if not competing:
-        return RecordCheck("ok")
-    if any(not record.host for record in competing):
+    if any(not record.host and record.preference <= best_preference for record in records):
         return RecordCheck(
             "wrong", f"{domain} also has a null MX record, which refuses all mail. Remove MX 0 . (a single dot)."
         )
-    host_list = ", ".join(f"{record.preference} {record.host}" for record in competing[:5])
+    receiver = find_other_receiver(records, mx_hosts)
+    if receiver is None:
+        return RecordCheck("ok")
     return RecordCheck(
         "wrong",
-        f"Other mail servers have equal or higher priority: {host_list}. Remove these MX records, "
+        f"Other mail servers have equal or higher priority: {_list_hosts(receiver.records)}. "
+        f"{warn_of_move(domain, receiver)} To receive all mail here, remove these MX records, "
         f"or give them a number greater than {best_preference} (a lower number means higher priority).",
     )
+
+
+def _list_hosts(records: Sequence[MxRecord]) -> str:
+    return ", ".join(f"{record.preference} {record.host or '.'}" for record in records[:5])
 
 
 def _cname_hint(domain: str, alias: str, expected: str) -> str:
@@ -159,20 +157,20 @@ def _cname_hint(domain: str, alias: str, expected: str) -> str:
     )
 
 
-def _wrong_mx_hint(domain: str, records: Sequence[MxRecord], expected_hosts: Sequence[str], expected: str) -> str:
-    if all(not record.host for record in records):
+def _wrong_mx_hint(domain: str, records: Sequence[MxRecord], mx_hosts: Sequence[tuple[str, int]], expected: str) -> str:
+    receiver = find_other_receiver(records, mx_hosts)
+    if receiver is None:
         return (
             f"{domain} has a null MX record, which refuses all mail. Remove MX 0 . (a single dot) and add {expected}."
         )
     for record in records:
-        for host in expected_hosts:
+        for host in sorted({normalize_host(host) for host, _ in mx_hosts}):
             mistake = _misspelling_hint(domain, record.host, host)
             if mistake:
                 return f"{mistake} Change it to {expected}."
-    host_list = ", ".join(f"{record.preference} {record.host or '.'}" for record in records[:5])
     return (
-        f"The MX records of {domain} point to other mail servers: {host_list}. "
-        f"Replace them with {expected}. {_PROPAGATION_NOTE}"
+        f"The MX records of {domain} point to other mail servers: {_list_hosts(records)}. "
+        f"{warn_of_move(domain, receiver)} To move the mail, replace them with {expected}. {_PROPAGATION_NOTE}"
     )
 
 

@@ -11,15 +11,14 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Literal, TypeVar
 
+from router.dns.receivers import TXT_LABEL, normalize_host
 from router.dns.records import (
-    TXT_LABEL,
     RecordCheck,
     RecordStatus,
     check_mx,
     check_txt,
     check_upstream_mx,
     format_mx_records,
-    normalize_host,
     propagation_hint,
     txt_name,
     txt_value,
@@ -31,6 +30,7 @@ _V = TypeVar("_V")
 VerificationMode = Literal["mx", "txt", "mx+txt"]
 _MAX_SHOWN_VALUES = 10
 _MAX_VALUE_LENGTH = 200  # characters of a shown value
+_MAX_FIX_LENGTH = 3000  # characters; more than an explanation with the longest names
 _MAX_GUESSES = 3  # names to check for a misplaced record, besides the domain itself
 _MAX_ALTERNATES = 3  # alternate name servers to query
 
@@ -190,7 +190,7 @@ def _build_report(
     now: Micros | None,
 ) -> RecordReport:
     shown = tuple(_to_printable(value) for value in found[:_MAX_SHOWN_VALUES])
-    return RecordReport(kind, name, expected, shown, check.status, now, _to_printable(check.fix, 1000))
+    return RecordReport(kind, name, expected, shown, check.status, now, _to_printable(check.fix, _MAX_FIX_LENGTH))
 
 
 def _to_printable(text: str, limit: int = _MAX_VALUE_LENGTH) -> str:
