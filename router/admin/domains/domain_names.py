@@ -1,5 +1,7 @@
 """Validation and normalisation of mail domain names.
 
+People paste what they have: an address of a website or a mailbox is understood as its domain.
+
 The list of public suffixes is loaded on first use and kept in memory.
 """
 
@@ -13,24 +15,31 @@ import idna
 from publicsuffixlist import PublicSuffixList
 
 from router.admin import validation
+from router.dns.receivers import MAX_DOMAIN_LENGTH
 from router.errors import Refused
-from router.mail.address import AddressError, domain_key
+from router.mail.address import AddressError, domain_key, parse_mailbox
 
-# A DNS name has at most 253 characters, and the TXT record adds `_emailrouter.`.
-MAX_DOMAIN_LENGTH = 240
+# A URL of a website, or a host name followed by a path.
+_WEBSITE = re.compile(
+    r"(?:https?://(?P<url_host>[^/?#@:\s]+)|(?P<host>[^/?#@:\s]+)(?=/))(?::\d{1,5})?(?:[/?#].*)?", re.IGNORECASE
+)
+MAX_INPUT_LENGTH = 2000  # of a pasted URL
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 def normalize_domain_name(text: str) -> str:
-    """Returns the domain in A-labels (IDNA 2008), in lower case, without a trailing dot. Raises `Refused`."""
-    line = validation.validate_line(text, "domain", max_length=255, code="invalid_domain")
-    if _is_ip_address(line):
+    """Returns the domain in A-labels (IDNA 2008), in lower case, without a trailing dot. Raises `Refused`.
+
+    The URL of a website, `user@domain` and `@domain` stand for their domain. `www.` is removed from a URL only: a name
+    with this label can be a mail domain.
+    """
+    line = validation.validate_line(text, "domain", max_length=MAX_INPUT_LENGTH, code="invalid_domain")
+    given = _extract_domain(line)
+    if _is_ip_address(given):
         raise _rejection("an IP address cannot be a mail domain")
-    if "@" in line:
-        raise _rejection("enter only the part after the @")
     try:
-        name = domain_key(line)
+        name = domain_key(given)
     except AddressError:
         raise _rejection("it is not a valid internationalized domain name") from None
     labels = name.split(".")
@@ -45,6 +54,24 @@ def normalize_domain_name(text: str) -> str:
     if _public_suffixes().is_public(name):
         raise _rejection("it is a public suffix, under which anyone can register names")
     return name
+
+
+def _extract_domain(line: str) -> str:
+    """Returns the domain of a URL or an address; other texts unchanged."""
+    if website := _WEBSITE.fullmatch(line):
+        host = website["url_host"] or website["host"]
+        without_www = re.sub(r"^www\.", "", host, flags=re.IGNORECASE)
+        return without_www if "." in without_www.rstrip(".") else host
+    if "://" in line:
+        raise _rejection("enter a domain such as example.com")
+    local_part, at, domain = line.removeprefix("mailto:").rpartition("@")
+    if not at:
+        return line
+    try:
+        parse_mailbox(f"{local_part or 'postmaster'}@{domain}")
+    except AddressError as error:
+        raise _rejection(str(error)) from None
+    return domain
 
 
 @cache
