@@ -51,7 +51,8 @@ async def show(context: CommandContext, domain: str) -> None:
 @click.argument("domain")
 @with_context()
 async def add(context: CommandContext, domain: str) -> None:
-    """Add a domain and print the DNS records that verify it."""
+    """Add a domain and print the DNS records that verify it. Warns if another server receives its mail."""
+    await _warn(context, domain)
     view = await context.services.domains.create(context.actor, domain)
     if context.as_json:
         context.print_object(to_json(DomainCreated.from_view(view, context.services.domains.mx_hosts)))
@@ -62,6 +63,17 @@ async def add(context: CommandContext, domain: str) -> None:
     for record in view.records:
         if record.type == "TXT":
             click.echo(f'  {record.name}.  TXT  "{record.expected[0]}"')
+
+
+async def _warn(context: CommandContext, domain: str) -> None:
+    """Warns before a domain is added. A name server that does not respond delays the command by a few seconds."""
+    preview = await context.services.domains.preview(context.actor, domain)
+    if preview.name_without_www:
+        click.echo(
+            f"Warning: mail is rarely sent to {preview.name}. Did you mean {preview.name_without_www}?", err=True
+        )
+    if preview.warning:
+        click.echo(f"Warning: {preview.warning}", err=True)
 
 
 @group.command("verify", examples=["domain verify example.com"])

@@ -23,7 +23,7 @@ from router.clock import SECOND, Clock
 from router.dns import verification_state
 from router.dns.caching_resolver import CachingResolver
 from router.dns.records import TXT_PREFIX, txt_value
-from router.dns.resolver import RecordResolver
+from router.dns.resolver import DnsFailure, DnsRecords, MxRecord, NoDnsRecord, RecordResolver
 from router.dns.verification import (
     VerificationMode,
     VerificationResult,
@@ -39,6 +39,7 @@ from router.store.fragments import model_values
 TOKEN_BYTES = 20  # the token of another workspace cannot be guessed
 MAX_CONCURRENT_CHECKS = 8  # in one batch of rechecks
 BATCH_SIZE = 200
+PREVIEW_SECONDS = 4.0  # a person waits for a preview
 # If a process is killed during a check, another process can check the domain after this time.
 CLAIM_DURATION: Micros = 600 * SECOND
 
@@ -171,6 +172,14 @@ class DomainCheckService:
         if outcome.status != current.status:
             self._on_routing_change()
         return DomainCheckResult(updated, is_taken)
+
+    async def query_mx(self, name: str) -> DnsRecords[MxRecord] | NoDnsRecord | DnsFailure:
+        """Queries the MX records of any name, without the cache, within `PREVIEW_SECONDS`."""
+        try:
+            async with asyncio.timeout(PREVIEW_SECONDS):
+                return await self._resolver.uncached.query_mx(name)
+        except TimeoutError:
+            return DnsFailure(f"no name server responded within {PREVIEW_SECONDS:g} s")
 
     async def _query_records(self, domain: Domain, resolver: RecordResolver) -> VerificationResult:
         mode = await self.verification_mode(self._database, domain)

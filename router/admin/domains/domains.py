@@ -13,10 +13,12 @@ from router import ids
 from router.admin import audit, validation
 from router.admin.domains.domain_checks import DomainCheckService, domain_taken_message, new_token
 from router.admin.domains.domain_names import normalize_domain_name
+from router.admin.domains.domain_preview import DomainPreview, build_preview
 from router.admin.fetch import fetch_by_id, fetch_page
 from router.admin.paging import DEFAULT_LIMIT, Page
 from router.clock import Clock
 from router.dns.verification import RecordReport, VerificationMode, expected_records, load_records
+from router.dns.zone_file import format_zone_file
 from router.enumerations import MxManaged
 from router.errors import Refused, not_found_error
 from router.model import Actor, Domain
@@ -31,12 +33,14 @@ class DomainView:
     Attributes:
         records: Without the result of a check, the records to publish.
         proof: Which records are required for verification.
+        zone_file: The records to publish, as lines of a zone file.
     """
 
     domain: Domain
     alias_count: int
     records: tuple[RecordReport, ...]
     proof: VerificationMode
+    zone_file: str
 
 
 class DomainService:
@@ -63,6 +67,16 @@ class DomainService:
     async def get(self, actor: Actor, domain_id: str) -> DomainView:
         domain = await fetch_by_id(self._database, actor, Domain, "domain_by_id", domain_id)
         return await self._build_view(self._database, domain)
+
+    async def preview(self, actor: Actor, text: str) -> DomainPreview:
+        """Finds out who receives the mail of a domain now, within seconds. Stores nothing.
+
+        Raises `Refused("invalid_domain")`.
+        """
+        name = normalize_domain_name(text)
+        row = await self._database.fetch_one("operator_domain", workspace_id=actor.workspace_id, name=name)
+        preview = build_preview(name, await self._checks.query_mx(name), self.mx_hosts)
+        return preview if row is None else replace(preview, domain_id=row["id"])
 
     async def create(self, actor: Actor, name: str) -> DomainView:
         """Adds an unverified domain. The name may be active in another workspace.
@@ -148,9 +162,10 @@ class DomainService:
         self._on_routing_change()
 
     async def _build_view(self, transaction: QueryExecutor, domain: Domain) -> DomainView:
-        records = load_records(domain.records) or expected_records(domain, self.mx_hosts)
+        expected = expected_records(domain, self.mx_hosts)
+        records = load_records(domain.records) or expected
         mode = await self._checks.verification_mode(transaction, domain)
-        return DomainView(domain, await _count_aliases(transaction, domain), records, mode)
+        return DomainView(domain, await _count_aliases(transaction, domain), records, mode, format_zone_file(expected))
 
 
 async def _count_aliases(transaction: QueryExecutor, domain: Domain) -> int:
