@@ -138,6 +138,8 @@ class Integration:
         probe_at: When the next parked delivery of a failing integration is tried, `probe_interval` after the last one.
         paced_at: See `router.dispatch.pacing`.
         updates_after: When the service accepts changes of messages again.
+        last_test_at: When the last test message with the current settings was sent; None without one.
+        last_test_error: Why it did not arrive; "" if it arrived.
     """
 
     id: str
@@ -156,6 +158,13 @@ class Integration:
     paced_at: Micros = 0
     lease_until: Micros = 0
     updates_after: Micros = 0
+    last_test_at: Micros | None = None
+    last_test_error: str = ""
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether the last test message with the current settings arrived."""
+        return self.last_test_at is not None and not self.last_test_error
 
     @property
     def settings(self) -> dict[str, str]:
@@ -170,6 +179,7 @@ class Alias:
     Attributes:
         local_part: As entered; `*` for the catch-all.
         local_key: The normalised local part, for matching.
+        forwarded_from: The address elsewhere that forwards to this alias, as a note; it proves nothing.
     """
 
     id: str
@@ -181,6 +191,7 @@ class Alias:
     integration_id: str | None
     status: AliasStatus
     created_at: Micros
+    forwarded_from: str | None = None
 
     @property
     def email(self) -> str:

@@ -54,8 +54,13 @@ async def show(context: CommandContext, alias: str) -> None:
 @group.command("add", examples=["alias add support@example.com --integration support"])
 @click.argument("address")
 @click.option("--integration", metavar="NAME|ID", required=True, help="Integration that receives its tickets.")
+@click.option(
+    "--forwarded-from",
+    metavar="ADDRESS",
+    help="Note which address at another mail system forwards to the alias. Checks and changes nothing.",
+)
 @with_context()
-async def add(context: CommandContext, address: str, integration: str) -> None:
+async def add(context: CommandContext, address: str, integration: str, forwarded_from: str | None) -> None:
     """Add an alias. It accepts mail as soon as its domain is verified."""
     local_part, at_sign, domain = address.rpartition("@")
     if not at_sign:
@@ -63,22 +68,32 @@ async def add(context: CommandContext, address: str, integration: str) -> None:
     domain_id = await context.lookup.find_domain_id(context.actor, domain)
     integration_id = await context.lookup.find_integration_id(context.actor, integration)
     created = await context.services.aliases.create(
-        context.actor, domain_id=domain_id, local_part=local_part, integration_id=integration_id
+        context.actor,
+        domain_id=domain_id,
+        local_part=local_part,
+        integration_id=integration_id,
+        forwarded_from=forwarded_from,
     )
     await _print_alias(context, created)
 
 
 @group.command("change", examples=["alias change support@example.com --integration billing"])
 @click.argument("alias", metavar="ADDRESS|ID")
-@click.option("--integration", metavar="NAME|ID", required=True, help="Integration that will receive its tickets.")
+@click.option("--integration", metavar="NAME|ID", help="Integration that will receive its tickets.")
+@click.option("--forwarded-from", metavar="ADDRESS", help='New note of the forwarding address; "" removes it.')
 @with_context()
-async def change(context: CommandContext, alias: str, integration: str) -> None:
-    """Change the integration of an alias."""
+async def change(context: CommandContext, alias: str, integration: str | None, forwarded_from: str | None) -> None:
+    """Change the integration of an alias, or the note which address forwards to it."""
+    if integration is None and forwarded_from is None:
+        raise click.UsageError("nothing to change: use --integration or --forwarded-from")
     alias_id = await context.lookup.find_alias_id(context.actor, alias)
-    integration_id = await context.lookup.find_integration_id(context.actor, integration)
-    await _print_alias(
-        context, await context.services.aliases.change(context.actor, alias_id, integration_id=integration_id)
+    integration_id = (
+        None if integration is None else await context.lookup.find_integration_id(context.actor, integration)
     )
+    changed = await context.services.aliases.change(
+        context.actor, alias_id, integration_id=integration_id, forwarded_from=forwarded_from
+    )
+    await _print_alias(context, changed)
 
 
 def _add_status_command(name: str, status: str, about: str) -> None:

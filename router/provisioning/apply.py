@@ -128,6 +128,7 @@ class _PlanExecution:
             domain_id=self._domain_ids[domain],
             local_part=local_part,
             integration_id=self._refs.find_id(entry.integration or "") or "",
+            forwarded_from=entry.forwarded_from,
         )
         if entry.status != alias.status:
             await self._services.aliases.change(self._actor, alias.id, status=entry.status)
@@ -136,7 +137,13 @@ class _PlanExecution:
         integration_id = None if entry.integration is None else self._refs.find_id(entry.integration)
         if integration_id == alias.integration_id:
             integration_id = None
-        await self._services.aliases.change(self._actor, alias.id, integration_id=integration_id, status=entry.status)
+        await self._services.aliases.change(
+            self._actor,
+            alias.id,
+            integration_id=integration_id,
+            status=entry.status,
+            forwarded_from=entry.forwarded_from,
+        )
 
     async def _change_workspace(self, entry: WorkspaceDefinition) -> None:
         default = entry.default_integration

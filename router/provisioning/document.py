@@ -69,11 +69,15 @@ class IntegrationDefinition(EntryModel):
 
 
 class AliasDefinition(EntryModel):
-    """An alias. If `integration` is None, an existing alias keeps its integration."""
+    """An alias. If `integration` is None, an existing alias keeps its integration.
+
+    With `""` as `forwarded_from`, the alias has no such address; None keeps the current one.
+    """
 
     address: str
     integration: str | None = None
     status: AliasStatus = "active"
+    forwarded_from: str | None = None
 
 
 class UserDefinition(EntryModel):

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from router.admin import validation
-from router.admin.routes.aliases import normalize_local_part
+from router.admin.routes.aliases import normalize_forwarded_from, normalize_local_part
 from router.errors import Refused
 from router.local_time import LOCALE
 from router.mail.address import AddressError, domain_key, local_key
 from router.model import Integration
-from router.provisioning.document import IntegrationDefinition, WorkspaceDocument
+from router.provisioning.document import AliasDefinition, IntegrationDefinition, WorkspaceDocument
 from router.provisioning.entry import InvalidDocument, normalize
 
 
@@ -59,6 +59,7 @@ def normalize_document(document: WorkspaceDocument, existing: Collection[str]) -
             else alias
             for n, alias in enumerate(aliases, start=1)
         ]
+        aliases = [_normalize_forwarded_from(alias, f"aliases[{n}]") for n, alias in enumerate(aliases, start=1)]
     return document.model_copy(
         update={"workspace": workspace, "users": users, "integrations": integrations, "aliases": aliases}
     )
@@ -73,6 +74,16 @@ def _check_local_settings(document: WorkspaceDocument) -> None:
     for n, user in enumerate(document.users or (), start=1):
         if user.timezone:
             normalize(validation.validate_timezone, user.timezone, f"users[{n}].timezone")
+
+
+def _normalize_forwarded_from(alias: AliasDefinition, location: str) -> AliasDefinition:
+    if alias.forwarded_from is None:
+        return alias
+    key = alias_key(alias.address, location)
+    address = normalize(
+        lambda text: normalize_forwarded_from(text, key, "forwarded_from"), alias.forwarded_from, location
+    )
+    return alias.model_copy(update={"forwarded_from": address})
 
 
 def alias_key(address: str, location: str) -> tuple[str, str]:

@@ -89,7 +89,12 @@ def export_document(snapshot: Snapshot, channels: Mapping[str, Channel]) -> Work
             for each in snapshot.integrations
         ],
         aliases=[
-            AliasDefinition(address=alias.email, integration=refs.get(alias.integration_id or ""), status=alias.status)
+            AliasDefinition(
+                address=alias.email,
+                integration=refs.get(alias.integration_id or ""),
+                status=alias.status,
+                forwarded_from=alias.forwarded_from,
+            )
             for alias in snapshot.aliases
         ],
         users=[

@@ -230,6 +230,8 @@ class _Planner:
 
     def _compare_alias(self, entry: AliasDefinition, alias: Alias) -> None:
         changed = differences(status=(alias.status, entry.status))
+        if entry.forwarded_from is not None:
+            changed |= differences(forwarded_from=(alias.forwarded_from or "", entry.forwarded_from))
         if (
             entry.integration is not None
             and self._plan.integration_refs.find_id(entry.integration) != alias.integration_id

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from router import ids
 from router.admin import audit, validation
@@ -18,10 +18,17 @@ from router.admin.routes.test_mail import TestMail, TestMailService
 from router.clock import Clock
 from router.enumerations import ALIAS_STATUS
 from router.errors import Refused
-from router.mail.address import MAX_LOCAL_PART_BYTES, AddressError, local_key, parse_mailbox
+from router.mail.address import (
+    MAX_LOCAL_PART_BYTES,
+    MAX_MAILBOX_BYTES,
+    AddressError,
+    local_key,
+    parse_mailbox,
+)
 from router.model import Actor, Alias, Domain
 from router.routing.route import CATCH_ALL
 from router.store.database import Database, QueryExecutor, fetch_model
+from router.store.fragments import model_values
 
 # Unicode separators, control and format characters, surrogates, private use and unassigned code points.
 _INVISIBLE_CATEGORIES = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co", "Cn"})
@@ -64,59 +71,78 @@ class AliasService:
     async def get(self, actor: Actor, alias_id: str) -> Alias:
         return await _fetch_alias(self._database, actor, alias_id)
 
-    async def create(self, actor: Actor, *, domain_id: str, local_part: str, integration_id: str) -> Alias:
+    async def create(
+        self, actor: Actor, *, domain_id: str, local_part: str, integration_id: str, forwarded_from: str | None = None
+    ) -> Alias:
         """Creates an alias, which accepts mail once its domain is verified.
 
+        `forwarded_from` is a note: the address elsewhere that forwards to the alias. Without one, it is None or "".
         Raises `alias_taken` if the address already has an alias.
         """
         now = self._clock.now()
-        alias_id = ids.new_id("alias")
         async with self._database.transaction() as transaction:
             domain = await _fetch_domain(transaction, actor, domain_id, "domain_lock")
             local = normalize_local_part(local_part, domain.name)
             integration = await lock_integration(transaction, actor, integration_id, "integrationId")
-            added = await transaction.execute(
-                "alias_insert",
-                id=alias_id,
+            alias = Alias(
+                id=ids.new_id("alias"),
                 workspace_id=actor.workspace_id,
                 domain_id=domain.id,
+                domain=domain.name,
                 local_part=local.written,
                 local_key=local.key,
                 integration_id=integration.id,
+                status="active",
                 created_at=now,
             )
-            if not added:
-                raise Refused("alias_taken", f"{local.written}@{domain.name} already exists", "localPart")
+            alias = _set_forwarded_from(alias, forwarded_from or "")
+            if not await transaction.execute("alias_insert", **model_values(alias)):
+                raise Refused("alias_taken", f"{alias.email} already exists", "localPart")
             await transaction.execute("routing_increment_version")
             await audit.record(
                 transaction,
                 actor,
                 now,
                 "alias.create",
-                alias_id,
-                email=f"{local.written}@{domain.name}",
+                alias.id,
+                email=alias.email,
                 integrationId=integration.id,
+                forwardedFrom=alias.forwarded_from,
             )
-            alias = await _fetch_alias(transaction, actor, alias_id)
         self._on_routing_change()
         return alias
 
     async def change(
-        self, actor: Actor, alias_id: str, *, integration_id: str | None = None, status: str | None = None
+        self,
+        actor: Actor,
+        alias_id: str,
+        *,
+        integration_id: str | None = None,
+        status: str | None = None,
+        forwarded_from: str | None = None,
     ) -> Alias:
-        """Changes the given fields. Existing deliveries keep their integration."""
+        """Changes the given fields; None keeps a value, and "" removes `forwarded_from`.
+
+        Existing deliveries keep their integration.
+        """
         validation.validate_id(alias_id, "alias", "Alias")
         new_status = None if status is None else ALIAS_STATUS.parse(status)
         async with self._database.transaction() as transaction:
-            alias = await _fetch_alias(transaction, actor, alias_id)
+            alias = await _fetch_alias(transaction, actor, alias_id, "alias_lock")
             if integration_id is not None:
                 await lock_integration(transaction, actor, integration_id, "integrationId")
+            changed = replace(
+                alias, integration_id=integration_id or alias.integration_id, status=new_status or alias.status
+            )
+            if forwarded_from is not None:
+                changed = _set_forwarded_from(changed, forwarded_from)
             await transaction.execute(
                 "alias_update",
                 id=alias.id,
                 workspace_id=actor.workspace_id,
-                integration_id=integration_id,
-                status=new_status,
+                integration_id=changed.integration_id,
+                status=changed.status,
+                forwarded_from=changed.forwarded_from,
             )
             await transaction.execute("routing_increment_version")
             await audit.record(
@@ -128,8 +154,8 @@ class AliasService:
                 email=alias.email,
                 integrationId=integration_id,
                 status=status,
+                forwardedFrom=forwarded_from,
             )
-            changed = await _fetch_alias(transaction, actor, alias_id)
         self._on_routing_change()
         return changed
 
@@ -153,8 +179,32 @@ class AliasService:
         return result
 
 
-async def _fetch_alias(transaction: QueryExecutor, actor: Actor, alias_id: str) -> Alias:
-    return await fetch_by_id(transaction, actor, Alias, "alias_by_id", alias_id)
+async def _fetch_alias(transaction: QueryExecutor, actor: Actor, alias_id: str, query: str = "alias_by_id") -> Alias:
+    return await fetch_by_id(transaction, actor, Alias, query, alias_id)
+
+
+def _set_forwarded_from(alias: Alias, text: str) -> Alias:
+    address = normalize_forwarded_from(text, (alias.domain, alias.local_key))
+    return replace(alias, forwarded_from=address or None)
+
+
+def normalize_forwarded_from(text: str, alias_key: tuple[str, str], field: str = "forwardedFrom") -> str:
+    """Returns the address with its domain in A-labels; "" for a blank text.
+
+    `alias_key` is the domain and the local key of the alias, which cannot forward to itself. Raises `Refused`.
+    """
+    if not text.strip():
+        return ""
+    line = validation.validate_line(text, field, max_length=MAX_MAILBOX_BYTES)
+    try:
+        mailbox = parse_mailbox(line)
+    except AddressError as error:
+        raise Refused("invalid_request", f"{field} is not a valid email address: {error}", field) from None
+    if not mailbox.domain or mailbox.domain.startswith("["):
+        raise Refused("invalid_request", f"{field} must be an address at a domain, such as help@example.com", field)
+    if (mailbox.domain_key, mailbox.local_key) == alias_key:
+        raise Refused("invalid_request", f"{field} must not be the address of the alias itself", field)
+    return str(replace(mailbox, domain=mailbox.domain_key))
 
 
 async def _fetch_domain(transaction: QueryExecutor, actor: Actor, domain_id: str, query: str) -> Domain:

@@ -4,6 +4,12 @@ SELECT {Alias:a}, d.name AS domain
 FROM aliases a JOIN domains d ON d.id = a.domain_id
 WHERE a.id = :id AND a.workspace_id = :workspace_id;
 
+-- name: alias_lock
+-- One alias of a workspace, locked against other changes.
+SELECT {Alias:a}, d.name AS domain
+FROM aliases a JOIN domains d ON d.id = a.domain_id
+WHERE a.id = :id AND a.workspace_id = :workspace_id;
+
 -- name: alias_page
 -- Aliases of a workspace, newest first.
 SELECT {Alias:a}, d.name AS domain
@@ -19,14 +25,12 @@ ORDER BY a.id DESC LIMIT :limit;
 
 -- name: alias_insert
 -- Inserts an alias, unless the domain already has it.
-INSERT INTO aliases (id, workspace_id, domain_id, local_part, local_key, integration_id, created_at)
-VALUES (:id, :workspace_id, :domain_id, :local_part, :local_key, :integration_id, :created_at)
+INSERT INTO aliases {values:Alias}
 ON CONFLICT (domain_id, local_key) DO NOTHING;
 
 -- name: alias_update
--- Changes the integration or the status; NULL leaves a value unchanged.
-UPDATE aliases SET integration_id = COALESCE(CAST(:integration_id AS TEXT), integration_id),
-                   status = COALESCE(CAST(:status AS TEXT), status)
+-- Changes the integration, the status or the forwarding address of an alias.
+UPDATE aliases SET integration_id = :integration_id, status = :status, forwarded_from = :forwarded_from
 WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: alias_delete
