@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 import click
@@ -68,6 +69,7 @@ async def add(context: CommandContext, name: str, kind: str, given: GivenSetting
     Prompts for the webhook URL. Nothing is sent; see `integration test`.
     """
     settings = given.read_new(CHANNELS[kind])
+    _warn_of_foreign_host(context, kind, settings)
     with options_in_errors():
         created = await context.services.integrations.create(context.actor, type=kind, name=name, settings=settings)
     context.print_object(to_json(IntegrationAnswer.from_model(created)))
@@ -87,9 +89,17 @@ async def change(context: CommandContext, integration: str, name: str | None, gi
     found = await context.services.integrations.get(context.actor, integration_id)
     if found.type in CHANNELS:
         given.check_type(CHANNELS[found.type])
+        _warn_of_foreign_host(context, found.type, settings or {})
     with options_in_errors():
         changed = await context.services.integrations.change(context.actor, found.id, name=name, settings=settings)
     context.print_object(to_json(IntegrationAnswer.from_model(changed)))
+
+
+def _warn_of_foreign_host(context: CommandContext, kind: str, settings: Mapping[str, object]) -> None:
+    host = context.services.integrations.find_foreign_host(kind, settings)
+    if host is not None:
+        label = CHANNELS[kind].label
+        click.echo(f"Warning: {host} does not belong to {label}. All tickets of this integration go there.", err=True)
 
 
 @group.command("test", examples=["integration test support"])

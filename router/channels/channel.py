@@ -93,6 +93,14 @@ class Channel(ABC):
         """Whether the value is a URL that only this service has, by the declaration of a setting."""
         return any(field.is_own_url(value) for field in self.fields)
 
+    def find_foreign_host(self, values: Mapping[str, Any]) -> str | None:
+        """Returns the host of the first URL in the values that the declaration of its setting does not describe.
+
+        None without such a URL. A setting that declares no own URLs has no foreign ones either.
+        """
+        hosts = (field.find_foreign_host(values.get(field.name)) for field in self.fields)
+        return next((host for host in hosts if host), None)
+
     def hint(self, settings: Settings) -> str:
         """Returns the masked target: enough to tell two integrations apart, not enough to post.
 

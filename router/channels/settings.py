@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from router.channels.webhook_url import MAX_URL_LENGTH, has_private_host, parse_webhook_url
 from router.errors import ErrorCode, InvalidSetting
@@ -38,7 +39,7 @@ class SettingField:
             URL with a private host need not match, so that it can be that of a stand-in for the service.
         allowed: What `pattern` allows, for errors: "must be ...".
         own_urls: A regular expression of complete URLs that other types of integrations refuse, because only this
-            service has them; "" for `pattern`.
+            service has them; "" for `pattern`. Any other URL is foreign (`find_foreign_host`).
         invalid_code: The error code of an invalid value.
     """
 
@@ -103,6 +104,19 @@ class SettingField:
         """Whether this is declared as a URL that only the service of this setting has."""
         pattern = self.own_urls or self.pattern
         return self.format == "url" and bool(pattern) and re.fullmatch(pattern, text) is not None
+
+    def find_foreign_host(self, value: object) -> str | None:
+        """Returns the host of a URL that is not one of the service of this setting.
+
+        None for a URL of the service, for an invalid value, and if the setting does not declare the service's URLs.
+        """
+        if self.format != "url" or not (self.own_urls or self.pattern) or value is None:
+            return None
+        try:
+            url = self.parse(value, allow_private=True)
+        except InvalidSetting:
+            return None
+        return None if self.is_own_url(url) else urlsplit(url).hostname
 
     def is_set(self, integration: Integration) -> bool:
         """Whether this setting has a value. That of a secret is not read."""

@@ -66,6 +66,14 @@ class IntegrationService:
     async def get(self, actor: Actor, integration_id: str) -> Integration:
         return await _fetch_integration(self._database, actor, integration_id)
 
+    def find_foreign_host(self, type: str, settings: SettingChanges) -> str | None:  # noqa: A002 - see `create`
+        """Returns the host of the first given URL that is not one of the service itself, such as `chat.example.com`.
+
+        Returns None if all are, if the service has no URLs of its own, and for invalid settings, which `create` and
+        `change` refuse. Raises `invalid_integration` for an unknown type.
+        """
+        return find_channel(self._poster.channels, type).find_foreign_host(settings)
+
     async def create(self, actor: Actor, *, type: str, name: str, settings: SettingChanges) -> Integration:  # noqa: A002 - named as in the API and the table
         """Raises `InvalidSetting` for an invalid setting."""
         channel = find_channel(self._poster.channels, type)
@@ -121,7 +129,8 @@ class IntegrationService:
                 if channel is None:
                     raise Refused("conflict", f"Integration type {integration.type} is not supported by this version")
                 merged = self._poster.merge_settings(channel, integration, settings)
-                changed = replace(changed, **asdict(self._poster.encrypt_settings(channel, merged)))
+                stored = asdict(self._poster.encrypt_settings(channel, merged))
+                changed = replace(changed, **stored, last_test_at=None, last_test_error="")
                 details["hint"] = changed.hint
                 details |= _describe_changes(channel, integration, settings, channel.public_settings(merged))
             if not details:
@@ -178,7 +187,8 @@ class IntegrationService:
     async def test(self, actor: Actor, integration_id: str) -> TestResult:
         """Sends a test message immediately, without queueing.
 
-        A success reactivates a failing integration. A failure is saved as the last error of the integration.
+        A success reactivates a failing integration. A failure is saved as the last error of the integration. Either is
+        saved as the result of the last test (`Integration.is_tested`).
         """
         integration = await _fetch_integration(self._database, actor, integration_id)
         _require_kept(integration)
@@ -186,14 +196,22 @@ class IntegrationService:
         outcome = await self._send_test(integration, workspace)
         result = _test_result(outcome)
         async with self._database.transaction() as transaction:
+            now = self._clock.now()
             if result.ok:
-                await reactivate_integration(transaction, integration.id, self._clock.now())
+                await reactivate_integration(transaction, integration.id, now)
             else:
                 await transaction.execute("dispatch_set_last_error", id=integration.id, reason=result.reason)
+            await transaction.execute(
+                "integration_record_test",
+                id=integration.id,
+                encrypted_settings=integration.encrypted_settings,
+                now=now,
+                error=result.reason,
+            )
             await audit.record(
                 transaction,
                 actor,
-                self._clock.now(),
+                now,
                 "integration.test",
                 integration.id,
                 ok=result.ok,

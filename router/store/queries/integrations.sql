@@ -28,10 +28,15 @@ FROM integrations WHERE workspace_id = :workspace_id AND id < :before ORDER BY i
 INSERT INTO integrations {values:Integration};
 
 -- name: integration_update
--- Changes the name and the settings of a locked integration.
+-- Changes the name and the settings of a locked integration. A test with other settings proves nothing.
 UPDATE integrations SET name = :name, encrypted_settings = :encrypted_settings, public_settings = :public_settings,
-                        hint = :hint
+                        hint = :hint, last_test_at = :last_test_at, last_test_error = :last_test_error
 WHERE id = :id AND workspace_id = :workspace_id;
+
+-- name: integration_record_test
+-- Stores the result of a test message, unless the settings were changed meanwhile.
+UPDATE integrations SET last_test_at = :now, last_test_error = :error
+WHERE id = :id AND encrypted_settings = :encrypted_settings;
 
 -- name: integration_begin_deletion
 -- Erases the settings of a locked integration, so that nothing more is sent to it.
