@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from config.schema import Config
+from emailrouter.assembly import smtp_servers
 from emailrouter.assembly.core import Core
 from emailrouter.first_login import first_address
 from router.admin.access import setup_link
@@ -34,9 +35,7 @@ from router.channels import CHANNELS
 from router.clock import to_micros
 from router.dns.caching_resolver import CachingResolver
 from router.dns.resolver import DnsResolver
-from router.ports import AcceptResult
 from router.ratelimit.request_limiter import DatabaseRateLimiter, ProcessRateLimiter, RateLimiter
-from router.routing.envelope import Envelope
 from router.routing.route import Refusal
 from router.services import Services
 from router.store import migrate
@@ -48,7 +47,14 @@ from smtp.replies import Reply
 def build_services(core: Core) -> Services:
     config, database, clock = core.config, core.database, core.clock
     changed = core.routing_cache.invalidate
-    tester = TestMailService(database, clock, core.routing_cache, _LazyAcceptor(core), hostname=config.server.hostname)
+    tester = TestMailService(
+        database,
+        clock,
+        core.routing_cache,
+        smtp_servers.build_client(config),
+        lambda: smtp_servers.find_servers(config, core.listening_smtp()),
+        hostname=config.server.hostname,
+    )
     return Services(
         clock=clock,
         authentication=AuthenticationService(database, clock),
@@ -77,16 +83,6 @@ def build_services(core: Core) -> Services:
         attention=AttentionService(database, clock),
         ready=lambda: migrate.check_schema(database),
     )
-
-
-class _LazyAcceptor:
-    """Starts the group commit with the first message, because few commands accept messages."""
-
-    def __init__(self, core: Core) -> None:
-        self._core = core
-
-    async def accept(self, envelope: Envelope, content: bytes) -> AcceptResult:
-        return await self._core.accept.accept(envelope, content)
 
 
 def _build_rate_limits(core: Core) -> RateLimiter:

@@ -10,6 +10,9 @@ from router.mail.address import Mailbox
 from router.routing.envelope import Envelope
 from router.routing.route import Refusal, Target
 
+# The end of the SMTP greeting, by which a test message recognises a server of this program.
+GREETING_SUFFIX = "ESMTP Email Router"
+
 
 class RecipientResolver(Protocol):
     """Resolves recipients at RCPT."""

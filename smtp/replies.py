@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from router.ports import GREETING_SUFFIX
+
 # Codes of the replies that have no enhanced status code: the greeting, replies to HELO and EHLO, and 3yz replies
 # (RFC 2034 section 4).
 _WITHOUT_ENHANCED = frozenset({220, 250, 334, 354})
@@ -55,7 +57,7 @@ class Reply:
 @lru_cache(maxsize=8)
 def greeting(hostname: str) -> Reply:
     """Returns the greeting (RFC 5321 4.3.1)."""
-    return Reply(220, "", f"{hostname} ESMTP Email Router")
+    return Reply(220, "", f"{hostname} {GREETING_SUFFIX}")
 
 
 @lru_cache(maxsize=8)

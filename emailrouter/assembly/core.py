@@ -6,7 +6,7 @@ wait for I/O.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -44,7 +44,8 @@ class Core:
     """The parts that roles share. Before its first use, a part can be replaced by assigning another object.
 
     `wake` is notified of integrations with due deliveries; None selects the dispatcher of this core. `link_base` is
-    the base URL of links to tickets in messages; None for no links.
+    the base URL of links to tickets in messages; None for no links. `listening_smtp` returns the addresses of the SMTP
+    server of this process, as `127.0.0.1:25`.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Core:
         self.side_tasks = side_tasks or SideTasks()
         self.meter = self.side_tasks.wrap_meter(meter)
         self.link_base = link_base
+        self.listening_smtp: Callable[[], Sequence[str]] = tuple
         self._wake = wake
         settings = config.database
         self.writers = GroupWriters(

@@ -10,7 +10,7 @@ from smtp.server import Server
 
 def build_server(core: Core) -> Server:
     config = core.config
-    return Server(
+    server = Server(
         config.smtp,
         config.server.hostname,
         core.routing_cache,
@@ -21,6 +21,8 @@ def build_server(core: Core) -> Server:
         meter=core.meter,
         side_tasks=core.side_tasks,
     )
+    core.listening_smtp = lambda: server.addresses
+    return server
 
 
 def _block_list_resolver(config: Config) -> DnsResolver | None:

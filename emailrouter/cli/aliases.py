@@ -114,7 +114,10 @@ _add_status_command("enable", "active", "Accept mail to a disabled alias again."
 @click.argument("alias", metavar="ADDRESS|ID")
 @with_context()
 async def test(context: CommandContext, alias: str) -> None:
-    """Accept a test message for an alias, as if it came by SMTP. A running deliver process posts its ticket."""
+    """Send a test message to an alias by SMTP.
+
+    Sends it to the server of this installation. Its ticket is posted as usual.
+    """
     result = await context.services.aliases.test(
         context.actor, await context.lookup.find_alias_id(context.actor, alias)
     )

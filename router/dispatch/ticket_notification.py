@@ -17,7 +17,7 @@ from router.errors import not_found_error
 from router.mail.contents import Contents
 from router.mail.originator_fields import drop_if_same
 from router.model import Actor
-from router.routing.envelope import TEST_PROTOCOL
+from router.routing.envelope import is_test_message
 from router.store.database import Database, Row
 
 # Maximum characters of the text in a notification; every channel shows fewer.
@@ -49,7 +49,7 @@ def from_row(row: Row, contents: Contents, ticket_link: str | None, state: Ticke
         attachments=tuple((a.filename, a.size) for a in contents.attachments if not a.inline),
         automatic=row["automatic"],
         link=ticket_link,
-        is_test=row["protocol"] == TEST_PROTOCOL,
+        is_test=is_test_message(row["protocol"], row["rfc_message_id"]),
         warnings=contents.warnings,
         failed_recipients=contents.failed_recipients,
         state=state,

@@ -9,8 +9,14 @@ from dataclasses import dataclass
 
 from router.routing.route import Target
 
-# The protocol of a test message (`POST /api/aliases/{id}/test`).
-TEST_PROTOCOL = "TEST"
+# Test messages (`POST /api/aliases/{id}/test`) have a Message-ID that begins like this. The mark is only displayed, and
+# proves nothing. Older versions did not send them by SMTP and stored this protocol instead.
+TEST_MESSAGE_ID_PREFIX = "emailrouter-test."
+_TEST_PROTOCOL = "TEST"
+
+
+def is_test_message(protocol: str, rfc_message_id: str) -> bool:
+    return protocol == _TEST_PROTOCOL or rfc_message_id.lstrip("<").startswith(TEST_MESSAGE_ID_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,10 @@
-"""Test messages to aliases, accepted like received messages.
-
-Their `protocol` is `TEST`, which no received message has: SMTP has no such transmission type (RFC 3848).
-"""
+"""Test messages to aliases, sent by SMTP to a server of this installation like the messages of others."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -15,8 +14,9 @@ from router.clock import Clock
 from router.errors import Refused
 from router.mail.address import Mailbox
 from router.model import Alias
-from router.ports import Acceptor, RecipientResolver
-from router.routing.envelope import TEST_PROTOCOL, Envelope
+from router.outbound.smtp_client import SmtpClient, SmtpRejected, SmtpServerAddress, SmtpUnreachable
+from router.ports import RecipientResolver
+from router.routing.envelope import TEST_MESSAGE_ID_PREFIX
 from router.routing.route import CATCH_ALL, Refusal, RefusalReason
 from router.store.database import Database
 
@@ -27,33 +27,46 @@ _REFUSAL_REASONS: Mapping[RefusalReason, str] = {
     "unknown": "the alias no longer exists",
     "disabled": "the alias is disabled",
 }
+_QUEUED = re.compile(r"queued as (msg_\w+)$")
+TOTAL_SECONDS = 20.0  # for all servers, less than the time limit of an API request
 
 
 @dataclass(frozen=True, slots=True)
 class TestMail:
-    """The ids of an accepted test message and of its ticket."""
+    """The ids of an accepted test message and of its ticket. `server` is the address of the SMTP server."""
 
     __test__ = False  # not a test class of pytest
 
     message_id: str
     ticket_id: str | None
+    server: str = ""
 
 
 class TestMailService:
-    """Passes test messages to the acceptor that the SMTP server uses.
+    """Sends test messages through the SMTP server, so that an accepted one shows that the listener works.
 
-    Their sender is the postmaster of `hostname`.
+    Args:
+        servers: Returns the SMTP servers of this installation. A message goes to the first one that can be reached.
+        hostname: The domain of the sender, which is the postmaster.
     """
 
     __test__ = False
 
     def __init__(
-        self, database: Database, clock: Clock, recipients: RecipientResolver, acceptor: Acceptor, *, hostname: str
+        self,
+        database: Database,
+        clock: Clock,
+        recipients: RecipientResolver,
+        client: SmtpClient,
+        servers: Callable[[], Sequence[SmtpServerAddress]],
+        *,
+        hostname: str,
     ) -> None:
         self._database = database
         self._clock = clock
         self._recipients = recipients
-        self._acceptor = acceptor
+        self._client = client
+        self._servers = servers
         self._hostname = hostname
 
     async def send(self, alias: Alias) -> TestMail:
@@ -64,13 +77,44 @@ class TestMailService:
             raise Refused("conflict", f"Mail to {alias.email} is not accepted: {_REFUSAL_REASONS[target.reason]}")
         if target.alias_id != alias.id:
             raise Refused("conflict", f"Mail to {mailbox} is routed to another alias, {target.address}")
+        server, reply = await self._send_to_first(alias, mailbox)
+        match = _QUEUED.search(reply)
+        row = match and await self._database.fetch_one("message_recipients", message_id=match[1], limit=1)
+        if match is None or row is None:
+            raise Refused(
+                "conflict",
+                f"{server} accepted the test message, but it is not in the database of this process: set [smtp] listen "
+                "and [server] mx_hosts to the servers of this installation",
+            )
+        return TestMail(match[1], row["ticket_id"], str(server))
+
+    async def _send_to_first(self, alias: Alias, mailbox: Mailbox) -> tuple[SmtpServerAddress, str]:
+        """Sends to the first server that can be reached. Returns it and its reply."""
         sender = f"postmaster@{self._hostname}"
-        envelope = Envelope(
-            reverse_path=sender, targets=(target,), peer="127.0.0.1", helo=self._hostname, protocol=TEST_PROTOCOL
+        content = self._compose(alias, mailbox, sender)
+        problems = []
+        try:
+            async with asyncio.timeout(TOTAL_SECONDS):
+                for server in self._servers():
+                    try:
+                        return server, await self._client.send(
+                            server, reverse_path=sender, recipient=str(mailbox), content=content
+                        )
+                    except SmtpUnreachable as error:
+                        problems.append(f"{server}: {error.reason}")
+        except SmtpRejected as error:
+            raise Refused(
+                "conflict",
+                f"The SMTP server at {server} did not accept the test message to {mailbox}: {error.reason}. "
+                f"`emailrouter explain {mailbox}` shows the rules for this address",
+            ) from None
+        except TimeoutError:
+            problems.append(f"no more tried within {TOTAL_SECONDS:g} s")
+        raise Refused(
+            "conflict",
+            f"The SMTP server of this installation cannot be reached ({'; '.join(problems) or 'it has no address'}): "
+            "start `emailrouter serve` or `emailrouter smtp`, or correct [smtp] listen and [server] mx_hosts",
         )
-        accepted = await self._acceptor.accept(envelope, self._compose(alias, mailbox, sender))
-        row = await self._database.fetch_one("message_recipients", message_id=accepted.message_id, limit=1)
-        return TestMail(accepted.message_id, None if row is None else row["ticket_id"])
 
     def _compose(self, alias: Alias, mailbox: Mailbox, sender: str) -> bytes:
         now = datetime.fromtimestamp(self._clock.now() // 1_000_000, UTC)
@@ -79,7 +123,7 @@ class TestMailService:
             f"To: {mailbox}",
             f"Subject: Test of {alias.email}",
             f"Date: {format_datetime(now)}",
-            f"Message-ID: <{ids.new_id('msg')}@{self._hostname}>",
+            f"Message-ID: <{TEST_MESSAGE_ID_PREFIX}{ids.new_id('msg')}@{self._hostname}>",
             "MIME-Version: 1.0",
             "Content-Type: text/plain; charset=utf-8",
             "Content-Transfer-Encoding: 8bit",

@@ -259,7 +259,7 @@ LIMIT 1;
 -- fragment: notified_message
 -- What a notification shows of a message `m` of a ticket `t` in a workspace `w`.
 t.id AS ticket_id, t.number, t.address, m.id AS message_id, m.subject, m.from_name, m.from_address, m.received_at,
-m.automatic, m.protocol, w.timezone
+m.automatic, m.protocol, m.rfc_message_id, w.timezone
 
 -- fragment: notification_columns
 -- The delivery of a ticket notification, and the post of the ticket at the integration, whose event an update shows.
