@@ -35,6 +35,7 @@ _FIELD_LABELS = {
     "color": "Colour",
     "domain": "Domain",
     "email": "Email address",
+    "forwardedFrom": "Forwarding address",
     "localPart": "Local part",
     "name": "Name",
     "sender": "Sender",

@@ -30,6 +30,7 @@ async def create(visit: Visit) -> Redirect:
         domain_id=visit.form.get("domainId", ""),
         local_part=visit.form.get("localPart", ""),
         integration_id=visit.form.get("integrationId", ""),
+        forwarded_from=visit.form.get("forwardedFrom"),
     )
     return Redirect(f"/manage/aliases/{alias.id}", flash="alias-added")
 
@@ -45,9 +46,12 @@ async def show_alias(visit: Visit) -> HtmlPage:
     )
 
 
-async def change_integration(visit: Visit) -> Redirect:
+async def change_settings(visit: Visit) -> Redirect:
     await visit.services.aliases.change(
-        visit.actor, visit.path_params["id"], integration_id=visit.form.get("integrationId", "")
+        visit.actor,
+        visit.path_params["id"],
+        integration_id=visit.form.get("integrationId", ""),
+        forwarded_from=visit.form.get("forwardedFrom"),
     )
     return _redirect_to_alias(visit, "alias-changed")
 
@@ -95,7 +99,7 @@ PAGES = (
     PageRoute("GET", "/manage/aliases", show_list, "viewer"),
     PageRoute("POST", "/manage/aliases", create, "admin", form_view=show_list),
     PageRoute("GET", "/manage/aliases/{id}", show_alias, "viewer"),
-    PageRoute("POST", "/manage/aliases/{id}", change_integration, "admin", form_view=show_alias),
+    PageRoute("POST", "/manage/aliases/{id}", change_settings, "admin", form_view=show_alias),
     PageRoute("POST", "/manage/aliases/{id}/status", set_status, "admin", form_view=show_alias),
     PageRoute("POST", "/manage/aliases/{id}/test", send_test_email, "admin", form_view=show_alias),
     PageRoute("GET", "/manage/aliases/{id}/delete", confirm_delete, "admin"),

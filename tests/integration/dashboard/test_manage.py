@@ -78,13 +78,18 @@ async def test_aliases(served: ServedInstallation) -> None:
     assert is_field_error(await admin.post("/manage/aliases", form | {"integrationId": "int_1"}), "integrationId")
     (url,) = set(re.findall(r"/manage/aliases/alias_\w+", page.text))
     other = await served.create_integration()
-    page = await admin.post_and_follow(url, {"integrationId": other})
+    page = await admin.post_and_follow(url, {"integrationId": other, "forwardedFrom": "support@acme.example"})
     assert f'<option value="{other}" selected>' in page.text
+    assert "Noted as forwarded from support@acme.example" in page.visible_text
+    assert is_field_error(await admin.post(url, {"integrationId": other, "forwardedFrom": "acme"}), "forwardedFrom")
+    page = await admin.post_and_follow(url, {"integrationId": other, "forwardedFrom": ""})
+    assert "Noted as forwarded" not in page.visible_text
     assert "Disabled" in (await admin.post_and_follow(f"{url}/status", {"status": "disabled"})).visible_text
     off = await admin.post(f"{url}/test")
     assert (off.status, "the alias is disabled" in off.visible_text) == (409, True)
     await admin.post_and_follow(f"{url}/status", {"status": "active"})
-    assert "Test of billing@example.org" in (await admin.post_and_follow(f"{url}/test", {})).visible_text
+    async with served.run_smtp():
+        assert "Test of billing@example.org" in (await admin.post_and_follow(f"{url}/test", {})).visible_text
     assert "Existing tickets are kept." in (await admin.get(f"{url}/delete")).visible_text
     page = await admin.post_and_follow(f"{url}/delete", {})
     assert "billing@example.org" not in page.visible_text
