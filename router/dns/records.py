@@ -74,7 +74,9 @@ def check_mx(
     if best_preference is not None:
         return _check_other_hosts(domain, answer.values, mx_hosts, best_preference)
     if answer.alias:
-        return RecordCheck("wrong", _cname_hint(domain, answer.alias, expected))
+        receiver = find_other_receiver(answer.values, mx_hosts)
+        warning = "" if receiver is None else f" {warn_of_move(domain, receiver)}"
+        return RecordCheck("wrong", f"{_cname_hint(domain, answer.alias, expected)}{warning}")
     return RecordCheck("wrong", _wrong_mx_hint(domain, answer.values, mx_hosts, expected))
 
 

@@ -26,7 +26,19 @@ from router.errors import Refused
         "exa mple.org",
         "-a.example",
         "a_b.example",
-        "someone@example.org",
+        "some one@example.org",
+        "someone@",
+        "@",
+        "a@b@example.org",
+        "someone@[192.0.2.1]",
+        "https://",
+        "https://192.0.2.1/",
+        "https://[2001:db8::1]/",
+        "https://user:word@example.org/",
+        "ftp://example.org",
+        "//example.org/",
+        "www.co.uk/",
+        "example.org:443",
         "example.123",
         "xn--a.example",
         "exam\u202eple.org",
@@ -49,6 +61,16 @@ def test_invalid_domain_names(name: str) -> None:
     [
         ("Example.ORG.", "example.org"),
         (" example.org ", "example.org"),
+        ("https://example.org/", "example.org"),
+        (" HTTP://WWW.Example.org.:8080/contact?x#y ", "example.org"),
+        ("www.example.org/contact", "example.org"),
+        ("https://www.ck/", "www.ck"),
+        ("https://bücher.example/ä", "xn--bcher-kva.example"),
+        ("@example.org", "example.org"),
+        ("Support@Example.org", "example.org"),
+        ('"odd local part"@example.org', "example.org"),
+        ("mailto:support@example.org", "example.org"),
+        ("www.example.org", "www.example.org"),
         ("BÜCHER.example", "xn--bcher-kva.example"),
         ("xn--bcher-kva.example", "xn--bcher-kva.example"),
         ("straße.example", "xn--strae-oqa.example"),
@@ -66,7 +88,17 @@ def test_domain_normalization(typed: str, kept: str) -> None:
     assert normalize_domain_name(typed) == kept
 
 
-@given(st.text(max_size=300))
+@given(
+    st.one_of(
+        st.text(max_size=300),
+        st.builds(
+            "{}{}{}".format,
+            st.sampled_from(["https://", "http://www.", "@", "a@", ""]),
+            st.text(max_size=40),
+            st.sampled_from(["", "/", ":80/a"]),
+        ),
+    )
+)
 def test_normalization_of_any_text_is_idempotent_or_rejects_it(text: str) -> None:
     try:
         kept = normalize_domain_name(text)
