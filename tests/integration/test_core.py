@@ -8,7 +8,7 @@ async def test_the_group_commit_starts_with_the_first_mail(installation: Install
     assert [name for name, _ in core.open_parts()] == ["commit queue"]
     assert core.services is core.services
     assert [name for name, _ in core.open_parts()] == ["client", "contents", "commit queue"]
-    await core.services.aliases.test(installation.actor, installation.aliases["support"])
+    await installation.accept_message()
     assert installation.recording_wake.integration_ids == [installation.integration_id]
     await core.close()
     assert not core.writers.is_alive

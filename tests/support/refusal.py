@@ -12,3 +12,10 @@ async def refused_code(call: Awaitable[object]) -> tuple[ErrorCode, str | None]:
     with pytest.raises(Refused) as refused:
         await call
     return refused.value.code, refused.value.field
+
+
+async def refused_message(call: Awaitable[object]) -> str:
+    """Returns the message of the `Refused` that the call must raise."""
+    with pytest.raises(Refused) as refused:
+        await call
+    return refused.value.message

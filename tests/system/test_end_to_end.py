@@ -81,6 +81,7 @@ async def running(request: pytest.FixtureRequest, dns_server: DnsStandIn, tmp_pa
                     programs.append(Program(role, env=env, cwd=tmp_path, fresh=True))
                     await programs[-1].start()
                     ready |= await programs[-1].ready()
+                    env["smtp.listen"] = ready["smtp"]  # for the test message of the api process
                 yield Running(split_address(ready["smtp"][0]), ready["api"], login["key"], http)
     finally:
         codes = [await program.terminate() for program in programs]
@@ -186,6 +187,13 @@ async def test_setup_to_resolved_ticket(running: Running, dns_server: DnsStandIn
             if [d["state"] for d in deliveries] == ["delivered", "delivered"]:
                 break
             await asyncio.sleep(0.02)
+
+    tested = await call("POST", f"/api/aliases/{alias['id']}/test", expect=202)
+    assert split_address(tested["server"]) == running.smtp
+    trace = await call("GET", f"/api/emails/messages/{tested['messageId']}/trace")
+    assert "ESMTP" in json.dumps(trace["events"][0])
+    *_, post = await slack.wait_for(3, "support", accepted=True)
+    assert post.payload["text"].startswith("Test: ")
 
 
 def test_demo_succeeds(tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """Alias use cases, and their immediate effect on routing in the same process."""
 
+from router.channels import CHANNELS
+from router.dispatch.ticket_notification import NotificationPreview
 from router.errors import ErrorCode
 from router.mail.address import parse_mailbox
 from router.model import Alias
 from router.routing.route import Refusal, Target
 from tests.support.installation import Installation
-from tests.support.refusal import refused_code
+from tests.support.refusal import refused_code, refused_message
 
 TAKEN: tuple[ErrorCode, str] = ("alias_taken", "localPart")
 
@@ -90,15 +92,29 @@ async def test_the_domain_and_integration_must_belong_to_the_workspace(installat
         assert await refused_code(step) == ("not_found", None)
 
 
-async def test_a_test_message_is_routed_and_accepted(installation: Installation) -> None:
+async def test_a_test_message_goes_through_the_smtp_server(installation: Installation) -> None:
     actor, aliases, alias_id = installation.actor, installation.services.aliases, installation.aliases["support"]
-    sent = await aliases.test(actor, alias_id)
+    async with installation.run_smtp():
+        sent = await aliases.test(actor, alias_id)
+        catch_all = await aliases.test(actor, (await create(installation, "*")).id)
+        quoted = await aliases.test(actor, (await create(installation, "größe")).id)
+        await aliases.change(actor, alias_id, status="disabled")
+        assert await refused_code(aliases.test(actor, alias_id)) == ("conflict", None)
+        await aliases.change(actor, alias_id, status="active")
+        await installation.services.blocked_senders.create(actor, "@mx1.host.test")
+        refused = await refused_message(aliases.test(actor, alias_id))
+    assert "did not accept the test message to support@example.com: it replied 550 5.7.1" in refused
     view = await installation.tickets.get(actor, sent.ticket_id or "")
     assert view.ticket.subject == "Test of support@example.com"
     assert [message.message.id for message in view.messages] == [sent.message_id]
+    assert [message.message.protocol for message in view.messages] == ["ESMTP"]
     assert [delivery.integration_id for delivery in view.deliveries] == [installation.integration_id]
-    assert installation.recording_wake.integration_ids[-1] == installation.integration_id
-    catch_all = await aliases.test(actor, (await create(installation, "*")).id)
-    assert catch_all.ticket_id is not None
-    await aliases.change(actor, alias_id, status="disabled")
-    assert await refused_code(aliases.test(actor, alias_id)) == ("conflict", None)
+    assert installation.recording_wake.integration_ids[0] == installation.integration_id
+    assert None not in (catch_all.ticket_id, quoted.ticket_id)
+    preview = NotificationPreview(installation.database, installation.contents, CHANNELS, link_base=None)
+    (payload,) = await preview.render_payloads(actor, sent.ticket_id or "", "slack")
+    assert payload["text"].startswith("Test: ")
+    installation.core.listening_smtp = lambda: ["127.0.0.1:9"]
+    unreachable = await refused_message(aliases.test(actor, alias_id))
+    assert "cannot be reached (127.0.0.1:9: " in unreachable
+    assert "correct [smtp] listen" in unreachable

@@ -17,6 +17,7 @@ async def test_create_change_and_delete_an_alias(sqlite_served: ServedInstallati
         "integrationId": integration_id,
         "status": "active",
         "createdAt": "2030-01-01T12:00:00Z",
+        "forwardedFrom": None,
     }
     path = f"/aliases/{created.body['id']}"
     other = await served.create_integration()
@@ -72,10 +73,26 @@ async def test_invalid_aliases_are_rejected(sqlite_served: ServedInstallation) -
 async def test_create_a_test_message(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     _, _, alias_id = await served.create_alias()
-    sent = await served.admin.post(f"/aliases/{alias_id}/test")
-    assert sent.status == 202
+    async with served.run_smtp():
+        sent = await served.admin.post(f"/aliases/{alias_id}/test")
+    assert (sent.status, sent.body["server"].startswith("127.0.0.1:")) == (202, True)
     ticket = (await served.admin.get(f"/emails/tickets/{sent.body['ticketId']}")).body
     assert ticket["messages"][0]["id"] == sent.body["messageId"]
     await served.admin.patch(f"/aliases/{alias_id}", {"status": "disabled"})
     refused = await served.admin.post(f"/aliases/{alias_id}/test")
     assert (refused.status, refused.code) == (409, "conflict")
+
+
+async def test_the_note_which_address_forwards_to_an_alias(served: ServedInstallation) -> None:
+    domain_id, integration_id, _ = await served.create_alias()
+    request = {"domainId": domain_id, "localPart": "help", "integrationId": integration_id}
+    created = await served.admin.post("/aliases", {**request, "forwardedFrom": " Support@ACME.example "})
+    assert (created.status, created.body["forwardedFrom"]) == (201, "Support@acme.example")
+    path = f"/aliases/{created.body['id']}"
+    assert (await served.admin.patch(path, {"status": "disabled"})).body["forwardedFrom"] == "Support@acme.example"
+    assert (await served.admin.patch(path, {"forwardedFrom": None})).body["forwardedFrom"] is None
+    assert (await served.admin.patch(path, {"forwardedFrom": "a@b.example"})).body["forwardedFrom"] == "a@b.example"
+    assert (await served.admin.get("/aliases")).body["aliases"][0]["forwardedFrom"] == "a@b.example"
+    for wrong in ("support", "postmaster", "a b@acme.example", "a@[192.0.2.1]", "HELP@Example.org", "a@b\r\nc.example"):
+        refused = await served.admin.patch(path, {"forwardedFrom": wrong})
+        assert (refused.status, refused.code, refused.field) == (400, "invalid_request", "forwardedFrom"), wrong

@@ -36,6 +36,7 @@ REQUIRED_ROLES: dict[tuple[str, str], Role | None] = {
     ("DELETE", "/keys/{id}"): "admin",
     ("GET", "/domains"): "viewer",
     ("POST", "/domains"): "admin",
+    ("GET", "/domains/preview"): "admin",
     ("GET", "/domains/{id}"): "viewer",
     ("POST", "/domains/{id}/verify"): "admin",
     ("DELETE", "/domains/{id}"): "admin",

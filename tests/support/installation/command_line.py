@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tests.support.installation.settings import program_settings
-from tests.support.process import CompletedCommand, run_cli
+from tests.support.process import CompletedCommand, Program, run_cli
 
 ADMIN = "admin@example.org"
 WEBHOOK = "https://hooks.slack.com/services/T000/B000/abcdefgh"
@@ -39,6 +40,19 @@ class CommandLine:
         assert len(lines) == 1, lines
         assert lines[0].startswith("emailrouter: ")
         return lines[0]
+
+    @asynccontextmanager
+    async def run_smtp(self) -> AsyncIterator[None]:
+        """Runs an smtp process during the block. The configuration of the commands then has its address."""
+        program = Program("smtp", env=self.env, cwd=self.folder)
+        await program.start()
+        configured = self.env["smtp.listen"]
+        try:
+            self.env["smtp.listen"] = (await program.ready())["smtp"]
+            yield
+        finally:
+            self.env["smtp.listen"] = configured
+            assert await program.terminate() == 0
 
 
 async def initialise(folder: Path, url: str | None = None) -> CommandLine:

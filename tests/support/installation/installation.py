@@ -7,8 +7,10 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any, Literal, Self
 
+from emailrouter.assembly import smtp
 from emailrouter.assembly.core import ACCEPT_CONNECTIONS, AnyDatabase, Core
 from router.accept import Accept
 from router.accept.incoming import IncomingMail
@@ -197,6 +199,16 @@ class Installation:
         finally:
             dispatcher.stop()
             await running
+
+    @asynccontextmanager
+    async def run_smtp(self) -> AsyncIterator[None]:
+        """Runs an SMTP server of the core during the block, on a free port."""
+        server = smtp.build_server(self.core)
+        await server.start()
+        try:
+            yield
+        finally:
+            await server.drain(timedelta())
 
     async def search(self, q: str) -> list[int]:
         return [ticket.number for ticket in (await self.tickets.list(self.actor, TicketFilter(q=q))).items]

@@ -21,7 +21,11 @@ async def test_first_day_of_an_operator(both: CommandLine, dns_server: DnsStandI
     """An operator sets up an empty installation and replays a delivery."""
     cli = both
     cli.env["dns.nameservers"] = [dns_server.address]
-    added = await cli.json("domain", "add", "Example.ORG.")
+    dns_server.set("example.org", "MX", "1 smtp.google.com.")
+    adding = (await cli("domain", "add", "https://www.Example.ORG/", "--json")).ok()
+    assert adding.stderr.startswith("Warning: Google Workspace receives the mail of example.org.")
+    assert "add help.example.org here instead" in adding.stderr
+    added = adding.json()
     assert (added["domain"], added["status"]) == ("example.org", "pending_verification")
     assert added["mxRecords"] == [{"priority": 10, "value": "mx1.host.test"}]
 
@@ -38,15 +42,19 @@ async def test_first_day_of_an_operator(both: CommandLine, dns_server: DnsStandI
     tested = await cli.json("integration", "test", "#support")
     assert (tested["ok"], tested["status"]) == (True, 200)
 
-    alias = await cli.json("alias", "add", "support@example.org", "--integration", "#support")
-    assert set(alias) == {"id", "email", "localPart", "domainId", "integrationId", "status", "createdAt"}
+    noted = ("--forwarded-from", "Support@Acme.example")
+    alias = await cli.json("alias", "add", "support@example.org", "--integration", "#support", *noted)
+    assert set(alias) >= {"id", "email", "localPart", "domainId", "integrationId", "status", "createdAt"}
+    assert alias["forwardedFrom"] == "Support@acme.example"
     assert alias["integrationId"] == integration["id"]
 
     explained = await cli("explain", "support+vip@example.org", "--from", "a@b.example", "--subject", "Hello")
     assert "250 2.1.5 Ok" in explained.ok().stdout
     assert "vip" in explained.stdout
 
-    mail = await cli.json("alias", "test", "support@example.org")
+    async with cli.run_smtp():
+        mail = await cli.json("alias", "test", "support@example.org")
+        assert [mail["server"]] == cli.env["smtp.listen"]
     ticket = await cli.json("ticket", "show", "#1")
     assert ticket["id"] == mail["ticketId"]
     assert ticket["messages"][0]["id"] == mail["messageId"]
@@ -57,7 +65,7 @@ async def test_first_day_of_an_operator(both: CommandLine, dns_server: DnsStandI
     assert [event["event"] for event in traced["events"]] == ["received", "opened", "delivery"]
     assert (await cli.json("trace", "#1"))["traces"] == [traced]
     output = (await cli("trace", "1")).ok().stdout
-    assert (output.splitlines()[0], "protocol=TEST" in output) == (mail["messageId"], True)
+    assert (output.splitlines()[0], "protocol=ESMTP" in output) == (mail["messageId"], True)
     assert "'2' not found" in await cli.error_line("trace", "2")
 
     deliveries = await cli.json("delivery", "list", "--ticket", "1", "--state", "pending")
@@ -367,4 +375,5 @@ async def _create_ticket(cli: CommandLine) -> None:
         (await cli("domain", "verify", "example.org")).ok()
     (await cli("integration", "add", "general", "--webhook-url", "-", stdin=WEBHOOK)).ok()
     (await cli("alias", "add", "help@example.org", "--integration", "general")).ok()
-    (await cli("alias", "test", "help@example.org")).ok()
+    async with cli.run_smtp():
+        (await cli("alias", "test", "help@example.org")).ok()
