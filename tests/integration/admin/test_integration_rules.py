@@ -1,10 +1,11 @@
 """Integration use cases."""
 
+import asyncio
 from typing import Any
 
 from router.filters import DeliveryFilter
 from router.model import Integration
-from tests.support.behaviours import FixedResponse
+from tests.support.behaviours import FixedResponse, Hang
 from tests.support.installation import Installation
 from tests.support.refusal import refused_code
 from tests.support.slack import SlackStandIn
@@ -39,9 +40,32 @@ async def test_a_test_message_returns_the_response(installation: Installation, s
     bad = await integrations.test(actor, integration_id)
     assert (bad.ok, bad.status) == (False, 404)
     assert "no_service" in bad.reason
-    assert (await integrations.get(actor, integration_id)).last_error == bad.reason
+    found = await integrations.get(actor, integration_id)
+    assert (found.last_error, found.last_test_error, found.is_tested) == (bad.reason, bad.reason, False)
+    installation.clock.advance(60)
     assert (await integrations.test(actor, integration_id)).ok
-    assert (await integrations.get(actor, integration_id)).last_error == ""
+    found = await integrations.get(actor, integration_id)
+    assert (found.last_error, found.last_test_at, found.is_tested) == ("", installation.clock.now(), True)
+    renamed = await integrations.change(actor, integration_id, name="Other")
+    assert renamed.is_tested
+    changed = await integrations.change(actor, integration_id, settings={"webhookUrl": slack.url("billing")})
+    assert (changed.last_test_at, changed.is_tested) == (None, False), "other settings are not tested yet"
+    assert await integrations.get(actor, integration_id) == changed
+
+
+async def test_the_result_of_a_test_belongs_to_the_settings_that_were_tested(
+    installation: Installation, slack: SlackStandIn
+) -> None:
+    actor, integrations = installation.actor, installation.services.integrations
+    integration_id = (await create(installation, slack.url("general"))).id
+    hang = Hang()
+    slack.script("general", hang)
+    testing = asyncio.create_task(integrations.test(actor, integration_id))
+    await slack.wait_for(1, "general")
+    await integrations.change(actor, integration_id, settings={"webhookUrl": slack.url("billing")})
+    hang.release()
+    assert (await testing).ok
+    assert not (await integrations.get(actor, integration_id)).is_tested
 
 
 async def test_a_new_webhook_url_reactivates_a_failing_integration(installation: Installation) -> None:

@@ -14,6 +14,11 @@ async def test_create_verify_and_delete_a_domain(served: ServedInstallation, dns
     assert created.body["txtRecord"]["name"] == "_emailrouter.example.org"
     assert created.body["txtRecord"]["value"].startswith("emailrouter-verification=")
 
+    assert created.body["zoneFile"].splitlines() == [
+        f"example.org. 3600 IN MX 10 {HOST}.",
+        f'_emailrouter.example.org. 3600 IN TXT "{created.body["txtRecord"]["value"]}"',
+    ]
+
     path = f"/domains/{created.body['id']}"
     before = await served.admin.get(path)
     assert before.body["verified"] is False
@@ -26,6 +31,7 @@ async def test_create_verify_and_delete_a_domain(served: ServedInstallation, dns
     assert "MX" in wrong.body["records"][0]["fix"]
 
     dns_server.set("example.org", "MX", f"10 {HOST}.")
+    assert before.body["zoneFile"] == created.body["zoneFile"]
     right = await served.admin.post(f"{path}/verify")
     assert (right.body["status"], right.body["verified"]) == ("active", True)
     assert right.body["records"][0]["found"] == [f"10 {HOST}"]
@@ -75,3 +81,22 @@ async def test_invalid_domain_names_its_field(sqlite_served: ServedInstallation)
     for body in ({"domain": "192.0.2.1"}, {"domain": 5}, {}):
         refused = await sqlite_served.admin.post("/domains", body)
         assert (refused.status, refused.code, refused.field) == (400, "invalid_domain", "domain")
+
+
+async def test_a_domain_is_previewed_before_it_is_added(served: ServedInstallation, dns_server: DnsStandIn) -> None:
+    dns_server.set("acme.example", "MX", "1 aspmx.l.google.com.", "5 alt1.aspmx.l.google.com.")
+    found = await served.admin.get("/domains/preview?domain=https://www.acme.example/")
+    assert (found.status, found.body["domain"], found.body["domainId"]) == (200, "acme.example", "")
+    assert found.body["mx"] == ["1 aspmx.l.google.com", "5 alt1.aspmx.l.google.com"]
+    assert (found.body["provider"]["id"], found.body["provider"]["sendsConfirmation"]) == ("google", True)
+    assert (found.body["movesAllMail"], found.body["suggestedSubdomain"]) == (True, "help.acme.example")
+    assert "moves all mail of acme.example" in found.body["warning"]
+    assert (await served.admin.get("/domains")).body["domains"] == [], "nothing is stored"
+
+    domain_id = (await served.admin.post("/domains", {"domain": "support@help.acme.example"})).body["id"]
+    dns_server.fail("help.acme.example", "SERVFAIL")
+    failed = (await served.admin.get("/domains/preview?domain=help.acme.example")).body
+    assert (failed["domainId"], failed["provider"], failed["warning"]) == (domain_id, None, "")
+    assert "SERVFAIL" in failed["failure"]
+    refused = await served.admin.get("/domains/preview?domain=localhost")
+    assert (refused.status, refused.code, refused.field) == (400, "invalid_domain", "domain")

@@ -51,6 +51,7 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
             draw(st.sampled_from(ids)),
             draw(st.sampled_from(["active", "disabled"])),
             0,
+            draw(st.sampled_from([None, "support@acme.example", '"a b"@xn--bcher-kva.example'])),
         )
         for n, (domain, local) in enumerate(draw(addresses) if domains else [])
     )
@@ -274,7 +275,7 @@ async def test_every_kind_of_change_and_removal_is_applied(cli: CommandLine, tmp
         'domains = ["a.test", "b.test"]\nblocked_senders = ["@spam.example"]\n'
         '[[integrations]]\nname = "one"\nwebhook_url = "env:HOOK"\n'
         '[[integrations]]\nname = "two"\nwebhook_url = "env:HOOK"\n'
-        '[[aliases]]\naddress = "x@a.test"\nintegration = "one"\n'
+        '[[aliases]]\naddress = "x@a.test"\nintegration = "one"\nforwarded_from = "a@acme.example"\n'
         '[[aliases]]\naddress = "y@a.test"\nintegration = "one"\n'
         '[[users]]\nemail = "admin@example.org"\nrole = "admin"\n'
         '[[users]]\nemail = "eve@example.org"\n'
@@ -284,7 +285,7 @@ async def test_every_kind_of_change_and_removal_is_applied(cli: CommandLine, tmp
         'domains = ["a.test"]\nmx_managed_upstream = ["a.test"]\nblocked_senders = []\n'
         '[workspace]\nname = "Renamed"\ndefault_integration = "two"\ntimezone = "Europe/Berlin"\nlocale = "de"\n'
         '[[integrations]]\nname = "two"\nwebhook_url = "env:OTHER"\n'
-        '[[aliases]]\naddress = "x@a.test"\nintegration = "two"\nstatus = "disabled"\n'
+        '[[aliases]]\naddress = "x@a.test"\nintegration = "two"\nstatus = "disabled"\nforwarded_from = ""\n'
         '[[users]]\nemail = "admin@example.org"\nname = "Ada"\nrole = "admin"\ntimezone = "Asia/Tokyo"\n'
         '[[tags]]\nname = "vip"\n[[tags]]\nname = "new"\n'
     )

@@ -145,3 +145,22 @@ def test_fields_of_all_channels_fit_together() -> None:
         assert not {"type", "name", "submission"} & set(names), "names of other fields of the forms"
         for field in channel.fields:
             assert secrecy.setdefault(field.name, field.secret) == field.secret, "channels share the option"
+
+
+@pytest.mark.parametrize(
+    ("kind", "url", "host"),
+    [
+        ("slack", "https://hooks.slack.com/services/T0/B0/x", None),
+        ("slack", "HTTPS://Hooks.Slack-gov.com/services/T0/B0/x", None),
+        ("slack", "https://chat.acme.example:8443/hooks/x", "chat.acme.example"),
+        ("slack", "https://hooks.slack.com.acme.example/services/T0/B0/x", "hooks.slack.com.acme.example"),
+        ("slack", "http://127.0.0.1:9/services/x", "127.0.0.1"),
+        ("slack", "nonsense", None),
+        ("slack", None, None),
+        ("discord", "https://discordapp.com/api/webhooks/1/x", None),
+        ("discord", "http://127.0.0.1:9/api/webhooks/1/x", "127.0.0.1"),
+        ("discord", "https://acme.com/api/webhooks/1/x", None),  # invalid: another host is not allowed
+    ],
+)
+def test_a_url_of_another_host_than_the_service_is_foreign(kind: str, url: str | None, host: str | None) -> None:
+    assert CHANNELS[kind].find_foreign_host({"webhookUrl": url, "avatarUrl": "https://acme.example/a.png"}) == host
