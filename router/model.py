@@ -77,12 +77,9 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """The author of a request or a change. Background tasks and the command line are authors too.
+    """The author of a request or a change: also a background task or the command line, without user and API key.
 
-    Attributes:
-        user_id: The acting user; None if there is none, as in background tasks.
-        key_id: The API key of the request; None without one.
-        address: The IP address of the client; `""` without one.
+    `address` is the IP address of the client; `""` without one.
     """
 
     workspace_id: str
@@ -138,8 +135,7 @@ class Integration:
         probe_at: When the next parked delivery of a failing integration is tried, `probe_interval` after the last one.
         paced_at: See `router.dispatch.pacing`.
         updates_after: When the service accepts changes of messages again.
-        last_test_at: When the last test message with the current settings was sent; None without one.
-        last_test_error: Why it did not arrive; "" if it arrived.
+        last_test_at: When the last test with the current settings was sent; `last_test_error` is "" if it arrived.
     """
 
     id: str
@@ -163,7 +159,6 @@ class Integration:
 
     @property
     def is_tested(self) -> bool:
-        """Whether the last test message with the current settings arrived."""
         return self.last_test_at is not None and not self.last_test_error
 
     @property
@@ -251,10 +246,7 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class TicketMessage:
-    """A message in a ticket, with one row for each recipient at the ticket's alias.
-
-    `sequence` is that of the event that is derived from the message, the same for all recipients.
-    """
+    """A message in a ticket, with a row for each recipient at its alias. `sequence` is that of the message's event."""
 
     ticket_id: str
     message_id: str
@@ -274,8 +266,6 @@ class TicketEvent:
         sequence: The number of the event in its ticket, from 1 in the order of the commits. It never changes.
         actor_id: The id of the user, API key or message; None for `system`.
         user_id: The user who acted, also with an API key; None without a user.
-        detail: JSON.
-        actor_name: The current name of the actor.
     """
 
     id: str
@@ -320,12 +310,9 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """An attempt to send a delivery, recorded before the request and updated after the request.
+    """An attempt to send a delivery, recorded with the outcome `open` before the request, and updated afterwards.
 
-    Attributes:
-        outcome: `open` until an outcome is recorded.
-        latency: The response time, in microseconds.
-        answer: The start of the response body, or the reason of a failure without a response body.
+    `latency` is in microseconds. `answer` is the start of the response body, or else the reason of the failure.
     """
 
     delivery_id: str

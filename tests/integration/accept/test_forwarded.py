@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from router.admin.tickets.tickets import TicketView
+from router.admin.tickets.conversation import TicketView
 from tests.support.installation import Installation, seeded_installation, split_address
 from tests.support.smtp import send_mail
 from tests.support.stores import Store

@@ -52,6 +52,7 @@ async def prepare(served: ServedInstallation, dns: DnsStandIn, slack: SlackStand
     session = (await served.services.sessions.list(served.actor))[0]
     tag = await served.services.tickets.tags.create(served.actor, "Spares")
     dns.set("example.com", "MX", f"10 {HOST}.")
+    dns.set("acme.example", "MX", "5 in1-smtp.messagingengine.com.")
     return {
         "URL": served.root,
         "KEY": served.login.key,
@@ -120,7 +121,7 @@ async def test_every_command_of_the_document(
     assert {(call[1], re.sub(r"[?].*", "", call[2])) for call in calls} == {
         (route.method, f"/api{route.path}") for route in ROUTES
     }
-    async with serve_api(store, served_settings(dns_server)) as served:
+    async with serve_api(store, served_settings(dns_server)) as served, served.run_smtp():
         known = await prepare(served, dns_server, slack)
         for call in calls:
             command, answer = _COMMAND.search(call[3]), _ANSWER.search(call[3])
