@@ -20,14 +20,14 @@ DOMAIN = "kept.example"
 class ValidRequests:
     """Valid requests, and the ids that random requests must not use.
 
-    requests: `{"path": {...}, "body": ...}` for each `METHOD /path`, where `path` contains the path parameters.
+    requests: `{"path": {...}, "query": {...}, "body": ...}` for each `METHOD /path`, with the parameters by name.
     """
 
     requests: dict[str, dict[str, Any]] = field(default_factory=dict)
     reserved_ids: list[str] = field(default_factory=list)
 
-    def add(self, call: str, body: Any = None, **path: str) -> None:
-        self.requests[call] = {"path": path, "body": body}
+    def add(self, call: str, body: Any = None, *, query: dict[str, str] | None = None, **path: str) -> None:
+        self.requests[call] = {"path": path, "query": query or {}, "body": body}
 
 
 class RequestBuilder:
@@ -119,6 +119,7 @@ async def _add_accounts(builder: RequestBuilder, good: ValidRequests, login: dic
 
 async def _add_routing(builder: RequestBuilder, good: ValidRequests, domain: str, webhooks: dict[str, str]) -> None:
     good.add("POST /domains", {"domain": "new.example.com"})
+    good.add("GET /domains/preview", query={"domain": "new.example.com"})
     body: Any
     for number, call in enumerate(("GET", "PATCH", "POST verify", "DELETE")):
         method, _, verb = call.partition(" ")

@@ -74,7 +74,7 @@ def _needs_success(case: Any) -> bool:
 
 def _make_valid(case: Any) -> None:
     good = _FACTS["good"][case.operation.label]
-    case.path_parameters, case.query = dict(good["path"]), {}
+    case.path_parameters, case.query = dict(good["path"]), dict(good["query"])
     (case.headers or {}).pop("Idempotency-Key", None)
     body = dict(good["body"] or {})
     if case.operation.path == "/auth/password" and not _responses["DELETE /auth/sessions/{id}"][204]:

@@ -124,7 +124,7 @@ def build_notification(data: bytes) -> TicketNotification:
         "from_address": value[:320],
         "address": value[:320],
     }
-    row |= {"automatic": "", "protocol": "ESMTP", "timezone": "UTC"}
+    row |= {"automatic": "", "protocol": "ESMTP", "rfc_message_id": "a@b.test", "timezone": "UTC"}
     files = tuple(
         Attachment(n, value[:120], "a/b", 1, inline=False, content_id="", kind="file") for n in range(len(value) // 100)
     )

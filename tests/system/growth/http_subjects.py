@@ -30,6 +30,7 @@ from router.admin.access.password_policy import check_password
 from router.admin.access.users import normalize_email
 from router.admin.domains import domain_names
 from router.admin.routes import blocked_senders, explain
+from router.admin.routes.aliases import normalize_forwarded_from
 from router.admin.tickets.messages import MessageService
 from router.enumerations import ROLE
 from router.errors import Refused
@@ -150,6 +151,8 @@ def validate_values(data: bytes) -> None:
         domain_names.normalize_domain_name,
         lambda typed: domain_names.normalize_domain_name(f"{typed}.example"),
         lambda typed: domain_names.normalize_domain_name(f"xn--{typed}.example"),
+        lambda typed: domain_names.normalize_domain_name(f"https://{typed}/"),
+        lambda typed: normalize_forwarded_from(typed, ("b.example", "a")),
         normalize_email,
         lambda typed: normalize_email(f"a@{typed}"),
         lambda typed: explain._parse_address(typed, "recipient"),
