@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from textwrap import indent
 
 import click
 
@@ -58,11 +59,7 @@ async def add(context: CommandContext, domain: str) -> None:
         context.print_object(to_json(DomainCreated.from_view(view, context.services.domains.mx_hosts)))
         return
     click.echo(f"{view.domain.name} was added. {_RECORDS} {view.domain.name}\n")
-    for host, priority in context.services.domains.mx_hosts:
-        click.echo(f"  {view.domain.name}.  MX   {priority} {host}.")
-    for record in view.records:
-        if record.type == "TXT":
-            click.echo(f'  {record.name}.  TXT  "{record.expected[0]}"')
+    click.echo(indent(view.zone_file, "  "), nl=False)
 
 
 async def _warn(context: CommandContext, domain: str) -> None:
@@ -71,6 +68,12 @@ async def _warn(context: CommandContext, domain: str) -> None:
     if preview.name_without_www:
         click.echo(
             f"Warning: mail is rarely sent to {preview.name}. Did you mean {preview.name_without_www}?", err=True
+        )
+    if preview.failure:
+        click.echo(
+            f"Warning: It is unknown who receives the mail of {preview.name} now ({preview.failure}). If another "
+            "server does, changing the MX records moves all mail.",
+            err=True,
         )
     if preview.warning:
         click.echo(f"Warning: {preview.warning}", err=True)

@@ -49,7 +49,7 @@ PROVIDERS: tuple[MailProvider, ...] = (
     MailProvider(
         key="microsoft",
         name="Microsoft 365",
-        mx_pattern=r"([a-z0-9-]+\.)+(mail\.protection\.outlook\.com|mx\.microsoft)",
+        mx_pattern=r"([a-z0-9-]+\.)+(mail\.protection\.(outlook\.com|office365\.us|partner\.outlook\.cn)|mx\.microsoft)",
         forwarding_steps=(
             "Forwarding to other mail systems is blocked by default, and senders get `550 5.7.520`. An administrator "
             "allows it in the Microsoft Defender portal under **Policies & rules**, **Threat policies**, "

@@ -61,12 +61,12 @@ def warn_of_move(domain: str, receiver: OtherReceiver) -> str:
     """Explains who receives the mail of a domain now, and what pointing its MX records here changes."""
     subdomain = suggest_subdomain(domain)
     instead = (
-        f" To keep the mailboxes, leave these records as they are, add {subdomain} here instead, and forward single "
-        f"addresses to it."
+        f" To keep them, leave the MX records as they are, add {subdomain} here instead, and forward single addresses "
+        "to it."
         if subdomain
         else ""
     )
     return (
         f"{receiver.name} receives the mail of {domain}. Pointing its MX records to this installation moves all mail "
-        f"of {domain}: its mailboxes there receive nothing more.{instead}"
+        f"of {domain}: the mailboxes there receive nothing more.{instead}"
     )

@@ -171,8 +171,8 @@ def _wrong_mx_hint(domain: str, records: Sequence[MxRecord], mx_hosts: Sequence[
             if mistake:
                 return f"{mistake} Change it to {expected}."
     return (
-        f"The MX records of {domain} point to other mail servers: {_list_hosts(records)}. "
-        f"{warn_of_move(domain, receiver)} To move the mail, replace them with {expected}. {_PROPAGATION_NOTE}"
+        f"{warn_of_move(domain, receiver)} To move all mail, replace the MX records found ({_list_hosts(records)}) "
+        f"with {expected}. {_PROPAGATION_NOTE}"
     )
 
 

@@ -6,8 +6,9 @@ from router.errors import ErrorCode
 from router.mail.address import parse_mailbox
 from router.model import Alias
 from router.routing.route import Refusal, Target
-from tests.support.installation import Installation
+from tests.support.installation import Installation, seeded_installation
 from tests.support.refusal import refused_code, refused_message
+from tests.support.stores import Store
 
 TAKEN: tuple[ErrorCode, str] = ("alias_taken", "localPart")
 
@@ -118,3 +119,10 @@ async def test_a_test_message_goes_through_the_smtp_server(installation: Install
     unreachable = await refused_message(aliases.test(actor, alias_id))
     assert "cannot be reached (127.0.0.1:9: " in unreachable
     assert "correct [smtp] listen" in unreachable
+
+
+async def test_a_test_message_to_a_listener_behind_a_proxy(store: Store) -> None:
+    settings = {"smtp.proxy_protocol": True, "smtp.trusted_networks": ["127.0.0.0/8"]}
+    async with seeded_installation(store, settings) as installation, installation.run_smtp():
+        sent = await installation.services.aliases.test(installation.actor, installation.aliases["support"])
+    assert sent.ticket_id is not None

@@ -163,13 +163,13 @@ BROKEN: dict[str, tuple[BreakSetup, str, str, str]] = {
         _replace_domain_records,
         "fail",
         "verified, but its MX record is wrong (5 old.example.net)",
-        "Replace them with MX 10",
+        "(5 old.example.net) with MX 10",
     ),
     "verified domain with a wrong MX record": (
         lambda s: s.dns.set(DOMAIN, "MX", "5 old.example.net."),
         "warn",
         "verified, but its MX record is wrong",
-        "Replace them with MX 10",
+        "(5 old.example.net) with MX 10",
     ),
     "no domain": (lambda s: s.installation.execute("DELETE FROM domains"), "warn", "no domains yet", "domain add"),
     # --- the data directory

@@ -120,8 +120,8 @@ def issue(machine: Machine, name: str, folder: str | None = None) -> None:
 
 
 def publish(machine: Machine, printed: str) -> None:
-    mx = re.search(r"^\s*(\S+)\.\s+MX\s+(\d+) (\S+)\.$", printed, re.MULTILINE)
-    txt = re.search(r'^\s*(\S+)\.\s+TXT\s+"(\S+)"$', printed, re.MULTILINE)
+    mx = re.search(r"^\s*(\S+)\. \d+ IN MX (\d+) (\S+)\.$", printed, re.MULTILINE)
+    txt = re.search(r'^\s*(\S+)\. \d+ IN TXT "(\S+)"$', printed, re.MULTILINE)
     if mx is None or txt is None:
         raise Failed(f"no records to publish in:\n{printed}")
     records = f"mx-host={mx[1]},{mx[3]},{mx[2]}\ntxt-record={txt[1]},{txt[2]}\n"

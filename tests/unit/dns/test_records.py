@@ -58,7 +58,7 @@ def test_correct_mx(found: DnsRecords[MxRecord]) -> None:
         (
             _mx((5, "aspmx.l.example.com")),
             "wrong",
-            ["point to other mail servers: 5 aspmx.l.example.com", "To move the mail, replace them with MX 10"],
+            ["To move all mail, replace the MX records found (5 aspmx.l.example.com) with MX 10 mx1.router.test"],
         ),
         (_mx((0, "")), "wrong", ["has a null MX record", "and add MX 10"]),
         (_mx((0, ""), (10, "mx1.router.test")), "wrong", ["has a null MX record", "Remove MX 0 ."]),
