@@ -50,5 +50,6 @@ async def check_layout(page: Page, name: str, kind: Kind, *, folder: str) -> Non
     wide = await page.evaluate(_OVERFLOW_WIDTH)
     assert wide <= 0, f"{wide} px too wide: {name} ({kind})"
     for check in (_SQUEEZED_CONTROLS, _SMALL_TARGETS, _CUT_TAGS):
-        assert await page.evaluate(check) == [], f"{name} ({kind})"
+        found = await page.evaluate(check)
+        assert found == [], f"{name} ({kind}) {found}"
     assert await page.evaluate(_ROW_GAP) < 10, f"{name} ({kind})"

@@ -75,6 +75,7 @@ def build_notification(facts: HeaderFacts, contents: Contents) -> TicketNotifica
         "received_at": facts.sent_at or 0,
         "automatic": facts.automatic,
         "protocol": "ESMTP",
+        "rfc_message_id": "a@b.test",
         "timezone": "UTC",
     }
     return ticket_notification.from_row(row, contents, LINK)
