@@ -23,6 +23,7 @@ async def create(call: Call[AliasCreate, NoQuery]) -> AliasAnswer:
             domain_id=body.domain_id,
             local_part=body.local_part,
             integration_id=body.integration_id,
+            forwarded_from=body.forwarded_from,
         )
     )
 
@@ -33,9 +34,14 @@ async def show(call: Call[EmptyBody, NoQuery]) -> AliasAnswer:
 
 async def change(call: Call[AliasChange, NoQuery]) -> AliasAnswer:
     body = call.body
+    removes_note = "forwarded_from" in body.model_fields_set and body.forwarded_from is None
     return AliasAnswer.from_model(
         await call.services.aliases.change(
-            call.actor, call.ids["id"], integration_id=body.integration_id, status=body.status
+            call.actor,
+            call.ids["id"],
+            integration_id=body.integration_id,
+            status=body.status,
+            forwarded_from="" if removes_note else body.forwarded_from,
         )
     )
 

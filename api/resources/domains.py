@@ -11,6 +11,8 @@ from api.schema.routing import (
     DomainDeleteParameters,
     DomainDetail,
     DomainList,
+    DomainPreviewed,
+    DomainPreviewParameters,
 )
 from api.schema.shape import EmptyBody, NoQuery, PageParameters
 
@@ -23,6 +25,10 @@ async def list_page(call: Call[EmptyBody, PageParameters]) -> DomainList:
 async def create(call: Call[DomainCreate, NoQuery]) -> DomainCreated:
     domains = call.services.domains
     return DomainCreated.from_view(await domains.create(call.actor, call.body.domain), domains.mx_hosts)
+
+
+async def preview(call: Call[EmptyBody, DomainPreviewParameters]) -> DomainPreviewed:
+    return DomainPreviewed.from_model(await call.services.domains.preview(call.actor, call.query.domain))
 
 
 async def show(call: Call[EmptyBody, NoQuery]) -> DomainDetail:
@@ -56,6 +62,17 @@ ROUTES = (
         status=201,
         creates=True,
         errors=("invalid_domain", "domain_taken"),
+    ),
+    Route(
+        "GET",
+        "/domains/preview",
+        "previewDomain",
+        preview,
+        "Preview a domain before it is added",
+        "admin",
+        DomainPreviewed,
+        query=DomainPreviewParameters,
+        errors=("invalid_domain",),
     ),
     Route(
         "GET",

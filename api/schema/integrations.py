@@ -36,6 +36,10 @@ class IntegrationAnswer(Answer):
     """When the integration started to fail; null for an active one."""
     created_at: Time
     """When the integration was created."""
+    last_test_at: Time | None
+    """When the last test message with the current settings was sent; null without one."""
+    last_test_error: str
+    """Why the last test message did not arrive; empty if it arrived."""
 
 
 class IntegrationList(Answer):

@@ -63,6 +63,19 @@ class TxtRecord(Answer):
     """Text of the record."""
 
 
+ZoneFile = Annotated[
+    str,
+    Field(
+        json_schema_extra={
+            "examples": [
+                "example.com. 3600 IN MX 10 mx1.example.net.\n"
+                '_emailrouter.example.com. 3600 IN TXT "emailrouter-verification=..."\n'
+            ]
+        },
+    ),
+]
+
+
 class DomainCreated(DomainAnswer):
     """A new domain and the DNS records that verify it."""
 
@@ -70,6 +83,8 @@ class DomainCreated(DomainAnswer):
     """MX records to add, so that mail arrives here."""
     txt_record: TxtRecord
     """TXT record to add. It keeps the domain verified while its MX records are temporarily wrong."""
+    zone_file: ZoneFile
+    """The records to add as lines of a zone file (RFC 1035), for DNS providers that import one."""
 
     @classmethod
     def from_view(cls, view: DomainView, mx_hosts: tuple[tuple[str, int], ...]) -> Self:
@@ -78,6 +93,7 @@ class DomainCreated(DomainAnswer):
             view.domain,
             mx_records=[MxRecord(priority=priority, value=host) for host, priority in mx_hosts],
             txt_record=TxtRecord(name=txt.name, value=txt.expected[0]),
+            zone_file=view.zone_file,
         )
 
 
@@ -119,10 +135,60 @@ class DomainDetail(DomainAnswer):
     """Whether the MX records point to another relay, which forwards the mail. The TXT record alone then verifies the
     domain.
     """
+    zone_file: ZoneFile
+    """The expected records as lines of a zone file (RFC 1035), for DNS providers that import one."""
 
     @classmethod
     def from_view(cls, view: DomainView) -> Self:
         return cls.from_model(view, view.domain)
+
+
+class ProviderAnswer(Answer):
+    """A known provider of mailboxes."""
+
+    id: str = Field(validation_alias="key")
+    """Identifier that never changes: `google`, `microsoft`, `zoho`, `fastmail`, `proton` or `icloud`."""
+    name: str
+    """Name of the service, such as `Google Workspace`."""
+    forwarding_steps: list[str]
+    """How one address is forwarded to another at this provider, as sentences in Markdown."""
+    sends_confirmation: bool
+    """Whether the provider first sends a confirmation message to the new address. It becomes a ticket."""
+    blocks_forwarding: bool
+    """Whether the provider blocks forwarding to other mail systems until an administrator allows it."""
+
+
+class DomainPreviewed(Answer):
+    """Who receives the mail of a domain now, and what pointing its MX records to this installation means."""
+
+    domain: str = Field(validation_alias="name")
+    """Domain as it would be added: lower case, A-labels, no trailing dot."""
+    mx: list[str]
+    """MX records found, such as `10 mx.example.net`, lowest number first."""
+    failure: str
+    """Why the MX records could not be read; empty if they were read."""
+    receiver: str
+    """Provider or server that receives the mail now; empty if no other server does."""
+    provider: ProviderAnswer | None
+    """The known provider; null for any other server."""
+    moves_all_mail: bool
+    """Whether pointing the MX records here takes all mail of the domain from another server."""
+    suggested_subdomain: str
+    """Subdomain to add instead, which moves no mail; empty if `movesAllMail` is false."""
+    name_without_www: str
+    """For a name such as `www.example.com`, the domain that was probably meant; empty for others."""
+    domain_id: str
+    """Id of this domain in the workspace; empty if it is not added yet."""
+    warning: str
+    """What changing the MX records means; empty if `movesAllMail` is false."""
+
+
+class DomainPreviewParameters(QueryParameters):
+    """Parameters of the preview of a domain."""
+
+    codes: ClassVar = {"domain": "invalid_domain"}
+    domain: Annotated[str, Field(json_schema_extra={"minLength": 3, "maxLength": 2000})]
+    """A domain, an address at it, or the URL of its website."""
 
 
 class DomainChange(Body):
@@ -138,8 +204,10 @@ class DomainCreate(Body):
     """A new domain."""
 
     codes: ClassVar = {"domain": "invalid_domain"}
-    domain: Annotated[str, Field(json_schema_extra={"minLength": 3, "maxLength": 240})]
-    """Domain name, such as `example.com`; may have non-ASCII characters."""
+    domain: Annotated[str, Field(json_schema_extra={"minLength": 3, "maxLength": 2000})]
+    """Domain name, such as `example.com`; may have non-ASCII characters. An address at it or the URL of its website
+    stands for the domain.
+    """
 
 
 class DomainDeleteParameters(QueryParameters):
@@ -166,6 +234,8 @@ class AliasAnswer(Answer):
     """Mail to a `disabled` alias is rejected."""
     created_at: Time
     """When the alias was created."""
+    forwarded_from: str | None
+    """Address at another mail system that forwards to this alias, as a note; it proves nothing. Null without one."""
 
 
 class AliasList(Answer):
@@ -193,19 +263,23 @@ class AliasCreate(Body):
     """Part before the `@`, in upper or lower case; `*` is the catch-all of the domain."""
     integration_id: Id
     """Integration that its tickets are posted to."""
+    forwarded_from: Annotated[str | None, Field(json_schema_extra={"maxLength": 254})] = None
+    """Address at another mail system that forwards to this alias, as a note; it proves nothing."""
 
 
 AliasStatusName = Annotated[str, documented(ALIAS_STATUS)]
 
 
 class AliasChange(Body):
-    """Fields to change. Fields that are not given or null stay unchanged."""
+    """Fields to change. Fields that are not given or null stay unchanged; `forwardedFrom: null` removes the note."""
 
     codes: ClassVar = {"status": "invalid_status", "integrationId": "invalid_integration"}
     integration_id: Id | None = None
     """Integration that new tickets are posted to."""
     status: AliasStatusName | None = None
     """Mail to a `disabled` alias is rejected."""
+    forwarded_from: Annotated[str | None, Field(json_schema_extra={"maxLength": 254})] = None
+    """Address at another mail system that forwards to this alias, as a note; null removes it."""
 
 
 class AliasTested(Answer):
@@ -215,3 +289,5 @@ class AliasTested(Answer):
     """Id of the test message."""
     ticket_id: str | None
     """Ticket that the message opened; null if it was deleted already."""
+    server: str
+    """Address of the SMTP server that accepted the message."""
