@@ -15,12 +15,12 @@ from emailrouter import use_cases
 from emailrouter.assembly.core import AnyDatabase
 from emailrouter.check import certificate, disk, dns_records, ports
 from emailrouter.check.check_context import CheckContext
-from emailrouter.check.result import CheckResult, fail, ok, warn
 from emailrouter.check.run import open_database
 from router import ids
 from router.admin.installation.attention import MAX_COUNTED, AttentionCounts, AttentionService
 from router.admin.installation.health import OLD_DELIVERY_AGE, Health, HealthService
 from router.admin.lookup import LookupService
+from router.check_result import CheckResult, fail, ok, warn
 from router.clock import SECOND, SystemClock
 from router.errors import Unavailable
 from router.model import Actor, Micros

@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
 from emailrouter.check.check_context import CheckContext
-from emailrouter.check.result import CheckResult, fail, ok, warn
+from router.check_result import CheckResult, fail, ok, warn
 from router.clock import SECOND
 
 NAME = "tls"

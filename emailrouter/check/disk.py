@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from emailrouter.check.check_context import CheckContext
-from emailrouter.check.result import CheckResult, fail, ok, warn
+from router.check_result import CheckResult, fail, ok, warn
 from router.store.disk_space import file_size, wal_path
 
 _MIN_FREE_FRACTION = 0.05

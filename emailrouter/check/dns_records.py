@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from emailrouter.check.check_context import CheckContext
-from emailrouter.check.result import CheckResult, fail, ok, warn
+from router.check_result import CheckResult, fail, ok, warn
 from router.dns.resolver import DnsFailure, DnsRecords
 from router.dns.verification import RecordReport, VerificationResult, automatic_mode, check_domain
 from router.model import Domain

@@ -8,9 +8,9 @@ import ssl
 from urllib.parse import urlsplit
 
 from emailrouter.check.check_context import CheckContext
-from emailrouter.check.result import CheckResult, fail, ok, warn
 from router.channels import CHANNELS
 from router.channels.poster import Poster
+from router.check_result import CheckResult, fail, ok, warn
 from router.errors import Refused
 from router.model import Integration
 from router.outbound.addresses import non_public_reason

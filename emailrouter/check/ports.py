@@ -11,7 +11,7 @@ import socket
 
 from config.values import Address
 from emailrouter.check.check_context import CheckContext
-from emailrouter.check.result import CheckResult, fail, ok, warn
+from router.check_result import CheckResult, fail, ok, warn
 from router.network import is_loopback
 
 _RESPONSE_SECONDS = 3.0

@@ -6,8 +6,8 @@ import stat
 from pathlib import Path
 
 from emailrouter.check.check_context import CheckContext
-from emailrouter.check.result import CheckResult, ok, warn
 from router.admin.access.setup_link import FIRST_LOGIN_FILE
+from router.check_result import CheckResult, ok, warn
 from router.store.sqlite_file import COMPANION_SUFFIXES
 
 NAME = "files"

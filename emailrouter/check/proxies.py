@@ -8,7 +8,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from emailrouter.check.check_context import CheckContext
-from emailrouter.check.result import CheckResult, ok, warn
+from router.check_result import CheckResult, ok, warn
 from router.network import is_loopback, parse_address
 
 NAME = "proxy"

@@ -22,8 +22,8 @@ from emailrouter.check import (
     transport_policies,
 )
 from emailrouter.check.check_context import CheckContext
-from emailrouter.check.result import CheckResult, fail
 from emailrouter.os_errors import describe_unavailable
+from router.check_result import CheckResult, fail
 from router.clock import SystemClock
 from router.errors import ConfigurationFault, Refused, SchemaMismatch, Unavailable
 

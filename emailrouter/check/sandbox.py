@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from emailrouter.check.check_context import CheckContext
-from emailrouter.check.result import CheckResult, ok, warn
+from router.check_result import CheckResult, ok, warn
 
 UNITS = ("emailrouter.service", "emailrouter-smtp.service", "emailrouter-api.service", "emailrouter-deliver.service")
 MAX_EXPOSURE_LEVEL = 2.0

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from emailrouter import assembly
 from emailrouter.check.check_context import CheckContext
-from emailrouter.check.result import CheckResult, fail, ok, warn
+from router.check_result import CheckResult, fail, ok, warn
 from router.network import is_loopback
 
 

@@ -6,8 +6,8 @@ import os
 import stat
 
 from emailrouter.check.check_context import CheckContext
-from emailrouter.check.result import CheckResult, fail, ok, warn
 from router.admin.installation.loss_audit import audit_losses
+from router.check_result import CheckResult, fail, ok, warn
 from router.clock import SECOND
 from router.model import Micros
 from router.secrets import KEY_FILE, fingerprint

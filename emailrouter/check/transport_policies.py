@@ -9,7 +9,7 @@ import asyncio
 
 from emailrouter.check.certificate import tlsa_digest
 from emailrouter.check.check_context import CheckContext
-from emailrouter.check.result import CheckResult, fail, ok
+from router.check_result import CheckResult, fail, ok
 from router.dns.resolver import DnsRecords
 from router.model import Domain
 from router.store.database import fetch_models

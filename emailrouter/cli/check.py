@@ -7,9 +7,9 @@ from dataclasses import asdict
 import click
 
 from config.errors import ConfigError
-from emailrouter.check.result import CheckResult, fail
 from emailrouter.check.run import run
 from emailrouter.cli import console
+from router.check_result import CheckResult, fail
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 

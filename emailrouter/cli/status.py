@@ -9,9 +9,9 @@ from dataclasses import asdict
 import click
 
 from emailrouter import log
-from emailrouter.check.result import CheckResult
 from emailrouter.cli import console
 from emailrouter.status import LINES, read_status
+from router.check_result import CheckResult
 
 _SIGNS = {"ok": ("ok", "green"), "warn": ("!", "yellow"), "fail": ("!!", "red")}
 

@@ -9,7 +9,7 @@ import pytest
 
 from emailrouter.check import run as check_run
 from emailrouter.check.check_context import CheckContext
-from emailrouter.check.result import CheckResult, ok
+from router.check_result import CheckResult, ok
 from router.dns.resolver import DnsResolver
 from router.secrets import KEY_FILE
 from tests.support.installation.checked import CheckedInstallation, ShiftedClock, assert_line, line_texts, make_statvfs

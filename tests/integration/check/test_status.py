@@ -9,7 +9,7 @@ import pytest
 from emailrouter import status
 from emailrouter.check import ports
 from emailrouter.check.check_context import CheckContext
-from emailrouter.check.result import CheckResult, ok
+from router.check_result import CheckResult, ok
 from tests.support import seeds
 from tests.support.installation.checked import CheckedInstallation, assert_line, line_texts
 

@@ -15,7 +15,7 @@ import trustme
 from config.schema import Config
 from emailrouter.check import run
 from emailrouter.check.check_context import CheckContext
-from emailrouter.check.result import CheckResult
+from router.check_result import CheckResult
 from router.clock import SECOND, SystemClock
 from router.dns.resolver import DnsResolver
 from router.secrets import KEY_FILE, fingerprint
