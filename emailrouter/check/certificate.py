@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import stat
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -11,9 +12,11 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
+from config.schema import Config
 from emailrouter.check.check_context import CheckContext
 from router.check_result import CheckResult, fail, ok, warn
 from router.clock import SECOND
+from router.model import Micros
 
 NAME = "tls"
 _EXPIRY_WARNING = timedelta(days=14)
@@ -23,7 +26,11 @@ _RENEWAL_FIX = (
 
 
 async def certificate(context: CheckContext) -> list[CheckResult]:
-    config = context.config
+    """Reads the files in a thread: the dashboard also runs this check, on an event loop that must not wait."""
+    return await asyncio.to_thread(_check_files, context.config, context.clock.now())
+
+
+def _check_files(config: Config, now: Micros) -> list[CheckResult]:
     path, key_path = config.smtp.tls_cert, config.smtp.tls_key
     if path is None or key_path is None:
         fix = "Get a certificate (docs/operations.md, Certificates) and set [smtp] tls_cert and tls_key"
@@ -49,7 +56,7 @@ async def certificate(context: CheckContext) -> list[CheckResult]:
         results.append(fail(NAME, f"{key_path} is readable by every user", f"chmod 640 {key_path}"))
     results += _check_key(chain, _spki(key_file.public_key()), path, key_path)
     results += _check_names(chain[0], config.server.hostname)
-    results += _check_dates(chain, datetime.fromtimestamp(context.clock.now() / SECOND, UTC))
+    results += _check_dates(chain, datetime.fromtimestamp(now / SECOND, UTC))
     results += _check_chain(chain, path)
     if all(result.status == "ok" for result in results):
         until = min(c.not_valid_after_utc for c in chain)
