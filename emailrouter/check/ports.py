@@ -9,10 +9,11 @@ import asyncio
 import errno
 import socket
 
+from config.schema import Config
 from config.values import Address
 from emailrouter.check.check_context import CheckContext
 from router.check_result import CheckResult, fail, ok, warn
-from router.network import is_loopback
+from router.network import is_loopback, parse_address
 
 _RESPONSE_SECONDS = 3.0
 _START = "Start the program: systemctl start emailrouter (or emailrouter serve)"
@@ -24,8 +25,8 @@ async def smtp_port(context: CheckContext) -> list[CheckResult]:
     addresses = (Address("127.0.0.1", 25),) if listen == "systemd" else listen
     found = await asyncio.gather(*(_check_smtp_address(context, address) for address in addresses))
     results = [result for group in found for result in group]
-    if listen != "systemd":
-        if all(is_loopback(address.host) for address in listen):
+    if listen != "systemd" and not context.config.smtp.proxy_protocol:
+        if accepts_loopback_only(context.config):
             fix = 'Set [smtp] listen = ["0.0.0.0:25", "[::]:25"], or "systemd" and enable emailrouter.socket'
             results.append(
                 warn("smtp port", "mail is accepted on loopback only: other hosts cannot send mail here", fix)
@@ -36,13 +37,21 @@ async def smtp_port(context: CheckContext) -> list[CheckResult]:
     return results
 
 
+def accepts_loopback_only(config: Config) -> bool:
+    """Returns whether no other host can connect to `[smtp] listen`, not even through a proxy on this host."""
+    settings = config.smtp
+    if settings.listen == "systemd" or settings.proxy_protocol:
+        return False
+    return all(is_loopback(address.host) for address in settings.listen)
+
+
 async def api_port(context: CheckContext) -> list[CheckResult]:
     """Checks that the HTTP server is ready. For `systemd`, uses the address in the supplied socket unit."""
     listen = context.config.api.listen
     address = Address("127.0.0.1", 8080) if listen == "systemd" else listen
     answer = await _read_first_line(address, _http_request("/healthz", address))
     if isinstance(answer, OSError):
-        return _no_response_results("api port", address, answer)
+        return await asyncio.to_thread(_no_response_results, "api port", address, answer)
     if b"200" not in answer.partition(b"\r\n")[0]:
         return [_other_program_result("api port", address, answer)]
     ready = await _read_first_line(address, _http_request("/readyz", address))
@@ -60,16 +69,30 @@ def _http_request(path: str, address: Address) -> bytes:
 
 
 async def _check_smtp_address(context: CheckContext, address: Address) -> list[CheckResult]:
-    greeting = await _read_first_line(address, b"")
+    greeting = await _read_first_line(address, _proxy_header(context, address))
     if isinstance(greeting, OSError):
-        return _no_response_results("smtp port", address, greeting)
+        return await asyncio.to_thread(_no_response_results, "smtp port", address, greeting)
     if not greeting.startswith((b"220", b"421")) or context.config.server.hostname.encode() not in greeting:
         return [_other_program_result("smtp port", address, greeting)]
     return [ok("smtp port", f"{address} responds as {context.config.server.hostname}")]
 
 
+def _proxy_header(context: CheckContext, address: Address) -> bytes:
+    """Returns the header that `[smtp] proxy_protocol` requires from this host, without which there is no greeting."""
+    settings, peer = context.config.smtp, parse_address(_local_host(address))
+    if settings.proxy_protocol and peer and any(peer in network for network in settings.trusted_networks):
+        return b"PROXY UNKNOWN\r\n"
+    return b""
+
+
+def _local_host(address: Address) -> str:
+    """Returns the address to connect to; the connection then comes from the same address."""
+    wildcards = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
+    return wildcards.get(address.host, address.host)
+
+
 async def _read_first_line(address: Address, request: bytes) -> bytes | OSError:
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)  # noqa: S104 - compared, not bound
+    host = _local_host(address)
     writer = None
     try:
         async with asyncio.timeout(_RESPONSE_SECONDS):

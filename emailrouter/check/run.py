@@ -32,6 +32,7 @@ Check = Callable[[CheckContext], Awaitable[list[CheckResult]]]
 # In the order of display. Prerequisites of other checks come first.
 CHECKS: tuple[Check, ...] = (
     settings.configuration,
+    settings.public_url,
     storage.user,
     storage.database,
     storage.clock,

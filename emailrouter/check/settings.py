@@ -23,14 +23,6 @@ async def configuration(context: CheckContext) -> list[CheckResult]:
         if mode & stat.S_IROTH and holds_secret:
             fix = f"chmod 640 {source}, and assign it to the group of the program: chgrp emailrouter {source}"
             results.append(warn(name, f"{source} contains secrets and is readable by every user", fix))
-    if assembly.link_base(config) is None:
-        fix = 'Set [server] public_url to the public address of the dashboard, like "https://tickets.example.com"'
-        results.append(
-            warn(name, "public_url is a loopback address: posted messages have no link to their ticket", fix)
-        )
-    elif urlsplit(config.server.public_url).scheme != "https":
-        fix = "Put a TLS proxy in front of the API, and set [server] public_url to its https:// address"
-        results.append(warn(name, "public_url is http://: passwords and keys are sent unencrypted", fix))
     if config.delivery.allow_private_networks:
         fix = "Set [delivery] allow_private_networks = false, unless the webhooks are on your own servers"
         results.append(warn(name, "webhooks may point to private networks", fix))
@@ -41,3 +33,14 @@ async def configuration(context: CheckContext) -> list[CheckResult]:
         fix = "Restrict the port to the monitoring server in the firewall, or set [metrics] listen to 127.0.0.1"
         results.append(warn(name, f"the metrics are served on {config.metrics.listen} without authentication", fix))
     return results
+
+
+async def public_url(context: CheckContext) -> list[CheckResult]:
+    config, name = context.config, "public url"
+    if assembly.link_base(config) is None:
+        fix = 'Set [server] public_url to the public address of the dashboard, like "https://tickets.example.com"'
+        return [warn(name, "public_url is a loopback address: posted messages have no link to their ticket", fix)]
+    if urlsplit(config.server.public_url).scheme != "https":
+        fix = "Put a TLS proxy in front of the API, and set [server] public_url to its https:// address"
+        return [warn(name, "public_url is http://: passwords and keys are sent unencrypted", fix)]
+    return [ok(name, f"the dashboard is at {config.server.public_url}")]

@@ -111,6 +111,23 @@ async def test_other_program_on_ports(setup: CheckedInstallation) -> None:
     assert_line(lines, "fail", "api port: another program responds", f"sport = :{other}")
 
 
+async def test_listener_behind_a_proxy(setup: CheckedInstallation) -> None:
+    """The listener waits for the header of the PROXY protocol, and other hosts reach it although it is on loopback."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if (await reader.readline()).startswith(b"PROXY "):
+            writer.write(b"220 mx1.host.test ESMTP\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        proxy = {"smtp.proxy_protocol": True, "smtp.trusted_networks": ["127.0.0.0/8"]}
+        setup.settings.update(proxy | {"smtp.listen": [f"127.0.0.1:{port}"]})
+        lines = await setup.run_checks()
+    assert [line.status for line in lines if line.check == "smtp port"] == ["ok"]
+
+
 async def test_program_not_ready(setup: CheckedInstallation) -> None:
     """The readiness check fails, for example because the SQLite file was moved."""
 
