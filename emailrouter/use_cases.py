@@ -5,6 +5,7 @@ from __future__ import annotations
 from config.schema import Config
 from emailrouter.assembly import smtp_servers
 from emailrouter.assembly.core import Core
+from emailrouter.check.outside_view import OutsideView
 from emailrouter.first_login import first_address
 from router.admin.access import setup_link
 from router.admin.access.authentication import AuthenticationService
@@ -21,6 +22,7 @@ from router.admin.idempotency import IdempotencyService
 from router.admin.installation.attention import AttentionService
 from router.admin.installation.health import HealthService
 from router.admin.installation.overview import OverviewService
+from router.admin.installation.reachability import ReachabilityService
 from router.admin.installation.workspaces import WorkspaceService
 from router.admin.routes.aliases import AliasService
 from router.admin.routes.blocked_senders import BlockedSenderService
@@ -81,6 +83,7 @@ def build_services(core: Core) -> Services:
         overview=OverviewService(database, clock),
         health=HealthService(database, clock),
         attention=AttentionService(database, clock),
+        reachability=core.reachability,
         ready=lambda: migrate.check_schema(database),
     )
 
@@ -98,6 +101,12 @@ def build_domain_checks(core: Core) -> DomainCheckService:
     return DomainCheckService(
         core.database, core.clock, resolver, policy, on_routing_change=core.routing_cache.invalidate
     )
+
+
+def build_reachability(core: Core) -> ReachabilityService:
+    config = core.config
+    checks = OutsideView(config, build_resolver(config), core.clock, core.database)
+    return ReachabilityService(core.database, core.clock, checks, hostname=config.server.hostname)
 
 
 def build_resolver(config: Config) -> DnsResolver:

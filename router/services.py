@@ -18,6 +18,7 @@ from router.admin.idempotency import IdempotencyService
 from router.admin.installation.attention import AttentionService
 from router.admin.installation.health import HealthService
 from router.admin.installation.overview import OverviewService
+from router.admin.installation.reachability import ReachabilityService
 from router.admin.installation.workspaces import WorkspaceService
 from router.admin.routes.aliases import AliasService
 from router.admin.routes.blocked_senders import BlockedSenderService
@@ -57,4 +58,5 @@ class Services:
     overview: OverviewService
     health: HealthService
     attention: AttentionService
+    reachability: ReachabilityService
     ready: Callable[[], Awaitable[None]]

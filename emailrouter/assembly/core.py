@@ -30,6 +30,7 @@ from router.store.postgres import PostgresDatabase
 from router.store.sqlite import SqliteDatabase
 
 if TYPE_CHECKING:
+    from router.admin.installation.reachability import ReachabilityService
     from router.channels.poster import Poster
     from router.dispatch.dispatcher import Dispatcher
     from router.outbound.client import OutboundClient
@@ -158,6 +159,12 @@ class Core:
         )
 
     @cached_property
+    def reachability(self) -> ReachabilityService:
+        from emailrouter import use_cases  # noqa: PLC0415 - see the module docstring
+
+        return use_cases.build_reachability(self)
+
+    @cached_property
     def services(self) -> Services:
         from emailrouter import use_cases  # noqa: PLC0415 - see the module docstring
 
@@ -169,7 +176,7 @@ class Core:
         Each item is the name of a part and its `close` method.
         """
         built = vars(self)
-        opened = [(name, built[name].close) for name in ("client", "contents") if name in built]
+        opened = [(name, built[name].close) for name in ("reachability", "client", "contents") if name in built]
         return [*opened, ("commit queue", self.writers.close)]
 
     async def close(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 from config.schema import Config
 from emailrouter import operator_services, use_cases
@@ -22,12 +21,11 @@ from emailrouter.check import (
     transport_policies,
 )
 from emailrouter.check.check_context import CheckContext
+from emailrouter.check.execution import Check, run_check
 from emailrouter.os_errors import describe_unavailable
 from router.check_result import CheckResult, fail
 from router.clock import SystemClock
 from router.errors import ConfigurationFault, Refused, SchemaMismatch, Unavailable
-
-Check = Callable[[CheckContext], Awaitable[list[CheckResult]]]
 
 # In the order of display. Prerequisites of other checks come first.
 CHECKS: tuple[Check, ...] = (
@@ -95,22 +93,5 @@ async def open_database(config: Config, seconds: float) -> tuple[AnyDatabase | N
 
 
 async def run_checks(context: CheckContext) -> list[CheckResult]:
-    found = await asyncio.gather(*(_run_check(check, context) for check in CHECKS))
+    found = await asyncio.gather(*(run_check(check, context, CHECK_SECONDS) for check in CHECKS))
     return [result for results in found for result in results]
-
-
-async def _run_check(check: Check, context: CheckContext) -> list[CheckResult]:
-    name = check.__name__.replace("_", " ")
-    try:
-        async with asyncio.timeout(CHECK_SECONDS):
-            return await check(context)
-    except TimeoutError:
-        return [fail(name, f"did not finish within {CHECK_SECONDS:g} s", "Check the network, the DNS and the database")]
-    except Unavailable as error:
-        return [fail(name, f"the database is unavailable: {error}", "Check the database, its disk and its network")]
-    except OSError as error:
-        return [fail(name, f"the check failed: {error}", "Run the check as the user of the program (emailrouter)")]
-    except Exception as error:  # noqa: BLE001 - a bug in one check must not stop the others
-        return [
-            fail(name, f"the check failed: {type(error).__name__}: {error}", "This is a bug in Email Router: report it")
-        ]

@@ -46,3 +46,21 @@ FROM messages m
 WHERE m.id IN (SELECT message_id FROM ticket_messages WHERE rfc_message_id = :rfc_message_id AND rfc_message_id <> '')
   AND m.workspace_id = :workspace_id
 ORDER BY m.id DESC LIMIT :limit;
+
+-- name: reachability_messages
+-- Where the newest messages of all workspaces came from, newest first.
+SELECT peer, protocol, rfc_message_id, received_by, received_at FROM messages ORDER BY id DESC LIMIT :limit;
+
+-- name: reachability_own_messages
+-- Where the first messages of the newest tickets of a workspace came from, newest first.
+SELECT m.peer, m.protocol, m.rfc_message_id, m.received_by, m.received_at
+FROM (SELECT id FROM tickets WHERE workspace_id = :workspace_id ORDER BY id DESC LIMIT :limit) AS newest
+JOIN ticket_messages tm ON tm.ticket_id = newest.id AND tm.sequence = 1
+JOIN messages m ON m.id = tm.message_id
+ORDER BY m.id DESC;
+
+-- name: reachability_is_relayed
+-- 1 if every active domain of the workspace, of at least one, gets its mail from another relay, else 0.
+SELECT CASE WHEN count(*) > 0 AND count(*) = sum(CASE WHEN mx_managed = 'upstream' THEN 1 ELSE 0 END)
+       THEN 1 ELSE 0 END AS relayed
+FROM domains WHERE workspace_id = :workspace_id AND status = 'active';
