@@ -10,9 +10,10 @@ from api.dashboard import manage
 from api.dashboard.latest_message import LatestMessage, find_latest_message
 from api.dashboard.page import Visit
 from router.admin.domains.domains import DomainView
+from router.admin.installation.reachability import Reachability
 from router.model import Alias, Domain, Integration
 
-StepState = Literal["locked", "next", "pending", "failed", "done"]
+StepState = Literal["locked", "next", "pending", "failed", "done", "unreachable", "unproven"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,8 @@ class SetupProgress:
     def _can_add_alias(self) -> bool:
         return self.domain is not None and self.integration is not None
 
-    def step_states(self, latest: LatestMessage | None) -> dict[str, StepState]:
-        """Returns the state of each step. An unverified domain blocks only the last step."""
+    def step_states(self, latest: LatestMessage | None, reach: Reachability) -> dict[str, StepState]:
+        """Returns the state of each step. An unverified domain blocks only the step of the first message."""
         domain: StepState = "done" if self.is_verified else "pending" if self.domain is not None else "next"
         integration: StepState = "next" if self.domain is not None else "locked"
         if self.integration is not None:
@@ -44,8 +45,17 @@ class SetupProgress:
         alias: StepState = "done" if self.alias is not None else "next" if self._can_add_alias else "locked"
         mail: StepState = "next" if self.is_complete else "locked"
         if latest is not None and latest.ticket is not None:
-            mail = "done" if latest.is_delivered else "failed" if latest.is_failed else "pending"
-        return {"domain": domain, "integration": integration, "alias": alias, "mail": mail}
+            is_proven = latest.is_delivered and reach.own_outside_at is not None
+            mail = "done" if is_proven else "failed" if latest.is_failed else "pending"
+        server = _server_state(reach)
+        return {"server": server, "domain": domain, "integration": integration, "alias": alias, "mail": mail}
+
+
+def _server_state(reach: Reachability) -> StepState:
+    """Returns `done` only after a message from outside: the checks of this host cannot show that mail arrives."""
+    if reach.is_unreachable:
+        return "unreachable"
+    return "unproven" if reach.outside_at is None and not reach.is_relayed else "done"
 
 
 async def load_progress(visit: Visit) -> SetupProgress:

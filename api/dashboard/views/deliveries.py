@@ -28,6 +28,7 @@ async def show_activity(visit: Visit) -> HtmlPage:
         "integrations": health.failing,
         "parked": await visit.services.attention.count_parked(visit.actor),
         "domains": health.domains,
+        "is_unreachable": await visit.services.reachability.is_unreachable(visit.actor),
         "failed": failed[:MAX_FAILED_SHOWN],
         "more_failed": len(failed) > MAX_FAILED_SHOWN,
         "tickets": await visit.services.tickets.get_many(visit.actor, (delivery.ticket_id for delivery in failed)),

@@ -21,9 +21,13 @@ async def show_overview(visit: Visit) -> HtmlPage | Redirect:
     local = await visit.local_time()
     overview = await visit.services.overview.get(visit.actor, timezone=local.timezone)
     health = await visit.services.health.get(visit.actor)
-    return HtmlPage(
-        "home.html", "Overview", {"overview": overview, "health": health, **_chart_context(overview, local)}
-    )
+    context = {
+        "overview": overview,
+        "health": health,
+        "is_unreachable": await visit.services.reachability.is_unreachable(visit.actor),
+        **_chart_context(overview, local),
+    }
+    return HtmlPage("home.html", "Overview", context)
 
 
 def _chart_context(overview: Overview, local: LocalTime) -> dict[str, Any]:

@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from api.dashboard import setting_form, setup_progress
+from api.dashboard.latest_message import LatestMessage
 from api.dashboard.page import HtmlPage, NavLink, PageRoute, Redirect, Visit
+from api.dashboard.server_checks import check_lines
+from api.dashboard.setup_progress import StepState
 from api.dashboard.views.domains import verification_flash
 from api.dashboard.views.integrations import send_test_message
+from router.admin.installation.reachability import CACHE_SECONDS
 from router.model import Integration
 
 
 async def show_setup(visit: Visit) -> HtmlPage:
     progress = await setup_progress.load_progress(visit)
     latest = await setup_progress.find_latest(visit, progress)
+    reach = await visit.services.reachability.get(visit.actor)
+    steps = progress.step_states(latest, reach)
     context = {
         "progress": progress,
-        "steps": progress.step_states(latest),
+        "reach": reach,
+        "server_lines": check_lines(reach.results or ()),
+        "check_seconds": int(CACHE_SECONDS),
+        "steps": steps,
+        "is_waiting": _is_waiting(steps, latest),
         "view": await setup_progress.get_domain_view(visit, progress),
         "latest": latest,
         **_type_context(visit, progress.integration),
     }
     return HtmlPage("setup.html", "Setup", context)
+
+
+async def continue_without_server(visit: Visit) -> Redirect:
+    await visit.services.reachability.postpone(visit.actor)
+    return _redirect_to_step("", "domain")
 
 
 async def add_domain(visit: Visit) -> Redirect:
@@ -65,6 +82,13 @@ async def send_test_email(visit: Visit) -> Redirect:
     return _redirect_to_step("test-mail-sent", "mail")
 
 
+def _is_waiting(steps: Mapping[str, StepState], latest: LatestMessage | None) -> bool:
+    """Returns whether a step can change its state without an event that updates the page."""
+    return (
+        steps["server"] == "unreachable" or steps["domain"] == "pending" or (latest is not None and latest.is_pending)
+    )
+
+
 def _type_context(visit: Visit, integration: Integration | None) -> dict[str, object]:
     if integration is None:
         return setting_form.type_context(visit)
@@ -78,6 +102,7 @@ def _redirect_to_step(flash: str, step: str) -> Redirect:
 NAV_LINKS = (NavLink("Setup", "/set-up", "admin", 90, parent="/manage"),)
 PAGES = (
     PageRoute("GET", "/set-up", show_setup, "admin"),
+    PageRoute("POST", "/set-up/server/later", continue_without_server, "admin", form_view=show_setup),
     PageRoute("POST", "/set-up/domain", add_domain, "admin", form_view=show_setup),
     PageRoute("POST", "/set-up/domains/{id}/verify", verify_domain, "admin", form_view=show_setup),
     PageRoute("POST", "/set-up/integration", add_integration, "admin", form_view=show_setup),

@@ -81,7 +81,7 @@ async def test_setup_link_works_once(served: ServedInstallation) -> None:
     response = await client.post("/welcome", form)
     assert (response.status, 'id="e-password"' in response.text, 'value="Grace"' in response.text) == (400, True, True)
     response = await client.post_and_follow("/welcome", form | {"password": PASSWORD})
-    assert "Complete four steps" in response.visible_text
+    assert "These steps lead to your first ticket" in response.visible_text
     response = await client.get("/account?note=welcome")
     assert "grace@example.org" in response.visible_text
     assert "You are the first admin" in response.visible_text

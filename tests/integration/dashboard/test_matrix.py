@@ -49,6 +49,7 @@ REQUIRED_ROLES: dict[tuple[str, str], Role | None] = {
     ("GET", "/activity/trace/{id}"): "viewer",
     ("GET", "/activity/health"): "viewer",
     ("GET", "/set-up"): "admin",
+    ("POST", "/set-up/server/later"): "admin",
     ("POST", "/set-up/domain"): "admin",
     ("POST", "/set-up/domains/{id}/verify"): "admin",
     ("POST", "/set-up/integration"): "admin",

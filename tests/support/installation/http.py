@@ -1,6 +1,6 @@
 """An installation that serves the API and the dashboard on a real socket."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +10,8 @@ import aiohttp
 from api.server import ApiServer
 from emailrouter.assembly import api
 from router.admin.installation.first_workspace import FirstLogin, SetupService
+from router.admin.installation.reachability import ReachabilityService
+from router.check_result import CheckResult, ok
 from router.enumerations import Role
 from router.model import Actor
 from router.routing.route import Target
@@ -76,6 +78,15 @@ class ApiClient:
 
     async def delete(self, path: str, **options: Any) -> ApiReply:
         return await self.request("DELETE", path, **options)
+
+
+class ReachableHost:
+    """Stands in for the checks of the host, whose results depend on the machine that runs the tests."""
+
+    is_loopback_only = False
+
+    async def run(self) -> Sequence[CheckResult]:
+        return [ok("hostname", "mx1.host.test resolves to 93.184.216.34"), ok("smtp port", "0.0.0.0:25 responds")]
 
 
 class ServedInstallation(Installation):
@@ -189,12 +200,18 @@ async def serve_api(
     clock: FakeClock | None = None,
     login: FirstLogin | None = None,
     real_time: bool = False,
+    checks_host: bool = False,
 ) -> AsyncIterator[ServedInstallation]:
     """Serves the API and the dashboard in this process.
 
     login: the first login of an existing workspace, for a second server on the same store; None creates a workspace.
+    checks_host: whether pages show real checks of this host instead of those of a reachable one.
     """
     found = ServedInstallation(store, settings or served_settings(), clock=clock, real_time=real_time)
+    if not checks_host:
+        found.core.reachability = ReachabilityService(
+            store.database, found.core.clock, ReachableHost(), hostname=found.core.config.server.hostname
+        )
     found.login = login or await SetupService(store.database, found.core.clock).create_first_workspace(
         "admin@example.org"
     )

@@ -1,0 +1,54 @@
+"""The checks of the host as lines of the setup page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from router.admin.installation.reachability import REQUIRED_CHECKS
+from router.check_result import CheckResult
+
+_LABELS: Mapping[str, str] = {
+    "hostname": "Host name",
+    "reverse dns": "Reverse DNS (PTR)",
+    "smtp port": "Port 25",
+    "tls": "Certificate",
+    "public url": "Public URL",
+    "clock": "Clock",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CheckLine:
+    """A line of the setup page. `badge` and `kind` are the text and the style of its state."""
+
+    label: str
+    badge: str
+    kind: str
+    text: str
+    fix: str
+
+
+def check_lines(results: Sequence[CheckResult]) -> list[CheckLine]:
+    return [
+        CheckLine(
+            _LABELS.get(result.check, result.check.capitalize()),
+            *_state(result),
+            _sentence(result.text),
+            "" if result.status == "ok" else _sentence(result.fix),
+        )
+        for result in results
+    ]
+
+
+def _state(result: CheckResult) -> tuple[str, str]:
+    if result.status == "ok":
+        return "OK", "ok"
+    if result.check in REQUIRED_CHECKS:
+        return "Required", "failing"
+    return ("Wrong", "failing") if result.status == "fail" else ("Recommended", "waiting")
+
+
+def _sentence(text: str) -> str:
+    """Returns the text with a full stop. A name at the beginning keeps its lower case."""
+    return f"{text}." if text and not text.endswith(".") else text
