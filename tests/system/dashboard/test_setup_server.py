@@ -11,6 +11,7 @@ import pytest
 from emailrouter.check import outside_view
 from emailrouter.check.check_context import CheckContext
 from router.check_result import CheckResult
+from router.routing.envelope import TEST_MESSAGE_ID_PREFIX
 from tests.support import mails
 from tests.support.dns import DnsStandIn
 from tests.support.installation import HOST
@@ -43,9 +44,9 @@ async def listener() -> AsyncIterator[int]:
         yield int(server.sockets[0].getsockname()[1])
 
 
-async def accept_from(served: ServedInstallation, peer: str, helo: str = "mx.customer.test") -> None:
+async def accept_from(served: ServedInstallation, peer: str, content: bytes | None = None) -> None:
     target = await served.resolve("support@example.org")
-    await served.accept.accept(replace(served.envelope(target), peer=peer, helo=helo), mails.plain())
+    await served.accept.accept(replace(served.envelope(target), peer=peer), content or mails.plain())
 
 
 async def deliver_all(served: ServedInstallation) -> None:
@@ -105,8 +106,9 @@ async def test_only_a_message_from_outside_completes_the_setup(tmp_path: Path, d
         assert "This server No problem found" in page.visible_text
         assert f"Reverse DNS (PTR) Recommended {PUBLIC_PEER} has no PTR record. Fix:" in page.visible_text
         await served.create_alias()
-        for peer, helo in (("127.0.0.1", "x"), ("10.0.0.5", "x"), (PUBLIC_PEER, HOST)):
-            await accept_from(served, peer, helo)
+        own_test = mails.plain(message_id=f"<{TEST_MESSAGE_ID_PREFIX}1@{HOST}>")
+        for peer, content in (("127.0.0.1", None), ("10.0.0.5", None), (PUBLIC_PEER, own_test)):
+            await accept_from(served, peer, content)
         await deliver_all(served)
         page = await admin.get("/set-up")
         assert "A message from outside has not arrived" in page.visible_text
