@@ -6,8 +6,12 @@ from collections.abc import Mapping
 
 from api.dashboard.page import Visit
 from router.admin.routes.integrations import IntegrationType
+from router.errors import Refused
 from router.model import Integration
 from router.services import Services
+
+# The form field that confirms a URL of another host.
+CONFIRMED_HOST = "confirmedHost"
 
 
 def selected_type(visit: Visit) -> IntegrationType:
@@ -18,16 +22,19 @@ def selected_type(visit: Visit) -> IntegrationType:
 
 def type_context(visit: Visit) -> dict[str, object]:
     """Returns the context of a form for a new integration."""
-    return {"types": list(visit.services.integrations.types.values()), "selected": selected_type(visit)}
+    selected = selected_type(visit)
+    types = list(visit.services.integrations.types.values())
+    return {"types": types, "selected": selected, "foreign_host": foreign_host(visit, selected)}
 
 
 async def create_integration(visit: Visit) -> Integration:
     selected = selected_type(visit)
+    settings = {field.name: _read(visit, field.name) for field in selected.fields}
+    kind = visit.form.get("type", selected.kind)
+    if kind == selected.kind:
+        _require_confirmation(visit, selected)
     return await visit.services.integrations.create(
-        visit.actor,
-        type=visit.form.get("type", selected.kind),
-        name=visit.form.get("name", ""),
-        settings={field.name: _read(visit, field.name) for field in selected.fields},
+        visit.actor, type=kind, name=visit.form.get("name", ""), settings=settings
     )
 
 
@@ -39,6 +46,8 @@ async def change_settings(visit: Visit) -> None:
     integrations = visit.services.integrations
     integration = await integrations.get(visit.actor, visit.path_params["id"])
     type_ = integrations.types.get(integration.type)
+    if type_ is not None:
+        _require_confirmation(visit, type_)
     given = {field: _read(visit, field.name) for field in type_.fields if field.name in visit.form} if type_ else {}
     changes = {
         field.name: value
@@ -50,6 +59,22 @@ async def change_settings(visit: Visit) -> None:
         )
     }
     await integrations.change(visit.actor, integration.id, settings=changes)
+
+
+def foreign_host(visit: Visit, type_: IntegrationType | None) -> str | None:
+    """Returns the host of a URL in the form that is not one of the service itself. See `_require_confirmation`."""
+    if type_ is None:
+        return None
+    return next((host for field in type_.fields if (host := field.find_foreign_host(_read(visit, field.name)))), None)
+
+
+def _require_confirmation(visit: Visit, type_: IntegrationType) -> None:
+    """Refuses a URL of another host, until the form confirms this host: all tickets would go there."""
+    for field in type_.fields:
+        host = field.find_foreign_host(_read(visit, field.name))
+        if host and visit.form.get(CONFIRMED_HOST) != host:
+            message = f"{host} does not belong to {type_.label}: check the URL, or confirm below that it is right"
+            raise Refused("invalid_webhook_url", message, field.name)
 
 
 def secret_fields(services: Services) -> Mapping[str, str]:

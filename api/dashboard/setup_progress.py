@@ -13,7 +13,7 @@ from router.admin.domains.domains import DomainView
 from router.admin.installation.reachability import Reachability
 from router.model import Alias, Domain, Integration
 
-StepState = Literal["locked", "next", "pending", "failed", "done", "unreachable", "unproven"]
+StepState = Literal["locked", "next", "pending", "failed", "done", "unreachable", "unproven", "optional"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +36,28 @@ class SetupProgress:
     def _can_add_alias(self) -> bool:
         return self.domain is not None and self.integration is not None
 
-    def step_states(self, latest: LatestMessage | None, reach: Reachability) -> dict[str, StepState]:
+    def step_states(
+        self, latest: LatestMessage | None, reach: Reachability, *, has_colleagues: bool
+    ) -> dict[str, StepState]:
         """Returns the state of each step. An unverified domain blocks only the step of the first message."""
         domain: StepState = "done" if self.is_verified else "pending" if self.domain is not None else "next"
         integration: StepState = "next" if self.domain is not None else "locked"
         if self.integration is not None:
-            integration = "failed" if self.integration.last_error else "done"
+            is_failed = self.integration.last_error or self.integration.last_test_error
+            integration = "failed" if is_failed else "done" if self.integration.is_tested else "next"
         alias: StepState = "done" if self.alias is not None else "next" if self._can_add_alias else "locked"
         mail: StepState = "next" if self.is_complete else "locked"
         if latest is not None and latest.ticket is not None:
             is_proven = latest.is_delivered and reach.own_outside_at is not None
             mail = "done" if is_proven else "failed" if latest.is_failed else "pending"
-        server = _server_state(reach)
-        return {"server": server, "domain": domain, "integration": integration, "alias": alias, "mail": mail}
+        return {
+            "server": _server_state(reach),
+            "domain": domain,
+            "integration": integration,
+            "alias": alias,
+            "mail": mail,
+            "people": "done" if has_colleagues else "optional",
+        }
 
 
 def _server_state(reach: Reachability) -> StepState:

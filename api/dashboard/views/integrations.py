@@ -20,12 +20,14 @@ async def create(visit: Visit) -> Redirect:
 async def show_integration(visit: Visit) -> HtmlPage:
     integration = await visit.services.integrations.get(visit.actor, visit.path_params["id"])
     aliases = [alias for alias in await manage.list_aliases(visit) if alias.integration_id == integration.id]
+    type_ = visit.services.integrations.types.get(integration.type)
     return HtmlPage(
         "integration.html",
         integration.name,
         {
             "integration": integration,
-            "type": visit.services.integrations.types.get(integration.type),
+            "type": type_,
+            "foreign_host": setting_form.foreign_host(visit, type_),
             "aliases": aliases,
         },
     )

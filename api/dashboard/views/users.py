@@ -43,17 +43,25 @@ async def invite(visit: Visit) -> HtmlPage:
         name=visit.form.get("name", "").strip(),
         role=visit.form.get("role", ""),
     )
-    return _link_page("Invitation", invitation.user, invitation.link)
+    return link_page("Invitation", invitation.user, invitation.link)
 
 
 async def create_password_link(visit: Visit) -> HtmlPage:
     """Shows a new link. If the form is repeated, the link that is shown last is valid."""
     user = await visit.services.users.get(visit.actor, visit.path_params["id"])
-    return _link_page("Password link", user, await visit.services.users.password_link(visit.actor, user.id))
+    return link_page("Password link", user, await visit.services.users.password_link(visit.actor, user.id))
 
 
-def _link_page(kind: str, user: User, link: PasswordLink) -> HtmlPage:
-    context = {"user": user, "link": link, "is_local": is_loopback(urlsplit(link.url).hostname or "")}
+def link_page(
+    kind: str, user: User, link: PasswordLink, *, back_path: str = "", back_label: str = "Back to the user"
+) -> HtmlPage:
+    context = {
+        "user": user,
+        "link": link,
+        "is_local": is_loopback(urlsplit(link.url).hostname or ""),
+        "back_path": back_path or f"/manage/users/{user.id}",
+        "back_label": back_label,
+    }
     return HtmlPage("password_link.html", f"{kind} for {user.name or user.email}", context)
 
 

@@ -56,6 +56,11 @@ def normalize_domain_name(text: str) -> str:
     return name
 
 
+def is_mail_domain(name: str) -> bool:
+    """Returns whether a normalised name is below a public suffix, so that it has an owner."""
+    return "." in name and not _public_suffixes().is_public(name)
+
+
 def _extract_domain(line: str) -> str:
     """Returns the domain of a URL or an address; other texts unchanged."""
     if website := _WEBSITE.fullmatch(line):

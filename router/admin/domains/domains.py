@@ -12,18 +12,24 @@ from dataclasses import dataclass, replace
 from router import ids
 from router.admin import audit, validation
 from router.admin.domains.domain_checks import DomainCheckService, domain_taken_message, new_token
-from router.admin.domains.domain_names import normalize_domain_name
+from router.admin.domains.domain_names import is_mail_domain, normalize_domain_name
 from router.admin.domains.domain_preview import DomainPreview, build_preview
 from router.admin.fetch import fetch_by_id, fetch_page
 from router.admin.paging import DEFAULT_LIMIT, Page
-from router.clock import Clock
+from router.clock import SECOND, Clock
 from router.dns.verification import RecordReport, VerificationMode, expected_records, load_records
 from router.dns.zone_file import format_zone_file
 from router.enumerations import MxManaged
 from router.errors import Refused, not_found_error
+from router.expiring_cache import ExpiringCache
 from router.model import Actor, Domain
 from router.store.database import Database, QueryExecutor
 from router.store.fragments import model_values
+
+# The minimum time between two checks of a domain whose page is open.
+RECHECK_SECONDS = 15
+PARENT_CACHE_SECONDS = 300.0
+MAX_CACHED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,8 @@ class DomainService:
         self._checks = checks
         self._on_routing_change = on_routing_change
         self.mx_hosts = tuple(mx_hosts)
+        self._parents: ExpiringCache[tuple[str, str], DomainPreview] = ExpiringCache(clock, MAX_CACHED)
+        self._rechecked: ExpiringCache[str, bool] = ExpiringCache(clock, MAX_CACHED)
 
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[Domain]:
         return await fetch_page(self._database, actor, Domain, "domain_page", limit=limit, cursor=cursor)
@@ -77,6 +85,21 @@ class DomainService:
         row = await self._database.fetch_one("operator_domain", workspace_id=actor.workspace_id, name=name)
         preview = build_preview(name, await self._checks.query_mx(name), self.mx_hosts)
         return preview if row is None else replace(preview, domain_id=row["id"])
+
+    async def preview_parent(self, actor: Actor, name: str) -> DomainPreview | None:
+        """Returns the preview of the domain above a subdomain, whose addresses can be forwarded to the subdomain.
+
+        None for a name directly below a public suffix. Pages ask for it often, so previews are cached.
+        """
+        parent = name.partition(".")[2]
+        if not is_mail_domain(parent):
+            return None
+        key = (actor.workspace_id, parent)
+        preview = self._parents.get(key)
+        if preview is None:
+            preview = await self.preview(actor, parent)
+            self._parents.store(key, preview, PARENT_CACHE_SECONDS)
+        return preview
 
     async def create(self, actor: Actor, name: str) -> DomainView:
         """Adds an unverified domain. The name may be active in another workspace.
@@ -116,6 +139,19 @@ class DomainService:
         if checked.domain is None:
             raise not_found_error("Domain")
         return await self._build_view(self._database, checked.domain)
+
+    async def verify_if_stale(self, actor: Actor, domain_id: str) -> None:
+        """Does the same as `verify` for an unverified domain that was not checked within `RECHECK_SECONDS`.
+
+        An open page calls this, so it limits the DNS queries of each process.
+        """
+        domain = await fetch_by_id(self._database, actor, Domain, "domain_by_id", domain_id)
+        checked_at, age = domain.checked_at, RECHECK_SECONDS * SECOND
+        is_fresh = checked_at is not None and 0 <= self._clock.now() - checked_at < age
+        if domain.status == "active" or is_fresh or self._rechecked.get(domain.id):
+            return
+        self._rechecked.store(domain.id, True, RECHECK_SECONDS)
+        await self.verify(actor, domain.id)
 
     async def set_mx_upstream(self, actor: Actor, domain_id: str, upstream: bool) -> DomainView:
         """Sets whether the MX records point to an upstream relay, so that only the TXT record is required."""

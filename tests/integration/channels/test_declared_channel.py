@@ -140,7 +140,7 @@ async def test_dashboard(sqlite_served: ServedInstallation, slack: SlackStandIn,
 
 async def test_setup(sqlite_served: ServedInstallation, slack: SlackStandIn, line: str) -> None:
     admin = await signed_in_client(sqlite_served, "admin")
-    await admin.post_and_follow("/set-up/domain", {"domain": "example.org"})
+    await admin.post_and_follow("/set-up/domain", {"domain": "example.org", "confirmed": "example.org"})
     page = await admin.get("/set-up?type=tele_graph")
     assert "or Telegraph:" in page.visible_text
     assert "Choose Rent line and copy its URL." in page.visible_text

@@ -106,7 +106,10 @@ async def test_integrations(served: ServedInstallation, slack: SlackStandIn) -> 
         assert "Failing" in (await client.get("/manage/integrations")).visible_text
     assert 'name="webhookUrl"' not in page.text
     assert is_field_error(await admin.post(f"{url}/settings", {"webhookUrl": "https://"}), "webhookUrl")
-    page = await admin.post_and_follow(f"{url}/settings", {"webhookUrl": slack.url(secret)})
+    foreign = await admin.post(f"{url}/settings", {"webhookUrl": slack.url(secret)})
+    assert (foreign.status, "Post all tickets to 127.0.0.1" in foreign.visible_text) == (400, True)
+    confirmed = {"webhookUrl": slack.url(secret), "confirmedHost": "127.0.0.1"}
+    page = await admin.post_and_follow(f"{url}/settings", confirmed)
     assert "Support Active" in page.visible_text
     assert names["integration"] in served.recording_wake.integration_ids, "parked deliveries are resumed"
     slack.remove_webhook(secret)
@@ -118,7 +121,7 @@ async def test_integrations(served: ServedInstallation, slack: SlackStandIn) -> 
     assert is_field_error(await admin.post(url, {"name": " "}), "name")
     used = await admin.post(f"{url}/delete")
     assert (used.status, "This integration is used by aliases (1)" in used.visible_text) == (409, True)
-    page = await admin.post_and_follow("/manage/integrations", {"name": "Spare", "webhookUrl": slack.url(secret)})
+    page = await admin.post_and_follow("/manage/integrations", confirmed | {"name": "Spare"})
     spare = re.search(r"/manage/integrations/int_\w+", page.text)
     assert spare
     assert "Remove Spare?" in (await admin.get(f"{spare[0]}/delete")).visible_text

@@ -57,6 +57,7 @@ REQUIRED_ROLES: dict[tuple[str, str], Role | None] = {
     ("POST", "/set-up/integrations/{id}/test"): "admin",
     ("POST", "/set-up/alias"): "admin",
     ("POST", "/set-up/aliases/{id}/test"): "admin",
+    ("POST", "/set-up/invite"): "admin",
     ("GET", "/manage"): "viewer",
     ("GET", "/manage/domains"): "viewer",
     ("POST", "/manage/domains"): "admin",
