@@ -46,9 +46,11 @@ def _state(result: CheckResult) -> tuple[str, str]:
         return "OK", "ok"
     if result.check in REQUIRED_CHECKS:
         return "Required", "failing"
-    return ("Wrong", "failing") if result.status == "fail" else ("Recommended", "waiting")
+    return ("Wrong", "failing") if result.status == "fail" else ("Recommended", "in_progress")
 
 
 def _sentence(text: str) -> str:
-    """Returns the text with a full stop. A name at the beginning keeps its lower case."""
-    return f"{text}." if text and not text.endswith(".") else text
+    """Returns the text with a capital letter and a full stop. A name such as `public_url` at the beginning is kept."""
+    first = text.partition(" ")[0]
+    start = text[:1].upper() if first.isalpha() else text[:1]
+    return f"{start}{text[1:]}{'' if text.endswith('.') else '.'}"

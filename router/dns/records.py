@@ -19,7 +19,7 @@ RecordStatus = Literal["ok", "missing", "wrong", "error"]
 TXT_PREFIX = "emailrouter-verification="
 _SIMILARITY_RATIO = 0.85  # from this `difflib` ratio on, a host name counts as a misspelling
 _PRIORITY_PART = re.compile(r"^\d{1,5}[\s.]*|[\s.]+\d{1,5}$")
-_PROPAGATION_NOTE = "If you changed it recently, wait: DNS changes can take up to 24 hours to propagate."
+_PROPAGATION_NOTE = "If you changed it recently, wait: other servers can use the old answer until its TTL ends."
 
 
 @dataclass(frozen=True, slots=True)

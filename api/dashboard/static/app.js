@@ -133,10 +133,13 @@
     });
   }
   // Polls while a delivery or a DNS check is pending, because not every result causes an event.
+  // For about a quarter of an hour every 15 seconds, then every minute, for about a day.
+  const FAST_POLLS = 60, MAX_POLLS = 1500;
   let pollCount = 0, pollTimer = null;
   function pollIfPending() {
-    if (pollTimer || document.hidden || pollCount >= 60 || !liveRegions.some((region) => region.dataset.poll === "yes")) return;
-    pollTimer = setTimeout(() => { pollTimer = null; refresh(); }, Math.min(600 * 1.2 ** pollCount++, 15000));
+    if (pollTimer || document.hidden || pollCount >= MAX_POLLS || !liveRegions.some((region) => region.dataset.poll === "yes")) return;
+    pollTimer = setTimeout(() => { pollTimer = null; refresh(); }, pollCount < FAST_POLLS ? Math.min(600 * 1.2 ** pollCount, 15000) : 60000);
+    pollCount++;
   }
   function stopListening() { if (source) { source.close(); source = null; } }
   async function refresh() {
