@@ -77,10 +77,7 @@ async def test_a_server_on_loopback_never_works(store: Store, dns_server: DnsSta
             await deliver_all(served)
             page = await admin.get("/set-up")
             assert ("Delivered" in page.visible_text, "Setup complete" in page.visible_text) == (True, False)
-            assert (
-                "while this server accepts mail on loopback only."
-                in page.visible_text
-            )
+            assert "while this server accepts mail on loopback only." in page.visible_text
             assert 'id="step-mail" class="pending"' in page.text
         await assert_warned(admin, expected=True)
         await assert_warned(agent, expected=True)

@@ -40,7 +40,11 @@ def test_correct_mx(found: DnsRecords[MxRecord]) -> None:
         (
             NO_RECORD,
             "missing",
-            ["help.example.org has no MX record", "MX 10 mx1.router.test and MX 20 mx2.router.test", "until its TTL ends"],
+            [
+                "help.example.org has no MX record",
+                "MX 10 mx1.router.test and MX 20 mx2.router.test",
+                "until its TTL ends",
+            ],
         ),
         (
             DnsFailure("no response"),
