@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from api.dashboard import display_names, manage
 from api.dashboard.page import HtmlPage, NavLink, PageRoute, Redirect, Visit
+from router.errors import Refused
 
 
 async def show_list(visit: Visit) -> HtmlPage:
@@ -12,8 +13,21 @@ async def show_list(visit: Visit) -> HtmlPage:
 
 
 async def create(visit: Visit) -> Redirect:
-    view = await visit.services.domains.create(visit.actor, visit.form.get("domain", ""))
-    return Redirect(f"/manage/domains/{view.domain.id}", flash="domain-added")
+    domain_id, flash = await add_and_check(visit, visit.form.get("domain", ""))
+    return Redirect(f"/manage/domains/{domain_id}", flash=flash)
+
+
+async def add_and_check(visit: Visit, name: str) -> tuple[str, str]:
+    """Adds a domain and checks it, so that its page says who receives its mail now. Returns its id and the message."""
+    domains = visit.services.domains
+    added = await domains.create(visit.actor, name)
+    try:
+        checked = await domains.verify(visit.actor, added.domain.id)
+    except Refused as refusal:
+        if refusal.code != "domain_taken":
+            raise
+        return added.domain.id, "domain-added"  # the reason is shown when the records are checked again
+    return added.domain.id, "domain-verified" if checked.domain.status == "active" else "domain-added"
 
 
 async def show_domain(visit: Visit) -> HtmlPage:

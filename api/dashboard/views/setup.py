@@ -10,7 +10,7 @@ from api.dashboard.latest_message import LatestMessage
 from api.dashboard.page import HtmlPage, NavLink, PageRoute, Redirect, Visit
 from api.dashboard.server_checks import check_lines
 from api.dashboard.setup_progress import SetupProgress, StepState
-from api.dashboard.views.domains import verification_flash
+from api.dashboard.views.domains import add_and_check, verification_flash
 from api.dashboard.views.integrations import send_test_message
 from api.dashboard.views.users import link_page
 from api.middleware.rate_limit import REFRESH_HEADER
@@ -88,9 +88,8 @@ async def add_domain(visit: Visit) -> Redirect:
     is_clear = not (preview.moves_all_mail or preview.failure or preview.name_without_www)
     if not is_clear and not preview.domain_id and visit.form.get("confirmed") != preview.name:
         return _redirect_to_step("", "domain", f"?domain={quote(preview.name)}")
-    added = await domains.create(visit.actor, preview.name)
-    checked = await domains.verify(visit.actor, added.domain.id)
-    return _redirect_to_step("domain-verified" if checked.domain.status == "active" else "domain-added", "domain")
+    _, flash = await add_and_check(visit, preview.name)
+    return _redirect_to_step(flash, "domain")
 
 
 async def verify_domain(visit: Visit) -> Redirect:

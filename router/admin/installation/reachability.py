@@ -17,7 +17,7 @@ from router.errors import Refused
 from router.expiring_cache import ExpiringCache
 from router.model import Actor, Micros
 from router.network import parse_address
-from router.outbound.addresses import is_public
+from router.outbound.addresses import is_public, non_public_reason
 from router.routing.envelope import is_test_message
 from router.store.database import Database
 
@@ -56,6 +56,8 @@ class Reachability:
         is_unreachable: The checks found a reason why mail cannot arrive, and no message from outside shows otherwise.
         outside_at: When the newest message from outside arrived, in any workspace.
         own_outside_at: The same, in the workspace of the actor.
+        gateway: The private address of which the newest own message came, "" if it came from another kind of address.
+            It can have come from outside if a gateway, such as a container bridge, hides the addresses of senders.
         is_operator: Whether the actor may see the results: an admin of the only workspace.
         is_relayed: All mail of the workspace comes from another relay, so this host needs no public listener.
         is_postponed: An admin chose to continue the setup without solving the problems.
@@ -65,6 +67,7 @@ class Reachability:
     is_unreachable: bool
     outside_at: Micros | None
     own_outside_at: Micros | None
+    gateway: str
     is_operator: bool
     is_loopback_only: bool
     is_relayed: bool
@@ -95,7 +98,10 @@ class ReachabilityService:
         results = await self._run_checks(PAGE_SECONDS)
         is_operator = await self._is_operator(actor)
         is_relayed = await self._is_relayed(actor)
-        own_outside_at = await self._find_own_outside(actor, is_relayed=is_relayed)
+        own = await self._database.fetch_all(
+            "reachability_own_messages", workspace_id=actor.workspace_id, limit=MAX_TICKETS
+        )
+        own_outside_at = self._newest_from_outside(own, is_relayed=is_relayed)
         outside_at = own_outside_at or await self._find_outside()
         postponed = await self._database.fetch_one("installation_value", name=_POSTPONED)
         return Reachability(
@@ -103,6 +109,7 @@ class ReachabilityService:
             is_unreachable=outside_at is None and not is_relayed and self._has_required_problem(results),
             outside_at=outside_at,
             own_outside_at=own_outside_at,
+            gateway=_find_gateway(own),
             is_operator=is_operator,
             is_loopback_only=self._checks.is_loopback_only,
             is_relayed=is_relayed,
@@ -154,12 +161,6 @@ class ReachabilityService:
         self._was_reached = self._was_reached or found is not None
         return found
 
-    async def _find_own_outside(self, actor: Actor, *, is_relayed: bool) -> Micros | None:
-        rows = await self._database.fetch_all(
-            "reachability_own_messages", workspace_id=actor.workspace_id, limit=MAX_TICKETS
-        )
-        return self._newest_from_outside(rows, is_relayed=is_relayed)
-
     def _newest_from_outside(self, rows: Sequence[Mapping[str, Any]], *, is_relayed: bool = False) -> Micros | None:
         """Returns when the newest message from another host arrived; a relay may have a private address.
 
@@ -185,3 +186,10 @@ class ReachabilityService:
             return False
         row = await self._database.fetch_one("workspace_count")
         return row is not None and row["workspaces"] == 1
+
+
+def _find_gateway(rows: Sequence[Mapping[str, Any]]) -> str:
+    newest = next((row for row in rows if not is_test_message(row["protocol"], row["rfc_message_id"])), None)
+    address = None if newest is None else parse_address(newest["peer"])
+    is_private = address is not None and (non_public_reason(address) or "").startswith("private")
+    return str(address) if is_private else ""

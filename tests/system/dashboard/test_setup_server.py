@@ -112,6 +112,7 @@ async def test_only_a_message_from_outside_completes_the_setup(tmp_path: Path, d
         await deliver_all(served)
         page = await admin.get("/set-up")
         assert "a message from outside has not arrived" in page.visible_text
+        assert "The newest message came from the private address 10.0.0.5." in page.visible_text
         assert "This server No problem found" in page.visible_text
         await assert_warned(admin, expected=False)
         await accept_from(served, PUBLIC_PEER)
