@@ -88,7 +88,7 @@ async def test_from_setup_link_to_first_ticket(window: Window, tmp_path: Path) -
             await expect(page.locator("#latest-delivery")).to_contain_text("Delivered")
             await expect(page.get_by_text("Not complete yet")).to_be_visible()
             await expect(page.get_by_text("Setup complete")).to_have_count(0)
-            await page.get_by_role("link", name="#2", exact=True).click()
+            await page.get_by_role("link", name="Ticket #2").click()
             await expect(page.get_by_role("heading", level=1)).to_contain_text("Test of support@example.org #2")
             await page.goto(f"http://{facts['api']}/manage/keys")
             await page.get_by_label("Name").fill("import")
