@@ -83,7 +83,10 @@ async def add(context: CommandContext, address: str, integration: str, forwarded
 @click.option("--forwarded-from", metavar="ADDRESS", help='New note of the forwarding address; "" removes it.')
 @with_context()
 async def change(context: CommandContext, alias: str, integration: str | None, forwarded_from: str | None) -> None:
-    """Change the integration of an alias, or the note which address forwards to it."""
+    """Change an alias.
+
+    Changes its integration, or the note which address forwards to it.
+    """
     if integration is None and forwarded_from is None:
         raise click.UsageError("nothing to change: use --integration or --forwarded-from")
     alias_id = await context.lookup.find_alias_id(context.actor, alias)
@@ -116,7 +119,7 @@ _add_status_command("enable", "active", "Accept mail to a disabled alias again."
 async def test(context: CommandContext, alias: str) -> None:
     """Send a test message to an alias by SMTP.
 
-    Sends it to the server of this installation. Its ticket is posted as usual.
+    It goes to the SMTP server of this installation, and its ticket is posted as usual.
     """
     result = await context.services.aliases.test(
         context.actor, await context.lookup.find_alias_id(context.actor, alias)

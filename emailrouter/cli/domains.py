@@ -52,7 +52,10 @@ async def show(context: CommandContext, domain: str) -> None:
 @click.argument("domain")
 @with_context()
 async def add(context: CommandContext, domain: str) -> None:
-    """Add a domain and print the DNS records that verify it. Warns if another server receives its mail."""
+    """Add a domain and print the DNS records that verify it.
+
+    Warns if another server receives its mail.
+    """
     await _warn(context, domain)
     view = await context.services.domains.create(context.actor, domain)
     if context.as_json:
@@ -67,7 +70,7 @@ async def _warn(context: CommandContext, domain: str) -> None:
     preview = await context.services.domains.preview(context.actor, domain)
     if preview.name_without_www:
         click.echo(
-            f"Warning: mail is rarely sent to {preview.name}. Did you mean {preview.name_without_www}?", err=True
+            f"Warning: Mail is rarely sent to {preview.name}. Did you mean {preview.name_without_www}?", err=True
         )
     if preview.failure:
         click.echo(
