@@ -71,7 +71,7 @@ fuzz: $(VENV)/ready ## Fuzz the mail parser and its cost growth for SECONDS, con
 api-fuzz: $(VENV)/ready ## Run schemathesis against the program on both databases
 	$(BIN)/python -m tests.system.api.fuzz $(ARGS)
 
-debian-walk: $(VENV)/ready ## Run the commands of docs/operations.md on a fresh Debian under systemd-nspawn (root)
+debian-walk: $(VENV)/ready ## Run the commands of the docs on a fresh Debian under systemd-nspawn (root)
 	$(BIN)/python -m tests.system.debian.walk $(ARGS)
 
 # The lock files contain hashes but no index URLs: each machine configures its own package index.

@@ -20,9 +20,7 @@ from router.model import Micros
 
 NAME = "tls"
 _EXPIRY_WARNING = timedelta(days=14)
-_RENEWAL_FIX = (
-    "Renew it (certbot renew), and check that the deploy hook copies both files (docs/operations.md, Certificates)"
-)
+_RENEWAL_FIX = "Renew it (certbot renew), and check that the deploy hook copies both files (docs/tls.md)"
 
 
 async def certificate(context: CheckContext) -> list[CheckResult]:
@@ -33,7 +31,7 @@ async def certificate(context: CheckContext) -> list[CheckResult]:
 def _check_files(config: Config, now: Micros) -> list[CheckResult]:
     path, key_path = config.smtp.tls_cert, config.smtp.tls_key
     if path is None or key_path is None:
-        fix = "Get a certificate (docs/operations.md, Certificates) and set [smtp] tls_cert and tls_key"
+        fix = "Get a certificate (docs/tls.md) and set [smtp] tls_cert and tls_key"
         return [warn(NAME, "no certificate: STARTTLS is not offered, and mail arrives unencrypted", fix)]
     results = []
     for file, key in ((path, "tls_cert"), (key_path, "tls_key")):

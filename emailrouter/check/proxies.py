@@ -28,7 +28,7 @@ async def trusted_proxies(context: CheckContext) -> list[CheckResult]:
     fix = (
         'Set [api] trusted_proxies to the address of the proxy, like ["127.0.0.1/32", "::1/128"], '
         "and configure the proxy to send X-Forwarded-For and X-Forwarded-Proto "
-        "(docs/operations.md, The dashboard behind a proxy)"
+        "(docs/reverse-proxy.md)"
     )
     text = (
         f"{public.geturl()} is served by a proxy, but [api] trusted_proxies {problem}: all clients count as one address"

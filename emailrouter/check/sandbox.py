@@ -19,7 +19,7 @@ async def units(context: CheckContext) -> list[CheckResult]:
         return [ok("systemd", "this host does not run systemd")]
     installed = {name: path for name in UNITS if (path := _find_unit(context, name)) is not None}
     if not installed:
-        fix = "Copy the units from the installed program: docs/operations.md, step 2"
+        fix = "Copy the units from the installed program: docs/install-source.md, step 2"
         return [warn("systemd", "the units are not installed: nothing starts the program after a reboot", fix)]
     analyze = shutil.which("systemd-analyze")
     if analyze is None:

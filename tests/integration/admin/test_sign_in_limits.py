@@ -43,8 +43,8 @@ async def sqlite(tmp_path: Path) -> AsyncIterator[Installation]:
 
 
 def fail2ban_pattern() -> re.Pattern[str]:
-    """Returns the fail2ban filter of docs/operations.md, with a pattern for addresses in place of `<ADDR>`."""
-    text = (Path(__file__).parents[3] / "docs" / "operations.md").read_text(encoding="utf-8")
+    """Returns the fail2ban filter of docs/sign-in.md, with a pattern for addresses in place of `<ADDR>`."""
+    text = (Path(__file__).parents[3] / "docs" / "sign-in.md").read_text(encoding="utf-8")
     (found,) = re.findall(r"^failregex = (.+)$", text, re.MULTILINE)
     return re.compile(found.replace("<ADDR>", r"(?P<address>[0-9A-Fa-f:.]+)"))
 

@@ -147,7 +147,7 @@ async def test_systemd_units(setup: CheckedInstallation, tmp_path: Path) -> None
     empty = tmp_path / "empty"
     empty.mkdir()
     lines = await setup.run_checks(systemd_directory=tmp_path, unit_directories=[empty])
-    assert_line(lines, "warn", "the units are not installed", "docs/operations.md")
+    assert_line(lines, "warn", "the units are not installed", "docs/install-source.md")
     lines = await setup.run_checks(systemd_directory=tmp_path, unit_directories=[UNITS])
     assert not [line for line in lines if line.check == "systemd" and line.status != "ok"]
     (empty / "emailrouter.service").write_text("[Service]\nExecStart=/bin/true\n")

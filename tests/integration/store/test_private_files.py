@@ -13,8 +13,8 @@ import pytest
 
 from router.store.sqlite_file import make_private
 from tests.support import seeds
+from tests.support.documents import read_blocks
 from tests.support.stores import sqlite_store
-from tests.system.debian.document import DOCUMENT, parse_blocks
 
 WORD = "Xylophonkonzert"
 
@@ -60,8 +60,8 @@ async def test_deleted_data_is_overwritten(tmp_path: Path) -> None:
 
 
 def test_a_backup_as_documented_is_private(tmp_path: Path) -> None:
-    """Runs the command of docs/operations.md with a stand-in for `sqlite3`."""
-    (text,) = (block.text for block in parse_blocks(DOCUMENT.read_text()) if "VACUUM INTO" in block.text)
+    """Runs the command of docs/backup-and-restore.md with a stand-in for `sqlite3`."""
+    (text,) = (block.text for block in read_blocks("backup-and-restore.md") if "VACUUM INTO" in block.text)
     with closing(sqlite3.connect(tmp_path / "emailrouter.db")) as connection:
         connection.execute("CREATE TABLE mails (content TEXT)")
     (tmp_path / "secret_key").touch()

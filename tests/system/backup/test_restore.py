@@ -1,4 +1,4 @@
-"""Backups made with the commands of docs/operations.md while mail is accepted are complete.
+"""Backups made with the commands of docs/backup-and-restore.md while mail is accepted are complete.
 
 A restored backup contains every message accepted before the backup began. It passes the loss audit, and the program
 can run on it.

@@ -163,7 +163,7 @@ def test_exclusive_units(machine: Machine) -> str:
 
 
 def test_empty_database(machine: Machine) -> str:
-    """Runs `migrate` and `init` as in step 8 of docs/operations.md with PostgreSQL. `init` succeeds only once."""
+    """Runs `migrate` and `init` as in docs/postgresql.md. `init` succeeds only once."""
     commands = """runuser -u postgres -- createdb --owner emailrouter emailrouter_new
         export EMAILROUTER_DATABASE__URL='postgresql://emailrouter@/emailrouter_new?host=/run/postgresql'
         emailrouter migrate

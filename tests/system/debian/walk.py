@@ -1,7 +1,8 @@
-"""Runs the command blocks of docs/operations.md, except certbot, on a fresh Debian under a real systemd.
+"""Runs the command blocks of pages in docs, except certbot, on a fresh Debian under a real systemd.
 
 The walk covers the installation, a message from a real Postfix to a stand-in for Slack, backup, restore, upgrade, the
-move to PostgreSQL and a reboot, and tests the units. It fails if a block was not run.
+move to PostgreSQL and a reboot, and tests the units. test_documents.py checks that it runs every block of its
+pages.
 
     python -m tests.system.debian.walk [--mirror URL] [--authority FILE]
 
@@ -17,15 +18,33 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from tests.support.documents import Block, read_blocks
 from tests.system.debian import surroundings, trial
-from tests.system.debian.document import DOCUMENT, Block, parse_blocks
 from tests.system.debian.machine import CHECKOUT, Failed, Machine
 
-FIRST_TICKET = "From an empty Debian host to the first ticket"
 SOURCE = "usr/local/src/emailrouter"
+
+
+@dataclass(frozen=True, slots=True)
+class PageSection:
+    """The blocks under a heading of a page, or only those that start with `only`."""
+
+    page: str
+    heading: str
+    only: str = ""
+
+    def blocks(self) -> list[Block]:
+        return [
+            block
+            for block in read_blocks(self.page)
+            if (block.heading, block.language) == (self.heading, "sh")
+            and block.text.startswith(self.only)
+            and not block.not_run
+        ]
 
 
 class Walk:
@@ -33,51 +52,43 @@ class Walk:
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
-        self._blocks = parse_blocks(DOCUMENT.read_text())
-        self._done: set[int] = set()
         self._began = time.monotonic()
 
+    def steps(self) -> list[PageSection | tuple[str, Callable[[], str | None]]]:
+        """Returns the sections of the pages and the named tests, in order."""
+        machine, one = self._machine, trial.ONE
+        return [
+            ("the surroundings", partial(surroundings.build, machine)),
+            PageSection("install-source.md", "From an empty Debian host to the first ticket"),
+            ("a real message becomes a ticket", self._check_message_arrived),
+            PageSection("reverse-proxy.md", "The dashboard behind a proxy"),
+            ("HTTPS through the proxy", partial(self.request, f"https://{surroundings.TICKETS}/readyz")),
+            ("restarts", partial(trial.test_restarts, machine, one, one, one)),
+            ("socket activation", partial(trial.test_socket_activation, machine)),
+            ("system calls", partial(trial.test_system_calls, machine, one)),
+            ("watchdog", partial(trial.test_watchdog, machine, one)),
+            ("invalid configuration", partial(trial.test_invalid_configuration, machine, one, "emailrouter.socket")),
+            PageSection("backup-and-restore.md", "Backup and restore", only="# SQLite"),
+            PageSection("upgrade.md", "Upgrade"),
+            PageSection("postgresql.md", "With PostgreSQL"),
+            PageSection("backup-and-restore.md", "Backup and restore", only="# PostgreSQL"),
+            ("an empty database", partial(trial.test_empty_database, machine)),
+            ("restarts of roles", partial(trial.test_restarts, machine, *trial.ROLES)),
+            ("system calls of roles", partial(trial.test_system_calls, machine, *trial.ROLES)),
+            ("one process or roles", partial(trial.test_exclusive_units, machine)),
+            ("credentials", partial(trial.test_credential_store, machine)),
+            ("a reboot", self._reboot),
+        ]
+
     def run(self) -> None:
-        machine = self._machine
-        self._run_step("the surroundings", lambda: surroundings.build(machine))
-        self._run_section(FIRST_TICKET)
-        self._run_step("a real message becomes a ticket", self._check_message_arrived)
-        self._run_section("The dashboard behind a proxy")
-        self._run_step("HTTPS through the proxy", lambda: self.request(f"https://{surroundings.TICKETS}/readyz"))
-        one = trial.ONE
-        self._run_step("restarts", lambda: trial.test_restarts(machine, one, one, one))
-        self._run_step("socket activation", lambda: trial.test_socket_activation(machine))
-        self._run_step("system calls", lambda: trial.test_system_calls(machine, one))
-        self._run_step("watchdog", lambda: trial.test_watchdog(machine, one))
-        self._run_step(
-            "invalid configuration", lambda: trial.test_invalid_configuration(machine, one, "emailrouter.socket")
-        )
-        self._run_section("Backup and restore", only="# SQLite")
-        self._run_section("Upgrade")
-        self._run_section("With PostgreSQL")
-        self._run_section("Backup and restore", only="# PostgreSQL")
-        self._run_step("an empty database", lambda: trial.test_empty_database(machine))
-        self._run_step("restarts of roles", lambda: trial.test_restarts(machine, *trial.ROLES))
-        self._run_step("system calls of roles", lambda: trial.test_system_calls(machine, *trial.ROLES))
-        self._run_step("one process or roles", lambda: trial.test_exclusive_units(machine))
-        self._run_step("credentials", lambda: trial.test_credential_store(machine))
-        self._run_step("a reboot", self._reboot)
-        not_run = [block for number, block in enumerate(self._blocks) if number not in self._done]
-        if not_run:
-            raise Failed(f"blocks that were not run: {[f'line {block.line}' for block in not_run]}")
+        for step in self.steps():
+            if isinstance(step, PageSection):
+                for block in step.blocks():
+                    self._run_step(f"{block.page}, line {block.line}", partial(self._run_block, block))
+            else:
+                self._run_step(*step)
 
-    # --- commands of the document
-
-    def _run_section(self, heading: str, only: str = "") -> None:
-        """Runs the blocks under a heading, or only those that start with `only`."""
-        found = False
-        for number, block in enumerate(self._blocks):
-            if block.heading == heading and block.text.startswith(only):
-                found = True
-                self._done.add(number)
-                self._run_step(f"line {block.line}", partial(self._run_block, block))
-        if not found:
-            raise Failed(f"there is no block under {heading!r}")
+    # --- commands of the pages
 
     def _run_block(self, block: Block) -> None:
         for line in block.text.splitlines():

@@ -1,4 +1,4 @@
-"""Restarts under load, as in docs/operations.md, refuse no connection and lose or duplicate no message."""
+"""Restarts under load, as the pages in docs describe them, refuse no connection and lose or duplicate no message."""
 
 from contextlib import AsyncExitStack
 from pathlib import Path

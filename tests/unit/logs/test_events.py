@@ -1,4 +1,4 @@
-"""docs/operations.md lists exactly the existing events."""
+"""docs/logs.md lists exactly the existing events."""
 
 import ast
 import re
@@ -36,8 +36,8 @@ def test_events_have_literal_names() -> None:
     assert {where for where, _, first in calls() if not _is_event_name(first)} == set()
 
 
-def test_operations_lists_every_event_with_its_level() -> None:
-    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8").partition("\n## Logs\n")[2]
+def test_document_lists_every_event_with_its_level() -> None:
+    text = (ROOT / "docs" / "logs.md").read_text(encoding="utf-8").partition("\n## Logs\n")[2]
     rows = re.findall(r"^\| `([a-z_.]+)` \| ([a-z, ]+) \| .+ \|$", text.partition("\n## ")[0], re.MULTILINE)
     listed = {name: set(levels.split(", ")) for name, levels in rows}
     logged: dict[str, set[str]] = {}

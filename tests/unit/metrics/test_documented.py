@@ -1,4 +1,4 @@
-"""docs/operations.md lists exactly the metrics of the program, and docs/monitoring uses only existing metrics."""
+"""docs/metrics.md lists exactly the metrics of the program, and docs/monitoring uses only existing metrics."""
 
 import json
 import re
@@ -46,8 +46,8 @@ def sample_names() -> set[str]:
     return {f"{family.name}{suffix}" for family in metric_families() for suffix in _SUFFIXES[family.type]}
 
 
-def test_operations_lists_every_metric() -> None:
-    listed = re.findall(r"^\| `(emailrouter_\w+)` \| (\w+) \|", (DOCS / "operations.md").read_text(), re.MULTILINE)
+def test_document_lists_every_metric() -> None:
+    listed = re.findall(r"^\| `(emailrouter_\w+)` \| (\w+) \|", (DOCS / "metrics.md").read_text(), re.MULTILINE)
     exported = {
         (family.name + {"counter": "_total", "info": "_info"}.get(family.type, ""), family.type)
         for family in metric_families()
