@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help demo serve test test-unit test-integration test-system cov crash lint api-fuzz debian-walk format fuzz fuzz-smtp lock release clean
+.PHONY: help demo serve test test-unit test-integration test-system cov crash lint api-fuzz debian-walk format fuzz fuzz-smtp lock pictures release clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+( [a-z-]+)*:.*## / { printf "  make %-44s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +73,11 @@ api-fuzz: $(VENV)/ready ## Run schemathesis against the program on both database
 
 debian-walk: $(VENV)/ready ## Run the commands of the docs on a fresh Debian under systemd-nspawn (root)
 	$(BIN)/python -m tests.system.debian.walk $(ARGS)
+
+PICTURES := build/pictures
+pictures: $(VENV)/ready ## Write pictures of all pages of the dashboard to build/pictures
+	mkdir -p $(PICTURES)/states
+	PAGE_PICTURES=$(PICTURES) STATE_PICTURES=$(PICTURES)/states $(BIN)/python -m pytest -n $(WORKERS) tests/system/dashboard/test_pages.py tests/system/dashboard/test_states.py $(ARGS)
 
 # The lock files contain hashes but no index URLs: each machine configures its own package index.
 lock: $(VENV)/ready ## Update the lock files

@@ -86,6 +86,15 @@ def test_links_between_documents_resolve(path: Path) -> None:
     assert broken == []
 
 
+def test_pictures_are_linked_and_few() -> None:
+    linked = {
+        file for path in LINKING for file in re.findall(r"images/([\w-]+\.\w+)", path.read_text(encoding="utf-8"))
+    }
+    pictures = {path.name for path in (ROOT / "docs" / "images").iterdir()}
+    assert pictures == linked, "`make pictures` makes the others"
+    assert len(pictures) <= 20
+
+
 # Only names in `router` are checked: `smtp.` and `api.` also begin names of settings.
 @pytest.mark.parametrize("path", SOURCES, ids=name)
 def test_names_of_the_core_in_docstrings_and_comments_exist(path: Path) -> None:
