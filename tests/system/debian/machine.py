@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
-RELEASE = "bookworm"
+RELEASES = ("bookworm", "trixie")
 # Packages to add to debootstrap's smallest variant. procps provides /bin/kill, which ExecReload runs.
 BOOTED = "systemd,systemd-sysv,dbus,ca-certificates,procps"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -30,11 +30,15 @@ class Machine:
     """A context manager that installs and boots a Debian system, and removes it at the end.
 
     Args:
+        release: The name of the Debian release.
         authority: PEM file of the CA that signed the certificate of the Python registry; None for a public CA.
     """
 
-    def __init__(self, root: Path, *, name: str, mirror: str | None = None, authority: Path | None = None) -> None:
+    def __init__(
+        self, root: Path, *, name: str, release: str, mirror: str | None = None, authority: Path | None = None
+    ) -> None:
         self.root = root
+        self._release = release
         self._name = name
         self._mirror = mirror
         self._authority = authority
@@ -87,7 +91,7 @@ class Machine:
             shutil.rmtree(self.root, ignore_errors=True)
 
     def _install(self) -> None:
-        command = ["debootstrap", "--variant=minbase", f"--include={BOOTED}", RELEASE, str(self.root)]
+        command = ["debootstrap", "--variant=minbase", f"--include={BOOTED}", self._release, str(self.root)]
         subprocess.run([*command, *([self._mirror] if self._mirror else [])], check=True, stdout=subprocess.DEVNULL)
         (self.root / "etc/hostname").write_text(f"{self._name}\n")
         (self.root / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")

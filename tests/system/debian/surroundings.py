@@ -16,7 +16,7 @@ HOST, HOST_ADDRESS = "mx1.example.com", "192.31.196.25"
 SLACK, SLACK_ADDRESS = "hooks.slack.com", "192.31.196.80"
 TICKETS = "tickets.example.com"
 WEBHOOK = f"https://{SLACK}/services/T0001/B0001/abcdefghijklmnop"
-PYTHON = "/opt/emailrouter/bin/python"
+PYTHON = "/usr/local/lib/surroundings/python"  # runs the Python of the program
 _POSTS = "/var/lib/surroundings/posts"
 _SLACK_RULES = Path(__file__).parents[2] / "support" / "slack_rules.py"
 
@@ -110,8 +110,11 @@ def build(machine: Machine) -> None:
 
 
 def start_slack(machine: Machine) -> None:
+    """Starts Slack, once the program is installed: the server uses its Python and its libraries."""
+    python = machine.run("realpath /usr/local/bin/emailrouter")[1].strip().replace("/bin/emailrouter", "/bin/python")
+    machine.put(PYTHON, f'#!/bin/sh\nexec {python} "$@"\n')
     issue(machine, SLACK, "/var/lib/surroundings/slack")
-    machine.run("systemctl enable --now surroundings-slack.service")
+    machine.run(f"chmod 755 {PYTHON}; systemctl enable --now surroundings-slack.service")
 
 
 def issue(machine: Machine, name: str, folder: str | None = None) -> None:

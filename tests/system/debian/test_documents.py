@@ -1,54 +1,113 @@
-"""The command blocks of the pages in docs are valid, and something runs them or the page says that nothing does."""
+"""The code blocks of the pages in docs are valid, and a test runs each command or the page says that none does."""
 
+import configparser
+import json
+import re
 import subprocess
+import tomllib
+import urllib.parse
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
 import pytest
+import yaml  # type: ignore[import-untyped]
 
 from config.load import load
 from tests.support.documents import DOCS, Block, parse_blocks, read_blocks
+from tests.system.cli.test_documented_commands import PAGES as RUN_BY_COMMAND_TEST
 from tests.system.debian.machine import Machine
-from tests.system.debian.walk import PageSection, Walk
+from tests.system.debian.walk import METHODS, PageSection, Walk
 
-# Pages whose blocks other tests run.
-RUN_ELSEWHERE = {"api.md": "tests/system/api/test_docs.py"}
-SECTIONS = [step for step in Walk(cast(Machine, None)).steps() if isinstance(step, PageSection)]
-PAGES = sorted(path.name for path in DOCS.glob("*.md"))
-COMMANDS = [
-    block for page in PAGES if page not in RUN_ELSEWHERE for block in read_blocks(page) if block.language == "sh"
-]
+# Pages that describe a reference and not a task may be longer.
+LONG_PAGES = {"api.md", "mail.md"}
+MAX_LINES = 250
+SECTIONS = {
+    step
+    for method in METHODS
+    for step in Walk(cast(Machine, None), method=method).steps()
+    if isinstance(step, PageSection)
+}
+NAMES = sorted(path.name for path in DOCS.glob("*.md"))
+BLOCKS = [block for name in NAMES for block in read_blocks(name)]
+# tests/system/api/test_docs.py runs the commands of api.md.
+COMMANDS = [block for block in BLOCKS if block.language == "sh" and block.page != "api.md"]
 
 
-def name(block: Block) -> str:
-    return f"{block.page}:{block.line}"
-
-
-@pytest.mark.parametrize("block", COMMANDS, ids=name)
-def test_every_block_is_valid_shell(block: Block) -> None:
-    checked = subprocess.run(["bash", "-n", "-c", block.text], capture_output=True, text=True, check=False)
+def check_shell(text: str) -> None:
+    checked = subprocess.run(["bash", "-n", "-c", text], capture_output=True, text=True, check=False)
     assert (checked.returncode, checked.stderr) == (0, "")
 
 
-def test_the_walk_runs_every_block_once() -> None:
-    walked = sorted(name(block) for section in SECTIONS for block in section.blocks())
-    assert walked == sorted(name(block) for block in COMMANDS if not block.not_run)
+def check_sections(text: str) -> None:
+    configparser.ConfigParser(strict=False, interpolation=None).read_string(text)
+
+
+PARSERS: dict[str, Callable[[str], object]] = {
+    "sh": check_shell,
+    "ini": check_sections,
+    "json": json.loads,
+    "toml": tomllib.loads,
+    "yaml": yaml.safe_load,
+    "text": str,
+}
+
+
+def place(block: Block) -> str:
+    return f"{block.page}:{block.line}"
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "api.md"])
+def test_blocks_are_valid(name: str) -> None:
+    for block in read_blocks(name):
+        PARSERS[block.language](block.text)
+
+
+def test_every_command_is_run_or_marked() -> None:
+    walked = {place(block) for section in SECTIONS for block in section.blocks()}
+    tested = {place(block) for block in COMMANDS if block.page in RUN_BY_COMMAND_TEST}
+    marked = {place(block) for block in COMMANDS if block.not_run}
+    assert walked | tested | marked == {place(block) for block in COMMANDS}
+    assert (walked | tested) & marked == set()
     assert [section for section in SECTIONS if not section.blocks()] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pages_are_short_and_their_code_is_fenced(name: str) -> None:
+    text = (DOCS / name).read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= MAX_LINES or name in LONG_PAGES
+    prose = re.sub(r"^ *```\w*\n.*?^ *```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    assert "```" not in prose, "a fence names its language"
+    assert re.findall(r"\n\n {4,}\S.*", prose) == [], "blocks that are only indented are not checked"
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = (DOCS / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"\]\(([\w-]+\.md)[)#]", index)) == set(NAMES) - {"README.md"}
 
 
 def test_documented_configuration_is_valid(tmp_path: Path) -> None:
     (block,) = (block for block in COMMANDS if "/etc/emailrouter/emailrouter.toml <<'EOF'" in block.text)
-    file = tmp_path / "emailrouter.toml"
-    file.write_text(block.text.partition("<<'EOF'\n")[2].partition("\nEOF")[0])
-    config = load(file, {})
-    assert (config.smtp.listen, str(config.server.data_dir)) == ("systemd", "/var/lib/emailrouter")
+    complete = block.text.partition("<<'EOF'\n")[2].partition("\nEOF")[0]
+    for number, text in enumerate([complete, *(each.text for each in BLOCKS if each.language == "toml")]):
+        file = tmp_path / f"{number}.toml"
+        file.write_text(text)
+        load(file, {"EMAILROUTER_SERVER__DATA_DIR": str(tmp_path)})
+
+
+def test_the_link_of_the_slack_app_contains_the_manifest() -> None:
+    (manifest,) = (block.text for block in BLOCKS if (block.page, block.language) == ("slack-webhook.md", "json"))
+    (link,) = re.findall(r"\((https://api\.slack\.com/apps\?\S+)\)", (DOCS / "slack-webhook.md").read_text())
+    parameters = urllib.parse.parse_qs(urllib.parse.urlsplit(link).query, strict_parsing=True)
+    assert set(parameters) == {"new_app", "manifest_json"}
+    assert json.loads(parameters["manifest_json"][0]) == json.loads(manifest)
 
 
 def test_blocks_have_headings_languages_and_marks() -> None:
-    document = "# A\n```sh\none\ntwo\n```\n    indented\n## B\n- item:\n\n  ```toml\n  x\n  ```\n"
+    document = "# A\n```sh\none\ntwo\n```\n## B\n- item:\n\n  ```toml\n  x\n  ```\n"
     document += "*Not run by the tests: it needs a provider.*\n\n```sh\nthree\n```\n"
     assert parse_blocks("a.md", document) == [
         Block("a.md", "A", 3, "sh", "one\ntwo"),
-        Block("a.md", "B", 11, "toml", "x"),
-        Block("a.md", "B", 16, "sh", "three", not_run="it needs a provider"),
+        Block("a.md", "B", 10, "toml", "x"),
+        Block("a.md", "B", 15, "sh", "three", not_run="it needs a provider"),
     ]

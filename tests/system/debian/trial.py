@@ -22,7 +22,7 @@ def record_error(what, error):
         counts[what].append(repr(error))
 def send():
     while time.monotonic() < end:
-        mail = f"From: a@b.example\\r\\nTo: support@example.com\\r\\nSubject: Load\\r\\n"
+        mail = f"From: a@b.example\\r\\nTo: support@help.example.com\\r\\nSubject: Load\\r\\n"
         mail += f"Message-ID: {make_msgid(domain='b.example')}\\r\\nDate: {formatdate()}\\r\\n\\r\\nx\\r\\n"
         try:
             client = smtplib.SMTP("127.0.0.1", 25, timeout=90, local_hostname="b.example")
@@ -30,7 +30,7 @@ def send():
             record_error("refused", error)
             continue
         try:
-            client.sendmail("a@b.example", ["support@example.com"], mail)
+            client.sendmail("a@b.example", ["support@help.example.com"], mail)
             with lock:
                 counts["accepted"] += 1
         except (OSError, smtplib.SMTPException) as error:
@@ -57,7 +57,7 @@ _LARGE = """
 import smtplib
 from email.message import EmailMessage
 mail = EmailMessage()
-mail["From"], mail["To"], mail["Subject"] = "a@b.example", "support@example.com", "Large"
+mail["From"], mail["To"], mail["Subject"] = "a@b.example", "support@help.example.com", "Large"
 mail.set_content("Hello")
 mail.add_alternative("<p>Hello</p>", subtype="html")
 mail.add_attachment(b"x" * 2_000_000, maintype="application", subtype="pdf", filename="a.pdf")

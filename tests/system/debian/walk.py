@@ -1,10 +1,10 @@
-"""Runs the command blocks of pages in docs, except certbot, on a fresh Debian under a real systemd.
+"""Runs the command blocks of pages in docs on a fresh Debian under a real systemd.
 
 The walk covers the installation, a message from a real Postfix to a stand-in for Slack, backup, restore, upgrade, the
 move to PostgreSQL and a reboot, and tests the units. test_documents.py checks that it runs every block of its
 pages.
 
-    python -m tests.system.debian.walk [--mirror URL] [--authority FILE]
+    python -m tests.system.debian.walk [--release NAME] [--method NAME] [--mirror URL] [--authority FILE]
 
 The walk requires root, debootstrap and systemd-nspawn. The walk is not part of the test suite, because it downloads
 packages from Debian and a Python registry.
@@ -17,61 +17,105 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from tests.support.documents import Block, read_blocks
 from tests.system.debian import surroundings, trial
-from tests.system.debian.machine import CHECKOUT, Failed, Machine
+from tests.system.debian.machine import CHECKOUT, RELEASES, Failed, Machine
 
 SOURCE = "usr/local/src/emailrouter"
+# Headings of install-source.md and upgrade.md.
+METHODS = {"source": "From source", "pipx": "With pipx"}
+SYMPTOMS = (
+    "Troubleshooting by symptom",
+    "The post in Slack or Discord is missing",
+    "The disk is full",
+    "The certificate does not work",
+    "It stops, or does not start",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class PageSection:
-    """The blocks under a heading of a page, or only those that start with `only`."""
+    """The command blocks under a heading of a page, except those that the page marks as not run."""
 
     page: str
     heading: str
-    only: str = ""
 
     def blocks(self) -> list[Block]:
-        return [
-            block
-            for block in read_blocks(self.page)
-            if (block.heading, block.language) == (self.heading, "sh")
-            and block.text.startswith(self.only)
-            and not block.not_run
-        ]
+        found = [block for block in read_blocks(self.page) if block.heading == self.heading]
+        return [block for block in found if block.language == "sh" and not block.not_run]
+
+
+Step = PageSection | tuple[str, Callable[[], str | None]]
 
 
 class Walk:
     """One run of the commands and tests. A failed command or test raises `Failed`."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, *, method: str) -> None:
         self._machine = machine
+        self._method = method
         self._began = time.monotonic()
 
-    def steps(self) -> list[PageSection | tuple[str, Callable[[], str | None]]]:
+    def steps(self) -> list[Step]:
         """Returns the sections of the pages and the named tests, in order."""
-        machine, one = self._machine, trial.ONE
+        return [*self._installation(), *self._operation(), *self._postgresql()]
+
+    def _installation(self) -> list[Step]:
+        machine = self._machine
         return [
             ("the surroundings", partial(surroundings.build, machine)),
-            PageSection("install-source.md", "From an empty Debian host to the first ticket"),
+            ("the files of a release", partial(_build_release, machine)),
+            PageSection("install.md", "Prepare the host"),
+            PageSection("install-source.md", METHODS[self._method]),
+            PageSection("install-source.md", "2. Units, user and directories"),
+            PageSection("install-source.md", "3. The command"),
+            ("Slack", partial(surroundings.start_slack, machine)),
+            ("a certificate", partial(surroundings.issue, machine, surroundings.HOST)),
+            PageSection("tls.md", "With certbot"),
+            PageSection("install-source.md", "5. The configuration"),
+            PageSection("install-source.md", "6. Start"),
+            PageSection("quick-start.md", "Ten lines"),
+            PageSection("quick-start.md", "Send a real message"),
             ("a real message becomes a ticket", self._check_message_arrived),
-            PageSection("reverse-proxy.md", "The dashboard behind a proxy"),
-            ("HTTPS through the proxy", partial(self.request, f"https://{surroundings.TICKETS}/readyz")),
+            PageSection("quick-start.md", "Without a domain"),
+            PageSection("slack-webhook.md", "Add it to Email Router"),
+            PageSection("tls.md", "Use it"),
+            ("a certificate", partial(surroundings.issue, machine, surroundings.TICKETS)),
+            PageSection("reverse-proxy.md", "nginx"),
+            ("HTTPS through nginx", partial(self._request, f"https://{surroundings.TICKETS}/readyz")),
+            ("nginx stops", self._stop_nginx),
+            PageSection("reverse-proxy.md", "Caddy"),
+            ("HTTPS through Caddy", self._check_caddy),
+        ]
+
+    def _operation(self) -> list[Step]:
+        machine, one = self._machine, trial.ONE
+        return [
+            *(PageSection("troubleshooting.md", heading) for heading in SYMPTOMS),
+            PageSection("logs.md", "Logs"),
             ("restarts", partial(trial.test_restarts, machine, one, one, one)),
             ("socket activation", partial(trial.test_socket_activation, machine)),
             ("system calls", partial(trial.test_system_calls, machine, one)),
             ("watchdog", partial(trial.test_watchdog, machine, one)),
             ("invalid configuration", partial(trial.test_invalid_configuration, machine, one, "emailrouter.socket")),
-            PageSection("backup-and-restore.md", "Backup and restore", only="# SQLite"),
-            PageSection("upgrade.md", "Upgrade"),
-            PageSection("postgresql.md", "With PostgreSQL"),
-            PageSection("backup-and-restore.md", "Backup and restore", only="# PostgreSQL"),
+            PageSection("backup-and-restore.md", "With SQLite"),
+            PageSection("backup-and-restore.md", "Restore SQLite"),
+            PageSection("upgrade.md", METHODS[self._method]),
+            PageSection("upgrade.md", "Migrate and restart"),
+        ]
+
+    def _postgresql(self) -> list[Step]:
+        machine = self._machine
+        return [
+            PageSection("postgresql.md", "Create the database"),
+            PageSection("postgresql.md", "Move from SQLite"),
+            PageSection("backup-and-restore.md", "With PostgreSQL"),
+            PageSection("backup-and-restore.md", "Restore PostgreSQL"),
             ("an empty database", partial(trial.test_empty_database, machine)),
             ("restarts of roles", partial(trial.test_restarts, machine, *trial.ROLES)),
             ("system calls of roles", partial(trial.test_system_calls, machine, *trial.ROLES)),
@@ -91,23 +135,16 @@ class Walk:
     # --- commands of the pages
 
     def _run_block(self, block: Block) -> None:
-        for line in block.text.splitlines():
+        lines, machine = block.text.splitlines(), self._machine
+        for line in lines:
             _print(f"    {line}")
-        machine = self._machine
-        for name in _certificate_names(block):
-            surroundings.issue(machine, name)
-        text = "\n".join(line for line in block.text.splitlines() if not line.startswith("certbot "))
-        registries = any(
-            line.startswith(("apt-get ", "/opt/emailrouter/bin/pip install ")) for line in text.splitlines()
-        )
-        typed = surroundings.WEBHOOK if "emailrouter integration add" in text else None
-        _, printed = machine.run(text, registries=registries, typed=typed)
+        registries = any(line.startswith(("apt-get ", "pipx ", "/opt/emailrouter/bin/pip ")) for line in lines)
+        typed = surroundings.WEBHOOK if "emailrouter integration add" in block.text else None
+        _, printed = machine.run(block.text, registries=registries, typed=typed)
         if not registries:
             _print("".join(f"        {line}\n" for line in printed.splitlines()).rstrip("\n"))
-        if "emailrouter domain add" in text:
+        if "emailrouter domain add" in block.text:
             surroundings.publish(machine, printed)
-        if "--no-build-isolation" in text:
-            surroundings.start_slack(machine)
 
     def _run_step(self, what: str, work: Callable[[], str | None]) -> None:
         _print(f"{time.monotonic() - self._began:6.0f} s  {what}")
@@ -135,31 +172,45 @@ class Walk:
             raise Failed(f"not sent over STARTTLS: {trace}")
         return sent[0]
 
-    def request(self, url: str) -> None:
-        """Requests a URL until it succeeds, because nginx reloads in the background."""
+    def _request(self, url: str) -> None:
+        """Requests a URL until it succeeds, because web servers reload in the background."""
         command = f"{surroundings.PYTHON} -c 'import urllib.request; urllib.request.urlopen(\"{url}\")'"
         self._machine.until(lambda: self._machine.run(command, check=False)[0] == 0, url)
+
+    def _stop_nginx(self) -> None:
+        self._machine.run("systemctl disable --now nginx.service")
+
+    def _check_caddy(self) -> None:
+        """Caddy issues its certificate itself, because the machine cannot reach Let's Encrypt."""
+        machine = self._machine
+        machine.put("/var/www/html/walk", "served\n")
+        machine.run(
+            """sed -i '1i {\\n    local_certs\\n}' /etc/caddy/Caddyfile
+            systemctl restart caddy.service"""
+        )
+        authority = "/var/lib/caddy/.local/share/caddy/pki/authorities/local/root.crt"
+        machine.until((machine.root / authority.lstrip("/")).exists, "the authority of Caddy")
+        machine.run(f"cp {authority} /usr/local/share/ca-certificates/caddy.crt && update-ca-certificates")
+        self._request(f"https://{surroundings.TICKETS}/readyz")
+        self._request(f"http://{surroundings.HOST}/walk")
 
     def _reboot(self) -> str:
         machine = self._machine
         machine.shut_down()
         machine.boot()
         before = len(surroundings.posts(machine))
-        machine.run("printf 'Subject: After the reboot\\n\\nA mail.\\n' | sendmail support@example.com")
+        machine.run("printf 'Subject: After the reboot\\n\\nA mail.\\n' | sendmail support@help.example.com")
         machine.until(
             lambda: any("After the reboot" in str(p) for p in surroundings.posts(machine)[before:]), "its ticket"
         )
         return machine.run("emailrouter check")[1].splitlines()[-1]
 
 
-def _certificate_names(block: Block) -> Iterator[str]:
-    """Yields the host names in the certbot commands of a block.
-
-    certbot does not run, because the machine cannot reach Let's Encrypt.
-    """
-    for line in block.text.splitlines():
-        if line.startswith("certbot certonly "):
-            yield line.split(" -d ")[1].strip()
+def _build_release(machine: Machine) -> None:
+    """Puts the wheel and the lock file of a release where the administrator would download them."""
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*command, "--wheel-dir", str(machine.root / "root"), str(machine.root / SOURCE)], check=True)
+    shutil.copy(machine.root / SOURCE / "requirements.lock", machine.root / "root")
 
 
 def _print(text: str) -> None:
@@ -169,6 +220,10 @@ def _print(text: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.system.debian.walk")
+    parser.add_argument(
+        "--release", choices=RELEASES, default=RELEASES[0], help="Debian release (default: %(default)s)"
+    )
+    parser.add_argument("--method", choices=METHODS, default="source", help="how to install (default: %(default)s)")
     parser.add_argument("--mirror", help="URL of the Debian mirror (default: that of debootstrap)")
     parser.add_argument(
         "--authority", type=Path, help="PEM file of the authority of the Python registry, if it is not public"
@@ -179,12 +234,16 @@ def main() -> int:
         parser.error(f"requires root{''.join(f', {name}' for name in missing)}")
     with tempfile.TemporaryDirectory(prefix="walk-") as folder:
         machine = Machine(
-            Path(folder) / "root", name=surroundings.HOST, mirror=arguments.mirror, authority=arguments.authority
+            Path(folder) / "root",
+            name=surroundings.HOST,
+            release=arguments.release,
+            mirror=arguments.mirror,
+            authority=arguments.authority,
         )
         try:
             with machine:
                 _copy_checkout(machine.root / SOURCE)
-                Walk(machine).run()
+                Walk(machine, method=arguments.method).run()
         except Failed as failed:
             _print(f"failed: {failed}")
             return 1
