@@ -71,7 +71,7 @@ fuzz: $(VENV)/ready ## Fuzz the mail parser and its cost growth for SECONDS, con
 api-fuzz: $(VENV)/ready ## Run schemathesis against the program on both databases
 	$(BIN)/python -m tests.system.api.fuzz $(ARGS)
 
-debian-walk: $(VENV)/ready ## Run the commands of the docs on a fresh Debian under systemd-nspawn (root)
+debian-walk: $(VENV)/ready ## Run the commands of docs on a fresh Debian under systemd-nspawn (root; ARGS='--release trixie')
 	$(BIN)/python -m tests.system.debian.walk $(ARGS)
 
 PICTURES := build/pictures

@@ -1,6 +1,7 @@
 """Modules, files and headings that documents name or link to exist."""
 
 import re
+import subprocess
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import pairwise
@@ -31,6 +32,8 @@ _MODULE = {"flow.md": re.compile(r"`((?:api|config|emailrouter|router|smtp)(?:\.
 _MODULE_OF_THE_CORE = re.compile(r"`(router(?:\.[a-z_]+)+)`")
 _LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#]*)(?:#([^)]*))?\)")
 _CORE_NAME = re.compile(r"`(router(?:\.[A-Za-z_]\w*)+)")
+_PAGE = re.compile(r"\bdocs/[\w./-]*\w\.(?:md|json|yml)\b")
+_NAMING = (".py", ".toml", ".md", ".yml", ".html", ".js", ".1", ".service", ".socket", ".sql", "Makefile")
 _FILE = re.compile(r"`((?:api|bench|config|emailrouter|router|smtp|systemd|tests)/[\w./-]*\w\.(?:py|sql|toml|socket))`")
 
 
@@ -84,6 +87,16 @@ def test_links_between_documents_resolve(path: Path) -> None:
         if not target.exists() or (anchor and anchor not in anchors(target.read_text(encoding="utf-8"))):
             broken.append(f"{file}#{anchor}")
     assert broken == []
+
+
+def test_pages_that_other_files_name_exist() -> None:
+    """Messages, comments, units, the man page and alerts name only existing pages."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    files = [ROOT / name for name in listed.splitlines() if name.endswith(_NAMING)]
+    named = {page for file in files if file.exists() for page in _PAGE.findall(file.read_text(encoding="utf-8"))}
+    example = "docs/page.md"  # of tests/unit/test_glossary.py
+    assert {page for page in named if not (ROOT / page).exists()} == {example}
+    assert "docs/tls.md" in named
 
 
 def test_pictures_are_linked_and_few() -> None:
