@@ -28,6 +28,12 @@ class Block:
     not_run: str = ""
 
 
+def count_commands(text: str) -> int:
+    """Returns the number of lines that a user enters, without continuation lines and the contents of files."""
+    without_files = re.sub(r"<<'EOF'\n.*?\nEOF$", "", text, flags=re.MULTILINE | re.DOTALL)
+    return sum(1 for line in without_files.replace("\\\n", "").splitlines() if line and not line.startswith("#"))
+
+
 def read_blocks(page: str) -> list[Block]:
     return parse_blocks(page, (DOCS / page).read_text(encoding="utf-8"))
 

@@ -70,11 +70,12 @@ asyncio.run(main())
 """
 _ISSUE = """#!/bin/sh
 # NAME FOLDER: writes the certificate chain and private key of NAME to FOLDER, with the file names of certbot.
+# Python 3.13 verifies strictly: both certificates need the extensions that RFC 5280 requires.
 set -e
 cd /var/lib/surroundings
-openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$1" -addext "subjectAltName=DNS:$1" \\
-    -keyout "$1.key" -out "$1.csr"
-openssl x509 -req -in "$1.csr" -CA authority.pem -CAkey authority.key -CAcreateserial -days 60 -copy_extensions copy \\
+openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$1" -keyout "$1.key" -out "$1.csr"
+printf 'subjectAltName=DNS:%s\\nauthorityKeyIdentifier=keyid\\nbasicConstraints=critical,CA:FALSE\\n' "$1" > "$1.ext"
+openssl x509 -req -in "$1.csr" -CA authority.pem -CAkey authority.key -CAcreateserial -days 60 -extfile "$1.ext" \\
     -out "$1.pem"
 mkdir -p "$2"
 cat "$1.pem" authority.pem > "$2/fullchain.pem"
@@ -101,6 +102,7 @@ def build(machine: Machine) -> None:
     machine.run(
         """mkdir -p /var/lib/surroundings && cd /var/lib/surroundings && chmod 755 /usr/local/lib/surroundings/issue
         openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 60 -subj "/CN=The walk's authority" \
+            -addext keyUsage=critical,keyCertSign,cRLSign \
             -keyout authority.key -out authority.pem
         cp authority.pem /usr/local/share/ca-certificates/walk.crt && update-ca-certificates
         systemctl daemon-reload

@@ -14,7 +14,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from config.load import load
-from tests.support.documents import DOCS, Block, parse_blocks, read_blocks
+from tests.support.documents import DOCS, Block, count_commands, parse_blocks, read_blocks
 from tests.system.cli.test_documented_commands import PAGES as RUN_BY_COMMAND_TEST
 from tests.system.debian.machine import Machine
 from tests.system.debian.walk import METHODS, PageSection, Walk
@@ -101,6 +101,11 @@ def test_the_link_of_the_slack_app_contains_the_manifest() -> None:
     parameters = urllib.parse.parse_qs(urllib.parse.urlsplit(link).query, strict_parsing=True)
     assert set(parameters) == {"new_app", "manifest_json"}
     assert json.loads(parameters["manifest_json"][0]) == json.loads(manifest)
+
+
+def test_commands_are_counted_without_the_files_that_they_write() -> None:
+    text = "# a comment\nadd \\\n  --all\n\ninstall /dev/stdin x <<'EOF'\n[a]\nb = 1\nEOF\nshow"
+    assert count_commands(text) == 3
 
 
 def test_blocks_have_headings_languages_and_marks() -> None:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tests.support.documents import Block, read_blocks
+from tests.support.documents import Block, count_commands, read_blocks
 from tests.system.debian import surroundings, trial
 from tests.system.debian.machine import CHECKOUT, RELEASES, Failed, Machine
 
@@ -60,6 +60,7 @@ class Walk:
         self._machine = machine
         self._method = method
         self._began = time.monotonic()
+        self._commands = 0
 
     def steps(self) -> list[Step]:
         """Returns the sections of the pages and the named tests, in order."""
@@ -141,6 +142,7 @@ class Walk:
         registries = any(line.startswith(("apt-get ", "pipx ", "/opt/emailrouter/bin/pip ")) for line in lines)
         typed = surroundings.WEBHOOK if "emailrouter integration add" in block.text else None
         _, printed = machine.run(block.text, registries=registries, typed=typed)
+        self._commands += count_commands(block.text)
         if not registries:
             _print("".join(f"        {line}\n" for line in printed.splitlines()).rstrip("\n"))
         if "emailrouter domain add" in block.text:
@@ -170,7 +172,8 @@ class Walk:
         message = sent[0].rpartition("queued as ")[2].rstrip(")")
         if "ESMTPS" not in (trace := machine.run(f"emailrouter --json trace {message}")[1]):
             raise Failed(f"not sent over STARTTLS: {trace}")
-        return sent[0]
+        minutes = (time.monotonic() - self._began) / 60
+        return f"after {self._commands} commands and {minutes:.0f} minutes: {sent[0]}"
 
     def _request(self, url: str) -> None:
         """Requests a URL until it succeeds, because web servers reload in the background."""
