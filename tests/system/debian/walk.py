@@ -81,6 +81,7 @@ class Walk:
             PageSection("install-source.md", "5. The configuration"),
             PageSection("install-source.md", "6. Start"),
             PageSection("quick-start.md", "Ten lines"),
+            PageSection("quick-start.md", "Invite colleagues"),
             PageSection("quick-start.md", "Send a real message"),
             ("a real message becomes a ticket", self._check_message_arrived),
             PageSection("quick-start.md", "Without a domain"),
