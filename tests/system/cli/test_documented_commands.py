@@ -12,8 +12,8 @@ from tests.support.slack import SlackStandIn
 NUMBER = "42"  # of the ticket that commands of commands.md name
 PAGES = ("quick-start.md", "slack-webhook.md", "discord.md", "commands.md")
 DISCORD = "https://discord.com/api/webhooks/123456/abcdef"
-# `check` needs a whole host, which the walk of tests/system/debian has. tests/system/test_demo.py runs the demo.
-RUN_ELSEWHERE = {"check", "demo"}
+# The walk of tests/system/debian runs these on a whole host, or tests of their own do.
+RUN_ELSEWHERE = {"check", "config", "demo", "status"}
 
 
 def commands(page: str) -> list[list[str]]:

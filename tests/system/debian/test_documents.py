@@ -28,10 +28,16 @@ SECTIONS = {
     for step in Walk(cast(Machine, None), method=method).steps()
     if isinstance(step, PageSection)
 }
+ROOT = DOCS.parent
 NAMES = sorted(path.name for path in DOCS.glob("*.md"))
 BLOCKS = [block for name in NAMES for block in read_blocks(name)]
-# tests/system/api/test_docs.py runs the commands of api.md.
-COMMANDS = [block for block in BLOCKS if block.language == "sh" and block.page != "api.md"]
+# Pages whose blocks another program runs and counts.
+RUN_ELSEWHERE = {
+    "api.md": "tests/system/api/test_docs.py",
+    "install-deb.md": "tests/system/debian/deb_walk.py",
+    "install-image.md": "tests/system/image/trial.py",
+}
+COMMANDS = [block for block in BLOCKS if block.language == "sh" and block.page not in RUN_ELSEWHERE]
 
 
 def check_shell(text: str) -> None:
@@ -70,6 +76,12 @@ def test_every_command_is_run_or_marked() -> None:
     assert walked | tested | marked == {place(block) for block in COMMANDS}
     assert (walked | tested) & marked == set()
     assert [section for section in SECTIONS if not section.blocks()] == []
+
+
+@pytest.mark.parametrize(("page", "program"), RUN_ELSEWHERE.items())
+def test_other_programs_name_the_pages_that_they_run(page: str, program: str) -> None:
+    if page in NAMES:
+        assert page in (ROOT / program).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", NAMES)
