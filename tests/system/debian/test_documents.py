@@ -14,6 +14,8 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from config.load import load
+from smtp import replies
+from smtp.replies import Reply
 from tests.support.documents import DOCS, Block, count_commands, parse_blocks, read_blocks
 from tests.system.cli.test_documented_commands import PAGES as RUN_BY_COMMAND_TEST
 from tests.system.debian.machine import Machine
@@ -105,6 +107,13 @@ def test_documented_configuration_is_valid(tmp_path: Path) -> None:
         file = tmp_path / f"{number}.toml"
         file.write_text(text)
         load(file, {"EMAILROUTER_SERVER__DATA_DIR": str(tmp_path)})
+
+
+def test_the_page_of_symptoms_names_existing_replies() -> None:
+    existing = {(str(reply.code), reply.enhanced) for reply in vars(replies).values() if isinstance(reply, Reply)}
+    named = set(re.findall(r"`(\d{3}) (\d\.\d\.\d)`", (DOCS / "troubleshooting.md").read_text()))
+    assert len(named) > 10
+    assert named - existing == set()
 
 
 def test_the_link_of_the_slack_app_contains_the_manifest() -> None:
