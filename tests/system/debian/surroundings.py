@@ -113,7 +113,9 @@ def build(machine: Machine) -> None:
 
 def start_slack(machine: Machine) -> None:
     """Starts Slack, once the program is installed: the server uses its Python and its libraries."""
-    python = machine.run("realpath /usr/local/bin/emailrouter")[1].strip().replace("/bin/emailrouter", "/bin/python")
+    commands = "/usr/local/bin/emailrouter /opt/emailrouter/bin/emailrouter"  # that of a package is not in /usr/local
+    found = machine.run(f"realpath --canonicalize-existing {commands}", check=False)[1].splitlines()
+    python = next(line for line in found if line.startswith("/opt/")).replace("/bin/emailrouter", "/bin/python")
     machine.put(PYTHON, f'#!/bin/sh\nexec {python} "$@"\n')
     issue(machine, SLACK, "/var/lib/surroundings/slack")
     machine.run(f"chmod 755 {PYTHON}; systemctl enable --now surroundings-slack.service")
