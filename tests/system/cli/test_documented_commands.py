@@ -24,7 +24,7 @@ def commands(page: str) -> list[list[str]]:
 
 def publish_records(dns: DnsStandIn, printed: str) -> None:
     """Sets the records that `domain add` prints in the form of a zone file."""
-    for name, kind, value in re.findall(r"^\s*(\S+)\.\s+(MX|TXT)\s+(.+)$", printed, re.MULTILINE):
+    for name, kind, value in re.findall(r"^\s*(\S+)\.\s+(?:\d+ IN )?(MX|TXT)\s+(.+)$", printed, re.MULTILINE):
         dns.set(name, kind, value.strip('"'))
 
 
