@@ -174,7 +174,7 @@ async def test_address_in_use_is_reported(installation: Installation, tmp_path: 
         env = {**installation.settings, "metrics.listen": used_address}
         async with Program("deliver", env=env, cwd=tmp_path) as second:
             assert await second.wait() == 1
-            assert "address already in use" in second.stderr_text
+            assert "another program uses this address" in second.stderr_text
 
 
 async def test_metrics_are_off_by_default(installation: Installation, tmp_path: Path) -> None:
