@@ -9,6 +9,7 @@ from emailrouter import operator_services, use_cases
 from emailrouter.assembly.core import AnyDatabase
 from emailrouter.check import (
     certificate,
+    clients,
     disk,
     dns_records,
     integrations,
@@ -43,6 +44,7 @@ CHECKS: tuple[Check, ...] = (
     dns_records.mx_hosts,
     ports.smtp_port,
     ports.api_port,
+    clients.clients,
     proxies.trusted_proxies,
     dns_records.domains,
     integrations.integrations,

@@ -52,13 +52,24 @@ async def _replace_webhook(setup: CheckedInstallation, url: str, key: str | None
     await setup.installation.execute("UPDATE integrations SET encrypted_settings = :encrypted", encrypted=encrypted)
 
 
-async def _insert_message_without_ticket(setup: CheckedInstallation) -> None:
+async def _insert_message_without_ticket(
+    setup: CheckedInstallation, message_id: str = "msg_lost", peer: str = ""
+) -> None:
     await setup.installation.execute(
         "INSERT INTO messages (id, workspace_id, reverse_path, helo, peer, protocol, tls, received_by, size, "
         "received_at, rfc_message_id, reference_ids, from_address, from_name, subject, automatic) "
-        "VALUES ('msg_lost', :workspace, '', '', '', '', '', '', 1, 1, '', '[]', '', '', '', '')",
+        "VALUES (:id, :workspace, '', '', :peer, '', '', '', 1, 1, '', '[]', '', '', '', '')",
         workspace=setup.installation.workspace_id,
+        id=message_id,
+        peer=peer,
     )
+
+
+async def _insert_messages_through_gateway(setup: CheckedInstallation) -> None:
+    """Inserts 105 messages. Of the newest 100, 95 are of one private address."""
+    for number in range(105):
+        peer = "172.17.0.1" if 5 <= number < 100 else f"203.0.113.{number}"
+        await _insert_message_without_ticket(setup, f"msg_{number:03}", peer)
 
 
 def _change_settings(**settings: object) -> BreakSetup:
@@ -266,6 +277,13 @@ BROKEN: dict[str, tuple[BreakSetup, str, str, str]] = {
         "fail",
         "accepted for 1 aliases, but ticketed for 0",
         "emailrouter trace",
+    ),
+    # --- clients
+    "addresses hidden by a gateway": (
+        _insert_messages_through_gateway,
+        "warn",
+        "at least 95% of the newest 100 messages came from 172.17.0.1",
+        "network of the host",
     ),
     # --- published records
     "a TLSA record of another key": (
