@@ -12,7 +12,7 @@ CONFIGURATION = "/etc/emailrouter/emailrouter.toml"
 
 # Four threads send mail and one requests /readyz, for as many seconds as the argument says. A connection without a 220
 # greeting counts as `refused`, a later failure as `deferred`.
-_SENDERS = """
+SENDERS = """
 import json, smtplib, sys, threading, time, urllib.request
 from email.utils import formatdate, make_msgid
 end, lock = time.monotonic() + float(sys.argv[1]), threading.Lock()
@@ -28,6 +28,7 @@ def send():
             client = smtplib.SMTP("127.0.0.1", 25, timeout=90, local_hostname="b.example")
         except (OSError, smtplib.SMTPException) as error:
             record_error("refused", error)
+            time.sleep(0.1)
             continue
         try:
             client.sendmail("a@b.example", ["support@help.example.com"], mail)
@@ -70,7 +71,7 @@ with smtplib.SMTP("127.0.0.1", 25, timeout=90) as client:
 def test_restarts(machine: Machine, *units: str) -> str:
     """Restarts each unit in turn while mail and requests arrive, and then reloads each."""
     with ThreadPoolExecutor(1) as pool:
-        sending = pool.submit(_send, machine, 4 + 2 * len(units))
+        sending = pool.submit(send, machine, 4 + 2 * len(units))
         machine.run("sleep 1")
         for unit in units:
             machine.run(f"systemctl restart {unit} && sleep 1")
@@ -88,7 +89,7 @@ def test_socket_activation(machine: Machine) -> str:
     """The socket stays open while the service is stopped, and the first connection starts the service."""
     machine.run(f"systemctl stop {ONE}")
     _expect(machine, f"systemctl is-active {ONE}", "inactive")
-    counts = _send(machine, 1)
+    counts = send(machine, 1)
     _expect(machine, f"systemctl is-active {ONE}", "active")
     if counts["refused"] or not counts["accepted"]:
         raise Failed(f"after socket activation: {counts}")
@@ -187,8 +188,8 @@ def test_credential_store(machine: Machine) -> str:
     return "the units and the command read the key"
 
 
-def _send(machine: Machine, seconds: float) -> dict[str, list[str]]:
-    machine.put("/usr/local/lib/surroundings/senders.py", _SENDERS)
+def send(machine: Machine, seconds: float) -> dict[str, list[str]]:
+    machine.put("/usr/local/lib/surroundings/senders.py", SENDERS)
     counts: dict[str, list[str]] = json.loads(
         machine.run(f"{surroundings.PYTHON} /usr/local/lib/surroundings/senders.py {seconds}")[1].splitlines()[-1]
     )
