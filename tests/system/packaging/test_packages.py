@@ -1,0 +1,45 @@
+"""The scripts of the packages are valid shell, and the walks run every block of their pages."""
+
+import subprocess
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from tests.support.documents import read_blocks
+from tests.system.debian import deb_walk
+from tests.system.debian.machine import Machine
+from tests.system.image import trial
+
+ROOT = Path(__file__).parents[3]
+SCRIPTS = [
+    ROOT / "packaging" / "install.sh",
+    *(ROOT / "packaging" / "debian").glob("emailrouter.p*"),
+    ROOT / "packaging" / "debian" / "emailrouter.sh",
+]
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_script_is_valid_shell(script: Path) -> None:
+    assert script.read_text().startswith("#!/bin/sh\n")
+    checked = subprocess.run(["sh", "-n", script], capture_output=True, text=True, check=False)
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("page", "headings"), [(deb_walk.PAGE, deb_walk.HEADINGS), (trial.PAGE, trial.HEADINGS)], ids=["deb", "image"]
+)
+def test_walk_runs_every_block_of_its_page(page: str, headings: tuple[str, ...]) -> None:
+    found = read_blocks(page)
+    assert {block.language for block in found} == {"sh"}
+    assert not any(block.not_run for block in found)
+    assert list(dict.fromkeys(block.heading for block in found)) == list(headings)
+    for block in found:
+        checked = subprocess.run(["bash", "-n", "-c", block.text], capture_output=True, text=True, check=False)
+        assert (checked.returncode, checked.stderr) == (0, ""), f"{page}, line {block.line}"
+
+
+def test_steps_of_the_walk_of_packages_are_headings_of_the_page() -> None:
+    steps = deb_walk.DebWalk(cast(Machine, None), Path(), Path()).steps()
+    named = [step for step in steps if isinstance(step, str)]
+    assert sorted([*named, deb_walk.UPGRADE]) == sorted(deb_walk.HEADINGS)
