@@ -1,5 +1,5 @@
 # `make help` lists the targets. Targets that run Python first create .venv from the locked requirements. After that,
-# only `make lock` and `make debian-walk` need the network.
+# only `make lock`, `make package`, `make image`, `make debian-walk` and `make image-walk` need the network.
 
 # The machine's default Python if it is 3.11 or later, else the newest installed one of 3.11 to 3.13.
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(if $(shell $(p) -c 'import sys; print("yes" if sys.version_info >= (3, 11) else "")' 2>/dev/null),$(p))))
@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help demo serve test test-unit test-integration test-system cov crash lint api-fuzz debian-walk format fuzz fuzz-smtp lock pictures release clean
+.PHONY: help demo serve test test-unit test-integration test-system cov crash lint api-fuzz debian-walk image-walk package image format fuzz fuzz-smtp lock pictures release clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+( [a-z-]+)*:.*## / { printf "  make %-44s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,7 +54,7 @@ lint: $(VENV)/ready ## Run ruff, mypy, import-linter and vulture
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy packaging/release.py
+	$(BIN)/mypy packaging/*.py
 	$(BIN)/lint-imports
 	$(BIN)/vulture
 	$(BIN)/vulture api config emailrouter router smtp tests bench
@@ -71,8 +71,20 @@ fuzz: $(VENV)/ready ## Fuzz the mail parser and its cost growth for SECONDS, con
 api-fuzz: $(VENV)/ready ## Run schemathesis against the program on both databases
 	$(BIN)/python -m tests.system.api.fuzz $(ARGS)
 
-debian-walk: $(VENV)/ready ## Run the commands of docs on a fresh Debian under systemd-nspawn (root; ARGS='--release trixie')
-	$(BIN)/python -m tests.system.debian.walk $(ARGS)
+# WALK=source installs the wheel or the checkout, WALK=deb the packages. Both accept ARGS='--release trixie'.
+WALK ?= source deb
+debian-walk: $(VENV)/ready ## Run the commands of the docs on a fresh Debian under systemd-nspawn (root)
+	$(if $(filter source,$(WALK)),$(BIN)/python -m tests.system.debian.walk $(ARGS))
+	$(if $(filter deb,$(WALK)),$(BIN)/python -m tests.system.debian.deb_walk $(ARGS))
+
+image-walk: $(VENV)/ready ## Run the commands of docs/install-image.md with podman (root)
+	$(BIN)/python -m tests.system.image.walk $(ARGS)
+
+package: $(VENV)/ready ## Build the Debian packages for Debian 12 and 13 into dist/, with mmdebstrap
+	$(BIN)/python packaging/deb.py $(ARGS)
+
+image: $(VENV)/ready ## Build the container image into dist/, with docker, podman or buildah
+	$(BIN)/python packaging/image.py $(ARGS)
 
 PICTURES := build/pictures
 pictures: $(VENV)/ready ## Write pictures of all pages of the dashboard to build/pictures
@@ -86,8 +98,8 @@ lock: $(VENV)/ready ## Update the lock files
 	$(BIN)/python -c 'import pathlib, tomllib; print(*tomllib.loads(pathlib.Path("pyproject.toml").read_text())["build-system"]["requires"], sep="\n")' \
 		| $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $(ARGS) --constraints requirements-dev.lock - -o requirements-build.lock
 
-release: $(VENV)/ready ## Release VERSION (1.2.0): changelog, tag, wheel, sdist, checksums, SBOM
-	$(BIN)/python packaging/release.py $(VERSION)
+release: $(VENV)/ready ## Release VERSION (1.2.0): changelog, tag, wheel, sdist, checksums, SBOM (ARGS=--packages: all)
+	$(BIN)/python packaging/release.py $(VERSION) $(ARGS)
 
 # What the program needs. `make demo` and `make serve` install no more.
 $(VENV)/program: requirements.lock requirements-build.lock pyproject.toml

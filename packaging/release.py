@@ -1,29 +1,30 @@
 """Makes a release of a clean checkout: changelog, version, wheel, sdist, SBOM, checksums, commit and tag.
 
-Usage: python packaging/release.py VERSION
+Usage: python packaging/release.py VERSION [--packages [--authority FILE] [--mirror URL]]
 
-Nothing leaves this machine. A run that fails restores the files that it changed and makes neither commit nor tag.
+With --packages, also the Debian packages, the image and its compose files, which needs the network and the tools of
+packaging/deb.py and packaging/image.py. Nothing leaves this machine. A run that fails restores the files that it
+changed and makes neither commit nor tag.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
-import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from checkout import ROOT, PackagingError, run
 from cyclonedx.model import HashAlgorithm, HashType
 from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
-ROOT = Path(__file__).resolve().parents[1]
 CHANGED = ("CHANGELOG.md", "pyproject.toml")
 VERSION = re.compile(
     r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?"
@@ -32,28 +33,16 @@ UNRELEASED = re.compile(r"^## \[Unreleased\]\n+(?=\S)(?!## )", re.MULTILINE)
 LOCKED = re.compile(r"^([\w.-]+)==([\w.]+)((?:[^\n]*\\\n)*.*)", re.MULTILINE)
 
 
-class ReleaseError(Exception):
-    """The release cannot be made; the text is the reason."""
-
-
-def run(*command: str, **environment: str) -> str:
-    """Runs a command in the checkout and returns its output. Raises ReleaseError if it fails."""
-    done = subprocess.run(command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise ReleaseError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}".rstrip())
-    return done.stdout
-
-
 def check(version: str) -> None:
-    """Raises ReleaseError unless a release of this version can be made from this checkout."""
+    """Raises PackagingError unless a release of this version can be made from this checkout."""
     if not VERSION.fullmatch(version):
-        raise ReleaseError(f"VERSION must be a semantic version such as 1.2.0, not {version!r}")
+        raise PackagingError(f"VERSION must be a semantic version such as 1.2.0, not {version!r}")
     if changed := run("git", "status", "--porcelain"):
-        raise ReleaseError(f"the checkout has changes that are not committed:\n{changed}".rstrip())
+        raise PackagingError(f"the checkout has changes that are not committed:\n{changed}".rstrip())
     if run("git", "tag", "--list", f"v{version}"):
-        raise ReleaseError(f"the tag v{version} exists")
+        raise PackagingError(f"the tag v{version} exists")
     if not UNRELEASED.search((ROOT / "CHANGELOG.md").read_text(encoding="utf-8")):
-        raise ReleaseError("CHANGELOG.md has no entries below [Unreleased]")
+        raise PackagingError("CHANGELOG.md has no entries below [Unreleased]")
 
 
 def write_version(version: str, day: str) -> None:
@@ -65,7 +54,7 @@ def write_version(version: str, day: str) -> None:
         r'(?m)^version = ".*"$', f'version = "{version}"', project.read_text(encoding="utf-8"), count=1
     )
     if count != 1:
-        raise ReleaseError("pyproject.toml has no version")
+        raise PackagingError("pyproject.toml has no version")
     project.write_text(text, encoding="utf-8")
 
 
@@ -88,6 +77,14 @@ def components() -> Iterator[Component]:
         )
 
 
+def build_packages(folder: Path, options: list[str]) -> None:
+    """Builds the Debian packages and the image, and copies the compose files that refer to the image."""
+    for program in ("deb.py", "image.py"):
+        print(run(sys.executable, ROOT / "packaging" / program, "--output", folder, *options), end="")
+    for file in (ROOT / "packaging" / "image").glob("compose*.yaml"):
+        shutil.copy(file, folder)
+
+
 def write_sbom(path: Path, version: str) -> None:
     """Writes a CycloneDX 1.6 document that lists the dependencies."""
     program = Component(
@@ -106,8 +103,8 @@ def write_checksums(folder: Path) -> None:
     (folder / "SHA256SUMS").write_text("".join(lines), encoding="utf-8")
 
 
-def release(version: str) -> Path:
-    """Makes the release and returns the folder with its files."""
+def release(version: str, package_options: list[str] | None) -> Path:
+    """Makes the release and returns the folder with its files. Builds packages if there are options for them."""
     check(version)
     start = run("git", "rev-parse", "HEAD").strip()
     now = datetime.now(UTC)
@@ -117,6 +114,8 @@ def release(version: str) -> Path:
     try:
         write_version(version, f"{now:%Y-%m-%d}")
         build(folder, int(now.timestamp()))
+        if package_options is not None:
+            build_packages(folder, package_options)
         write_sbom(folder / f"emailrouter-{version}.cdx.json", version)
         write_checksums(folder)
         run("git", "commit", "--quiet", "--message", f"Release {version}", "--", *CHANGED)
@@ -128,12 +127,23 @@ def release(version: str) -> Path:
     return folder
 
 
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="make release", usage="make release VERSION=1.2.0 [ARGS=--packages]")
+    parser.add_argument("version")
+    parser.add_argument("--packages", action="store_true", help="also build the Debian packages and the image")
+    parser.add_argument("--authority", help="PEM file of the authority of a private Python registry")
+    parser.add_argument("--mirror", help="URL of the Debian mirror")
+    arguments = parser.parse_args()
+    options = [f"--authority={arguments.authority}"] if arguments.authority else []
+    options += [f"--mirror={arguments.mirror}"] if arguments.mirror else []
+    folder = release(arguments.version, options if arguments.packages else None)
+    if not arguments.packages:
+        print("Without packages: ARGS=--packages adds the Debian packages and the image.")
+    print(f"Wrote {folder.relative_to(ROOT)} and the tag v{arguments.version}. Next: git push --follow-tags")
+
+
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: make release VERSION=1.2.0")
     try:
-        print(
-            f"Wrote {release(sys.argv[1]).relative_to(ROOT)} and the tag v{sys.argv[1]}. Next: git push --follow-tags"
-        )
-    except ReleaseError as error:
+        main()
+    except PackagingError as error:
         sys.exit(f"release: {error}")
