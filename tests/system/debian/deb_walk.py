@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from tests.support.documents import Block, read_blocks
+from tests.support.documents import Block, count_commands, read_blocks
 from tests.system.debian import surroundings, trial
 from tests.system.debian.machine import CHECKOUT, Failed, Machine
 
@@ -102,7 +102,7 @@ class DebWalk:
         lines = block.text.splitlines()
         for line in lines:
             _print(f"    {line}")
-        self._command_count += len(lines)
+        self._command_count += count_commands(block.text)
         registries = any(line.startswith("apt-get ") for line in lines)
         typed = surroundings.WEBHOOK if "emailrouter integration add" in block.text else None
         _, printed = self._machine.run(block.text, registries=registries, typed=typed)

@@ -74,9 +74,8 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         self._closed.set()
         self._health.join()
-        self.run(
-            "podman rm --force --all --depend --time 5; podman volume rm --force --all; podman rmi --force --all", check=False
-        )
+        for command in ("rm --force --all --depend --time 5", "volume rm --force --all", "rmi --force --all"):
+            self.run(f"podman {command}", check=False)
 
     def run(self, script: str, *, typed: str = "", check: bool = True) -> str:
         """Runs a script in `work` and returns its output. Raises `Failed` for an exit code other than 0.

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import partial
 
 from tests.support.dns import DnsStandIn
-from tests.support.documents import Block, read_blocks
+from tests.support.documents import Block, count_commands, read_blocks
 from tests.support.slack import SlackStandIn
 from tests.system.debian.machine import Failed
 from tests.system.debian.trial import SENDERS
@@ -104,10 +104,9 @@ class ImageWalk:
             print_line(f"          {result}")
 
     def _run_block(self, block: Block) -> None:
-        lines = block.text.splitlines()
-        for line in lines:
+        for line in block.text.splitlines():
             print_line(f"    {line}")
-        self._command_count += len(lines)
+        self._command_count += count_commands(block.text)
         # The page shows a version; a file of the release has its own.
         text = re.sub(r"(VERSION=|router:)[0-9.]+", rf"\g<1>{self._version}", block.text)
         # Without a terminal the command does not prompt.
