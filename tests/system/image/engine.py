@@ -74,8 +74,9 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         self._closed.set()
         self._health.join()
-        for command in ("rm --force --all --depend --time 5", "volume rm --force --all", "rmi --force --all"):
-            self.run(f"podman {command}", check=False)
+        # One call removes only the containers on which no other depends.
+        wait_until(self._remove_containers, "the end of all containers")
+        self.run("podman volume rm --force --all && podman rmi --force --all")
 
     def run(self, script: str, *, typed: str = "", check: bool = True) -> str:
         """Runs a script in `work` and returns its output. Raises `Failed` for an exit code other than 0.
@@ -96,6 +97,10 @@ class Engine:
         if check and done.returncode != 0:
             raise Failed(f"{script}\nexit code {done.returncode}:\n{done.stdout}{done.stderr}")
         return done.stdout
+
+    def _remove_containers(self) -> bool:
+        self.run("podman rm --force --all --time 5", check=False)
+        return not self.run("podman ps --all --quiet")
 
     def inspect(self, container: str = SERVICE) -> dict[str, Any]:
         found: list[dict[str, Any]] = json.loads(self.run(f"podman inspect {container}"))
