@@ -23,7 +23,7 @@ from tests.system.image.engine import SERVICE, Engine, wait_until
 PAGE = "install-image.md"
 HEADINGS = ("Install", "Sign in", "Upgrade", "Stop", "Back up", "PostgreSQL")  # of the blocks, all of which run
 STOP_SECONDS = 30.0
-_RECORD = re.compile(r"^\s*(\S+)\.\s+(MX|TXT)\s+(.+)$", re.MULTILINE)
+_RECORD = re.compile(r"^\s*(\S+)\. \d+ IN (MX|TXT) (.+)$", re.MULTILINE)
 _COUNT_LOADS = """import sqlite3
 print(sqlite3.connect("emailrouter.db").execute("SELECT COUNT(*) FROM messages WHERE subject = 'Load'").fetchone()[0])
 """
@@ -57,15 +57,17 @@ class ImageWalk:
         self._outside = StandIns()
         self._began = time.monotonic()
         self._command_count = 0
-        # The limits of this machine, and the stand-ins. podman 4.3 cannot start a chain of three dependent containers.
-        # Without the chain, the program starts together with the database, fails, and is restarted.
+        self._write_compose_file()
+
+    def _write_compose_file(self, **service: str) -> None:
+        """Writes the limits of this machine and the addresses of the stand-ins."""
         environment = {
             "EMAILROUTER_DNS__NAMESERVERS": json.dumps([self._outside.dns.address]),
             "EMAILROUTER_DELIVERY__ALLOW_PRIVATE_NETWORKS": "true",
         }
-        service = {"ulimits": {"nofile": 20000, "nproc": 4096}, "environment": environment}
-        text = json.dumps({"services": {"emailrouter": service | {"depends_on": "RESET"}}})
-        (engine.work / "compose.walk.yaml").write_text(text.replace('"RESET"', "!reset {}"))
+        own = {"ulimits": {"nofile": 20000, "nproc": 4096}, "environment": environment} | service
+        text = json.dumps({"services": {"emailrouter": own}}).replace('"RESET"', "!reset {}")
+        (self._engine.work / "compose.walk.yaml").write_text(text)
 
     def steps(self) -> list[str | tuple[str, Callable[[], str | None]]]:
         """Returns the headings whose blocks run, and the named tests, in order."""
@@ -228,6 +230,9 @@ class ImageWalk:
         self._engine.run("docker compose down --volumes")
         if left := self._engine.run("podman volume ls --quiet"):
             raise Failed(f"volumes are left: {left}")
+        # podman 4.3 cannot start a chain of three dependent containers. Without the chain, the program starts together
+        # with the database, fails, and is restarted.
+        self._write_compose_file(depends_on="RESET")
 
     def _check_postgres(self) -> str:
         for block in blocks("Sign in")[1:]:
