@@ -34,8 +34,8 @@ DATA, CONFIGURATION = "/var/lib/emailrouter", "/etc/emailrouter"
 
 _SEND_ONE = """
 import smtplib
-smtplib.SMTP("127.0.0.1", 25, timeout=60).sendmail("a@b.example", ["support@example.com"],
-    "From: a@b.example\\r\\nTo: support@example.com\\r\\nSubject: Hello\\r\\n\\r\\nA real mail.\\r\\n")
+smtplib.SMTP("127.0.0.1", 25, timeout=60).sendmail("a@b.example", ["support@help.example.com"],
+    "From: a@b.example\\r\\nTo: support@help.example.com\\r\\nSubject: Hello\\r\\n\\r\\nA real mail.\\r\\n")
 """
 _SET_URL = "sed -i 's|^url = .*|url = \"{}\"|' /etc/emailrouter/emailrouter.toml"
 _TO_POSTGRES = f"""apt-get install --yes postgresql
