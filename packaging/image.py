@@ -20,7 +20,7 @@ from pathlib import Path
 from checkout import ROOT, PackagingError, find_tools, run, version
 
 RELEASE = "trixie"
-BASE = f"docker.io/library/debian:{RELEASE}-slim"
+BASE = f"debian:{RELEASE}-slim"
 LOCAL_BASE = f"localhost/emailrouter-base:{RELEASE}"
 NAME = "localhost/emailrouter"
 DOCKERFILE = ROOT / "packaging" / "image" / "Dockerfile"

@@ -133,7 +133,7 @@ def test_smtp_process_does_not_import_http_code() -> None:
 
 def test_no_file_contains_a_package_registry_or_machine_path() -> None:
     # Each string is split, so that this file does not contain it.
-    hosts = ["pypi" + ".org", "pythonhosted" + ".org", "npmjs" + ".org", "deb." + "debian.org"]
+    hosts = ["pypi" + ".org", "docker" + ".io", "pythonhosted" + ".org", "npmjs" + ".org", "deb." + "debian.org"]
     paths = ["/ro" + "ot/", "/wo" + "rk/"]
     found = []
     for path in tracked():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.system.image.engine import Engine
 
-IMAGE = "docker.io/library/postgres:17"
+IMAGE = "postgres:17"
 _DOCKERFILE = """ARG BASE
 FROM ${BASE}
 RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends postgresql-17 \\
