@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any
+from urllib.parse import quote
 
 from markupsafe import escape
 
@@ -107,7 +108,12 @@ async def add_note(visit: Visit) -> Redirect:
 
 
 def _redirect_to_ticket(visit: Visit, flash: str) -> Redirect:
-    return Redirect(f"/tickets/{visit.path_params['id']}", flash=flash)
+    return Redirect(ticket_path(visit), flash=flash)
+
+
+def ticket_path(visit: Visit) -> str:
+    """Returns the path of the ticket of the request, whose number may be written as `#42`."""
+    return f"/tickets/{quote(visit.path_params['id'], safe='')}"
 
 
 def _page_entries(timeline: Timeline) -> list[PageEntry]:

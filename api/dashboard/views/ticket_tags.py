@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from api.dashboard.page import HtmlPage, PageRoute, Redirect, Visit
-from api.dashboard.views.ticket import show_ticket
+from api.dashboard.views.ticket import show_ticket, ticket_path
 from router.admin.paging import MAX_LIMIT
 
 
@@ -27,7 +27,7 @@ async def change_tags(visit: Visit) -> Redirect:
     await visit.services.tickets.tags.tag_ticket(
         visit.actor, visit.path_params["id"], add=[add] if add or not remove else [], remove=[remove] if remove else []
     )
-    path = f"/tickets/{visit.path_params['id']}"
+    path = ticket_path(visit)
     return Redirect(f"{path}/tags" if visit.form.get("page") == "tags" else path, flash="tags-changed")
 
 

@@ -206,7 +206,10 @@ async def test_pages_of_a_ticket_by_number(sqlite_served: ServedInstallation) ->
     for path in ("", "/tags", f"/messages/{message.message.id}/text"):
         by_number, by_id = [await client.get(f"/tickets/{each}{path}") for each in ("1", ticket_id)]
         assert (by_number.status, by_number.visible_text) == (200, by_id.visible_text), path
-    assert "assigned to Agent" in (await client.post_and_follow("/tickets/1/claim", {})).visible_text
+    for written in ("1", "%231", "%201%0D%0A"):
+        for path, form in (("claim", {}), ("tags", {"add": "vip"})):
+            page = await client.post_and_follow(f"/tickets/{written}/{path}", form)
+            assert (page.status, "assigned to Agent" in page.visible_text) == (200, True), (written, path)
     own = await client.get("/tickets?assignedTo=me")
     assert ("The lift" in own.text, '<option value="me" selected>Me</option>' in own.text) == (True, True)
     assert (await client.get("/tickets/2")).status == 404
