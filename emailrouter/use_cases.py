@@ -106,7 +106,7 @@ def build_domain_checks(core: Core) -> DomainCheckService:
 def build_reachability(core: Core) -> ReachabilityService:
     config = core.config
     checks = OutsideView(config, build_resolver(config), core.clock, core.database)
-    return ReachabilityService(core.database, core.clock, checks, hostname=config.server.hostname)
+    return ReachabilityService(core.database, core.clock, checks)
 
 
 def build_resolver(config: Config) -> DnsResolver:

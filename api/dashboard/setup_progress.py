@@ -64,7 +64,7 @@ def _server_state(reach: Reachability) -> StepState:
     """Returns `done` only after a message from outside: the checks of this host cannot show that mail arrives."""
     if reach.is_unreachable:
         return "unreachable"
-    return "unproven" if reach.outside_at is None else "done"
+    return "done" if reach.is_reached else "unproven"
 
 
 async def load_progress(visit: Visit) -> SetupProgress:

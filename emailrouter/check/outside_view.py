@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from ipaddress import IPv4Address, IPv6Address
 
 from config.schema import Config
 from emailrouter.assembly.core import AnyDatabase
@@ -16,7 +17,8 @@ from emailrouter.check.check_context import CheckContext
 from emailrouter.check.execution import Check, run_check
 from router.check_result import CheckResult
 from router.clock import Clock
-from router.dns.resolver import DnsResolver
+from router.dns.resolver import DnsFailure, DnsRecords, DnsResolver
+from router.network import parse_address
 
 # In the order of display.
 CHECKS: tuple[Check, ...] = (
@@ -36,8 +38,21 @@ class OutsideView:
         # None of these checks connects with TLS, so the certificates of authorities are not loaded.
         tls_context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._context = CheckContext(config, resolver, clock, database, tls_context=tls_context)
+        self._hosts = {config.server.hostname, *(mx.host for mx in config.server.mx_hosts)}
         self.is_loopback_only = ports.accepts_loopback_only(config)
+        self.receivers = self._hosts - ({config.server.hostname} if self.is_loopback_only else set())
 
     async def run(self) -> Sequence[CheckResult]:
         found = await asyncio.gather(*(run_check(check, self._context, CHECK_SECONDS) for check in CHECKS))
         return [result for results in found for result in results]
+
+    async def find_own_addresses(self) -> Collection[IPv4Address | IPv6Address] | None:
+        try:
+            async with asyncio.timeout(CHECK_SECONDS):
+                answers = await asyncio.gather(*map(self._context.resolver.query_addresses, self._hosts))
+        except TimeoutError:
+            return None
+        if any(isinstance(answer, DnsFailure) for answer in answers):
+            return None
+        values = [value for answer in answers if isinstance(answer, DnsRecords) for value in answer.values]
+        return {address for value in values if (address := parse_address(value)) is not None}

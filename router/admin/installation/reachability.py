@@ -1,14 +1,15 @@
 """Whether mail servers outside can reach this installation.
 
 The checks of this host cannot see firewalls and providers that block port 25. They can show that mail cannot arrive,
-never that it can. Only a message that came from a public address shows that.
+never that it can. Only a message that came from a public address of another host shows that.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Protocol
 
 from router.check_result import CheckResult
@@ -42,8 +43,17 @@ class HostChecks(Protocol):
         """Whether the SMTP server of this host listens on loopback addresses only."""
         ...
 
+    @property
+    def receivers(self) -> Collection[str]:
+        """The names of the hosts of this installation that other hosts can reach with its current settings."""
+        ...
+
     async def run(self) -> Sequence[CheckResult]:
         """Runs the checks within a limited time. Never raises."""
+        ...
+
+    async def find_own_addresses(self) -> Collection[IPv4Address | IPv6Address] | None:
+        """Returns the addresses of the hosts of this installation, or None if the DNS does not respond in time."""
         ...
 
 
@@ -54,8 +64,8 @@ class Reachability:
     Attributes:
         results: None until the first run of the checks ends, and for actors who do not see them.
         is_unreachable: The checks found a reason why mail cannot arrive, and no message from outside shows otherwise.
-        outside_at: When the newest message from outside arrived, in any workspace.
-        own_outside_at: The same, in the workspace of the actor.
+        is_reached: Whether a message from outside arrived, in any workspace.
+        own_outside_at: When the newest one arrived in the workspace of the actor.
         gateway: The private address of which the newest own message came, "" if it came from another kind of address.
             It can have come from outside if a gateway, such as a container bridge, hides the addresses of senders.
         is_operator: Whether the actor may see the results: an admin of the only workspace.
@@ -65,7 +75,7 @@ class Reachability:
 
     results: tuple[CheckResult, ...] | None
     is_unreachable: bool
-    outside_at: Micros | None
+    is_reached: bool
     own_outside_at: Micros | None
     gateway: str
     is_operator: bool
@@ -79,17 +89,14 @@ class Reachability:
 
 
 class ReachabilityService:
-    """Runs the checks at most once at a time and caches the results, so use one instance per process.
+    """Runs the checks at most once at a time and caches the results, so use one instance per process."""
 
-    `hostname` is the name that this host records in the messages that it accepts.
-    """
-
-    def __init__(self, database: Database, clock: Clock, checks: HostChecks, *, hostname: str) -> None:
+    def __init__(self, database: Database, clock: Clock, checks: HostChecks) -> None:
         self._database = database
         self._checks = checks
-        self._hostname = hostname
         self._cache: ExpiringCache[str, tuple[CheckResult, ...]] = ExpiringCache(clock, 1)
         self._newest: tuple[CheckResult, ...] | None = None
+        self._own_addresses: Collection[IPv4Address | IPv6Address] | None = None
         self._running: asyncio.Task[None] | None = None
         self._was_reached = False
 
@@ -102,12 +109,12 @@ class ReachabilityService:
             "reachability_own_messages", workspace_id=actor.workspace_id, limit=MAX_TICKETS
         )
         own_outside_at = self._newest_from_outside(own, is_relayed=is_relayed)
-        outside_at = own_outside_at or await self._find_outside()
+        is_reached = own_outside_at is not None or await self._find_outside()
         postponed = await self._database.fetch_one("installation_value", name=_POSTPONED)
         return Reachability(
             results=results if is_operator else None,
-            is_unreachable=outside_at is None and not is_relayed and self._has_required_problem(results),
-            outside_at=outside_at,
+            is_unreachable=not is_reached and not is_relayed and self._has_required_problem(results),
+            is_reached=is_reached,
             own_outside_at=own_outside_at,
             gateway=_find_gateway(own),
             is_operator=is_operator,
@@ -119,11 +126,12 @@ class ReachabilityService:
     async def is_unreachable(self, actor: Actor) -> bool:
         """Returns `Reachability.is_unreachable`, after at most `BRIEF_SECONDS`.
 
-        Runs no checks once a message from outside arrived.
+        Runs no checks after it has found a message from outside.
         """
-        if self._was_reached or await self._is_relayed(actor) or await self._find_outside() is not None:
+        if self._was_reached or await self._is_relayed(actor):
             return False
-        return self._has_required_problem(await self._run_checks(BRIEF_SECONDS))
+        results = await self._run_checks(BRIEF_SECONDS)
+        return not await self._find_outside() and self._has_required_problem(results)
 
     async def postpone(self, actor: Actor) -> None:
         """Records that the setup continues although mail from outside cannot arrive yet."""
@@ -147,7 +155,9 @@ class ReachabilityService:
         return self._newest
 
     async def _refresh(self) -> None:
-        self._newest = tuple(await self._checks.run())
+        results, own_addresses = await asyncio.gather(self._checks.run(), self._checks.find_own_addresses())
+        self._newest = tuple(results)
+        self._own_addresses = self._own_addresses if own_addresses is None else own_addresses
         self._cache.store("", self._newest, CACHE_SECONDS)
 
     def _has_required_problem(self, results: Sequence[CheckResult] | None) -> bool:
@@ -155,23 +165,24 @@ class ReachabilityService:
             result.check in REQUIRED_CHECKS and result.status != "ok" for result in results or ()
         )
 
-    async def _find_outside(self) -> Micros | None:
+    async def _find_outside(self) -> bool:
         rows = await self._database.fetch_all("reachability_messages", limit=MAX_MESSAGES)
-        found = self._newest_from_outside(rows)
-        self._was_reached = self._was_reached or found is not None
-        return found
+        is_found = self._newest_from_outside(rows) is not None
+        self._was_reached = self._was_reached or (is_found and self._own_addresses is not None)
+        return is_found
 
     def _newest_from_outside(self, rows: Sequence[Mapping[str, Any]], *, is_relayed: bool = False) -> Micros | None:
-        """Returns when the newest message from another host arrived; a relay may have a private address.
+        """Returns when the newest message from another host arrived; a relay may have a private or an own address.
 
-        While this host listens on loopback only, a message that it accepted is from the time of another setting.
+        A message that was accepted under another host name is of another installation or the time of another setting,
+        as on a restored backup. A host that sends to its own public address shows nothing about a firewall.
         """
         for row in rows:
             address = parse_address(row["peer"])
-            if address is None or not (is_public(address) or (is_relayed and not address.is_loopback)):
+            if address is None or address.is_loopback or row["received_by"] not in self._checks.receivers:
                 continue
-            is_outdated = self._checks.is_loopback_only and row["received_by"] == self._hostname
-            if not is_outdated and not is_test_message(row["protocol"], row["rfc_message_id"]):
+            is_outside = is_relayed or (is_public(address) and address not in (self._own_addresses or ()))
+            if is_outside and not is_test_message(row["protocol"], row["rfc_message_id"]):
                 found: Micros = row["received_at"]
                 return found
         return None

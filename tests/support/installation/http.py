@@ -1,8 +1,9 @@
 """An installation that serves the API and the dashboard on a real socket."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 import aiohttp
@@ -19,7 +20,7 @@ from tests.support import mails
 from tests.support.clock import FakeClock
 from tests.support.dns import DnsStandIn
 from tests.support.installation.installation import Installation
-from tests.support.installation.settings import DOMAIN
+from tests.support.installation.settings import DOMAIN, HOST
 from tests.support.stores import Store
 
 PASSWORD = "correct horse battery"
@@ -84,6 +85,10 @@ class ReachableHost:
     """Stands in for the checks of the host, whose results depend on the machine that runs the tests."""
 
     is_loopback_only = False
+    receivers = (HOST,)
+
+    async def find_own_addresses(self) -> Collection[IPv4Address | IPv6Address]:
+        return ()
 
     async def run(self) -> Sequence[CheckResult]:
         return [ok("hostname", "mx1.host.test resolves to 93.184.216.34"), ok("smtp port", "0.0.0.0:25 responds")]
@@ -209,9 +214,7 @@ async def serve_api(
     """
     found = ServedInstallation(store, settings or served_settings(), clock=clock, real_time=real_time)
     if not checks_host:
-        found.core.reachability = ReachabilityService(
-            store.database, found.core.clock, ReachableHost(), hostname=found.core.config.server.hostname
-        )
+        found.core.reachability = ReachabilityService(store.database, found.core.clock, ReachableHost())
     found.login = login or await SetupService(store.database, found.core.clock).create_first_workspace(
         "admin@example.org"
     )

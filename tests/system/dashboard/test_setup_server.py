@@ -11,6 +11,7 @@ import pytest
 from emailrouter.check import outside_view
 from emailrouter.check.check_context import CheckContext
 from router.check_result import CheckResult
+from router.model import Actor
 from router.routing.envelope import TEST_MESSAGE_ID_PREFIX
 from tests.support import mails
 from tests.support.dns import DnsStandIn
@@ -20,7 +21,7 @@ from tests.support.installation.http import PASSWORD, ServedInstallation, serve_
 from tests.support.stores import Store, sqlite_store
 
 NOT_REACHABLE = "Not reachable from outside yet"
-PUBLIC_PEER = "93.184.216.34"
+OWN_ADDRESS, PUBLIC_PEER = "93.184.216.34", "198.41.0.4"
 
 
 @asynccontextmanager
@@ -54,6 +55,15 @@ async def deliver_all(served: ServedInstallation) -> None:
         await served.database.execute("dispatch_mark_delivered", id=delivery.id, now=served.clock.now(), via="message")
 
 
+async def signed_in_customer(served: ServedInstallation, customer: Actor) -> FormClient:
+    """Returns a client of an admin of another workspace."""
+    await served.services.users.create(customer, email="eve@other.test", role="admin", password=PASSWORD)
+    client = FormClient(served.session, served.root)
+    session = await served.services.sessions.sign_in("eve@other.test", PASSWORD, address="127.0.0.1")
+    client.cookies["er_session"] = session.token
+    return client
+
+
 async def assert_warned(client: FormClient, *, expected: bool) -> None:
     for path in ("/", "/activity"):
         assert (NOT_REACHABLE in (await client.get(path)).visible_text) is expected, path
@@ -79,14 +89,17 @@ async def test_a_server_on_loopback_never_works(store: Store, dns_server: DnsSta
             assert ("Delivered" in page.visible_text, "Setup complete" in page.visible_text) == (True, False)
             assert "while this server accepts mail on loopback only." in page.visible_text
             assert 'id="step-mail" class="pending"' in page.text
+        await served.execute("UPDATE messages SET received_by = 'old.host.test'")  # a new name, or a restored backup
+        page = await admin.get("/set-up")
+        assert (f"This server {NOT_REACHABLE}" in page.visible_text, "Setup complete" in page.visible_text) == (
+            True,
+            False,
+        )
         await assert_warned(admin, expected=True)
         await assert_warned(agent, expected=True)
 
         _, customer = await served.create_workspace()
-        await served.services.users.create(customer, email="eve@other.test", role="admin", password=PASSWORD)
-        other = FormClient(served.session, served.root)
-        session = await served.services.sessions.sign_in("eve@other.test", PASSWORD, address="127.0.0.1")
-        other.cookies["er_session"] = session.token
+        other = await signed_in_customer(served, customer)
         for client in (other, admin):
             page = await client.get("/set-up")
             assert (NOT_REACHABLE in page.visible_text, "[smtp] listen" in page.visible_text) == (True, False)
@@ -94,7 +107,7 @@ async def test_a_server_on_loopback_never_works(store: Store, dns_server: DnsSta
 
 
 async def test_only_a_message_from_outside_completes_the_setup(tmp_path: Path, dns_server: DnsStandIn) -> None:
-    dns_server.set(HOST, "A", PUBLIC_PEER)
+    dns_server.set(HOST, "A", OWN_ADDRESS)
     proxy = {"proxy_protocol": True, "trusted_networks": ["127.0.0.0/8"]}
     async with (
         listener() as port,
@@ -104,10 +117,10 @@ async def test_only_a_message_from_outside_completes_the_setup(tmp_path: Path, d
         admin = await signed_in_client(served)
         page = await admin.get("/set-up")
         assert "This server No problem found" in page.visible_text
-        assert f"Reverse DNS (PTR) Recommended {PUBLIC_PEER} has no PTR record. Fix:" in page.visible_text
+        assert f"Reverse DNS (PTR) Recommended {OWN_ADDRESS} has no PTR record. Fix:" in page.visible_text
         await served.create_alias()
         own_test = mails.plain(message_id=f"<{TEST_MESSAGE_ID_PREFIX}1@{HOST}>")
-        for peer, content in (("127.0.0.1", None), ("10.0.0.5", None), (PUBLIC_PEER, own_test)):
+        for peer, content in ((OWN_ADDRESS, None), ("10.0.0.5", None), (PUBLIC_PEER, own_test)):
             await accept_from(served, peer, content)
         await deliver_all(served)
         page = await admin.get("/set-up")
@@ -120,6 +133,10 @@ async def test_only_a_message_from_outside_completes_the_setup(tmp_path: Path, d
         page = await admin.get("/set-up")
         assert "This server Done" in page.visible_text
         assert "Setup complete. A message from outside arrived" in page.visible_text
+        _, customer = await served.create_workspace()
+        other = await signed_in_customer(served, customer)
+        # Without the time, which would show when other customers get mail.
+        assert "A message from another server arrived, so" in (await other.get("/set-up")).visible_text
 
 
 async def test_checks_are_shared_and_pages_do_not_wait_long(
