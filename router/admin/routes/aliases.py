@@ -154,7 +154,7 @@ class AliasService:
                 email=alias.email,
                 integrationId=integration_id,
                 status=status,
-                forwardedFrom=forwarded_from,
+                forwardedFrom=None if forwarded_from is None else changed.forwarded_from or "",
             )
         self._on_routing_change()
         return changed

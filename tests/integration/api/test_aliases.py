@@ -96,3 +96,7 @@ async def test_the_note_which_address_forwards_to_an_alias(served: ServedInstall
     for wrong in ("support", "postmaster", "a b@acme.example", "a@[192.0.2.1]", "HELP@Example.org", "a@b\r\nc.example"):
         refused = await served.admin.patch(path, {"forwardedFrom": wrong})
         assert (refused.status, refused.code, refused.field) == (400, "invalid_request", "forwardedFrom"), wrong
+    for given in (" A@B.example ", " " * 100_000):
+        assert (await served.admin.patch(path, {"forwardedFrom": given})).status == 200
+    recorded = [entry["detail"]["forwardedFrom"] for entry in (await served.admin.get("/audit")).body["audit"][:2]]
+    assert recorded == ["", "A@b.example"]
