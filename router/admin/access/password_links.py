@@ -67,13 +67,14 @@ class PasswordLinkService:
         self._failures = FailureThrottle(clock, FAILURE_LIMIT)
 
     async def find_user(self, token: str, *, address: str) -> User:
-        """Returns the user of a link. Raises `Refused("not_found")` for an invalid link, and `RateLimited`."""
-        origin = address_key(address)
-        self._failures.check(origin)
+        """Returns the user of a link. Raises `Refused("not_found")` for an invalid link, or `RateLimited` after too many."""
         user = await fetch_model(
             self._database, User, "password_link_user", hash=secrets.hash_api_key(token), now=self._clock.now()
         )
         if user is None:
+            # Only invalid tokens are limited, so that others with the same address cannot block a valid link.
+            origin = address_key(address)
+            self._failures.check(origin)
             self._failures.record_failure(origin)
             log.warning("sign_in.failed", account="", address=address)
             raise _invalid_link()

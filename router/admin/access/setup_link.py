@@ -66,11 +66,12 @@ class SetupLinkService:
         self._failures = FailureThrottle(clock, FAILURE_LIMIT)
 
     async def find_user(self, token: str, *, address: str) -> User:
-        """Returns the user of a link. Raises `Refused` for an invalid link, and `RateLimited`."""
-        origin = address_key(address)
-        self._failures.check(origin)
+        """Returns the user of a link. Raises `Refused` for an invalid link, or `RateLimited` after too many."""
         link = await _find_link(self._database, token, self._clock.now())
         if link is None:
+            # Only invalid tokens are limited, so that others with the same address cannot block a valid link.
+            origin = address_key(address)
+            self._failures.check(origin)
             self._failures.record_failure(origin)
             log.warning("sign_in.failed", account="", address=address)
             raise Refused("not_found", "This setup link was used or has expired: sign in with your email and password")
