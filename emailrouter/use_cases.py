@@ -105,7 +105,8 @@ def build_domain_checks(core: Core) -> DomainCheckService:
 
 def build_reachability(core: Core) -> ReachabilityService:
     config = core.config
-    checks = OutsideView(config, build_resolver(config), core.clock, core.database)
+    resolver = build_resolver(config)
+    checks = OutsideView(config, resolver, core.clock, core.database, lambda: core.listening_smtp())  # noqa: PLW0108 - replaced by a server
     return ReachabilityService(core.database, core.clock, checks)
 
 

@@ -23,7 +23,12 @@ UNIT_DIRECTORIES = (
 
 @dataclass(frozen=True, slots=True)
 class CheckContext:
-    """The input of a check. If the database could not be opened, `database` is None, and `run` reports the reason."""
+    """The input of a check.
+
+    Attributes:
+        database: None if it could not be opened; `run` reports the reason.
+        listening_smtp: Returns the addresses of the SMTP server of this process, as `127.0.0.1:25`.
+    """
 
     config: Config
     resolver: DnsResolver
@@ -31,5 +36,6 @@ class CheckContext:
     database: AnyDatabase | None = None
     tls_context: ssl.SSLContext = field(default_factory=ssl.create_default_context)
     statvfs: Callable[[Path], os.statvfs_result] = os.statvfs
+    listening_smtp: Callable[[], Sequence[str]] = tuple
     systemd_directory: Path = Path("/run/systemd/system")
     unit_directories: Sequence[Path] = UNIT_DIRECTORIES

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from ipaddress import IPv4Address, IPv6Address
 
 from config.schema import Config
@@ -34,13 +34,28 @@ CHECK_SECONDS = 6.0  # a page waits for the results
 class OutsideView:
     """Implements `router.admin.installation.reachability.HostChecks`."""
 
-    def __init__(self, config: Config, resolver: DnsResolver, clock: Clock, database: AnyDatabase) -> None:
+    def __init__(
+        self,
+        config: Config,
+        resolver: DnsResolver,
+        clock: Clock,
+        database: AnyDatabase,
+        listening_smtp: Callable[[], Sequence[str]],
+    ) -> None:
         # None of these checks connects with TLS, so the certificates of authorities are not loaded.
         tls_context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        self._context = CheckContext(config, resolver, clock, database, tls_context=tls_context)
+        self._context = CheckContext(
+            config, resolver, clock, database, tls_context=tls_context, listening_smtp=listening_smtp
+        )
         self._hosts = {config.server.hostname, *(mx.host for mx in config.server.mx_hosts)}
-        self.is_loopback_only = ports.accepts_loopback_only(config)
-        self.receivers = self._hosts - ({config.server.hostname} if self.is_loopback_only else set())
+
+    @property
+    def is_loopback_only(self) -> bool:
+        return ports.accepts_loopback_only(self._context)
+
+    @property
+    def receivers(self) -> Collection[str]:
+        return self._hosts - ({self._context.config.server.hostname} if self.is_loopback_only else set())
 
     async def run(self) -> Sequence[CheckResult]:
         found = await asyncio.gather(*(run_check(check, self._context, CHECK_SECONDS) for check in CHECKS))

@@ -1,6 +1,6 @@
 """Checks which program responds at `[smtp] listen` and `[api] listen`.
 
-Also warns if `[smtp] listen` has only loopback addresses, or none with port 25.
+Also warns if the SMTP server has only loopback addresses, or none with port 25.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+from collections.abc import Sequence
 
-from config.schema import Config
 from config.values import Address
 from emailrouter.check.check_context import CheckContext
 from router.check_result import CheckResult, fail, ok, warn
@@ -20,29 +20,37 @@ _START = "Start the program: systemctl start emailrouter (or emailrouter serve)"
 
 
 async def smtp_port(context: CheckContext) -> list[CheckResult]:
-    """Checks each address of `[smtp] listen`; for `systemd`, checks port 25 on 127.0.0.1."""
-    listen = context.config.smtp.listen
-    addresses = (Address("127.0.0.1", 25),) if listen == "systemd" else listen
-    found = await asyncio.gather(*(_check_smtp_address(context, address) for address in addresses))
+    """Checks each address of the SMTP server; for `systemd` in another process, checks port 25 on 127.0.0.1."""
+    listen = _listen_addresses(context)
+    found = await asyncio.gather(
+        *(_check_smtp_address(context, address) for address in listen or (Address("127.0.0.1", 25),))
+    )
     results = [result for group in found for result in group]
-    if listen != "systemd" and not context.config.smtp.proxy_protocol:
-        if accepts_loopback_only(context.config):
-            fix = 'Set [smtp] listen = ["0.0.0.0:25", "[::]:25"], or "systemd" and enable emailrouter.socket'
-            results.append(
-                warn("smtp port", "mail is accepted on loopback only: other hosts cannot send mail here", fix)
-            )
-        elif all(address.port != 25 for address in listen):
-            fix = "Mail servers send to port 25 only: listen on it, or forward it to this port"
-            results.append(warn("smtp port", f"no address of [smtp] listen has port 25 ({listen[0]})", fix))
+    if accepts_loopback_only(context):
+        fix = 'Set [smtp] listen = ["0.0.0.0:25", "[::]:25"], or "systemd" and enable emailrouter.socket'
+        if context.config.smtp.listen == "systemd":
+            fix = "Set ListenStream=0.0.0.0:25 and ListenStream=[::]:25 in the socket unit (systemctl edit)"
+        results.append(warn("smtp port", "mail is accepted on loopback only: other hosts cannot send mail here", fix))
+    elif listen and not context.config.smtp.proxy_protocol and all(address.port != 25 for address in listen):
+        fix = "Mail servers send to port 25 only: listen on it, or forward it to this port"
+        results.append(warn("smtp port", f"no address of [smtp] listen has port 25 ({listen[0]})", fix))
     return results
 
 
-def accepts_loopback_only(config: Config) -> bool:
-    """Returns whether no other host can connect to `[smtp] listen`, not even through a proxy on this host."""
-    settings = config.smtp
-    if settings.listen == "systemd" or settings.proxy_protocol:
-        return False
-    return all(is_loopback(address.host) for address in settings.listen)
+def accepts_loopback_only(context: CheckContext) -> bool:
+    """Returns whether no other host can connect to the SMTP server, not even through a proxy on this host."""
+    listen = _listen_addresses(context)
+    return (
+        bool(listen) and not context.config.smtp.proxy_protocol and all(is_loopback(address.host) for address in listen)
+    )
+
+
+def _listen_addresses(context: CheckContext) -> Sequence[Address]:
+    """Returns the addresses of the SMTP server; empty if only another process knows those of systemd's sockets."""
+    listen = context.config.smtp.listen
+    if listen != "systemd":
+        return listen
+    return [Address.parse(text) for text in context.listening_smtp() if not text.startswith("/")]
 
 
 async def api_port(context: CheckContext) -> list[CheckResult]:

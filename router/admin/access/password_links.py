@@ -67,7 +67,7 @@ class PasswordLinkService:
         self._failures = FailureThrottle(clock, FAILURE_LIMIT)
 
     async def find_user(self, token: str, *, address: str) -> User:
-        """Returns the user of a link. Raises `Refused("not_found")` for an invalid link, or `RateLimited` after too many."""
+        """Returns the user of a link. Raises `Refused` for an invalid link, or `RateLimited` after too many."""
         user = await fetch_model(
             self._database, User, "password_link_user", hash=secrets.hash_api_key(token), now=self._clock.now()
         )

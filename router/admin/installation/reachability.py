@@ -177,9 +177,10 @@ class ReachabilityService:
         A message that was accepted under another host name is of another installation or the time of another setting,
         as on a restored backup. A host that sends to its own public address shows nothing about a firewall.
         """
+        receivers = self._checks.receivers
         for row in rows:
             address = parse_address(row["peer"])
-            if address is None or address.is_loopback or row["received_by"] not in self._checks.receivers:
+            if address is None or address.is_loopback or row["received_by"] not in receivers:
                 continue
             is_outside = is_relayed or (is_public(address) and address not in (self._own_addresses or ()))
             if is_outside and not is_test_message(row["protocol"], row["rfc_message_id"]):

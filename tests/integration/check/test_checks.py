@@ -128,6 +128,15 @@ async def test_listener_behind_a_proxy(setup: CheckedInstallation) -> None:
     assert [line.status for line in lines if line.check == "smtp port"] == ["ok"]
 
 
+async def test_sockets_of_systemd_on_loopback(setup: CheckedInstallation) -> None:
+    """The process that uses the sockets knows their addresses. The configuration does not contain them."""
+    setup.settings["smtp.listen"] = "systemd"
+    async with respond_with(b"220 mx1.host.test ESMTP\r\n") as port:
+        lines = await setup.run_checks(listening_smtp=lambda: [f"127.0.0.1:{port}", "/run/smtp.sock"])
+    assert_line(lines, "ok", f"127.0.0.1:{port} responds", "")
+    assert_line(lines, "warn", "mail is accepted on loopback only", "ListenStream=0.0.0.0:25")
+
+
 async def test_program_not_ready(setup: CheckedInstallation) -> None:
     """The readiness check fails, for example because the SQLite file was moved."""
 
