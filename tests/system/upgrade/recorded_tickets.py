@@ -127,6 +127,7 @@ async def _fail_deliveries(recorded: RecordedInstallation) -> None:
     await recorded.outboxes["broken"].deliver()
     await _accept(recorded, mails.plain(subject="Parked at once"), "broken")
     services = recorded.installation.services
+    await services.integrations.test(recorded.admin, recorded.outboxes["broken"].integration_id)
     await _accept(recorded, mails.plain(subject="Of a removed integration"), "removed")
     alias = (await recorded.installation.resolve(f"removed@{DOMAIN}")).alias_id
     assert alias is not None

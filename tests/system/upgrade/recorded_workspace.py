@@ -165,7 +165,9 @@ async def _add_domains(recorded: RecordedInstallation) -> None:
     for local_part, integration in aliases.items():
         await recorded.add_alias(local_part, integration)
     unused = await recorded.add_alias("unused", "general")
-    await installation.services.aliases.change(recorded.admin, unused, status="disabled")
+    await installation.services.aliases.change(
+        recorded.admin, unused, status="disabled", forwarded_from="help@elsewhere.example"
+    )
     await installation.add_alias("archive", None)  # no service creates an alias without an integration
     missing = await recorded.add_active_domain("missing.test")
     await recorded.add_alias("*", "general", domain_id=missing)
