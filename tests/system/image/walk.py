@@ -11,6 +11,7 @@ the walk itself runs in a network namespace with only a loopback interface.
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,7 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 NAME = "localhost/emailrouter"
 LOCAL_BASE = "localhost/emailrouter-base:trixie"
 NEXT_VERSION = "99.0.0"
+PODMAN_COMPOSE = (1, 6)  # 1.0 of Debian 12 does not start a service with the network of the host
 
 
 def build_images(engine: Engine, folder: Path, arguments: argparse.Namespace) -> None:
@@ -69,6 +71,10 @@ def main() -> int:
     missing = [name for name in required if shutil.which(name) is None]
     if missing or os.geteuid() != 0:
         parser.error(f"requires root{''.join(f', {name}' for name in missing)}")
+    compose = subprocess.run(["podman-compose", "--version"], capture_output=True, text=True, check=True).stdout
+    found = re.search(r"version +(\d+)\.(\d+)", compose)
+    if found is None or (int(found[1]), int(found[2])) < PODMAN_COMPOSE:
+        parser.error(f"requires podman-compose {'.'.join(map(str, PODMAN_COMPOSE))} (PyPI), found: {compose.strip()}")
     folder = Path(tempfile.mkdtemp(prefix="image-walk-"))
     try:
         build_images(Engine(folder), folder, arguments)
