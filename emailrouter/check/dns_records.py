@@ -6,6 +6,7 @@ import asyncio
 
 from emailrouter.check.check_context import CheckContext
 from router.check_result import CheckResult, fail, ok, warn
+from router.dns.receivers import is_public_name
 from router.dns.resolver import DnsFailure, DnsRecords
 from router.dns.verification import RecordReport, VerificationResult, automatic_mode, check_domain
 from router.model import Domain
@@ -18,9 +19,9 @@ MAX_CONCURRENT = 8
 
 async def hostname(context: CheckContext) -> list[CheckResult]:
     hostname = context.config.server.hostname
-    if "." not in hostname or hostname.endswith((".local", ".localdomain", ".internal")):
+    if not is_public_name(hostname):
         fix = 'Set [server] hostname to the full name of this host in the public DNS, like "mx1.example.com"'
-        return [fail("hostname", f"{hostname} is not a public host name", fix)]
+        return [fail("hostname", f"the host name {hostname} is not public", fix)]
     results = await _check_addresses(context, hostname, "hostname")
     if results[-1].status == "fail":
         return results

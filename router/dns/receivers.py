@@ -11,6 +11,7 @@ from router.dns.resolver import MxRecord
 TXT_LABEL = "_emailrouter"
 # A DNS name has at most 253 characters, and the name of the TXT record starts with `_emailrouter.`.
 MAX_DOMAIN_LENGTH = 253 - len(f"{TXT_LABEL}.")
+_PRIVATE_SUFFIXES = (".local", ".localdomain", ".internal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,23 @@ class OtherReceiver:
 
 def normalize_host(host: str) -> str:
     return host.strip().rstrip(".").lower()
+
+
+def find_private_name(mx_hosts: Sequence[tuple[str, int]]) -> str:
+    """Returns the first host whose name the public DNS cannot contain, such as `localhost`, or ""."""
+    return next((host for host, _ in mx_hosts if not is_public_name(host)), "")
+
+
+def is_public_name(host: str) -> bool:
+    name = normalize_host(host)
+    return "." in name and not name.endswith(_PRIVATE_SUFFIXES)
+
+
+def warn_of_private_name(host: str) -> str:
+    return (
+        f"Create no MX record yet: {host} is not a public host name, so no mail could arrive. First set [server] "
+        'hostname to the full name of this host in the public DNS, like "mx1.example.com", and restart the program.'
+    )
 
 
 def find_other_receiver(records: Sequence[MxRecord], mx_hosts: Sequence[tuple[str, int]]) -> OtherReceiver | None:

@@ -12,7 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from router.dns.receivers import TXT_LABEL, find_other_receiver, normalize_host, warn_of_move
+from router.dns.receivers import (
+    TXT_LABEL,
+    find_other_receiver,
+    find_private_name,
+    normalize_host,
+    warn_of_move,
+    warn_of_private_name,
+)
 from router.dns.resolver import DnsFailure, DnsRecords, MxRecord, NoDnsRecord
 
 RecordStatus = Literal["ok", "missing", "wrong", "error"]
@@ -59,6 +66,22 @@ def check_mx(
     expected = " and ".join(f"MX {text}" for text in format_mx_records(mx_hosts))
     if isinstance(answer, DnsFailure):
         return RecordCheck("error", f"Cannot read the MX records of {domain}: {answer.reason}. Try again later.")
+    result = _compare_mx(domain, answer, mx_hosts, expected, misplaced_at)
+    private_name = find_private_name(mx_hosts)
+    if result.status == "ok" or not private_name:
+        return result
+    receiver = find_other_receiver(answer.values, mx_hosts) if isinstance(answer, DnsRecords) else None
+    warning = "" if receiver is None else f" {warn_of_move(domain, receiver)}"
+    return RecordCheck(result.status, f"{warn_of_private_name(private_name)}{warning}")
+
+
+def _compare_mx(
+    domain: str,
+    answer: DnsRecords[MxRecord] | NoDnsRecord,
+    mx_hosts: Sequence[tuple[str, int]],
+    expected: str,
+    misplaced_at: Sequence[str],
+) -> RecordCheck:
     if misplaced_at:
         return RecordCheck(
             "missing",

@@ -140,7 +140,7 @@ BROKEN: dict[str, tuple[BreakSetup, str, str, str]] = {
     "local host name": (
         _change_settings(server__hostname="localhost"),
         "fail",
-        "localhost is not a public host name",
+        "the host name localhost is not public",
         "full name",
     ),
     "host without an address": (lambda s: s.dns.remove(HOST), "fail", "has no A or AAAA record", "Add an A record"),

@@ -34,6 +34,19 @@ def test_correct_mx(found: DnsRecords[MxRecord]) -> None:
     assert (check.status, check.fix) == ("ok", "")
 
 
+@pytest.mark.parametrize("host", ["vm", "localhost", "mail.internal", "Mail.Local."])
+def test_no_mx_record_with_a_private_name_is_proposed(host: str) -> None:
+    hosts = [("mx1.router.test", 10), (host, 20)]
+    problem = f"Create no MX record yet: {host} is not a public host name"
+    missing, wrong = (check_mx(DOMAIN, found, hosts) for found in (NO_RECORD, _mx((1, "smtp.google.com"))))
+    assert (missing.status, wrong.status) == ("missing", "wrong")
+    assert missing.fix.startswith(problem)
+    assert wrong.fix.startswith(problem)
+    assert "MX 20" not in missing.fix + wrong.fix
+    assert "Google Workspace receives the mail of help.example.org" in wrong.fix
+    assert check_mx(DOMAIN, _mx((10, "mx1.router.test")), hosts).status == "ok"
+
+
 @pytest.mark.parametrize(
     ("found", "status", "words"),
     [
