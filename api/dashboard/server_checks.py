@@ -9,6 +9,7 @@ from router.admin.installation.reachability import REQUIRED_CHECKS
 from router.check_result import CheckResult
 
 _LABELS: Mapping[str, str] = {
+    "configuration": "Configuration",
     "hostname": "Host name",
     "reverse dns": "Reverse DNS (PTR)",
     "smtp port": "Port 25",
@@ -38,7 +39,15 @@ def check_lines(results: Sequence[CheckResult]) -> list[CheckLine]:
             "" if result.status == "ok" else _sentence(result.fix),
         )
         for result in results
+        if not _is_contradicted(result, results)
     ]
+
+
+def _is_contradicted(result: CheckResult, results: Sequence[CheckResult]) -> bool:
+    """Returns whether another line says that the port which responds is not the one that mail servers need."""
+    return result.status == "ok" and any(
+        other.status != "ok" for other in results if other.check == result.check == "smtp port"
+    )
 
 
 def _state(result: CheckResult) -> tuple[str, str]:
