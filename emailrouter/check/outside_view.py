@@ -22,6 +22,7 @@ from router.network import parse_address
 
 # In the order of display.
 CHECKS: tuple[Check, ...] = (
+    settings.configuration,  # names the file that the fixes of the others change
     dns_records.hostname,
     ports.smtp_port,
     certificate.certificate,

@@ -13,7 +13,7 @@ from router.network import is_loopback
 
 async def configuration(context: CheckContext) -> list[CheckResult]:
     config, name = context.config, "configuration"
-    source = str(config.source) if config.source is not None else "the built-in defaults and the environment"
+    source = str(config.source.absolute()) if config.source is not None else "the built-in defaults and the environment"
     results = [ok(name, f"read from {source}")]
     if config.source is not None:
         mode = config.source.stat().st_mode
