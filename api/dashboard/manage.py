@@ -11,6 +11,7 @@ from router.admin.paging import Page as ResultPage
 from router.model import Alias, Domain, Integration
 
 PER_PAGE = 50
+_ORIGINS = {"setup": "/set-up"}
 
 
 def list_page(visit: Visit, template: str, title: str, batch: ResultPage[Any], **context: Any) -> HtmlPage:
@@ -41,16 +42,29 @@ def confirmation_page(
     return HtmlPage("confirm.html", question, context)
 
 
-def removal_page(noun: str, name: str, path: str, consequences: Iterable[str], **fields: str) -> HtmlPage:
-    """Returns the confirmation page for removing the object at `path`."""
+def removal_page(
+    noun: str, name: str, path: str, consequences: Iterable[str], *, origin: str = "", **fields: str
+) -> HtmlPage:
+    """Returns the confirmation page for removing the object at `path`. See `find_origin` for `origin`."""
     return confirmation_page(
         f"Remove {name}?",
         consequences,
         action=f"{path}/delete",
         label=f"Remove {noun}",
-        cancel_path=path,
+        cancel_path=_ORIGINS.get(origin, path),
         **fields,
+        **({"from": origin} if origin else {}),
     )
+
+
+def find_origin(visit: Visit) -> str:
+    """Returns which page led to a confirmation page and continues after it: `setup`, or "" for the usual one."""
+    origin = visit.form.get("from") or visit.query.get("from", "")
+    return origin if origin in _ORIGINS else ""
+
+
+def path_after_removal(visit: Visit, usual: str) -> str:
+    return _ORIGINS.get(find_origin(visit), usual)
 
 
 async def list_domains(visit: Visit) -> Sequence[Domain]:

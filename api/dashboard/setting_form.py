@@ -73,7 +73,7 @@ def _require_confirmation(visit: Visit, type_: IntegrationType) -> None:
     for field in type_.fields:
         host = field.find_foreign_host(_read(visit, field.name))
         if host and visit.form.get(CONFIRMED_HOST) != host:
-            message = f"{host} does not belong to {type_.label}: check the URL, or confirm below that it is right"
+            message = f"{host} does not belong to {type_.label}: check the URL, or enter it again and confirm it below"
             raise Refused("invalid_webhook_url", message, field.name)
 
 

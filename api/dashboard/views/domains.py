@@ -60,7 +60,8 @@ async def confirm_delete(visit: Visit) -> HtmlPage:
     if count:
         consequences.append("Its alias is removed too." if count == 1 else f"Its {count} aliases are removed too.")
     force = {"force": "true"} if count else {}
-    return manage.removal_page("domain", name, f"/manage/domains/{view.domain.id}", consequences, **force)
+    path, origin = f"/manage/domains/{view.domain.id}", manage.find_origin(visit)
+    return manage.removal_page("domain", name, path, consequences, origin=origin, **force)
 
 
 async def delete(visit: Visit) -> Redirect:
@@ -70,13 +71,13 @@ async def delete(visit: Visit) -> Redirect:
     """
     force = visit.form.get("force") == "true"
     await visit.services.domains.delete(visit.actor, visit.path_params["id"], force=force)
-    return Redirect("/manage/domains", flash="domain-removed")
+    return Redirect(manage.path_after_removal(visit, "/manage/domains"), flash="domain-removed")
 
 
 NAV_LINKS = (NavLink("Domains", "/manage/domains", "viewer", 10, parent="/manage"),)
 FLASH_MESSAGES = {
     "domain-added": "Domain added. Add its DNS records to verify it.",
-    "domain-verified": "Domain verified. Its mail is accepted.",
+    "domain-verified": "Domain verified.",
     "domain-waits": "The DNS records are not correct yet. The fix is shown with each record.",
     "domain-changed": "Domain saved. Check its records again.",
     "domain-removed": "Domain removed.",

@@ -63,12 +63,13 @@ async def confirm_delete(visit: Visit) -> HtmlPage:
         "If it is the default integration, the workspace then has none.",
     ]
     path = f"/manage/integrations/{integration.id}"
-    return manage.removal_page("integration", integration.name, path, consequences)
+    origin = manage.find_origin(visit)
+    return manage.removal_page("integration", integration.name, path, consequences, origin=origin)
 
 
 async def delete(visit: Visit) -> Redirect:
     await visit.services.integrations.delete(visit.actor, visit.path_params["id"])
-    return Redirect("/manage/integrations", flash="integration-removed")
+    return Redirect(manage.path_after_removal(visit, "/manage/integrations"), flash="integration-removed")
 
 
 def _redirect_to_integration(visit: Visit, flash: str) -> Redirect:
