@@ -146,6 +146,10 @@ def _no_response_results(name: str, address: Address, error: OSError) -> list[Ch
 
 
 def _other_program_result(name: str, address: Address, response: bytes) -> CheckResult:
+    if b"Email Router" in response:
+        text = f"{address} responds with another name than [server] hostname"
+        fix = "Restart the program if the setting was changed; otherwise, another Email Router uses this address"
+        return fail(name, text, fix)
     shown = "".join(c if c.isprintable() else "\ufffd" for c in response[:80].decode("utf-8", "replace").strip())
     fix = (
         f"Find the process: ss -ltnp 'sport = :{address.port}'; stop it (systemctl disable --now exim4 postfix), "

@@ -103,10 +103,13 @@ async def test_wrong_clock(setup: CheckedInstallation) -> None:
 async def test_other_program_on_ports(setup: CheckedInstallation) -> None:
     async with (
         respond_with(b"220 exim.test ESMTP Exim\r\n") as port,
+        respond_with(b"220 old.test ESMTP Email Router\r\n") as renamed,
         respond_with(b"HTTP/1.1 404 Not Found\r\n") as other,
     ):
-        setup.settings.update({"smtp.listen": [f"127.0.0.1:{port}"], "api.listen": f"127.0.0.1:{other}"})
+        listen = [f"127.0.0.1:{port}", f"127.0.0.1:{renamed}"]
+        setup.settings.update({"smtp.listen": listen, "api.listen": f"127.0.0.1:{other}"})
         lines = await setup.run_checks()
+    assert_line(lines, "fail", f"127.0.0.1:{renamed} responds with another name than [server] hostname", "Restart")
     assert_line(lines, "fail", "another program responds", f"sport = :{port}")
     assert_line(lines, "fail", "api port: another program responds", f"sport = :{other}")
 
