@@ -11,6 +11,8 @@ from api.schema.routing import DomainAnswer, DomainCreated, DomainDetail
 from emailrouter.cli.context import CommandContext, WorkspaceGroup, confirm, confirmation_option, to_json, with_context
 from emailrouter.cli.paging import Paging, paging_options, to_rows
 from emailrouter.cli.tables import Column
+from router.admin.domains.domains import DomainView
+from router.dns.receivers import find_private_name, warn_of_private_name
 from router.errors import Refused
 
 _RECORDS = "Add these records at your DNS provider, then run: emailrouter domain verify"
@@ -45,7 +47,7 @@ async def show(context: CommandContext, domain: str) -> None:
     Prints the results of the last DNS check, and how to fix wrong records.
     """
     view = await context.services.domains.get(context.actor, await context.lookup.find_domain_id(context.actor, domain))
-    context.print_object(to_json(DomainDetail.from_view(view)))
+    _print_detail(context, view)
 
 
 @group.command("add", examples=["domain add example.com"])
@@ -78,6 +80,9 @@ async def _warn(context: CommandContext, domain: str) -> None:
             "server does, changing the MX records moves all mail.",
             err=True,
         )
+    private_name = find_private_name(context.services.domains.mx_hosts)
+    if private_name:
+        click.echo(f"Warning: {warn_of_private_name(private_name)}", err=True)
     if preview.warning:
         click.echo(f"Warning: {preview.warning}", err=True)
 
@@ -90,7 +95,7 @@ async def verify(context: CommandContext, domain: str) -> int:
     view = await context.services.domains.verify(
         context.actor, await context.lookup.find_domain_id(context.actor, domain)
     )
-    context.print_object(to_json(DomainDetail.from_view(view)))
+    _print_detail(context, view)
     return 0 if view.domain.status == "active" else 1
 
 
@@ -107,7 +112,7 @@ async def change(context: CommandContext, domain: str, mx_upstream: bool) -> Non
     """Set whether another relay receives the mail of a domain first."""
     domain_id = await context.lookup.find_domain_id(context.actor, domain)
     view = await context.services.domains.set_mx_upstream(context.actor, domain_id, mx_upstream)
-    context.print_object(to_json(DomainDetail.from_view(view)))
+    _print_detail(context, view)
 
 
 @group.command("remove", examples=["domain remove example.com"])
@@ -129,3 +134,12 @@ async def remove(context: CommandContext, domain: str, force: bool, yes: bool) -
 
 
 COMMANDS = (group,)
+
+
+def _print_detail(context: CommandContext, view: DomainView) -> None:
+    detail = to_json(DomainDetail.from_view(view))
+    if context.as_json:
+        context.print_object(detail)
+        return
+    context.print_object({name: value for name, value in detail.items() if name != "zoneFile"})
+    click.echo(f"\nZone file\n{indent(view.zone_file, '  ')}", nl=False)

@@ -31,6 +31,7 @@ async def test_first_day_of_an_operator(both: CommandLine, dns_server: DnsStandI
 
     pending = await cli("domain", "verify", "example.org")
     assert pending.code == 1
+    assert "Zone file\n  example.org. 3600 IN MX 10 mx1.host.test.\n  _emailrouter.example.org." in pending.stdout
     dns_server.set("example.org", "MX", "10 mx1.host.test.")
     dns_server.set(added["txtRecord"]["name"], "TXT", added["txtRecord"]["value"])
     assert (await cli.json("domain", "verify", "example.org"))["verified"] is True
