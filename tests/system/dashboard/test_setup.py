@@ -192,8 +192,16 @@ async def test_a_domain_of_a_provider_is_not_moved_without_a_choice(
     page = await admin.post_and_follow("/set-up/domain", {"domain": "help.acme.example"})
     assert "help.acme.example. 3600 IN MX" in page.text
     (domain,) = (await served.services.domains.list(served.actor)).items
+    removal = f"/manage/domains/{domain.id}/delete?from=setup"
+    assert removal in page.text
+    page = await admin.get(removal)
+    assert 'href="/set-up">Cancel' in page.text
+    assert (await admin.post(removal.partition("?")[0], {"from": "setup"})).location == "/set-up?note=domain-removed"
+    await admin.post("/set-up/domain", {"domain": "help.acme.example"})
+    (domain,) = (await served.services.domains.list(served.actor)).items
     integration = await served.create_integration()
     page = await admin.get("/set-up")
+    assert f"/manage/integrations/{integration}/delete?from=setup" in page.text
     assert 'maxlength="254" value="support@acme.example"' in page.text
     form = {"domainId": domain.id, "integrationId": integration, "localPart": "support"}
     wrong = await admin.post("/set-up/alias", form | {"forwardedFrom": "nobody"})
