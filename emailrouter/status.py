@@ -226,7 +226,8 @@ def _domains(numbers: Numbers, found: Sequence[_WorkspaceStatus], *, has_domains
         return ok("domains", "the DNS records of all domains are correct")
     names = [domain.name for each in found for domain in each.health.domains]
     text = f"{_count(numbers['unverifiedDomains'], 'domain')} without correct DNS records: {_enumerate(names)}"
-    return warn("domains", text, "See which records to set: emailrouter domain verify DOMAIN")
+    domain = names[0] if len(names) == 1 else "DOMAIN"
+    return warn("domains", text, f"See which records to set: emailrouter domain verify {domain}")
 
 
 def _count(number: int | None, noun: str, maximum: int = MAX_COUNTED, *, plural: str = "") -> str:
