@@ -63,7 +63,7 @@ It works. The {story.count_tickets()} tickets of {story.company()} are in the da
 
   Dashboard  {running.link}
   Slack      {running.slack.base}/
-  Send mail  printf 'Subject: Hello\\n\\nHi!\\n' | curl smtp://{host}:{port} --crlf \\
+  Send mail  printf 'Subject: Hello\\n\\nHi!\\n' | curl -sS smtp://{host}:{port} --crlf \\
                --mail-from you@customer.example --mail-rcpt support@{installation.DOMAIN} -T -
   REST API   curl -H 'Authorization: Bearer {running.login.key}' {running.api}/emails/tickets
 
