@@ -10,7 +10,16 @@ import click
 PROGRAM = "emailrouter"
 _MAX_SUGGESTIONS = 3
 # Names that other programs give to the same thing.
-_OTHER_NAMES = {"run": "serve", "start": "serve", "setup": "init", "doctor": "check"}
+# Names that are not similar, or for which the most similar command would do harm: `remove` for `ticket resolve`.
+_OTHER_NAMES = {
+    "run": "serve",
+    "start": "serve",
+    "setup": "init",
+    "doctor": "check",
+    "ticket resolve": "status",
+    "ticket reopen": "status",
+    "ticket close": "status",
+}
 
 
 def write_examples(formatter: click.HelpFormatter, examples: Sequence[str]) -> None:
@@ -52,7 +61,7 @@ def unknown_command(ctx: click.Context, group: click.Group, name: str) -> click.
     If none is similar, suggests the commands with this name in the groups below: `ticket claim` for `claim`.
     """
     names = group.list_commands(ctx)
-    other_name = _OTHER_NAMES.get(name)
+    other_name = _OTHER_NAMES.get(f"{group.name} {name}", _OTHER_NAMES.get(name))
     similar = [other_name] if other_name in names else difflib.get_close_matches(name, names, _MAX_SUGGESTIONS)
     if not similar:
         nested = (

@@ -77,6 +77,7 @@ def test_documented_command_lines_are_accepted() -> None:
         ("claim 1", "`ticket claim`"),
         ("verify example.org", "`domain verify`"),
         ("start", "`serve`"),
+        ("ticket resolve 1", "`status`"),
         ("frobnicate", ""),
     ],
 )
