@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
+from urllib.parse import quote
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -41,6 +43,8 @@ class Dashboard:
         for page in PAGES:
             endpoint = PageEndpoint(page, self._services, self._renderer, max_body=self._max_body)
             add_route(app, page.method, page.path, endpoint.serve)
+        for path, form_path in _form_paths().items():
+            add_route(app, "GET", path, partial(_redirect_to_form, form_path))
         add_route(app, "GET", f"{PREFIX}/{{name}}", self._assets.serve)
 
     def render_bytes(self, template: str, context: Mapping[str, Any]) -> bytes:
@@ -49,3 +53,16 @@ class Dashboard:
 
     async def _close_change_feed(self, _: web.Application) -> None:
         await self._change_feed.close()
+
+
+def _form_paths() -> dict[str, str]:
+    """Returns the path of the page that has the form, for each path that only accepts the form."""
+    views = {page.handler: page.path for page in PAGES if page.method == "GET"}
+    shown = {page.path for page in PAGES if page.method == "GET"}
+    return {page.path: views[page.form_view] for page in PAGES if page.form_view in views and page.path not in shown}
+
+
+async def _redirect_to_form(form_path: str, request: web.Request) -> web.Response:
+    """Redirects from the address that a browser shows after a refused form, and after signing in there."""
+    path = form_path.format(**{name: quote(value, safe="") for name, value in request.match_info.items()})
+    raise web.HTTPSeeOther(path)

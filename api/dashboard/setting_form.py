@@ -69,7 +69,14 @@ def foreign_host(visit: Visit, type_: IntegrationType | None) -> str | None:
 
 
 def _require_confirmation(visit: Visit, type_: IntegrationType) -> None:
-    """Refuses a URL of another host, until the form confirms this host: all tickets would go there."""
+    """Refuses a URL of another host, until the form confirms this host: all tickets would go there.
+
+    Also refuses a confirmation without a URL: a form never repeats a secret, and the old URL would be kept.
+    """
+    secrets = [field for field in type_.fields if field.secret]
+    if visit.form.get(CONFIRMED_HOST) and secrets and not any(_read(visit, field.name) for field in secrets):
+        message = f"Enter the URL again: you confirmed {visit.form[CONFIRMED_HOST]}, but the field is empty"
+        raise Refused("invalid_webhook_url", message, secrets[0].name)
     for field in type_.fields:
         host = field.find_foreign_host(_read(visit, field.name))
         if host and visit.form.get(CONFIRMED_HOST) != host:

@@ -143,6 +143,10 @@ async def test_setup_steps_without_javascript(
     assert secret not in page.text
     assert 'id="step-integration" class="done"' in page.text
     (test,) = re.findall(r'action="(/set-up/integrations/[^"]+/test)"', page.text)
+    empty = await admin.post(test.replace("/test", "/settings"), {"webhookUrl": "", "confirmedHost": "evil.test"})
+    assert (empty.status, "Enter the URL again" in empty.visible_text) == (400, True), "the old URL is not meant"
+    reopened = await admin.get(test.replace("/test", "/settings"))
+    assert (reopened.status, reopened.headers["Location"]) == (303, "/set-up"), "the address after a refused form"
     slack.script(secret, FixedResponse(404, "no_service"))
     assert (await admin.post(test)).status == 409
     page = await admin.get("/set-up")
