@@ -19,6 +19,7 @@ from config.load import load
 from config.schema import Config
 from emailrouter import lifecycle
 from emailrouter.assembly import ROLES
+from emailrouter.assembly.core import Core
 from emailrouter.demo import dns_server, ports, sign_in_link, slack
 from emailrouter.demo.clock import DemoClock
 from emailrouter.demo.dns_server import DemoDns
@@ -49,8 +50,12 @@ class Demo:
     slack: DemoSlack
     dns: DemoDns
     clock: DemoClock
-    services: Services
+    core: Core
     link: str
+
+    @property
+    def services(self) -> Services:
+        return self.core.services
 
     @property
     def api(self) -> str:
@@ -105,9 +110,8 @@ async def _start(stack: AsyncExitStack, chosen: Ports, clock: DemoClock, echo: P
     login = await SetupService(database, clock).create_first_workspace(f"admin@{DOMAIN}")
     smtp = (HOST, chosen.smtp)
     echo(f"The program accepts mail at {HOST}:{chosen.smtp} and serves its API at {base}")
-    services = process.core.services
-    demo = Demo(base, smtp, login, stand_in, dns, clock, services, link.url(stand_in.base))
-    link.target = sign_in_link.SignInTarget(services, demo.admin, f"{base}/tickets")
+    demo = Demo(base, smtp, login, stand_in, dns, clock, process.core, link.url(stand_in.base))
+    link.target = sign_in_link.SignInTarget(demo.services, demo.admin, f"{base}/tickets")
     return demo
 
 

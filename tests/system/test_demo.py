@@ -112,6 +112,7 @@ async def check_tickets(http: aiohttp.ClientSession, api: str, key: str) -> None
     assert [delivery["lastError"] for delivery in states] == [
         "Slack returned 410 channel_is_archived: the Slack channel is archived"
     ]
+    assert (await get("/health"))["deliverer"]["alive"] is True
 
 
 async def check_slack_page(http: aiohttp.ClientSession, slack: str) -> None:
