@@ -173,14 +173,18 @@ class Group(click.Group):
 Group.group_class = Group
 
 
-def run(work: Coroutine[Any, Any, T], config: Config | None = None) -> T:
+def run(
+    work: Coroutine[Any, Any, T],
+    config: Config | None = None,
+    new_loop: Callable[[], asyncio.AbstractEventLoop] = _new_event_loop,
+) -> T:
     """Runs a coroutine, on uvloop if it is installed. `config` sets the log format and level."""
     if config is not None:
         log.configure_logging(config.server.log_format, config.server.log_level)
         log.log_uncaught_exceptions()
     elif not structlog.is_configured():  # structlog prints to standard output by default
         log.configure_logging("auto", "warning")
-    with asyncio.Runner(loop_factory=_new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=new_loop) as runner:
         return runner.run(work)
 
 

@@ -15,6 +15,7 @@ from click.shell_completion import CompletionItem
 
 from config.schema import Config
 from emailrouter import assembly
+from emailrouter.time_limited_loop import TimeLimitedLoop
 from router.store import read_only
 from router.store.catalog import load_catalog
 from router.store.database import Row
@@ -67,7 +68,8 @@ def add_completion(command: click.Command) -> None:
 
 def _read_names(ctx: click.Context, kind: str, prefix: str) -> list[str]:
     config: Config = ctx.find_root().obj.load_config()
-    return asyncio.run(_find_names(config, kind, prefix, ctx.meta.get(WORKSPACE)))
+    with asyncio.Runner(loop_factory=TimeLimitedLoop) as runner:
+        return runner.run(_find_names(config, kind, prefix, ctx.meta.get(WORKSPACE)))
 
 
 async def _find_names(config: Config, kind: str, prefix: str, workspace: str | None) -> list[str]:

@@ -11,6 +11,7 @@ import click
 from emailrouter import log
 from emailrouter.cli import console
 from emailrouter.status import LINES, read_status
+from emailrouter.time_limited_loop import TimeLimitedLoop
 from router.check_result import CheckResult
 
 _SIGNS = {"ok": ("ok", "green"), "warn": ("!", "yellow"), "fail": ("!!", "red")}
@@ -28,7 +29,7 @@ def status(ctx: click.Context) -> int:
     invocation = console.get_invocation(ctx)
     config = invocation.load_config()
     log.configure_logging(config.server.log_format, "error")
-    found = console.run(read_status(config))
+    found = console.run(read_status(config), new_loop=TimeLimitedLoop)
     if invocation.as_json:
         console.print_json({"ok": found.is_ok, **found.numbers, "lines": [asdict(line) for line in found.lines]})
     else:
