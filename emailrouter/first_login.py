@@ -35,7 +35,7 @@ async def create_if_empty(config: Config, database: AnyDatabase) -> None:
     path = config.server.data_dir / FIRST_LOGIN_FILE
     if not sys.stderr.isatty():
         # Raises OSError before the login exists: later, nobody could read the password.
-        os.close(_open_private_file(path))
+        _check_writable(path)
     try:
         login = await setup.create_first_workspace(default_email(config))
     except Refused:
@@ -100,12 +100,28 @@ def _format_link(login: FirstLogin, address: str) -> str:
 """
 
 
+def _check_writable(path: Path) -> None:
+    draft = _draft_path(path)
+    os.close(_open_private_file(draft))
+    draft.unlink()
+
+
 def _write_private_file(path: Path, text: str) -> None:
-    with os.fdopen(_open_private_file(path), "w", encoding="utf-8") as file:
-        file.truncate()
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+    """Writes the file completely or not at all: programs wait for it."""
+    draft = _draft_path(path)
+    try:
+        with os.fdopen(_open_private_file(draft), "w", encoding="utf-8") as file:
+            file.truncate()
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _draft_path(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}")
 
 
 def _open_private_file(path: Path) -> int:

@@ -1,9 +1,14 @@
-"""The address to open for the first sign-in."""
+"""The address to open for the first sign-in, and the file with the login."""
+
+import io
+from pathlib import Path
 
 import pytest
 
 from config.load import load
+from emailrouter import first_login
 from emailrouter.first_login import first_address
+from router.admin.installation.first_workspace import FirstLogin
 
 
 @pytest.mark.parametrize(
@@ -23,3 +28,28 @@ from emailrouter.first_login import first_address
 def test_first_address(public_url: str, listen: str, address: str) -> None:
     environment = {"EMAILROUTER_SERVER__PUBLIC_URL": public_url, "EMAILROUTER_API__LISTEN": listen}
     assert first_address(load(None, {name: value for name, value in environment.items() if value})) == address
+
+
+async def test_file_is_complete_when_it_appears(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "first-login"
+
+    class Setup:
+        def __init__(self, *_: object) -> None:
+            pass
+
+        async def is_needed(self) -> bool:
+            return True
+
+        async def create_first_workspace(self, email: str) -> FirstLogin:
+            assert list(tmp_path.iterdir()) == []
+            return FirstLogin(workspace_id="ws_1", user_id="usr_1", email=email, password="p", key="er_1", key_id="key_1")
+
+        async def record_file_key(self, _: FirstLogin) -> None:
+            assert not path.exists()
+
+    monkeypatch.setattr(first_login, "SetupService", Setup)
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+    await first_login.create_if_empty(load(None, {"EMAILROUTER_SERVER__DATA_DIR": str(tmp_path)}), object())
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.read_text().endswith("/api/domains\n\n")
