@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from contextlib import suppress
@@ -122,7 +123,7 @@ def _write(path: Path, text: str, *, force: bool) -> None:
 
 
 def _next_steps(path: Path, config: Config, *, public: bool) -> str:
-    option = "" if path in DEFAULT_PATHS else f" --config {path}"
+    option = "" if path in DEFAULT_PATHS else f" --config {shlex.quote(str(path))}"
     steps = []
     if config.database.url.path is None:
         steps += [("migrate", "create the schema"), ("init", "create the first user and print the login")]
