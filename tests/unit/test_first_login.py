@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -9,6 +10,7 @@ from config.load import load
 from emailrouter import first_login
 from emailrouter.first_login import first_address
 from router.admin.installation.first_workspace import FirstLogin
+from router.store.sqlite import SqliteDatabase
 
 
 @pytest.mark.parametrize(
@@ -33,6 +35,9 @@ def test_first_address(public_url: str, listen: str, address: str) -> None:
 async def test_file_is_complete_when_it_appears(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "first-login"
 
+    def files() -> list[Path]:
+        return list(tmp_path.iterdir())
+
     class Setup:
         def __init__(self, *_: object) -> None:
             pass
@@ -41,15 +46,18 @@ async def test_file_is_complete_when_it_appears(tmp_path: Path, monkeypatch: pyt
             return True
 
         async def create_first_workspace(self, email: str) -> FirstLogin:
-            assert list(tmp_path.iterdir()) == []
-            return FirstLogin(workspace_id="ws_1", user_id="usr_1", email=email, password="p", key="er_1", key_id="key_1")
+            assert files() == []
+            return FirstLogin(
+                workspace_id="ws_1", user_id="usr_1", email=email, password="p", key="er_1", key_id="key_1"
+            )
 
         async def record_file_key(self, _: FirstLogin) -> None:
             assert not path.exists()
 
     monkeypatch.setattr(first_login, "SetupService", Setup)
     monkeypatch.setattr("sys.stderr", io.StringIO())
-    await first_login.create_if_empty(load(None, {"EMAILROUTER_SERVER__DATA_DIR": str(tmp_path)}), object())
-    assert list(tmp_path.iterdir()) == [path]
+    config = load(None, {"EMAILROUTER_SERVER__DATA_DIR": str(tmp_path)})
+    await first_login.create_if_empty(config, cast("SqliteDatabase", None))  # only passed to Setup
+    assert files() == [path]
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.read_text().endswith("/api/domains\n\n")
