@@ -1,6 +1,5 @@
 """The commands of each noun, such as `domain`, print the fields of the API and have fixed exit codes."""
 
-import json
 import os
 import re
 from pathlib import Path
@@ -103,77 +102,6 @@ async def _complete(cli: CommandLine, words: str) -> str:
     done = await cli(env=variables)
     assert (done.code, done.stderr) == (0, "")
     return done.stdout.strip().removeprefix("plain,")
-
-
-async def test_ticket_commands_act_on_behalf_of_a_user(cli: CommandLine) -> None:
-    await _create_ticket(cli)
-    await cli.json("user", "add", "Eve@Example.org", "--role", "agent")
-    invited = await cli.json("user", "invite", "viewer@example.org", "--role", "viewer")
-    assert (invited["role"], invited["canSignIn"]) == ("viewer", False)
-    answer = (await cli("user", "reset", "viewer@example.org", "--json")).ok()
-    assert answer.stderr.startswith("The link opens only on this host: set server.public_url")
-    reset = json.loads(answer.stdout)
-    assert reset.keys() == {"url", "expiresAt"}
-    assert reset["expiresAt"] < invited["expiresAt"]
-    for link in (invited["url"], reset["url"]):
-        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/set-password\?token=[\w-]{43}", link)
-    assert "--as" in await cli.error_line("ticket", "claim", "1", code=2)
-    assert "viewer" in await cli.error_line("ticket", "claim", "1", "--as", "viewer@example.org")
-
-    claimed = await cli.json("ticket", "claim", "1", "--as", "eve@example.org")
-    assert claimed["status"] == "in_progress"
-    assert "already assigned" in await cli.error_line("ticket", "claim", "1", "--as", ADMIN)
-    mine = await cli.json("ticket", "list", "--assigned-to", "eve@example.org", "--status", "in_progress")
-    assert [ticket["number"] for ticket in mine["tickets"]] == [1]
-    assert (await cli.json("ticket", "list", "--unassigned"))["tickets"] == []
-    (sent,) = await cli.json("ticket", "show", "1", "--slack")
-    assert sent["text"].startswith("Test: New ticket #1 from ")
-
-    assert (await cli.json("ticket", "unclaim", "1"))["status"] == "open"
-    assert (await cli.json("ticket", "assign", "1", ADMIN))["status"] == "in_progress"
-    note = await cli.json("ticket", "note", "1", "-", "--as", "eve@example.org", stdin="Called back.\n")
-    assert note["text"] == "Called back.\n"
-    assert (await cli.json("ticket", "status", "1", "resolved"))["resolvedAt"] is not None
-    assert "resolved" in await cli.error_line("ticket", "claim", "1", "--as", ADMIN)
-    assert "'frozen' is not one of" in await cli.error_line("ticket", "status", "1", "frozen", code=2)
-    low = await cli.json("ticket", "priority", "1", "not-urgent", "--as", "eve@example.org")
-    assert low["priority"] == "low"
-    assert "is not one of" in await cli.error_line("ticket", "priority", "1", "lowest", code=2)
-    for priority, numbers in (("not-urgent", [1]), ("low", [1]), ("moderate", [])):
-        found = await cli.json("ticket", "list", "--priority", priority)
-        assert [ticket["number"] for ticket in found["tickets"]] == numbers, priority
-
-    assert "--yes" in await cli.error_line("ticket", "remove", "1", code=2)
-    (await cli("ticket", "remove", "1", "--yes")).ok()
-    assert "Ticket '1' not found" in await cli.error_line("ticket", "show", "1")
-
-
-async def test_tag_commands(cli: CommandLine) -> None:
-    await _create_ticket(cli)
-    tagged = await cli.json("ticket", "tag", "1", "--add", "VIP", "--add", "Billing", "--as", ADMIN)
-    assert tagged["tags"] == ["Billing", "VIP"]
-    assert (await cli("ticket", "tag", "1", "--remove", "vip")).ok().stdout == "Tags: Billing.\n"
-    output = (await cli("ticket", "tag", "1", "--add", "a,b")).ok().stdout
-    assert output == 'Tags: "a,b", Billing.\n'
-    shown = (await cli("ticket", "show", "1")).ok().stdout
-    assert re.search('^Tags +"a,b", Billing$', shown, re.MULTILINE)
-    assert "added: Billing, VIP" in shown
-    (await cli("tag", "remove", "a,b", "--yes")).ok()
-    assert [ticket["number"] for ticket in (await cli.json("ticket", "list", "--tag", "billing"))["tickets"]] == [1]
-    assert (await cli.json("ticket", "list", "--tag", "VIP"))["tickets"] == []
-    assert "must not be empty" in await cli.error_line("ticket", "tag", "1", "--add", "")
-    assert [(tag["name"], tag["ticketCount"]) for tag in (await cli.json("tag", "list"))["tags"]] == [
-        ("Billing", 1),
-        ("VIP", 0),
-    ]
-    assert (await cli.json("tag", "change", "billing", "--color", "#1D76DB"))["color"] == "#1d76db"
-    assert (await cli("tag", "change", "vip", "--name", "BILLING")).ok().stdout == "VIP was merged into Billing.\n"
-    assert "#rrggbb" in await cli.error_line("tag", "change", "billing", "--color", "red")
-    assert "--name or --color" in await cli.error_line("tag", "change", "billing", code=2)
-    assert "--yes" in await cli.error_line("tag", "remove", "billing", code=2)
-    (await cli("tag", "remove", "billing", "--yes")).ok()
-    assert "Tag" in await cli.error_line("tag", "remove", "billing", "--yes")
-    assert (await cli.json("ticket", "show", "1"))["tags"] == []
 
 
 @pytest.mark.parametrize(
@@ -366,15 +294,3 @@ async def _version(cli: CommandLine) -> int:
     assert row is not None
     version: int = row["version"]
     return version
-
-
-async def _create_ticket(cli: CommandLine) -> None:
-    async with DnsStandIn() as dns:
-        dns.set("example.org", "MX", "10 mx1.host.test.")
-        cli.env["dns.nameservers"] = [dns.address]
-        (await cli("domain", "add", "example.org")).ok()
-        (await cli("domain", "verify", "example.org")).ok()
-    (await cli("integration", "add", "general", "--webhook-url", "-", stdin=WEBHOOK)).ok()
-    (await cli("alias", "add", "help@example.org", "--integration", "general")).ok()
-    async with cli.run_smtp():
-        (await cli("alias", "test", "help@example.org")).ok()
