@@ -78,7 +78,11 @@ async def _find_names(config: Config, kind: str, prefix: str, workspace: str | N
         if path is not None:
             # In this thread: a thread that waits for a locked file would outlive the time limit.
             read = partial(read_only.read_rows, path, load_catalog(), seconds=LIMIT_SECONDS)
-            return await _query(lambda query, values: asyncio.sleep(0, read(query, values)), kind, prefix, workspace)
+
+            async def fetch(query: str, values: dict[str, object]) -> Sequence[Row]:
+                return read(query, values)
+
+            return await _query(fetch, kind, prefix, workspace)
         database = assembly.build_database(config, load_catalog())
         try:
             await database.open()
