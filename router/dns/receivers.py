@@ -48,7 +48,7 @@ def is_public_name(host: str) -> bool:
 
 def warn_of_private_name(host: str) -> str:
     return (
-        f"Create no MX record yet: {host} is not a public host name, so no mail could arrive. First set [server] "
+        f"{host} is not a public host name, so no mail could arrive. Before you create the MX record, set [server] "
         'hostname to the full name of this host in the public DNS, like "mx1.example.com", and restart the program.'
     )
 

@@ -37,7 +37,9 @@ def test_correct_mx(found: DnsRecords[MxRecord]) -> None:
 @pytest.mark.parametrize("host", ["vm", "localhost", "mail.internal", "Mail.Local."])
 def test_no_mx_record_with_a_private_name_is_proposed(host: str) -> None:
     hosts = [("mx1.router.test", 10), (host, 20)]
-    problem = f"Create no MX record yet: {host} is not a public host name"
+    problem = (
+        f"{host} is not a public host name, so no mail could arrive. Before you create the MX record, set [server]"
+    )
     missing, wrong = (check_mx(DOMAIN, found, hosts) for found in (NO_RECORD, _mx((1, "smtp.google.com"))))
     assert (missing.status, wrong.status) == ("missing", "wrong")
     assert missing.fix.startswith(problem)
