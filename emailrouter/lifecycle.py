@@ -172,8 +172,6 @@ async def run_until_stopped(config: Config, roles: frozenset[Role], reload_confi
         raise
     if database is None:
         return
-    if embedded and len(roles) > 1:
-        await _create_first_login(config, database)
     heartbeats: asyncio.Task[None] | None = None
     try:
         async with run_roles(config, roles, database, steps) as process:
@@ -182,6 +180,11 @@ async def run_until_stopped(config: Config, roles: frozenset[Role], reload_confi
             heartbeats = loop.create_task(
                 send_heartbeats(notifier, lambda: "" if stop.is_set() else find_ended_task(process))
             )
+            if embedded and len(roles) > 1:
+                # After the ports are open: the login is shown once, and has the URL of this start.
+                from emailrouter.first_login import create_if_empty  # noqa: PLC0415 - only for `serve`
+
+                await create_if_empty(config, database)
             _finish_start(process, notifier)
             await stop.wait()
             log.info("stopping")
@@ -190,16 +193,6 @@ async def run_until_stopped(config: Config, roles: frozenset[Role], reload_confi
         if heartbeats is not None:
             heartbeats.cancel()
     log.info("stopped")
-
-
-async def _create_first_login(config: Config, database: AnyDatabase) -> None:
-    from emailrouter.first_login import create_if_empty  # noqa: PLC0415 - only for `serve`
-
-    try:
-        await create_if_empty(config, database)
-    except BaseException:
-        await database.close()  # its threads would keep the process alive
-        raise
 
 
 def _finish_start(process: Process, notifier: SystemdNotifier) -> None:

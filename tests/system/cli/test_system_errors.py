@@ -7,17 +7,25 @@ from tests.support.installation import program_settings
 from tests.support.installation.command_line import CommandLine, initialise
 
 
-async def test_serve_creates_no_login_that_it_cannot_write(tmp_path: Path) -> None:
-    """Otherwise nobody would know the password, and `init` would refuse to create another login."""
+async def test_serve_creates_no_login_before_it_has_started(tmp_path: Path) -> None:
+    """Otherwise nobody might know the password, and `init` would refuse to create another login."""
     cli = CommandLine(
         tmp_path,
-        {**program_settings(f"sqlite:///{tmp_path / 'a.db'}", tmp_path), "server.data_dir": str(tmp_path / "missing")},
+        {
+            **program_settings(f"sqlite:///{tmp_path / 'a.db'}", tmp_path),
+            "server.data_dir": str(tmp_path / "a.db" / "data"),
+        },
     )
     (await cli("migrate")).ok()
     assert await cli.error_line("serve") == (
-        f"emailrouter: the directory {tmp_path / 'missing'} does not exist: create it, or correct the path"
+        f"emailrouter: {tmp_path / 'a.db' / 'data'}: a part of this path is not a directory: correct the path"
     )
-    assert (await cli.json("workspace", "list"))["workspaces"] == []
+    cli.env["server.data_dir"] = str(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        cli.env["api.listen"] = f"127.0.0.1:{server.getsockname()[1]}"
+        assert "another program uses this address" in (await cli("serve")).stderr
+    assert (await cli.json("workspace", "list"))["workspaces"] == [], "the link would have the address in use"
+    assert not (tmp_path / "first-login").exists()
 
 
 async def test_files_ports_and_databases(tmp_path: Path) -> None:
