@@ -2,11 +2,8 @@
 
 import asyncio
 import os
-import shutil
 import sys
 from pathlib import Path
-
-import pytest
 
 from tests.support.installation.command_line import WEBHOOK, CommandLine
 from tests.support.process import environment
@@ -23,7 +20,6 @@ done
 """
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="this machine has no bash")
 async def test_bash(cli: CommandLine) -> None:
     (await cli("domain", "add", "example.org")).ok()
     (await cli("integration", "add", "General support", "--webhook-url", "-", stdin=WEBHOOK)).ok()
