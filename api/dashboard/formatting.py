@@ -10,6 +10,7 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
+from api.dashboard.avatars import hue, initials
 from api.schema.shape import iso
 from router.admin.installation.attention import MAX_COUNTED, AttentionCounts
 from router.choice import Choice
@@ -57,6 +58,14 @@ def relative_time(at: Micros, now: Micros, local: LocalTime = UTC_TIME) -> str:
     return "just now"
 
 
+def short_age(at: Micros, now: Micros, local: LocalTime = UTC_TIME) -> str:
+    """Returns a text such as `3h`, or the date if `at` is more than 31 days ago."""
+    seconds = max(0, now - at) // SECOND
+    if seconds > 31 * 86400:
+        return local.format_date(at)
+    return next((f"{seconds // length}{name[0]}" for length, name in _UNITS if seconds >= length), "now")
+
+
 def minute_with_utc(at: Micros, local: LocalTime) -> str:
     """Returns a text such as `1 Jan 2030, 13:00 CET (1 Jan 2030, 12:00 UTC)`.
 
@@ -85,6 +94,11 @@ def _minute_with_utc(context: Context, at: Micros) -> str:
 @pass_context
 def _relative_time(context: Context, at: Micros) -> str:
     return relative_time(at, context["now"](), _local_time(context))
+
+
+@pass_context
+def _short_age(context: Context, at: Micros) -> str:
+    return short_age(at, context["now"](), _local_time(context))
 
 
 def _local_time(context: Context) -> LocalTime:
@@ -193,12 +207,15 @@ def render_markdown(text: str) -> Markup:
 FILTERS: dict[str, Callable[..., Any]] = {
     "address": append_a_labels,
     "iso": iso,
+    "initials": initials,
+    "hue": hue,
     "minute": _minute,
     "minute_with_utc": _minute_with_utc,
     "second": _second,
     "utc_minute": UTC_TIME.format_minute,
     "utc_second": UTC_TIME.format_second,
     "relative_time": _relative_time,
+    "short_age": _short_age,
     "pluralize": pluralize,
     "size": format_size,
     "shorten": shorten,

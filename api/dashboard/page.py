@@ -116,7 +116,9 @@ class PageRoute:
 class NavLink:
     """A link in the main navigation, or in the tabs of the section `parent`, for users with at least the role `role`.
 
-    Links are sorted by `position`.
+    Links are sorted by `position`. `icon` is a symbol of `templates/icons.html`, and `key` the second key of the
+    shortcut that begins with `g`; links of the main navigation have both. `section` is the path above the pages that
+    belong to the link, by default `path`.
     """
 
     label: str
@@ -124,3 +126,6 @@ class NavLink:
     role: Role
     position: int
     parent: str = ""
+    icon: str = ""
+    key: str = ""
+    section: str = ""

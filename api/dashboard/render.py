@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from api.dashboard import formatting
+from api.dashboard import display_options, formatting
 from api.dashboard.assets import FOLDER, Assets
 from api.dashboard.page import HtmlPage, NavLink, Visit
 from api.dashboard.page_headers import set_page_headers
@@ -63,6 +63,7 @@ class Renderer:
             "local_time": UTC_TIME if me is None or me.workspace is None else LocalTime.for_user(me.user, me.workspace),
             "attention": attention,
             **self._navigation(visit),
+            "density": display_options.density(visit.request),
             "flash": self._flash_messages.get(visit.query.get("note", ""), ""),
             "title": page.title,
         }
@@ -93,8 +94,9 @@ class Renderer:
 
 def _find_active(links: Sequence[NavLink], path: str) -> str:
     """Returns the path of the link that the page belongs to, or ""."""
-    matches = [link.path for link in links if path == link.path or path.startswith(f"{link.path}/")]
-    return max(matches, key=len, default="")
+    sections = {link.section or link.path: link.path for link in links}
+    matches = [section for section in sections if path == section or path.startswith(f"{section}/")]
+    return sections[max(matches, key=len)] if matches else ""
 
 
 def _query_string(**values: str | None) -> str:

@@ -102,7 +102,7 @@ FLASH_MESSAGES = {
     "replayed": "Queued for redelivery.",
     "replayed-all": "Queued for redelivery.",
 }
-NAV_LINKS = (NavLink("Activity", ACTIVITY_PATH, "viewer", 30),)
+NAV_LINKS = (NavLink("Activity", ACTIVITY_PATH, "viewer", 30, icon="activity", key="a"),)
 PAGES = (
     PageRoute("GET", ACTIVITY_PATH, show_activity, "viewer"),
     PageRoute("POST", f"{ACTIVITY_PATH}/replay", replay_many, "admin", form_view=show_activity),

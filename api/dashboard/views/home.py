@@ -1,4 +1,4 @@
-"""`/`: the overview."""
+"""`/activity/overview`: the overview; `/`: the inbox, or the setup of a new installation."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from api.dashboard import charts, setup_progress
 from api.dashboard.charts import ChartPoint
 from api.dashboard.page import HtmlPage, NavLink, PageRoute, Redirect, Visit
+from api.dashboard.views.tickets import INBOX
 from router.admin.installation.overview import MAX_COUNTED, Overview
 from router.enumerations import TICKET_STATUS
 from router.local_time import LocalTime
@@ -15,9 +16,11 @@ from router.local_time import LocalTime
 MAX_ROWS = 12
 
 
-async def show_overview(visit: Visit) -> HtmlPage | Redirect:
-    if await setup_progress.needs_setup(visit):
-        return Redirect("/set-up")
+async def open_start_page(visit: Visit) -> Redirect:
+    return Redirect("/set-up" if await setup_progress.needs_setup(visit) else INBOX)
+
+
+async def show_overview(visit: Visit) -> HtmlPage:
     local = await visit.local_time()
     overview = await visit.services.overview.get(visit.actor, timezone=local.timezone)
     health = await visit.services.health.get(visit.actor)
@@ -84,5 +87,8 @@ def _bar_title(address: str, counts: tuple[int, ...]) -> str:
     return f"{address}: {', '.join(parts)}"
 
 
-NAV_LINKS = (NavLink("Overview", "/", "viewer", 10),)
-PAGES = (PageRoute("GET", "/", show_overview, "viewer"),)
+NAV_LINKS = (NavLink("Overview", "/activity/overview", "viewer", 10, parent="/activity"),)
+PAGES = (
+    PageRoute("GET", "/", open_start_page, "viewer"),
+    PageRoute("GET", "/activity/overview", show_overview, "viewer"),
+)

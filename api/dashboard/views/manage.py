@@ -9,5 +9,5 @@ async def redirect_to_first_tab(_: Visit) -> Redirect:
     return Redirect("/manage/domains")
 
 
-NAV_LINKS = (NavLink("Manage", "/manage", "viewer", 60),)
+NAV_LINKS = (NavLink("Settings", "/manage", "viewer", 60, icon="settings", key="s"),)
 PAGES = (PageRoute("GET", "/manage", redirect_to_first_tab, "viewer"),)

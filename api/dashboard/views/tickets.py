@@ -13,6 +13,7 @@ from router.admin.paging import MAX_LIMIT
 from router.filters import ME, TicketFilter, query_name
 from router.model import User
 
+INBOX = "/tickets/unassigned"
 PER_PAGE = 50
 
 
@@ -93,7 +94,7 @@ async def _list_page(
     return HtmlPage("tickets.html", title, context)
 
 
-NAV_LINKS = (NavLink("Tickets", "/tickets", "viewer", 20),)
+NAV_LINKS = (NavLink("Inbox", INBOX, "viewer", 20, icon="inbox", key="i", section="/tickets"),)
 PAGES = (
     PageRoute("GET", "/tickets", show_all, "viewer"),
     PageRoute("GET", "/tickets/mine", show_mine, "viewer"),
