@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -34,10 +34,16 @@ class Redirect:
     Attributes:
         path: Percent-encoded path on this server, optionally with a query and a fragment.
         flash: Key in `FLASH_MESSAGES` of the message that the target page shows; "" for none.
+        number: What `{n}` in the message stands for.
+        undo: The events of the change, which the message offers to undo (`TicketService.undo`).
+        undo_path: The page to open after the change is undone; "" for the target page.
     """
 
     path: str
     flash: str = ""
+    number: int | None = None
+    undo: Sequence[str] = ()
+    undo_path: str = ""
 
 
 PageResult = HtmlPage | Redirect | web.StreamResponse

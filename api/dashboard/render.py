@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from api.dashboard import display_options, formatting
 from api.dashboard.assets import FOLDER, Assets
+from api.dashboard.flash import read_flash
 from api.dashboard.page import HtmlPage, NavLink, Visit
 from api.dashboard.page_headers import set_page_headers
 from router.admin.installation.attention import AttentionCounts
@@ -64,7 +65,7 @@ class Renderer:
             "attention": attention,
             **self._navigation(visit),
             "density": display_options.density(visit.request),
-            "flash": self._flash_messages.get(visit.query.get("note", ""), ""),
+            "flash": read_flash(self._flash_messages, visit.request.rel_url.raw_path, visit.query),
             "title": page.title,
         }
         return self.render(page.template, {**context, **page.context}, page.status)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 
 from api import body
 from api.dashboard import setting_form
+from api.dashboard.flash import add_flash
 from api.dashboard.page import HtmlPage, PageResult, PageRoute, Redirect, Visit
 from api.dashboard.render import Renderer
 from api.dashboard.submissions import SUBMISSION_FIELD, Submissions
@@ -95,12 +96,7 @@ class PageEndpoint(DeclaredHandler):
 
 
 def redirect_response(outcome: Redirect) -> web.Response:
-    path = outcome.path
-    if outcome.flash:
-        path, _, fragment = path.partition("#")
-        path += f"{'&' if urlsplit(path).query else '?'}note={outcome.flash}"
-        path += f"#{fragment}" if fragment else ""
-    return web.Response(status=303, headers={"Location": path})
+    return web.Response(status=303, headers={"Location": add_flash(outcome)})
 
 
 def parse_form(request: web.Request, content: bytes) -> dict[str, str]:

@@ -5,10 +5,10 @@
   root.classList.add("has-js");
   window.dashboard = { announce };
 
-  // Removes the key of the flash message from the URL, so that a reload does not show the message again.
+  // Removes the flash message from the URL, so that a reload does not show the message again.
   if (document.querySelector("[data-flash]")) {
     const here = new URL(location.href);
-    here.searchParams.delete("note");
+    for (const name of [...here.searchParams.keys()]) if (name.startsWith("note")) here.searchParams.delete(name);
     history.replaceState(null, "", here);
   }
 
