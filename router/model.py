@@ -338,11 +338,3 @@ class AuditEntry:
     action: str
     target: str
     detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class BlockedSender:
-    """A sender whose mail a workspace refuses: an address, `@domain` or a network."""
-
-    sender: str
-    created_at: Micros

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from router.admin import audit, paging, validation
 from router.admin.paging import DEFAULT_LIMIT, Page
 from router.clock import Clock
 from router.errors import Refused, not_found_error
-from router.model import Actor, BlockedSender
+from router.model import Actor, Micros
 from router.routing.senders import normalize_entry
 from router.store.database import Database, fetch_models
 
 MAX_BLOCKED_SENDERS = 1000  # for each workspace; SMTP servers cache the entries in memory
+
+
+@dataclass(frozen=True, slots=True)
+class BlockedSender:
+    """A sender whose mail a workspace refuses: an address, `@domain` or a network."""
+
+    sender: str
+    created_at: Micros
 
 
 class BlockedSenderService:
