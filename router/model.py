@@ -94,8 +94,7 @@ class Domain:
     """A mail domain of a workspace.
 
     Attributes:
-        name: The A-label form in lower case.
-        records: The result of the last check as JSON.
+        name, records: The A-label form in lower case, and the result of the last check as JSON.
         mx_managed: `upstream` if another relay receives the mail, so that only the TXT record verifies the domain.
         misses: The number of rechecks that found no correct record, since the last check that found one.
         alert: The text of the pending alert to the domain's integrations.
@@ -172,8 +171,7 @@ class Alias:
     """An address at a domain, and the integration that receives the tickets of this address.
 
     Attributes:
-        local_part: As entered; `*` for the catch-all.
-        local_key: The normalised local part, for matching.
+        local_part, local_key: As entered, `*` for the catch-all, and normalised for matching.
         forwarded_from: The address elsewhere that forwards to this alias, as a note; it proves nothing.
     """
 
@@ -224,7 +222,11 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A conversation at one address. `number` is unique within the workspace."""
+    """A conversation at one address. `number` is unique within the workspace.
+
+    `automatic` is why the first message is automatic, or `""` if a person wrote any message. `unanswered_since` is when
+    the oldest unanswered reply arrived, or None if it is the first message; agents never change it.
+    """
 
     id: str
     workspace_id: str
@@ -241,7 +243,15 @@ class Ticket:
     claimed_at: Micros | None = None
     resolved_at: Micros | None = None
     priority: TicketPriority = "normal"
+    automatic: str = ""
+    unanswered_since: Micros | None = None
     tags: tuple[Tag, ...] = field(default=(), metadata={"related": True})
+
+    @property
+    def waiting_since(self) -> Micros | None:
+        """When the oldest unanswered message arrived; None unless the ticket is open or in progress."""
+        since = self.received_at if self.unanswered_since is None else self.unanswered_since
+        return since if self.status in ("open", "in_progress") else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,14 @@ All queries are index lookups with bounded results.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from router import ids
 from router.accept import threads
 from router.accept.incoming import MAX_TICKETS, AcceptEntry
 from router.errors import SerializationConflict
-from router.model import TicketEvent
+from router.model import Message, TicketEvent
 from router.store.database import Statement, StatementGenerator
 from router.store.fragments import model_values
 from router.store.post_updates import queue_updates
@@ -159,6 +159,7 @@ def update_joined_tickets(by_ticket: Mapping[str, Sequence[AcceptEntry]]) -> Sta
                 "ticket_id": ticket_id,
                 "received_at": max(entry.message.received_at for entry in entries),
                 "messages": len(entries),
+                "replied_at": min((reply.received_at for reply in _persons_messages(entries)), default=None),
             }
             for ticket_id, entries in joined.items()
         ],
@@ -172,13 +173,17 @@ def update_joined_tickets(by_ticket: Mapping[str, Sequence[AcceptEntry]]) -> Sta
     yield from _reopen_tickets(joined)
 
 
+def ticket_automatic(entries: Sequence[AcceptEntry]) -> str:
+    """Returns why a new ticket is automatic: the reason of its first message, or `""` if a person wrote any message."""
+    return "" if any(_persons_messages(entries)) else entries[0].message.automatic
+
+
+def _persons_messages(entries: Iterable[AcceptEntry]) -> Iterator[Message]:
+    return (entry.message for entry in entries if threads.should_reopen(entry.message.automatic))
+
+
 def _reopen_tickets(joined: Mapping[str, Sequence[AcceptEntry]]) -> StatementGenerator[None]:
-    replies = {
-        entry.ticket_id: entry.message
-        for entries in joined.values()
-        for entry in entries
-        if threads.should_reopen(entry.message.automatic)
-    }
+    replies = {ticket_id: message for ticket_id, entries in joined.items() for message in _persons_messages(entries)}
     reopened = yield Statement("accept_reopen_ticket", [{"ticket_id": ticket_id} for ticket_id in sorted(replies)])
     events = []
     for row in reopened:

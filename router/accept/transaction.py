@@ -16,6 +16,7 @@ from router.accept.joining import (
     clear_automatic_of_replies,
     group_by_ticket,
     join_conversations,
+    ticket_automatic,
     update_joined_tickets,
     write_participants,
 )
@@ -271,6 +272,7 @@ def _insert_tickets(by_ticket: Mapping[str, Sequence[AcceptEntry]]) -> Statement
                 "from_name": message.from_name,
                 "received_at": message.received_at,
                 "updated_at": max(entry.message.received_at for entry in entries),
+                "automatic": ticket_automatic(entries),
                 "last_sequence": len(entries),
             }
         )

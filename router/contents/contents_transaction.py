@@ -162,6 +162,8 @@ def _contents_row(change: StoreContents) -> dict[str, object]:
         "reply_to": json.dumps([asdict(mailbox) for mailbox in contents.reply_to]),
         "original_from": json.dumps(contents.original_from and asdict(contents.original_from)),
         "failed_recipients": json.dumps(contents.failed_recipients),
+        "snippet": contents.snippet,
+        "files": contents.file_count,
         "parser": change.parser,
         "parsed_at": change.parsed_at,
     }

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from router.mail.decode import clean_line
 from router.mail.html_sanitizer import MAX_SANITIZED_LENGTH
 
 AttachmentKind = Literal["file", "image", "calendar", "contact", "encrypted", "signed", "winmail", "message"]
@@ -27,6 +28,7 @@ class ParseLimits:
 
 
 DEFAULT_LIMITS = ParseLimits()
+MAX_SNIPPET_LENGTH = 200  # in characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,16 @@ class Contents:
     def size(self) -> int:
         """The size of the texts and the HTML in bytes."""
         return len(self.text.encode()) + len(self.quoted.encode()) + len(self.html.encode())
+
+    @property
+    def snippet(self) -> str:
+        """The start of the text in one line."""
+        return clean_line(self.text, MAX_SNIPPET_LENGTH)
+
+    @property
+    def file_count(self) -> int:
+        """The number of attachments that are not images in the text."""
+        return sum(not attachment.inline for attachment in self.attachments)
 
     @property
     def quoted_lines(self) -> int:

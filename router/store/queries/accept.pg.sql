@@ -68,12 +68,16 @@ RETURNING w.id AS workspace_id, w.last_ticket_number;
 -- name: accept_join_ticket
 -- ORDER BY avoids deadlocks between transactions.
 WITH joined AS (
-    SELECT * FROM unnest(CAST(:ticket_id AS TEXT[]), CAST(:received_at AS BIGINT[]), CAST(:messages AS BIGINT[]))
-                  AS joined (ticket_id, received_at, messages)
+    SELECT * FROM unnest(CAST(:ticket_id AS TEXT[]), CAST(:received_at AS BIGINT[]), CAST(:messages AS BIGINT[]),
+                         CAST(:replied_at AS BIGINT[]))
+                  AS joined (ticket_id, received_at, messages, replied_at)
 ), locked AS (
     SELECT id FROM tickets WHERE id IN (SELECT ticket_id FROM joined) ORDER BY id FOR NO KEY UPDATE
 )
-UPDATE tickets t SET updated_at = joined.received_at, last_sequence = t.last_sequence + joined.messages
+UPDATE tickets t SET updated_at = joined.received_at, last_sequence = t.last_sequence + joined.messages,
+                     automatic = CASE WHEN joined.replied_at IS NULL THEN t.automatic ELSE '' END,
+                     unanswered_since = CASE WHEN joined.replied_at IS NOT NULL AND t.status IN ('waiting', 'resolved')
+                                        THEN joined.replied_at ELSE t.unanswered_since END
 FROM joined JOIN locked ON locked.id = joined.ticket_id
 WHERE t.id = joined.ticket_id
 RETURNING t.id AS ticket_id, t.last_sequence;

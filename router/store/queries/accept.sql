@@ -68,11 +68,16 @@ RETURNING id AS workspace_id, last_ticket_number;
 -- name: accept_insert_ticket
 -- Inserts a ticket.
 INSERT INTO tickets
-{rows:Ticket - status, assigned_to, claimed_at, resolved_at, priority + last_sequence BIGINT};
+{rows:Ticket - status, assigned_to, claimed_at, resolved_at, priority, unanswered_since + last_sequence BIGINT};
 
 -- name: accept_join_ticket
--- Sets the update time of a ticket that messages have joined, and reserves a sequence for each of them.
-UPDATE tickets SET updated_at = :received_at, last_sequence = last_sequence + :messages WHERE id = :ticket_id
+-- Sets the update time of a ticket that messages have joined, and reserves a sequence for each of them. `replied_at` is
+-- the time of the first one that a person wrote, or NULL.
+UPDATE tickets SET updated_at = :received_at, last_sequence = last_sequence + :messages,
+                   automatic = CASE WHEN :replied_at IS NULL THEN automatic ELSE '' END,
+                   unanswered_since = CASE WHEN :replied_at IS NOT NULL AND status IN ('waiting', 'resolved')
+                                      THEN :replied_at ELSE unanswered_since END
+WHERE id = :ticket_id
 RETURNING id AS ticket_id, last_sequence;
 
 -- fragment: known_assignee

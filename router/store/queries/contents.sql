@@ -25,13 +25,14 @@ SELECT id AS message_id FROM messages WHERE id = :message_id;
 -- name: contents_upsert
 -- Stores the parsed contents of a message, or replaces them.
 INSERT INTO message_contents (message_id, text, quoted, html, attachments, warnings, reply_to, original_from,
-                              failed_recipients, parser, parsed_at)
+                              failed_recipients, snippet, files, parser, parsed_at)
 VALUES (:message_id, :text, :quoted, :html, :attachments, :warnings, :reply_to, :original_from,
-        :failed_recipients, :parser, :parsed_at)
+        :failed_recipients, :snippet, :files, :parser, :parsed_at)
 ON CONFLICT (message_id) DO UPDATE
 SET text = excluded.text, quoted = excluded.quoted, html = excluded.html, attachments = excluded.attachments,
     warnings = excluded.warnings, reply_to = excluded.reply_to, original_from = excluded.original_from,
-    failed_recipients = excluded.failed_recipients, parser = excluded.parser, parsed_at = excluded.parsed_at;
+    failed_recipients = excluded.failed_recipients, snippet = excluded.snippet, files = excluded.files,
+    parser = excluded.parser, parsed_at = excluded.parsed_at;
 
 -- name: contents_raw_chunk
 -- A chunk of the raw message, and the size of the whole message.
