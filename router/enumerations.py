@@ -15,6 +15,8 @@ IntegrationStatus = Literal["active", "failing"]
 AliasStatus = Literal["active", "disabled"]
 TicketStatus = Literal["open", "in_progress", "waiting", "resolved"]
 TicketPriority = Literal["urgent", "high", "normal", "low"]
+TicketSort = Literal["newest", "oldest", "waiting", "priority"]
+AutomaticMail = Literal["only", "exclude"]
 DeliveryState = Literal["pending", "delivered", "dead"]
 DeliveryEvent = Literal["opened", "replied", "updated"]
 TicketEventType = Literal[
@@ -37,6 +39,16 @@ ALIAS_STATUS: Choice[AliasStatus] = Choice("status", get_args(AliasStatus), code
 TICKET_STATUS: Choice[TicketStatus] = Choice("status", get_args(TicketStatus), code="invalid_status")
 TICKET_PRIORITY: Choice[TicketPriority] = Choice(
     "priority", get_args(TicketPriority), synonyms={"moderate": "normal", "not-urgent": "low"}, default="normal"
+)
+UNRESOLVED_STATUS: Choice[TicketStatus] = Choice("status", ("open", "in_progress", "waiting"), code="invalid_status")
+TICKET_SORT: Choice[TicketSort] = Choice(
+    "sort",
+    get_args(TicketSort),
+    labels={"newest": "Newest first", "oldest": "Oldest first", "waiting": "Longest waiting"},
+    default="newest",
+)
+AUTOMATIC_MAIL: Choice[AutomaticMail] = Choice(
+    "automatic", get_args(AutomaticMail), labels={"only": "Only automatic mail", "exclude": "Without automatic mail"}
 )
 DELIVERY_STATE: Choice[DeliveryState] = Choice(
     "state", get_args(DeliveryState), labels={"pending": "Queued", "dead": "Failed"}

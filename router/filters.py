@@ -12,7 +12,7 @@ from functools import cache
 from typing import Annotated, Any, Self, get_type_hints
 
 from router.choice import Choice
-from router.enumerations import DELIVERY_STATE, TICKET_PRIORITY, TICKET_STATUS, IdPrefix
+from router.enumerations import AUTOMATIC_MAIL, DELIVERY_STATE, TICKET_PRIORITY, TICKET_STATUS, IdPrefix
 from router.tag import caseless_key
 
 ME = "me"  # in place of the id of the actor's user
@@ -71,7 +71,7 @@ class TicketFilter(ListFilter):
     """Filters of a list of tickets.
 
     `q` is a ticket number or words, all of which must match. The last word matches as a prefix. `unassigned` selects
-    tickets that are neither assigned nor resolved. `assigned_to` may be `ME`.
+    tickets that are neither assigned nor resolved, `unresolved` those that are not resolved. `assigned_to` may be `ME`.
     """
 
     q: Annotated[
@@ -91,17 +91,42 @@ class TicketFilter(ListFilter):
     ] = None
     alias_id: Annotated[str | None, Criterion("Address", "Only tickets of this alias.", refers_to="alias")] = None
     tag: Annotated[str | None, Criterion("Tag", "Only tickets with this tag, in upper or lower case.")] = None
+    automatic: Annotated[
+        str | None,
+        Criterion(
+            "Automatic mail",
+            "Only tickets that contain nothing but automatic mail (`only`), or only the others (`exclude`).",
+            choice=AUTOMATIC_MAIL,
+        ),
+    ] = None
     unassigned: bool = False
+    unresolved: bool = False
+
+    @property
+    def has_rare_priority(self) -> bool:
+        return self.priority not in (None, TICKET_PRIORITY.default)
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether the partial index of the filter contains no column of another filter."""
+        return self.unassigned or self.automatic == "only"
 
     @property
     def is_selective(self) -> bool:
         """Whether a partial index contains only the few tickets that a filter selects."""
-        return self.unassigned or self.priority not in (None, TICKET_PRIORITY.default)
+        return self.is_flat or self.has_rare_priority
+
+    @property
+    def is_contradictory(self) -> bool:
+        """Whether no ticket can match."""
+        is_resolved = self.status == "resolved" and (self.unassigned or self.unresolved)
+        return is_resolved or (self.unassigned and self.assigned_to is not None)
 
     def parameters(self) -> dict[str, Any]:
-        """Adds `selective`: whether to read the partial index, and not that of the alias."""
+        """Adds `selective`: whether to read a partial index, and not that of the alias. `flat`: see `is_flat`."""
         return ListFilter.parameters(self) | {
             "selective": self.is_selective,
+            "flat": self.is_flat,
             "tag": None if self.tag is None else caseless_key(self.tag),
         }
 

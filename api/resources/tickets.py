@@ -19,6 +19,8 @@ from api.schema.tickets import (
     TicketList,
     TicketListParameters,
     TicketMessages,
+    TicketPageParameters,
+    UnassignedTicketListParameters,
     choice_answer,
     choice_change,
 )
@@ -27,16 +29,16 @@ from router.enumerations import TICKET_CHOICES
 from router.filters import ME, TicketFilter
 
 
-async def list_page(call: Call[EmptyBody, PageParameters]) -> TicketList:
+async def list_page(call: Call[EmptyBody, TicketPageParameters]) -> TicketList:
     return await _list(call, _requested_filter(call))
 
 
-async def list_mine(call: Call[EmptyBody, PageParameters]) -> TicketList:
+async def list_mine(call: Call[EmptyBody, TicketPageParameters]) -> TicketList:
     return await _list(call, replace(_requested_filter(call), assigned_to=ME))
 
 
-async def list_unassigned(call: Call[EmptyBody, PageParameters]) -> TicketList:
-    return await _list(call, TicketFilter(unassigned=True))
+async def list_unassigned(call: Call[EmptyBody, TicketPageParameters]) -> TicketList:
+    return await _list(call, replace(_requested_filter(call), unassigned=True))
 
 
 async def show(call: Call[EmptyBody, NoQuery]) -> TicketDetail:
@@ -71,13 +73,15 @@ async def delete(call: Call[EmptyBody, NoQuery]) -> None:
     await call.services.tickets.delete(call.actor, call.ids["id"])
 
 
-def _requested_filter(call: Call[EmptyBody, PageParameters]) -> TicketFilter:
+def _requested_filter(call: Call[EmptyBody, TicketPageParameters]) -> TicketFilter:
     return TicketFilter.from_query(call.query.model_dump(by_alias=True))
 
 
-async def _list(call: Call[EmptyBody, PageParameters], ticket_filter: TicketFilter) -> TicketList:
+async def _list(call: Call[EmptyBody, TicketPageParameters], ticket_filter: TicketFilter) -> TicketList:
     query = call.query
-    page = await call.services.tickets.list(call.actor, ticket_filter, limit=query.limit, cursor=query.cursor)
+    page = await call.services.tickets.lists.list(
+        call.actor, ticket_filter, sort=query.sort, limit=query.limit, cursor=query.cursor
+    )
     return TicketList(
         tickets=[TicketAnswer.from_model(ticket) for ticket in page.items],
         next_cursor=page.next_cursor,
@@ -137,7 +141,8 @@ ROUTES = (
         "List unassigned tickets",
         "viewer",
         TicketList,
-        query=PageParameters,
+        query=UnassignedTicketListParameters,
+        errors=("invalid_status",),
     ),
     Route(
         "GET",

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field
 
-from api.schema.shape import Answer, Body, Milliseconds, NextCursor, Time, documented, filter_parameters
+from api.schema.shape import Answer, Body, Milliseconds, NextCursor, PageParameters, Time, documented, filter_parameters
 from router.admin.routes.deliveries import DeliveryView
 from router.enumerations import REPLAYABLE_STATE, DeliveryState
 from router.filters import DeliveryFilter
@@ -88,7 +88,7 @@ class DeliveryDetail(DeliveryAnswer):
 
 
 DeliveryListParameters = filter_parameters(
-    "DeliveryListParameters", "Parameters of the list of deliveries.", DeliveryFilter
+    "DeliveryListParameters", "Parameters of the list of deliveries.", DeliveryFilter, PageParameters
 )
 
 

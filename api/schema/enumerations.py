@@ -10,10 +10,12 @@ from typing import Any, Literal, get_args
 
 from router.enumerations import (
     ALIAS_STATUS,
+    AUTOMATIC_MAIL,
     DELIVERY_STATE,
     REPLAYABLE_STATE,
     ROLE,
     TICKET_PRIORITY,
+    TICKET_SORT,
     TICKET_STATUS,
     ActorType,
     DomainStatus,
@@ -47,6 +49,11 @@ _VALUES: dict[str, tuple[tuple[str, ...], str]] = {
     "TicketPriorityInput": (
         TICKET_PRIORITY.accepted,
         "Priority of a ticket in requests: `moderate` is another word for `normal`, `not-urgent` for `low`.",
+    ),
+    "TicketSort": (TICKET_SORT.values, "Order of a list of tickets."),
+    "AutomaticMail": (
+        AUTOMATIC_MAIL.values,
+        "Whether to list `only` the tickets that contain nothing but automatic mail, or to `exclude` these.",
     ),
     "TicketEventType": (get_args(TicketEventType), "What happened to a ticket."),
     "ActorType": (get_args(ActorType), "Kind of the author of an event. `rule` and chat services are reserved."),

@@ -197,10 +197,13 @@ def _describe_criterion(criterion: Criterion) -> str:
     return f"{criterion.help} `{ME}` is the authenticated user." if criterion.refers_to == "user" else criterion.help
 
 
+P = TypeVar("P", bound=PageParameters)
+
+
 def filter_parameters(
-    name: str, description: str, list_filter: type[ListFilter], *, without: Collection[str] = ()
-) -> type[PageParameters]:
-    """Builds the parameters of a list with the criteria of a filter, except those in `without`."""
+    name: str, description: str, list_filter: type[ListFilter], base: type[P], *, without: Collection[str] = ()
+) -> type[P]:
+    """Adds the criteria of a filter, except those in `without`, to the other parameters of a list."""
     criteria: Any = {
         field: (
             str | None,
@@ -213,7 +216,7 @@ def filter_parameters(
         for field, criterion in list_filter.criteria().items()
         if field not in without
     }
-    return create_model(name, __base__=PageParameters, __doc__=description, **criteria)
+    return create_model(name, __base__=base, __doc__=description, **criteria)
 
 
 M = TypeVar("M", Body, QueryParameters)

@@ -10,10 +10,20 @@ from pydantic import BeforeValidator, Field, create_model
 
 from api.schema.deliveries import DeliveryAnswer
 from api.schema.messages import MessageAnswer
-from api.schema.shape import Answer, Body, Id, JsonObject, NextCursor, Time, documented, filter_parameters
+from api.schema.shape import (
+    Answer,
+    Body,
+    Id,
+    JsonObject,
+    NextCursor,
+    PageParameters,
+    Time,
+    documented,
+    filter_parameters,
+)
 from router.admin.tickets.conversation import TicketView
 from router.choice import Choice
-from router.enumerations import TICKET_STATUS, ActorType, TicketEventType, TicketPriority, TicketStatus
+from router.enumerations import TICKET_SORT, TICKET_STATUS, ActorType, TicketEventType, TicketPriority, TicketStatus
 from router.filters import TicketFilter
 from router.model import TicketEvent
 
@@ -49,6 +59,10 @@ class TicketAnswer(Answer):
     """When the ticket was assigned; null for an unassigned ticket."""
     resolved_at: Time | None
     """When the ticket was resolved; null for an unresolved ticket."""
+    automatic: str
+    """Why the first message is automatic (`bounce`, `auto-reply`, `list`, ...); empty if a person wrote any message."""
+    waiting_since: Time | None
+    """When the oldest unanswered message arrived; null unless the ticket is `open` or `in_progress`."""
     tags: list[Annotated[str, BeforeValidator(attrgetter("name"))]]
     """Names of its tags, in alphabetical order."""
 
@@ -57,7 +71,7 @@ class TicketList(Answer):
     """A page of tickets."""
 
     tickets: list[TicketAnswer]
-    """Tickets, newest first."""
+    """Tickets in the requested order."""
     next_cursor: NextCursor = None
     incomplete: Annotated[bool, Field(exclude_if=lambda incomplete: not incomplete)] = False
     """True if a search ended before the page was full; `nextCursor` continues it. Absent otherwise."""
@@ -166,11 +180,33 @@ class TicketResolved(Answer):
     """When the ticket was resolved; null if it is not resolved."""
 
 
-TicketListParameters = filter_parameters("TicketListParameters", "Parameters of the list of all tickets.", TicketFilter)
+class TicketPageParameters(PageParameters):
+    """Parameters of all lists of tickets."""
+
+    sort: str | None = Field(
+        default=None,
+        description="Order of the list: `newest` first (the default), `oldest` first, `priority` (urgent first), or "
+        "`waiting`: only `open` and `in_progress` tickets, the one whose oldest unanswered message arrived first. A "
+        "search with `q` is always newest first.",
+        json_schema_extra={"enum": list(TICKET_SORT.values)},
+    )
+
+
+TicketListParameters = filter_parameters(
+    "TicketListParameters", "Parameters of the list of all tickets.", TicketFilter, TicketPageParameters
+)
 MyTicketListParameters = filter_parameters(
     "MyTicketListParameters",
     "Parameters of the list of tickets assigned to the authenticated user.",
     TicketFilter,
+    TicketPageParameters,
+    without={"assigned_to"},
+)
+UnassignedTicketListParameters = filter_parameters(
+    "UnassignedTicketListParameters",
+    "Parameters of the list of unassigned tickets.",
+    TicketFilter,
+    TicketPageParameters,
     without={"assigned_to"},
 )
 

@@ -28,7 +28,7 @@ from emailrouter.cli.tables import Column, label
 from router.channels import CHANNELS
 from router.choice import Choice
 from router.dispatch.ticket_notification import NotificationPreview
-from router.enumerations import TICKET_CHOICES
+from router.enumerations import TICKET_CHOICES, TICKET_SORT
 from router.errors import Refused
 from router.filters import TicketFilter
 from router.tag import join_names
@@ -41,6 +41,7 @@ _COLUMNS = (
     Column("Subject", "subject", shorten=True),
     Column("Assigned to", "assignedTo", shorten=True),
     Column("Received", "receivedAt", optional=True, is_time=True),
+    Column("Waiting since", "waitingSince", optional=True, is_time=True),
     Column("Alias", "alias", optional=True),
     Column("Tags", "tags", shorten=True, optional=True),
 )
@@ -79,19 +80,28 @@ async def _act_as(context: CommandContext, acting: str | None) -> CommandContext
     return context.acting_as(user.id)
 
 
-@group.command("list", examples=["ticket list --unassigned", "ticket list --search invoice --status open"])
+@group.command(
+    "list", examples=["ticket list --unassigned --sort waiting", "ticket list --search invoice --status open"]
+)
 @filter_options(TicketFilter)
 @click.option("--unassigned", is_flag=True, help="Only unassigned tickets that are not resolved.")
+@click.option(
+    "--sort",
+    type=ChoiceType(TICKET_SORT),
+    default=TICKET_SORT.default,
+    show_default=True,
+    help="Order of the tickets. `waiting` lists open tickets, those that wait longest first.",
+)
 @paging_options
 @with_context()
 async def list_command(
-    context: CommandContext, *, filters: FilterOptions[TicketFilter], unassigned: bool, paging: Paging
+    context: CommandContext, *, filters: FilterOptions[TicketFilter], unassigned: bool, sort: str, paging: Paging
 ) -> None:
-    """List the tickets, newest first."""
+    """List the tickets, newest first unless another order is given."""
     ticket_filter = replace(await filters.read(context), unassigned=unassigned)
     if unassigned and ticket_filter.assigned_to is not None:
         raise click.UsageError("--unassigned cannot be combined with --assigned-to")
-    page = await paging.collect(partial(context.services.tickets.list, context.actor, ticket_filter))
+    page = await paging.collect(partial(context.services.tickets.lists.list, context.actor, ticket_filter, sort=sort))
     emails = await context.display_names(ticket.assigned_to for ticket in page.items)
     context.print_list("tickets", to_rows(page, TicketAnswer.from_model), _COLUMNS, assignedTo=emails)
 

@@ -62,7 +62,7 @@ def test_a_filter_is_named_like_the_field_of_its_enumeration(list_filter: type[L
 
 
 def test_parameters_of_a_call_are_those_of_the_filter() -> None:
-    assert set(TicketListParameters.model_fields) == {*TicketFilter.criteria(), "limit", "cursor"}
+    assert set(TicketListParameters.model_fields) == {*TicketFilter.criteria(), "sort", "limit", "cursor"}
     schema = TicketListParameters.model_json_schema()["properties"]
     assert schema["assignedTo"]["description"].startswith(TicketFilter.criteria()["assigned_to"].help)
 

@@ -9,42 +9,42 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 from router.admin import audit, paging, ticket_events, validation
-from router.admin.fetch import fetch_by_id, fetch_page, find_ticket_id
-from router.admin.paging import DEFAULT_LIMIT, Page, PageRequest
+from router.admin.fetch import fetch_by_id, find_ticket_id
+from router.admin.paging import DEFAULT_LIMIT, Page
 from router.admin.tickets.conversation import ConversationReader, MessageView, TicketView
+from router.admin.tickets.lists import TicketListService
 from router.admin.tickets.tags import TagService
 from router.admin.tickets.timeline import Timeline
 from router.choice import Choice
 from router.clock import Clock
 from router.enumerations import TICKET_STATUS, TicketEventType, TicketStatus
 from router.errors import Refused
-from router.filters import ME, TicketFilter
+from router.filters import TicketFilter
 from router.model import Actor, Ticket, TicketEvent, User
-from router.search.scans import find
-from router.search.sources import choose_source
 from router.store.database import Database, QueryExecutor, fetch_model, fetch_models, retry_on_conflict
 from router.store.erasure import erase_ticket
 
 # Maximum time that a search waits until new messages are parsed.
 SEARCH_PARSE_SECONDS = 1.0
-# The tickets and matches that one search reads (`router.search`), in at most about 50 ms. A search that needs more
-# returns an incomplete page.
-SEARCH_BUDGET = 2000
 MAX_NEWEST = 200
 _ALL_TICKETS = TicketFilter()
 
 
 class TicketService:
-    """Manages the tickets of the actor's workspace, and their `tags`."""
+    """Manages the tickets of the actor's workspace, their `tags` and their `lists`."""
 
     def __init__(self, database: Database, clock: Clock, conversation: ConversationReader) -> None:
         self._database = database
         self._clock = clock
         self._conversation = conversation
         self.tags = TagService(database, clock)
+        self.lists = TicketListService(
+            database, clock, self.tags, partial(conversation.parse_missing, SEARCH_PARSE_SECONDS)
+        )
 
     async def list(
         self,
@@ -54,23 +54,8 @@ class TicketService:
         limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
     ) -> Page[Ticket]:
-        """Lists tickets, newest first. A blank `q` does not filter, but punctuation alone matches nothing."""
-        request = paging.page_request("ticket", limit, cursor)
-        if ticket_filter.assigned_to == ME:
-            ticket_filter = replace(ticket_filter, assigned_to=actor.user_id or "")
-        if ticket_filter.q is not None and ticket_filter.q.strip():
-            return await self._search(actor, ticket_filter, request)
-        source = await choose_source(self._database, actor.workspace_id, ticket_filter, before=request.position)
-        page = await fetch_page(
-            self._database,
-            actor,
-            Ticket,
-            source.query,
-            limit=limit,
-            cursor=cursor,
-            **source.parameters(ticket_filter),
-        )
-        return Page(await self.tags.attach(page.items), page.next_cursor)
+        """Lists tickets like `lists`, newest first."""
+        return await self.lists.list(actor, ticket_filter, limit=limit, cursor=cursor)
 
     async def list_newest_ids(self, actor: Actor) -> frozenset[str]:
         """Returns the id suffixes of the newest messages, events and changes of tags.
@@ -251,19 +236,6 @@ class TicketService:
 
     async def _fetch(self, actor: Actor, ticket_id: str) -> Ticket:
         return await fetch_by_id(self._database, actor, Ticket, "ticket_by_id", ticket_id)
-
-    async def _search(self, actor: Actor, ticket_filter: TicketFilter, request: PageRequest) -> Page[Ticket]:
-        await self._conversation.parse_missing(SEARCH_PARSE_SECONDS)
-        found = await find(
-            self._database,
-            actor.workspace_id,
-            ticket_filter,
-            before=request.position,
-            limit=request.row_limit,
-            budget=SEARCH_BUDGET,
-        )
-        tickets = await self.tags.attach(found.tickets)
-        return request.to_page(tickets, lambda ticket: ticket.id, searched_to=found.searched_to)
 
     async def _change(
         self,

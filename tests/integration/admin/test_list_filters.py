@@ -1,14 +1,19 @@
-"""Combinations of filters list the same tickets and deliveries as a filter in Python."""
+"""Combinations of filters and orders list the same tickets and deliveries as a filter and a sort in Python."""
 
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
+import pytest
+
 from router import ids
 from router.admin.paging import Page
+from router.admin.tickets import list_order
+from router.enumerations import TICKET_PRIORITY, TICKET_SORT
 from router.filters import DeliveryFilter, ListFilter, TicketFilter
 from router.model import Delivery, Ticket
 from router.search import terms
@@ -23,12 +28,56 @@ LIMIT = 7
 SAMPLE = 400  # combinations of the filters of tickets that are tested
 
 
-async def test_ticket_filters(installation: Installation) -> None:
+async def test_ticket_filters(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = random.Random(17)
     known = [await add_ticket(installation, rng, number) for number in range(1, COUNT + 1)]
     known = await add_tag(installation, rng, known)
-    words = {ticket.id: "hello" if rng.random() < 0.5 else "other" for ticket in known}
-    for ticket in known:
+    words = await add_words(installation, rng, known)
+    more = {"q": (None, "hello."), "tag": (None, "vip", "unknown"), "unassigned": (False, True)}
+    more |= {"unresolved": (False, True)}
+    for wanted in rng.sample([*combinations(TicketFilter, known, **more)], SAMPLE):
+        sort = "newest" if wanted.q else rng.choice(TICKET_SORT.values)
+        monkeypatch.setattr(list_order, "MAX_SORTED", rng.choice((3, COUNT)))
+        expected = sorted(
+            (each for each in known if is_listed(wanted, sort, each) and (not wanted.q or words[each.id] == "hello")),
+            key=ORDERS[sort],
+        )
+        case = wanted, sort
+        assert await read_all_pages(partial(installation.tickets.lists.list, sort=sort), installation, wanted) == (
+            expected
+        ), case
+        if wanted.q is None:
+            current = rng.choice(known)
+            previous = [each for each in expected if ORDERS[sort](each) < ORDERS[sort](current)]
+            following = [each for each in expected if ORDERS[sort](each) > ORDERS[sort](current)]
+            adjacent = await installation.tickets.lists.adjacent(installation.actor, wanted, sort, current)
+            nearest = (previous[-1] if previous else None, following[0] if following else None)
+            assert [each and each.id for each in adjacent] == [each and each.id for each in nearest], case
+
+
+ORDERS: Mapping[str, Callable[[Ticket], Any]] = {
+    "newest": lambda ticket: -ticket.number,
+    "oldest": lambda ticket: ticket.number,
+    "waiting": lambda ticket: (ticket.unanswered_since or ticket.received_at, ticket.number),
+    "priority": lambda ticket: (TICKET_PRIORITY.values.index(ticket.priority), -ticket.number),
+}
+
+
+def is_listed(wanted: TicketFilter, sort: str, ticket: Ticket) -> bool:
+    return (
+        matches(wanted, ticket)
+        and (wanted.tag is None or wanted.tag in (tag.name_key for tag in ticket.tags))
+        and (wanted.automatic is None or (wanted.automatic == "only") is bool(ticket.automatic))
+        and (not wanted.unassigned or (ticket.assigned_to is None and ticket.status != "resolved"))
+        and (not wanted.unresolved or ticket.status != "resolved")
+        and (sort != "waiting" or ticket.status in ("open", "in_progress"))
+    )
+
+
+async def add_words(installation: Installation, rng: random.Random, tickets: Sequence[Ticket]) -> Mapping[str, str]:
+    """Indexes a random word of each ticket; returns the words by ticket id."""
+    words = {ticket.id: rng.choice(("hello", "other")) for ticket in tickets}
+    for ticket in tickets:
         indexed = terms.ticket_terms(
             ticket.workspace_id, ticket.number, ticket.alias_id, existing=[], added=[words[ticket.id]]
         )
@@ -39,17 +88,7 @@ async def test_ticket_filters(installation: Installation) -> None:
             index_position=terms.index_position(ticket.id),
             words=" ".join(indexed),
         )
-    more = {"q": (None, "hello."), "unassigned": (False, True)}
-    for wanted in rng.sample([*combinations(TicketFilter, known, **more, tag=(None, "vip", "unknown"))], SAMPLE):
-        expected = [
-            ticket
-            for ticket in reversed(known)
-            if matches(wanted, ticket)
-            and (wanted.q is None or words[ticket.id] == "hello")
-            and (wanted.tag is None or wanted.tag in (tag.name_key for tag in ticket.tags))
-            and (not wanted.unassigned or (ticket.assigned_to is None and ticket.status != "resolved"))
-        ]
-        assert await read_all_pages(installation.tickets, installation, wanted) == expected, wanted
+    return words
 
 
 async def test_delivery_filters(installation: Installation) -> None:
@@ -59,11 +98,11 @@ async def test_delivery_filters(installation: Installation) -> None:
     known = [await add_delivery(installation, rng, rng.choice(tickets), targets) for _ in range(COUNT)]
     for wanted in combinations(DeliveryFilter, known):
         expected = [delivery for delivery in reversed(known) if matches(wanted, delivery)]
-        assert await read_all_pages(installation.services.deliveries, installation, wanted) == expected, wanted
+        assert await read_all_pages(installation.services.deliveries.list, installation, wanted) == expected, wanted
 
 
 def matches(wanted: ListFilter, item: Ticket | Delivery) -> bool:
-    given = {name: getattr(wanted, name) for name in wanted.criteria() if name not in ("q", "tag")}
+    given = {name: getattr(wanted, name) for name in wanted.criteria() if name not in ("q", "tag", "automatic")}
     return all(value is None or getattr(item, name) == value for name, value in given.items())
 
 
@@ -80,11 +119,11 @@ def combinations(list_filter: type[L], known: Sequence[Any], **more: Sequence[ob
         yield list_filter(**dict(zip(values, chosen, strict=True)))
 
 
-async def read_all_pages(service: Any, installation: Installation, wanted: ListFilter) -> list[Ticket | Delivery]:
+async def read_all_pages(read: Any, installation: Installation, wanted: ListFilter) -> list[Ticket | Delivery]:
     items: list[Ticket | Delivery] = []
     cursor = None
     while True:
-        page: Page[Any] = await service.list(installation.actor, wanted, limit=LIMIT, cursor=cursor)
+        page: Page[Any] = await read(installation.actor, wanted, limit=LIMIT, cursor=cursor)
         items += page.items
         cursor = page.next_cursor
         if cursor is None:
@@ -97,7 +136,9 @@ async def add_ticket(installation: Installation, rng: random.Random, number: int
         installation.workspace_id,
         number,
         rng.choice([None, *installation.aliases.values()]),
-        *("support@example.com", "Hello", "ada@customer.test", "Ada", 1, 1),
+        *("support@example.com", "Hello", "ada@customer.test", "Ada", rng.randrange(5), 1),
+        automatic=rng.choice(["", "", "list"]),
+        unanswered_since=rng.choice([None, rng.randrange(1, 5)]),
         assigned_to=rng.choice([None, None, "user_a", "user_b"]),
         **random_literals(Ticket, rng),
     )

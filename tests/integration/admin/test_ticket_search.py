@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from router import ids
-from router.admin.tickets import tickets as tickets_module
+from router.admin.tickets import lists
 from router.admin.tickets.conversation import ConversationReader
 from router.admin.tickets.tickets import TicketService
 from router.contents.store import ContentStore
@@ -243,7 +243,7 @@ async def test_incomplete_pages_contain_together_the_same_tickets_as_a_full_scan
         await tickets.add_many(120)
         for q in QUERIES:
             for wanted in (TicketFilter(q=q), tickets.add_random_filters(q), tickets.add_random_filters(q)):
-                monkeypatch.setattr(tickets_module, "SEARCH_BUDGET", tickets.rng.choice((1, 150, 400)))
+                monkeypatch.setattr(lists, "SEARCH_BUDGET", tickets.rng.choice((1, 150, 400)))
                 found = await tickets.read_all_pages(wanted, tickets.rng.choice((1, 2, 3, 10)))
                 assert found == tickets.expected(wanted, tickets.known_tickets), wanted
         assert tickets.incomplete_pages > len(QUERIES)

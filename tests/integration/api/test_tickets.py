@@ -3,7 +3,7 @@
 import pytest
 
 from api.resources import ROUTES
-from router.admin.tickets import tickets as ticket_service
+from router.admin.tickets import lists
 from router.search import scans
 from tests.support import mails
 from tests.support.corpus import corpus_mail
@@ -36,7 +36,7 @@ async def test_a_search_that_ends_early_is_continued_with_its_cursor(
         await served.accept_ticket(mails.plain(subject="A door"))
     await served.core.contents.parse_missing(60)
     monkeypatch.setattr(scans, "FIRST_SCAN_PAGES", 1)
-    monkeypatch.setattr(ticket_service, "SEARCH_BUDGET", 1)
+    monkeypatch.setattr(lists, "SEARCH_BUDGET", 1)
     pages = [(await served.admin.get("/emails/tickets?q=kettle&limit=2")).body]
     while "nextCursor" in pages[-1]:
         path = f"/emails/tickets?q=kettle&limit=2&cursor={pages[-1]['nextCursor']}"

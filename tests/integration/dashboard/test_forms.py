@@ -7,7 +7,7 @@ import pytest
 
 from api.dashboard import redirects
 from router.admin.access.sessions import SessionService
-from router.admin.tickets import tickets as ticket_service
+from router.admin.tickets import lists
 from router.errors import Unavailable
 from router.search import scans
 from tests.support import mails
@@ -192,7 +192,7 @@ async def test_a_search_that_ends_early_can_be_continued(
     while "kettle" not in str(await served.execute("SELECT words FROM ticket_search")):
         await served.core.contents.parse_missing(60)
     monkeypatch.setattr(scans, "FIRST_SCAN_PAGES", 1)
-    monkeypatch.setattr(ticket_service, "SEARCH_BUDGET", 1)
+    monkeypatch.setattr(lists, "SEARCH_BUDGET", 1)
     client = await signed_in_client(served, "viewer")
     first = await client.get("/tickets?q=kettle")
     assert "No tickets match so far. Continue searching" in first.visible_text

@@ -2,30 +2,67 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import pytest
 
-from router.store.catalog import NamedQuery
+from router.filters import TicketFilter
+from router.search.sources import possible_sources
+from router.store.catalog import Catalog, NamedQuery
 from router.store.postgres import PostgresDatabase, PostgresExecutor
 from router.store.sqlite import SqliteDatabase
 from tests.support.stores import Store
 from tests.support.variants import variants
 
-LISTS = ("ticket_page", "ticket_page_count", "ticket_page_by_tag", "ticket_page_by_tag_count", "delivery_page")
-
+TICKET_LISTS = ("ticket_page", "ticket_page_count", "ticket_page_by_tag", "ticket_page_by_tag_count")
+# The values of each filter that selects an index.
+FILTERS: Mapping[str, Sequence[Any]] = {
+    "status": (None, "open"),
+    "priority": (None, "normal", "urgent"),
+    "assigned_to": (None, "user_x"),
+    "alias_id": (None, "alias_x"),
+    "automatic": (None, "only"),
+    "unassigned": (False, True),
+    "unresolved": (False, True),
+}
 INDEXED = {"status", "assigned_to"}  # filters that an index contains for all their values, also with others
 
 
-@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("name", [*TICKET_LISTS, "ticket_page_waiting", "delivery_page"])
 async def test_lists_neither_sort_nor_scan(store: Store, name: str) -> None:
-    database, queries = store.database, variants(store.catalog, name)
+    database = store.database
+    queries = variants(store.catalog, name) if name == "delivery_page" else ticket_queries(store.catalog, name)
     if isinstance(database, SqliteDatabase):
         found = {query.sqlite: await sqlite_problems(database, query) for query in queries}
     else:
         found = await postgres_problems(database, queries)
     assert {query: problems for query, problems in found.items() if problems} == {}
+
+
+def ticket_queries(catalog: Catalog, name: str) -> list[NamedQuery]:
+    """Returns the variants of a query that lists use."""
+    tag = "x" if "by_tag" in name else None
+    queries = [
+        catalog.select(name, values | order)
+        for chosen in product(*FILTERS.values())
+        if not (wanted := TicketFilter(tag=tag, **dict(zip(FILTERS, chosen, strict=True)))).is_contradictory
+        for values in query_values(name, wanted)
+        for order in ({}, {"oldest_first": True, "reverse": True})
+    ]
+    return list({query.sqlite: query for query in queries}.values())
+
+
+def query_values(name: str, wanted: TicketFilter) -> Iterator[dict[str, Any]]:
+    if name == "ticket_page_waiting":
+        yield wanted.parameters() | {"selective": True, "flat": True}
+        return
+    for source in possible_sources(wanted):
+        if name == source.query:
+            yield source.parameters(wanted)
+        elif name == f"{source.query}_count":
+            yield source.parameters()
 
 
 async def sqlite_problems(database: SqliteDatabase, query: NamedQuery) -> list[str]:
@@ -39,8 +76,8 @@ async def sqlite_problems(database: SqliteDatabase, query: NamedQuery) -> list[s
     details = [str(row["detail"]) for row in rows]
     reads_pending = any("deliveries_pending" in detail for detail in details)
     good = re.compile(
-        r"SEARCH [tdp] USING (COVERING )?INDEX .*(id<\?|[ (]id=\?\))|SEARCH p USING INDEX deliveries_pending|"
-        r"SEARCH tagged USING PRIMARY KEY \(tag_id"
+        r"SEARCH [tdp] USING (COVERING )?INDEX .*(id[<>]\?|[ (]id=\?\))|SEARCH p USING INDEX deliveries_pending|"
+        r"SEARCH tagged USING PRIMARY KEY \(+tag_id|SEARCH t USING INDEX tickets_waiting .* <expr>[<>]\?\)"
     )
     return [
         detail
@@ -62,7 +99,7 @@ async def postgres_problems(database: PostgresDatabase, queries: Sequence[NamedQ
         for setting in ("enable_seqscan", "enable_sort", "enable_bitmapscan"):
             await connection.execute(f"SET LOCAL {setting} = off")
         for query in queries:
-            values = [1 if name == "limit" else "x" for name in query.parameters]
+            values = [1 if name in ("limit", "since") else "x" for name in query.parameters]
             rows = await connection.fetch(f"EXPLAIN (FORMAT JSON) {query.postgres}", *values)
             found[query.postgres] = list(node_problems(json.loads(rows[0][0])[0]["Plan"]))
     return found
