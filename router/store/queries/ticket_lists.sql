@@ -97,11 +97,12 @@ COALESCE(t.unanswered_since, t.received_at)
 
 -- name: ticket_page_waiting
 -- Open tickets that match a TicketFilter and follow a position, those that wait longest first, or last with `reverse`.
+-- SQLite uses no index of expressions for the second comparison, and PostgreSQL needs only this one.
 SELECT {Ticket:t}
 FROM tickets t
 WHERE {ticket_conditions} AND t.status IN ('open', 'in_progress')
-      {if not reverse: AND {waiting_since} >= :since AND ({waiting_since} > :since OR t.id > :ticket_id)}
-      {if reverse: AND {waiting_since} <= :since AND ({waiting_since} < :since OR t.id < :ticket_id)}
+      {if not reverse: AND {waiting_since} >= :since AND ({waiting_since}, t.id) > (:since, :ticket_id)}
+      {if reverse: AND {waiting_since} <= :since AND ({waiting_since}, t.id) < (:since, :ticket_id)}
 ORDER BY {waiting_since} {if reverse: DESC}, t.id {if reverse: DESC} LIMIT :limit;
 
 -- fragment: ticket_previews

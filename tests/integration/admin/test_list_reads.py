@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from router import ids
+from router.admin.tickets import list_order
+from router.admin.tickets.list_order import ListReader, sort_key
+from router.enumerations import TICKET_SORT
 from router.filters import TicketFilter
 from router.search import scans, sources, terms
 from router.search.sources import choose_source
@@ -52,7 +55,7 @@ async def workspace(store: Store) -> str:
         has = MANY | {name: value for k, (name, value) in enumerate(FEW.items()) if n // 10 == k and n % 2 == 0}
         tickets.append(
             f"('{ticket_id}', '{workspace_id}', {n}, '{has['alias_id']}', '', '', '', '', '{has['status']}', "
-            f"'{has['priority']}', '{has['assigned_to']}', 1, 1)"
+            f"'{has['priority']}', '{has['assigned_to']}', {n}, 1)"
         )
         tags += [f"('tag_{tag}', '{ticket_id}')" for tag in sorted({"all", has["tag"]})]
         found = terms.ticket_terms(workspace_id, n, has["alias_id"], existing=[], added=["hello"])
@@ -102,6 +105,32 @@ async def test_a_list_reads_the_condition_that_few_tickets_meet(store: Store, wo
         assert len(rows) == LIMIT, wanted
         if database.work > limit:
             too_much[repr(wanted)] = database.work
+    assert too_much == {}
+
+
+async def test_each_order_reads_a_bounded_number_of_tickets(
+    store: Store, workspace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(list_order, "MAX_SORTED", 20)
+    await seeds.execute(store.database, "UPDATE tickets SET assigned_to = NULL, automatic = 'list' WHERE number < 12")
+    limit = 2 * (MAX_STEPS if isinstance(store.database, SqliteDatabase) else MAX_ROWS)
+    too_much = {}
+    for conditions in (
+        *({}, {"alias_id": "alias_small"}, {"tag": "rare"}, {"assigned_to": "user_new"}, {"priority": "urgent"}),
+        *({"unassigned": True}, {"unassigned": True, "priority": "low"}, {"unassigned": True, "status": "open"}),
+        *({"automatic": "only"}, {"automatic": "only", "tag": "all"}, {"unresolved": True, "assigned_to": "user_new"}),
+    ):
+        wanted = TicketFilter(**conditions)
+        for sort in TICKET_SORT.values:
+            database: Any = MeteredDatabase(store)
+            reader = ListReader(database, workspace, wanted)
+            first = await reader.read(sort, None, limit=LIMIT)
+            assert len(first) == LIMIT, (wanted, sort)
+            (second,) = await reader.read(sort, sort_key(first[0]), limit=1)
+            (again,) = await reader.read(sort, sort_key(second), limit=1, backwards=True)
+            assert (second, again) == (first[1], first[0])
+            if database.work > limit:
+                too_much[repr(wanted), sort] = database.work
     assert too_much == {}
 
 

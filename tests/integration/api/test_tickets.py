@@ -25,6 +25,18 @@ async def test_lists_are_newest_first_with_documented_fields(sqlite_served: Serv
     assert ticket["receivedAt"] == "2030-01-01T12:00:00Z"
     assert (await served.admin.get("/emails/tickets/unassigned")).body == listed
     assert (await served.admin.get("/emails/tickets/mine")).body == {"tickets": []}
+    assert (ticket["automatic"], ticket["waitingSince"]) == ("", ticket["receivedAt"])
+    await served.admin.post(f"/emails/tickets/{first}/status", {"status": "waiting"})
+    for path, expected in (
+        ("/emails/tickets?sort=oldest", [first, second]),
+        ("/emails/tickets/unassigned?sort=waiting", [second]),
+        ("/emails/tickets/unassigned?status=waiting", [first]),
+        ("/emails/tickets?automatic=only", []),
+    ):
+        assert [each["id"] for each in (await served.admin.get(path)).body["tickets"]] == expected, path
+    (waiting,) = (await served.admin.get("/emails/tickets?status=waiting")).body["tickets"]
+    assert waiting["waitingSince"] is None
+    assert (await served.admin.get("/emails/tickets?sort=subject")).status == 400
 
 
 async def test_a_search_that_ends_early_is_continued_with_its_cursor(

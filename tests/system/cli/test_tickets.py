@@ -33,6 +33,8 @@ async def test_ticket_commands_act_on_behalf_of_a_user(cli: CommandLine) -> None
     mine = await cli.json("ticket", "list", "--assigned-to", "eve@example.org", "--status", "in_progress")
     assert [ticket["number"] for ticket in mine["tickets"]] == [1]
     assert (await cli.json("ticket", "list", "--unassigned"))["tickets"] == []
+    waiting = (await cli.json("ticket", "list", "--sort", "waiting", "--automatic", "exclude"))["tickets"]
+    assert [ticket["number"] for ticket in waiting] == [1]
     (sent,) = await cli.json("ticket", "show", "1", "--slack")
     assert sent["text"].startswith("Test: New ticket #1 from ")
 

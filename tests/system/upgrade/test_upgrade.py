@@ -15,6 +15,7 @@ import aiohttp
 import pytest
 
 from router.admin.installation.loss_audit import audit_losses
+from router.mail.contents import Attachment, Contents
 from router.store import migrate
 from tests.support import mails, seeds
 from tests.support.discord import DiscordMessage, DiscordStandIn, DiscordThread
@@ -78,6 +79,12 @@ async def test_every_recorded_row_is_kept(settings: dict[str, object], recording
         for table, count in recording.count_rows().items():
             (row,) = await seeds.execute(store.database, f"SELECT count(*) AS n FROM {table}")
             assert (table, row["n"]) == (table, count)
+        for row in await seeds.execute(
+            store.database, "SELECT text, attachments, snippet, files FROM message_contents"
+        ):
+            files = [Attachment(**each) for each in json.loads(str(row["attachments"]))]
+            contents = Contents(str(row["text"]), "", "", tuple(files), ())
+            assert (row["snippet"], row["files"]) == (contents.snippet, contents.file_count)
     finally:
         await store.database.close()
 
@@ -207,12 +214,14 @@ async def test_tickets_are_listed_found_and_changed(upgraded: Upgraded) -> None:
         ("status=resolved", "[news] Doors of the month"),
         ("priority=urgent", "The door is stuck"),
         ("tag=locks", "The door is stuck"),
+        ("automatic=only&status=resolved", "[news] Doors of the month"),
         ("q=größer", "Invoice 42"),
         ("q=foto", "Invoice 42"),  # the name of an attachment
         ("q=never", "Never parsed"),
     ):
         assert await upgraded.subjects(query) == [subject], query
     door = await upgraded.ticket("The door is stuck")
+    assert door["waitingSince"] == door["messages"][-1]["receivedAt"]  # the reply that reopened it
     messages = [message["text"].strip() for message in door["messages"]]
     assert messages == ["It does not open any more.", "It opens again."]
     events = [event["event"] for event in door["events"]]
