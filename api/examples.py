@@ -40,6 +40,7 @@ _IDS = {
     "MESSAGE": "msg",
     "DELIVERY": "dlv",
     "TAG": "tag",
+    "NOTE": "evt",
     "USER": "user",
     "ME": "user",
     "KEY_ID": "key",

@@ -46,6 +46,12 @@ NOUNS: dict[str, Noun] = {
         "Tickets",
         "A ticket is a conversation by mail. A reply of the customer joins its ticket and reopens it.",
         id="Id (`ticket_...`) or number of the ticket.",
+        note="Id of the note (`evt_...`).",
+    ),
+    "senders": _noun(
+        "Senders",
+        "A sender is an address in the From field of mail. Anyone can write any address there.",
+        address="Email address. Upper and lower case are the same.",
     ),
     "tags": _noun(
         "Tags",

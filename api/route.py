@@ -18,7 +18,7 @@ from router.services import Services
 
 B = TypeVar("B", bound=Body)
 Q = TypeVar("Q", bound=QueryParameters)
-Method = Literal["GET", "POST", "PATCH", "DELETE"]
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 @dataclass(frozen=True, slots=True)

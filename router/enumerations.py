@@ -30,8 +30,11 @@ TicketEventType = Literal[
     "ticket.resolved",
     "ticket.reopened",
     "ticket.note_added",
+    "ticket.note_changed",
+    "ticket.note_removed",
     "ticket.tags_changed",
 ]
+DraftKind = Literal["note"]
 ActorType = Literal["user", "mail", "rule", "slack", "key", "system"]
 
 ROLE: Choice[Role] = Choice("role", get_args(Role))  # the role with the most permissions first
@@ -54,6 +57,7 @@ DELIVERY_STATE: Choice[DeliveryState] = Choice(
     "state", get_args(DeliveryState), labels={"pending": "Queued", "dead": "Failed"}
 )
 REPLAYABLE_STATE: Choice[DeliveryState] = Choice("state", ("dead", "pending"), labels=DELIVERY_STATE.labels)
+DRAFT_KIND: Choice[DraftKind] = Choice("kind", get_args(DraftKind))
 
 # The fields of a ticket that agents set to one of several values. Each has a REST call, a command and a form.
 TICKET_CHOICES: tuple[Choice[Any], ...] = (TICKET_STATUS, TICKET_PRIORITY)

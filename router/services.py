@@ -26,6 +26,7 @@ from router.admin.routes.deliveries import DeliveryService
 from router.admin.routes.explain import ExplanationService
 from router.admin.routes.integrations import IntegrationService
 from router.admin.tickets.messages import MessageService
+from router.admin.tickets.senders import SenderService
 from router.admin.tickets.tickets import TicketService
 from router.clock import Clock
 from router.ratelimit.request_limiter import RateLimiter
@@ -50,6 +51,7 @@ class Services:
     aliases: AliasService
     tickets: TicketService
     messages: MessageService
+    senders: SenderService
     deliveries: DeliveryService
     display_names: DisplayNameService
     blocked_senders: BlockedSenderService

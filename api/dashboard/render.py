@@ -17,7 +17,7 @@ from api.dashboard.flash import read_flash
 from api.dashboard.page import HtmlPage, NavLink, Visit
 from api.dashboard.page_headers import set_page_headers
 from router.admin.installation.attention import AttentionCounts
-from router.admin.tickets.tags import MAX_NAME_LENGTH as MAX_TAG_LENGTH
+from router.admin.tickets.tag_names import MAX_NAME_LENGTH as MAX_TAG_LENGTH
 from router.clock import Clock
 from router.errors import Refused
 from router.local_time import UTC_TIME, LocalTime

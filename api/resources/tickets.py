@@ -10,9 +10,8 @@ from api.schema.messages import MessageAnswer
 from api.schema.shape import Answer, Body, EmptyBody, NoQuery, PageParameters
 from api.schema.tickets import (
     Assign,
+    ClaimOptions,
     MyTicketListParameters,
-    NoteAnswer,
-    NoteCreate,
     TicketAnswer,
     TicketClaimed,
     TicketDetail,
@@ -53,8 +52,9 @@ async def list_messages(call: Call[EmptyBody, PageParameters]) -> TicketMessages
     )
 
 
-async def claim(call: Call[EmptyBody, NoQuery]) -> TicketClaimed:
-    return TicketClaimed.from_model(await call.services.tickets.claim(call.actor, call.ids["id"]))
+async def claim(call: Call[ClaimOptions, NoQuery]) -> TicketClaimed:
+    claimed = await call.services.tickets.claim(call.actor, call.ids["id"], take_over=call.body.take_over)
+    return TicketClaimed.from_model(claimed)
 
 
 async def unclaim(call: Call[EmptyBody, NoQuery]) -> TicketClaimed:
@@ -63,10 +63,6 @@ async def unclaim(call: Call[EmptyBody, NoQuery]) -> TicketClaimed:
 
 async def assign(call: Call[Assign, NoQuery]) -> TicketClaimed:
     return TicketClaimed.from_model(await call.services.tickets.assign(call.actor, call.ids["id"], call.body.user_id))
-
-
-async def add_note(call: Call[NoteCreate, NoQuery]) -> NoteAnswer:
-    return NoteAnswer.from_event(await call.services.tickets.add_note(call.actor, call.ids["id"], call.body.text))
 
 
 async def delete(call: Call[EmptyBody, NoQuery]) -> None:
@@ -180,6 +176,7 @@ ROUTES = (
         "Claim a ticket",
         "agent",
         TicketClaimed,
+        body=ClaimOptions,
         errors=("already_claimed", "not_open"),
     ),
     Route(
@@ -204,16 +201,4 @@ ROUTES = (
         errors=("not_open",),
     ),
     *(_choice_route(choice) for choice in TICKET_CHOICES),
-    Route(
-        "POST",
-        "/emails/tickets/{id}/notes",
-        "addTicketNote",
-        add_note,
-        "Add an internal note to a ticket",
-        "agent",
-        NoteAnswer,
-        body=NoteCreate,
-        status=201,
-        creates=True,
-    ),
 )

@@ -54,7 +54,8 @@ ERRORS: dict[ErrorCode, ErrorMeaning] = {
     "forbidden": ErrorMeaning(
         403,
         "The role of the key or user does not allow the call, or another site sent the request.",
-        "Use a key with the role that the call requires. An assigned ticket is changed by its assignee or an admin.",
+        "Use a key with the role that the call requires. An assigned ticket is changed by its assignee or an admin, a "
+        "note by its author.",
     ),
     "not_found": ErrorMeaning(
         404,
@@ -81,7 +82,7 @@ ERRORS: dict[ErrorCode, ErrorMeaning] = {
         409, "Aliases use the object.", "Delete or change the aliases first; for a domain, `force=true` does so."
     ),
     "already_claimed": ErrorMeaning(
-        409, "The ticket is assigned to another user.", "Take another ticket, or ask the assignee or an admin."
+        409, "The ticket is assigned to another user.", "Take another ticket, or send `takeOver: true` to take it over."
     ),
     "not_open": ErrorMeaning(409, "The ticket is resolved.", "Reopen it first: set its status to `open`."),
     "idempotency_mismatch": ErrorMeaning(

@@ -8,8 +8,9 @@ from typing import Annotated, Self
 from pydantic import Field
 
 from api.schema.shape import Answer, Body, NextCursor, Time, line
+from router.admin.tickets.tag_names import MAX_NAME_LENGTH
 from router.admin.tickets.tag_rows import MAX_COUNTED, CountedTag
-from router.admin.tickets.tags import MAX_NAME_LENGTH, MAX_TAGS_OF_TICKET
+from router.admin.tickets.tags import MAX_TAGS_OF_TICKET
 from router.tag import Tag
 
 TagName = Annotated[str, line(MAX_NAME_LENGTH)]

@@ -20,6 +20,7 @@ from api.schema.shape import (
     Time,
     documented,
     filter_parameters,
+    iso,
 )
 from router.admin.tickets.conversation import TicketView
 from router.choice import Choice
@@ -89,6 +90,13 @@ def _event_word(event_type: TicketEventType) -> str:
     return _EVENT_WORDS.get(event_type) or event_type.removeprefix("ticket.").partition("_")[0]
 
 
+def _public_detail(event: TicketEvent) -> dict[str, Any]:
+    """Returns the detail without the values for undoing the change, and with formatted times."""
+    detail: dict[str, Any] = json.loads(event.detail)
+    detail.pop("before", None)
+    return detail | {name: iso(detail[name]) for name in ("editedAt", "removedAt") if name in detail}
+
+
 class EventActorAnswer(Answer):
     """The author of an event."""
 
@@ -118,14 +126,14 @@ class EventAnswer(Answer):
     user_id: str | None
     """User who acted, also with an API key; null for messages and `system`."""
     detail: JsonObject
-    """Values of the event. The keys depend on `type`: `from` and `to`, `messageId`, `text`, or `added` and `removed`.
-    """
+    """Values of the event. The keys depend on `type`, such as `from` and `to`, `messageId`, `text` or `noteId`."""
 
     @classmethod
     def from_event(cls, event: TicketEvent) -> Self:
         # A person who reopens a ticket sets its status.
         word = "status" if event.type == "ticket.reopened" and event.actor_type != "mail" else _event_word(event.type)
-        return cls.from_model(event, event=word, actor=EventActorAnswer.from_model(event))
+        actor = EventActorAnswer.from_model(event)
+        return cls.from_model(event, event=word, actor=actor, detail=json.dumps(_public_detail(event)))
 
 
 class TicketDetail(TicketAnswer):
@@ -211,6 +219,13 @@ UnassignedTicketListParameters = filter_parameters(
 )
 
 
+class ClaimOptions(Body):
+    """How a ticket is claimed. The body can be omitted."""
+
+    take_over: bool = False
+    """Whether to take the ticket over from another assignee."""
+
+
 class Assign(Body):
     """The new assignee."""
 
@@ -246,8 +261,12 @@ class NoteCreate(Body):
     """Text of the note. Only users of the workspace see it."""
 
 
+class NoteChange(NoteCreate):
+    """The new text of a note."""
+
+
 class NoteAnswer(Answer):
-    """The new note."""
+    """A note."""
 
     id: str
     """Id of the note (`evt_...`)."""
@@ -259,7 +278,10 @@ class NoteAnswer(Answer):
     """Text of the note."""
     created_at: Time = Field(validation_alias="at")
     """When the note was added."""
+    edited_at: Time | None
+    """When its author edited the note; null if it is unchanged."""
 
     @classmethod
     def from_event(cls, event: TicketEvent) -> Self:
-        return cls.from_model(event, text=json.loads(event.detail)["text"])
+        detail = json.loads(event.detail)
+        return cls.from_model(event, text=detail["text"], edited_at=detail.get("editedAt"))

@@ -136,14 +136,14 @@ async def show(context: CommandContext, ticket: str, payload: str | None) -> Non
 
 @group.command("claim", examples=["ticket claim 42 --as eve@example.com"])
 @click.argument("ticket")
+@click.option("--take-over", is_flag=True, help="Also take a ticket that is assigned to another user.")
 @_acting_option(required=True)
 @with_context()
-async def claim(context: CommandContext, ticket: str, acting: str) -> None:
-    """Assign an unassigned ticket to the user of --as. Exit code 1 if it is assigned to another user."""
+async def claim(context: CommandContext, ticket: str, take_over: bool, acting: str) -> None:
+    """Assign a ticket to the user of --as. Exit code 1 if it is assigned to another user."""
     context = await _act_as(context, acting)
-    claimed = await context.services.tickets.claim(
-        context.actor, await context.lookup.find_ticket_id(context.actor, ticket)
-    )
+    ticket_id = await context.lookup.find_ticket_id(context.actor, ticket)
+    claimed = await context.services.tickets.claim(context.actor, ticket_id, take_over=take_over)
     context.print_result(to_json(TicketClaimed.from_model(claimed)), f"#{claimed.number} is assigned to {acting}.")
 
 
@@ -211,10 +211,41 @@ async def note(context: CommandContext, ticket: str, text: str, acting: str | No
     """Add an internal note to a ticket. The text `-` is read from standard input."""
     context = await _act_as(context, acting)
     body = read_standard_input() if text == "-" else text
-    event = await context.services.tickets.add_note(
+    event = await context.services.tickets.notes.add(
         context.actor, await context.lookup.find_ticket_id(context.actor, ticket), body
     )
     context.print_result(to_json(NoteAnswer.from_event(event)), "Note added.")
+
+
+@group.command("edit-note", examples=['ticket edit-note 42 NOTE "Customer called twice" --as eve@example.com'])
+@click.argument("ticket")
+@click.argument("note", metavar="NOTE")
+@click.argument("text")
+@_acting_option(required=False)
+@with_context()
+async def edit_note(context: CommandContext, ticket: str, note: str, text: str, acting: str | None) -> None:
+    """Replace the text of a note of the user of --as. The text `-` is read from standard input.
+
+    NOTE is the ID of the note. `ticket show` lists it.
+    """
+    context = await _act_as(context, acting)
+    body = read_standard_input() if text == "-" else text
+    ticket_id = await context.lookup.find_ticket_id(context.actor, ticket)
+    event = await context.services.tickets.notes.edit(context.actor, ticket_id, note, body)
+    context.print_result(to_json(NoteAnswer.from_event(event)), "Note changed.")
+
+
+@group.command("remove-note", examples=["ticket remove-note 42 NOTE"])
+@click.argument("ticket")
+@click.argument("note", metavar="NOTE")
+@_acting_option(required=False)
+@with_context()
+async def remove_note(context: CommandContext, ticket: str, note: str, acting: str | None) -> None:
+    """Remove a note from a ticket and erase its text. NOTE is the ID of the note."""
+    context = await _act_as(context, acting)
+    ticket_id = await context.lookup.find_ticket_id(context.actor, ticket)
+    await context.services.tickets.notes.remove(context.actor, ticket_id, note)
+    context.print_result({"id": note, "removed": True}, "Note removed.")
 
 
 @group.command("tag", examples=["ticket tag 42 --add VIP --remove Billing"])

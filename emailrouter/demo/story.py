@@ -177,7 +177,7 @@ class Storyteller:
         if priority := action.get("priority"):
             await tickets.set_choice(actor, ticket_id, TICKET_PRIORITY, priority)
         if note := action.get("note"):
-            await tickets.add_note(actor, ticket_id, note)
+            await tickets.notes.add(actor, ticket_id, note)
         if assignee := action.get("assign"):
             await tickets.assign(actor, ticket_id, self._actors[assignee].user_id or "")
         if status := action.get("status"):

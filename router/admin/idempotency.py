@@ -79,7 +79,7 @@ class IdempotencyService:
             raise Refused("conflict", "A request with this Idempotency-Key is still in progress")
         if row["answer"] is None:
             raise Refused(
-                "conflict", "This request has already succeeded; its response contained a secret and was not stored"
+                "conflict", "This request has already succeeded; its response contained a secret or was erased"
             )
         return StoredResponse(row["status"], row["answer"])
 

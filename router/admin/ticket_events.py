@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from router import ids
@@ -14,7 +14,9 @@ from router.store.fragments import model_values
 from router.store.post_updates import queue_updates
 
 # Events that change nothing that a post shows.
-_WITHOUT_UPDATE: frozenset[TicketEventType] = frozenset({"ticket.note_added"})
+_WITHOUT_UPDATE: frozenset[TicketEventType] = frozenset(
+    {"ticket.note_added", "ticket.note_changed", "ticket.note_removed"}
+)
 # The names of actors without a name of their own.
 _OTHER_NAMES: Mapping[ActorType, str] = {
     "user": "removed user",
@@ -68,6 +70,15 @@ async def record_for_all(
 def _write(events: Sequence[TicketEvent], now: Micros) -> StatementGenerator[None]:
     yield Statement("ticket_event_insert", [model_values(event) for event in events])
     yield from queue_updates([event.ticket_id for event in events if event.type not in _WITHOUT_UPDATE], now)
+
+
+async def fetch_by_ids(executor: QueryExecutor, actor: Actor, event_ids: Iterable[str]) -> dict[str, TicketEvent]:
+    """Reads stored events of the actor's workspace, by id. Omits nonexistent ones. The names of actors are empty."""
+    valid = sorted(event_id for event_id in event_ids if ids.is_well_formed(event_id, "evt"))
+    events = await fetch_models(
+        executor, TicketEvent, "ticket_event_by_ids", ids=json.dumps(valid), workspace_id=actor.workspace_id
+    )
+    return {event.id: event for event in events}
 
 
 async def fetch_newest(executor: QueryExecutor, ticket_id: str, *, before: str, limit: int) -> list[TicketEvent]:

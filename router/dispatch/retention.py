@@ -1,4 +1,4 @@
-"""Erases expired data: raw messages, resolved tickets, fingerprints, counters, sessions and idempotency keys.
+"""Erases expired data: raw messages, resolved tickets, drafts, counters and other short-lived rows.
 
 The text of a message stays when its raw bytes are erased; a message without a stored text is parsed first. A raw
 message without its first chunk counts as erased, so an interruption leaves no partial message. Each transaction is
@@ -27,6 +27,7 @@ MAX_SMALL_ROWS = 500
 CLOCK_TOLERANCE: Micros = 3600 * SECOND
 RATE_WINDOW_RETENTION_SECONDS = 2 * 86400
 IDEMPOTENT_REQUEST_RETENTION: Micros = 24 * 3600 * SECOND
+DRAFT_RETENTION: Micros = 30 * 86400 * SECOND
 
 log = structlog.get_logger()
 PauseCallback = Callable[[], Awaitable[None]]
@@ -92,6 +93,7 @@ class Retention:
                 ("retention_rate_windows", now // SECOND - RATE_WINDOW_RETENTION_SECONDS),
                 ("retention_sessions", now),
                 ("retention_idempotent_requests", now - IDEMPOTENT_REQUEST_RETENTION),
+                ("retention_drafts", now - DRAFT_RETENTION),
             ):
                 await self._erase_small_rows(query, horizon, erased)
         finally:

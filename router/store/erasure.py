@@ -5,7 +5,32 @@ Keeps the counts of the loss audit correct. The caller decides whether the ticke
 
 from __future__ import annotations
 
-from router.store.database import QueryExecutor
+from dataclasses import dataclass
+
+from router.store.database import QueryExecutor, model_from_row
+
+
+@dataclass(frozen=True, slots=True)
+class ErasurePreview:
+    """The numbers of what `erase_ticket` erases.
+
+    Attributes:
+        size: The total size of the erased messages in bytes.
+        kept_messages: The number of messages of the ticket that also belong to another ticket.
+    """
+
+    messages: int
+    size: int
+    notes: int
+    deliveries: int
+    kept_messages: int
+
+
+async def preview_erasure(executor: QueryExecutor, ticket_id: str) -> ErasurePreview:
+    row = await executor.fetch_one("erasure_preview", ticket_id=ticket_id)
+    if row is None:
+        raise RuntimeError("an aggregate returned no row")
+    return model_from_row(ErasurePreview, {**row, "size": int(row["size"])})
 
 
 async def erase_ticket(transaction: QueryExecutor, ticket_id: str) -> int:

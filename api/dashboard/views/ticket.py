@@ -103,7 +103,7 @@ def _choice_route(choice: Choice[Any]) -> PageRoute:
 
 
 async def add_note(visit: Visit) -> Redirect:
-    await visit.services.tickets.add_note(visit.actor, visit.path_params["id"], visit.form.get("text", ""))
+    await visit.services.tickets.notes.add(visit.actor, visit.path_params["id"], visit.form.get("text", ""))
     return _redirect_to_ticket(visit, "noted")
 
 

@@ -10,7 +10,6 @@ are refused, so each merge ends.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -19,6 +18,7 @@ from router.admin import audit, paging, ticket_events, validation
 from router.admin.fetch import fetch_by_id
 from router.admin.paging import DEFAULT_LIMIT, Page, PageRequest
 from router.admin.tickets import tag_merges, tag_renames
+from router.admin.tickets.tag_names import TagsChange, validate_color, validate_name
 from router.admin.tickets.tag_rows import (
     MAX_COUNTED,
     CountedTag,
@@ -31,7 +31,7 @@ from router.admin.tickets.tag_rows import (
 )
 from router.clock import Clock
 from router.errors import Refused, not_found_error
-from router.model import Actor, Ticket
+from router.model import Actor, Ticket, TicketEvent
 from router.store import batches
 from router.store.database import (
     Database,
@@ -46,11 +46,9 @@ from router.store.post_updates import queue_updates
 from router.tag import Tag, caseless_key
 
 MAX_TAGS_OF_TICKET = 20
-MAX_NAME_LENGTH = 50
 MAX_TAGS = 1000  # for each workspace
 BATCH_TICKETS = 500  # tickets that one transaction changes
 _TicketsChange = Callable[[QueryExecutor, str], Awaitable[None]]  # the ids of the tickets are JSON
-_COLOR = re.compile(r"#[0-9a-f]{6}")
 
 
 class TagService:
@@ -140,23 +138,26 @@ class TagService:
         Raises:
             Refused: `invalid_request` for an invalid name, a name in both lists, or too many tags.
         """
-        added = {caseless_key(name): name for name in reversed(_validate_names(add, "add"))}
-        removed = {caseless_key(name) for name in _validate_names(remove, "remove")}
-        if removed & added.keys():
-            raise Refused("invalid_request", "remove must not contain a name of add", "remove")
+        change = TagsChange.parse(add=add, remove=remove)
         async with self._database.transaction() as transaction:
             ticket = await fetch_by_id(transaction, actor, Ticket, "ticket_lock", ticket_id)
-            current = (await read_tags(transaction, [ticket.id])).get(ticket.id, ())
-            gone = [tag for tag in current if tag.name_key in removed]
-            kept = {tag.name_key: tag for tag in current if tag not in gone}
-            missing = {key: name for key, name in added.items() if key not in kept}
-            if len(kept) + len(missing) > MAX_TAGS_OF_TICKET:
-                raise Refused("invalid_request", f"A ticket must not have more than {MAX_TAGS_OF_TICKET} tags", "add")
-            required = await self._require(transaction, actor, missing)
-            new = [tag for tag in required if tag.name_key not in kept]
-            if gone or new:
-                await self._record_change(transaction, actor, ticket, new, gone)
-        return tuple(sorted([*kept.values(), *new], key=lambda tag: tag.name_key))
+            tags, _ = await self.change_locked(transaction, actor, ticket, change)
+        return tags
+
+    async def change_locked(
+        self, transaction: QueryExecutor, actor: Actor, ticket: Ticket, change: TagsChange
+    ) -> tuple[tuple[Tag, ...], TicketEvent | None]:
+        """Changes the tags of a locked ticket. Returns its tags, and the event if they changed."""
+        current = (await read_tags(transaction, [ticket.id])).get(ticket.id, ())
+        gone = [tag for tag in current if tag.name_key in change.removed]
+        kept = {tag.name_key: tag for tag in current if tag not in gone}
+        missing = {key: name for key, name in change.added.items() if key not in kept}
+        if len(kept) + len(missing) > MAX_TAGS_OF_TICKET:
+            raise Refused("invalid_request", f"A ticket must not have more than {MAX_TAGS_OF_TICKET} tags", "add")
+        required = await self._require(transaction, actor, missing)
+        new = [tag for tag in required if tag.name_key not in kept]
+        event = await self._record_change(transaction, actor, ticket, new, gone) if gone or new else None
+        return tuple(sorted([*kept.values(), *new], key=lambda tag: tag.name_key)), event
 
     async def attach(self, tickets: Iterable[Ticket]) -> tuple[Ticket, ...]:
         """Returns the tickets with their tags, which one query reads."""
@@ -177,7 +178,7 @@ class TagService:
 
     async def _record_change(
         self, transaction: QueryExecutor, actor: Actor, ticket: Ticket, new: Sequence[Tag], gone: Sequence[Tag]
-    ) -> None:
+    ) -> TicketEvent:
         id_list = json.dumps([ticket.id])
         for query, tags in (("tag_remove_from_tickets", gone), ("tag_add_to_tickets", new)):
             for tag in tags:
@@ -185,7 +186,7 @@ class TagService:
         now = self._clock.now()
         await transaction.execute("tag_update_ticket_times", ids=id_list, now=now)
         names = {"added": [tag.name for tag in new] or None, "removed": [tag.name for tag in gone] or None}
-        await ticket_events.record(transaction, actor, ticket.id, now, "ticket.tags_changed", **names)
+        return await ticket_events.record(transaction, actor, ticket.id, now, "ticket.tags_changed", **names)
 
     async def _require(self, transaction: QueryExecutor, actor: Actor, names: Mapping[str, str]) -> Sequence[Tag]:
         """Returns the tags with the given names, by key; creates those that do not exist.
@@ -306,26 +307,3 @@ class TagService:
                 await change(transaction, json.dumps(ticket_ids))
             await run_statements(transaction, queue_updates(ticket_ids, self._clock.now()))
         return ticket_ids[-1] if len(ticket_ids) == BATCH_TICKETS else None
-
-
-def validate_name(name: str, field: str) -> str:
-    """Returns the name with single spaces between its words."""
-    return " ".join(validation.validate_line(name, field, max_length=MAX_NAME_LENGTH).split())
-
-
-def _validate_names(names: Sequence[str], field: str) -> list[str]:
-    """Validates the names of a list. If there are several, the error states the index of the invalid one."""
-    valid = []
-    for n, name in enumerate(names):
-        try:
-            valid.append(validate_name(name, f"{field}[{n}]" if len(names) > 1 else field))
-        except Refused as refused:
-            raise Refused(refused.code, refused.message, field) from None
-    return valid
-
-
-def validate_color(color: str) -> str:
-    """Accepts `#rrggbb` and `""`, which stands for no colour."""
-    if color and not _COLOR.fullmatch(color.lower()):
-        raise Refused("invalid_request", "color must be empty or have the form #rrggbb", "color")
-    return color.lower()

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from router.admin.paging import MAX_LIMIT
-from router.admin.tickets.tags import validate_color, validate_name
+from router.admin.tickets.tag_names import validate_color, validate_name
 from router.model import Actor
 from router.provisioning.entry import EntryModel, differences, format_differences, index_unique, normalize
 from router.provisioning.section import SectionChange

@@ -6,6 +6,21 @@
 SELECT m.id FROM messages m
 WHERE m.id IN (SELECT message_id FROM ticket_messages WHERE ticket_id = :ticket_id) ORDER BY m.id;
 
+-- name: erasure_preview
+-- What the erasure of a ticket erases, and the number of its messages that also belong to another ticket.
+SELECT (SELECT count(*) FROM ticket_events e WHERE e.ticket_id = :ticket_id AND e.type = 'ticket.note_added')
+     - (SELECT count(*) FROM ticket_events e WHERE e.ticket_id = :ticket_id AND e.type = 'ticket.note_removed') AS notes,
+       (SELECT count(*) FROM deliveries d WHERE d.ticket_id = :ticket_id) AS deliveries,
+       count(CASE WHEN own.is_shared = 0 THEN 1 END) AS messages,
+       count(CASE WHEN own.is_shared = 1 THEN 1 END) AS kept_messages,
+       COALESCE(sum(CASE WHEN own.is_shared = 0 THEN own.size END), 0) AS size
+FROM (
+    SELECT m.size, CASE WHEN EXISTS (
+        SELECT 1 FROM ticket_messages o WHERE o.message_id = m.id AND o.ticket_id <> :ticket_id) THEN 1 ELSE 0
+    END AS is_shared
+    FROM messages m WHERE m.id IN (SELECT message_id FROM ticket_messages WHERE ticket_id = :ticket_id)
+) AS own;
+
 -- name: erasure_ticket
 -- Erases a ticket with the rows that refer to it by a foreign key. The foreign keys delete deliveries before their
 -- attempts, the order in which the outbox locks them.

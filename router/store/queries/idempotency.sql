@@ -14,6 +14,10 @@ SELECT request, status, answer FROM idempotent_requests WHERE scope = :scope AND
 -- Stores the response, so that a repeated request receives it again.
 UPDATE idempotent_requests SET status = :status, answer = :answer WHERE scope = :scope AND key = :key AND at = :at;
 
+-- name: idempotency_erase_answer
+-- Erases the stored responses that contain a text, of requests between two times.
+UPDATE idempotent_requests SET answer = NULL WHERE at BETWEEN :since AND :until AND answer LIKE :pattern;
+
 -- name: idempotency_release
 -- Deletes the key of a request for which no response is stored.
 DELETE FROM idempotent_requests WHERE scope = :scope AND key = :key AND status = 0 AND at = :at;

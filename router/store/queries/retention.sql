@@ -59,6 +59,11 @@ DELETE FROM rate_windows WHERE (scope, window_start) IN (
 DELETE FROM sessions WHERE hash IN (
     SELECT hash FROM sessions WHERE expires_at < :horizon ORDER BY expires_at LIMIT :limit);
 
+-- name: retention_drafts
+-- Deletes old drafts.
+DELETE FROM drafts WHERE (user_id, ticket_id, kind) IN (
+    SELECT user_id, ticket_id, kind FROM drafts WHERE saved_at < :horizon ORDER BY saved_at LIMIT :limit);
+
 -- name: retention_idempotent_requests
 -- Deletes expired idempotency keys.
 DELETE FROM idempotent_requests WHERE (scope, key) IN (

@@ -5,6 +5,15 @@ SELECT {Ticket}
 FROM tickets WHERE id = :id AND workspace_id = :workspace_id
 FOR UPDATE;
 
+-- name: ticket_lock_by_ids
+SELECT {Ticket}
+FROM tickets WHERE id = ANY ({listed_ids}) AND workspace_id = :workspace_id ORDER BY id
+FOR UPDATE;
+
+-- name: ticket_event_by_ids
+SELECT {TicketEvent}, '' AS actor_name
+FROM ticket_events WHERE id = ANY ({listed_ids}) AND workspace_id = :workspace_id;
+
 -- name: ticket_recipients
 SELECT {TicketMessage}
 FROM ticket_messages

@@ -8,21 +8,15 @@ FROM tickets WHERE id = :id AND workspace_id = :workspace_id;
 SELECT {Ticket}
 FROM tickets WHERE id = :id AND workspace_id = :workspace_id;
 
+-- name: ticket_lock_by_ids
+-- Tickets of a workspace with the given ids (JSON), locked in the order of their ids.
+SELECT {Ticket}
+FROM tickets WHERE id IN (SELECT value FROM json_each(:ids)) AND workspace_id = :workspace_id ORDER BY id;
+
 -- name: ticket_id_by_number
 -- The id of a ticket of a workspace.
 SELECT id FROM tickets WHERE workspace_id = :workspace_id AND number = :number;
 
--- name: ticket_claim
--- Assigns an unresolved ticket; of concurrent claims by different users, one succeeds. An unchanged updated_at tells
--- the caller that nothing changed.
-UPDATE tickets SET
-    status = 'in_progress',
-    claimed_at = CASE WHEN assigned_to = :user_id THEN COALESCE(claimed_at, :now) ELSE :now END,
-    updated_at = CASE WHEN assigned_to = :user_id AND status = 'in_progress' THEN updated_at ELSE :now END,
-    assigned_to = :user_id
-WHERE id = :id AND workspace_id = :workspace_id AND status <> 'resolved'
-  AND (assigned_to IS NULL OR assigned_to = :user_id)
-RETURNING {Ticket};
 
 -- name: ticket_update
 -- Updates the given columns of a locked ticket.
@@ -37,6 +31,23 @@ RETURNING id, last_sequence;
 -- name: ticket_event_insert
 -- Inserts a ticket event.
 INSERT INTO ticket_events {rows:TicketEvent};
+
+-- name: ticket_event_by_ids
+-- Stored events of a workspace with the given ids (JSON), without the names of their actors.
+SELECT {TicketEvent}, '' AS actor_name
+FROM ticket_events WHERE id IN (SELECT value FROM json_each(:ids)) AND workspace_id = :workspace_id;
+
+-- name: ticket_changed_after
+-- Whether the status, assignee or priority of a ticket changed after an event.
+SELECT e.id FROM ticket_events e
+WHERE e.ticket_id = :ticket_id AND e.sequence > :sequence
+  AND e.type IN ('ticket.claimed', 'ticket.unclaimed', 'ticket.assigned', 'ticket.status_changed',
+                 'ticket.priority_changed', 'ticket.resolved', 'ticket.reopened')
+LIMIT 1;
+
+-- name: ticket_event_update
+-- Replaces the detail of a stored event.
+UPDATE ticket_events SET detail = :detail WHERE id = :id;
 
 -- name: ticket_event_page
 -- The latest events of a ticket before an id, newest first. The name of a removed actor is empty.

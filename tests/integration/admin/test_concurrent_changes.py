@@ -111,10 +111,10 @@ async def test_adding_a_note_while_the_ticket_is_erased(installation: Installati
     ticket_id = await installation.accept_ticket()
     tickets = installation.services.tickets
     await interleave(
-        tickets.add_note(installation.actor, ticket_id, "Hello"), tickets.delete(installation.actor, ticket_id)
+        tickets.notes.add(installation.actor, ticket_id, "Hello"), tickets.delete(installation.actor, ticket_id)
     )
     with pytest.raises(Refused, match="Ticket not found"):
-        await tickets.add_note(installation.actor, ticket_id, "Hello")
+        await tickets.notes.add(installation.actor, ticket_id, "Hello")
 
 
 async def test_two_admins_cannot_remove_each_other(installation: Installation, interleave: Interleave) -> None:

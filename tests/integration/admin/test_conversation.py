@@ -38,7 +38,7 @@ async def test_a_long_ticket_includes_its_first_and_newest_messages(
     assert [one.message.id for one in page.items] == sent[1::-1]
     assert page.next_cursor is None
 
-    await tickets.add_note(actor, ticket_id, "Called back.")
+    await tickets.notes.add(actor, ticket_id, "Called back.")
     monkeypatch.setattr(conversation, "MAX_MESSAGES", 7)
     view = await tickets.get(actor, ticket_id)
     assert ([one.message.id for one in view.messages], view.next_cursor) == (sent, None)
@@ -98,7 +98,7 @@ async def test_the_timeline_always_includes_the_first_and_newest_message(
     assert [entry.excerpt.is_truncated for entry in newest.entries if entry.excerpt] == [False, True, True, False]
     note = "ticket.note_added"
     for _ in range(4):
-        await tickets.add_note(actor, ticket_id, "Called back.")
+        await tickets.notes.add(actor, ticket_id, "Called back.")
     newest = await tickets.get_timeline(actor, ticket_id)
     assert summarize_entries(newest) == [(0, first), (4, "Answer 4."), (1, note), (0, note), (0, note)]
     between = await tickets.get_timeline(actor, ticket_id, newest.entries[2].position)

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.admin.tickets import tags as tags_module
-from router.admin.tickets.tags import MAX_TAGS_OF_TICKET, TagService, validate_color, validate_name
+from router.admin.tickets.tag_names import validate_color, validate_name
+from router.admin.tickets.tags import MAX_TAGS_OF_TICKET, TagService
 from router.errors import Refused
 from router.filters import TicketFilter
 from router.provisioning.sections.tags import SECTION, TagDefinition

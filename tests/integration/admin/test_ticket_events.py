@@ -63,7 +63,7 @@ class RandomWork:
                 status = self.random.choice(("open", "in_progress", "waiting", "resolved"))
                 return attempt(tickets.set_status(actor, ticket_id, status))
             case 4:
-                return tickets.add_note(actor, ticket_id, "Called back.")
+                return tickets.notes.add(actor, ticket_id, "Called back.")
             case _:
                 return self.accept()
 
@@ -128,7 +128,7 @@ async def test_an_event_names_its_actor(installation: Installation) -> None:
     key = await installation.services.keys.create(installation.actor, name="CI", user_id=user.id)
     own = Actor(installation.workspace_id, "agent", user_id=user.id)
     await tickets.claim(own, ticket_id)
-    await tickets.add_note(replace(own, key_id=key.key.id), ticket_id, "By a program.")
+    await tickets.notes.add(replace(own, key_id=key.key.id), ticket_id, "By a program.")
     await tickets.set_status(installation.actor, ticket_id, "resolved")
     extra = ["In-Reply-To: <one@customer.test>"]
     reply_id = await installation.accept_message(mails.mail("<two@customer.test>", extra=extra))

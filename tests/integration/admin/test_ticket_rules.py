@@ -168,7 +168,7 @@ async def test_pages_are_stable_while_tickets_arrive(installation: Installation)
 async def test_notes_are_added_and_validated(installation: Installation) -> None:
     ticket_id = await installation.accept_ticket()
     agent = await installation.add_actor()
-    note = await installation.tickets.add_note(agent, ticket_id, "Called back.\r\nNo answer.")
+    note = await installation.tickets.notes.add(agent, ticket_id, "Called back.\r\nNo answer.")
     assert (note.type, note.user_id, json.loads(note.detail)["text"]) == (
         "ticket.note_added",
         agent.user_id,
@@ -177,7 +177,10 @@ async def test_notes_are_added_and_validated(installation: Installation) -> None
     user = await installation.services.users.get(agent, agent.user_id or "")
     assert (await installation.tickets.get(agent, ticket_id)).events[-1] == replace(note, actor_name=user.email)
     for wrong in ("", "  ", "a\x1bb", "x" * 20_001):
-        assert await refused_code(installation.tickets.add_note(agent, ticket_id, wrong)) == ("invalid_request", "text")
+        assert await refused_code(installation.tickets.notes.add(agent, ticket_id, wrong)) == (
+            "invalid_request",
+            "text",
+        )
 
 
 async def test_erasing_a_ticket_erases_messages_that_no_other_ticket_has(installation: Installation) -> None:
@@ -216,7 +219,7 @@ async def test_tickets_of_another_workspace_are_hidden(installation: Installatio
         tickets.unclaim(admin, ticket_id),
         tickets.assign(admin, ticket_id, admin.user_id or ""),
         tickets.set_status(admin, ticket_id, "resolved"),
-        tickets.add_note(admin, ticket_id, "Hello"),
+        tickets.notes.add(admin, ticket_id, "Hello"),
     ):
         assert await refused_code(step) == ("not_found", None)
     assert (await tickets.list(admin)).items == ()

@@ -91,7 +91,7 @@ async def _add_long_conversation(served: ServedInstallation) -> tuple[str, str]:
         )
         places.append(message_id.partition("_")[2])
         if n % 5 == 0:
-            await served.services.tickets.add_note(served.actor, ticket, f"Called back, for the {n}th time.")
+            await served.services.tickets.notes.add(served.actor, ticket, f"Called back, for the {n}th time.")
     return ticket, places[10]
 
 

@@ -44,7 +44,7 @@ async def test_new_messages_and_notes_cause_events(served: ServedInstallation) -
     async with open_stream(served, newest) as response:
         await served.accept_message(mails.plain(subject="Another"))
         await wait_for_change(response)
-        await served.services.tickets.add_note(served.actor, ticket, "Called back.")
+        await served.services.tickets.notes.add(served.actor, ticket, "Called back.")
         await wait_for_change(response)
 
 

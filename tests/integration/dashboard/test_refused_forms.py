@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from api.dashboard.refused_form import SECRET_FIELDS, build_refused_form
-from router.admin.tickets.tickets import TicketService
+from router.admin.tickets.notes import NoteService
 from router.errors import Unavailable
 from tests.support.installation.dashboard import FormClient, PageResponse, signed_in_client
 from tests.support.installation.http import ServedInstallation, serve_api, served_settings
@@ -63,7 +63,7 @@ async def test_note_survives_errors_and_session_end(
     async def raise_unavailable(*_: object) -> None:
         raise Unavailable("an internal host name")
 
-    monkeypatch.setattr(TicketService, "add_note", raise_unavailable)
+    monkeypatch.setattr(NoteService, "add", raise_unavailable)
     response = await client.post(path, {"text": NOTE})
     assert (response.status, parse_offered_form(response)) == (503, (path, {"text": NOTE}))
     monkeypatch.undo()
@@ -111,7 +111,7 @@ async def test_concurrent_submission_is_rejected(
         begun.set()
         await goes_on.wait()
 
-    monkeypatch.setattr(TicketService, "add_note", waits)
+    monkeypatch.setattr(NoteService, "add", waits)
     form = {"text": NOTE, "submission": "a"}
     first = asyncio.create_task(client.post(f"/tickets/{ticket}/notes", form))
     await begun.wait()

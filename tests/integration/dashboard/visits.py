@@ -56,7 +56,7 @@ async def populate(served: ServedInstallation) -> dict[str, str]:
     owned, integration, alias = await served.create_alias()
     ticket = await served.accept_ticket(mails.with_attachment(subject="Die Tür klemmt"))
     await served.services.tickets.claim(served.actor, ticket)
-    await served.services.tickets.add_note(served.actor, ticket, "Called back.")
+    await served.services.tickets.notes.add(served.actor, ticket, "Called back.")
     await served.services.tickets.tags.tag_ticket(served.actor, ticket, add=["Billing", "Spare parts"])
     tag = (await served.services.tickets.tags.find(served.actor, "billing")).tag
     await served.services.tickets.tags.change(served.actor, tag.id, color="#1d76db")

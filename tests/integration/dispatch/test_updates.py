@@ -109,7 +109,7 @@ async def test_an_update_without_a_difference_sends_nothing(posting: ManualDeliv
 
 async def test_a_note_needs_no_update(posting: ManualDelivery) -> None:
     ticket_id = await open_ticket(posting)
-    await posting.installation.tickets.add_note(posting.installation.actor, ticket_id, "Internal")
+    await posting.installation.tickets.notes.add(posting.installation.actor, ticket_id, "Internal")
     assert await posting.updates() == []
 
 

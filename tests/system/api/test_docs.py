@@ -31,6 +31,7 @@ _VARIABLES = {
     "dlv": "DELIVERY",
     "user": "USER",
     "key": "KEY_ID",
+    "evt": "NOTE",
 }
 
 

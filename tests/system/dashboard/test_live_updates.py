@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.async_api import expect
 
-from router.admin.tickets.tickets import TicketService
+from router.admin.tickets.notes import NoteService
 from tests.support import mails
 from tests.support.browser import Window
 from tests.support.installation.http import ServedInstallation
@@ -215,14 +215,14 @@ CLICK_TWICE = """() => { setTimeout(async () => {
 async def test_double_click_submits_once(
     site: ServedInstallation, window: Window, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked, go, note = asyncio.Event(), asyncio.Event(), TicketService.add_note
+    asked, go, note = asyncio.Event(), asyncio.Event(), NoteService.add
 
     async def slowly(*given: Any) -> Any:
         asked.set()
         await go.wait()
         return await note(*given)
 
-    monkeypatch.setattr(TicketService, "add_note", slowly)
+    monkeypatch.setattr(NoteService, "add", slowly)
     await site.create_alias()
     ticket = await site.accept_ticket(mails.plain(subject="First"))
     page = await sign_in(site, window, "agent")

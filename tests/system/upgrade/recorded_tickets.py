@@ -61,7 +61,7 @@ async def _create_conversation(recorded: RecordedInstallation) -> None:
     await installation.accept.accept(envelope, reply)
     await recorded.outboxes["general"].deliver()
     await tickets.claim(recorded.admin, door)
-    await tickets.add_note(recorded.admin, door, "Sent a locksmith.")
+    await tickets.notes.add(recorded.admin, door, "Sent a locksmith.")
     await tickets.set_choice(await recorded.authenticate_key(), door, TICKET_PRIORITY, "urgent")
     await tickets.tags.tag_ticket(recorded.admin, door, add=["locks"])
 

@@ -1,0 +1,19 @@
+-- Drafts of users (router/admin/tickets/drafts.py).
+
+-- name: draft_find
+-- The draft of a kind that a user has for a ticket of their workspace.
+SELECT d.kind, d.text, d.saved_at FROM drafts d JOIN tickets t ON t.id = d.ticket_id
+WHERE d.user_id = :user_id AND d.ticket_id = :ticket_id AND d.kind = :kind AND t.workspace_id = :workspace_id;
+
+-- name: draft_save
+-- Saves a draft, instead of an earlier one.
+INSERT INTO drafts {values:user_id TEXT, ticket_id TEXT, kind TEXT, text TEXT, saved_at BIGINT}
+ON CONFLICT (user_id, ticket_id, kind) DO UPDATE SET text = excluded.text, saved_at = excluded.saved_at;
+
+-- name: draft_delete
+-- Deletes a draft.
+DELETE FROM drafts WHERE user_id = :user_id AND ticket_id = :ticket_id AND kind = :kind;
+
+-- name: draft_delete_equal
+-- Deletes a draft with the given text.
+DELETE FROM drafts WHERE user_id = :user_id AND ticket_id = :ticket_id AND kind = :kind AND text = :text;
