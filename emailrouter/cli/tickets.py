@@ -217,7 +217,7 @@ async def note(context: CommandContext, ticket: str, text: str, acting: str | No
     context.print_result(to_json(NoteAnswer.from_event(event)), "Note added.")
 
 
-@group.command("edit-note", examples=['ticket edit-note 42 NOTE "Customer called twice" --as eve@example.com'])
+@group.command("edit-note", examples=['ticket edit-note 42 NOTE "Called twice" --as eve@example.com'])
 @click.argument("ticket")
 @click.argument("note", metavar="NOTE")
 @click.argument("text")
@@ -226,7 +226,7 @@ async def note(context: CommandContext, ticket: str, text: str, acting: str | No
 async def edit_note(context: CommandContext, ticket: str, note: str, text: str, acting: str | None) -> None:
     """Replace the text of a note of the user of --as. The text `-` is read from standard input.
 
-    NOTE is the ID of the note. `ticket show` lists it.
+    NOTE is the ID of the note, which `ticket show --json` contains.
     """
     context = await _act_as(context, acting)
     body = read_standard_input() if text == "-" else text

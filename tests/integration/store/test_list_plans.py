@@ -65,6 +65,20 @@ def query_values(name: str, wanted: TicketFilter) -> Iterator[dict[str, Any]]:
             yield source.parameters()
 
 
+@pytest.mark.parametrize("name", ["sender_tickets", "sender_counts", "sender_first_ticket"])
+async def test_tickets_of_a_sender_are_read_in_the_order_of_their_index(store: Store, name: str) -> None:
+    database, query = store.database, store.catalog[name]
+    if isinstance(database, SqliteDatabase):
+        async with database.raw_transaction(write=False) as connection:
+            values = dict.fromkeys(query.parameters, 1)
+            rows = await connection.execute_fetchall(f"EXPLAIN QUERY PLAN {query.sqlite}", values)
+        details = {str(row["detail"]) for row in rows}
+        assert "SEARCH t USING INDEX tickets_by_sender (workspace_id=? AND <expr>=?)" in details
+        assert not [each for each in details if "ORDER BY" in each or each.startswith("SCAN t")]
+    else:
+        assert (await postgres_problems(database, [query]))[query.postgres] == []
+
+
 async def sqlite_problems(database: SqliteDatabase, query: NamedQuery) -> list[str]:
     """Returns the steps of the plan that read more than the page.
 

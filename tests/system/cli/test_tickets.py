@@ -30,6 +30,11 @@ async def test_ticket_commands_act_on_behalf_of_a_user(cli: CommandLine) -> None
     claimed = await cli.json("ticket", "claim", "1", "--as", "eve@example.org")
     assert claimed["status"] == "in_progress"
     assert "already assigned" in await cli.error_line("ticket", "claim", "1", "--as", ADMIN)
+    taken = await cli.json("ticket", "claim", "1", "--take-over", "--as", ADMIN)
+    assert taken["assignedTo"] != claimed["assignedTo"]
+    assert (await cli.json("ticket", "claim", "1", "--take-over", "--as", "eve@example.org"))["assignedTo"] == (
+        claimed["assignedTo"]
+    )
     mine = await cli.json("ticket", "list", "--assigned-to", "eve@example.org", "--status", "in_progress")
     assert [ticket["number"] for ticket in mine["tickets"]] == [1]
     assert (await cli.json("ticket", "list", "--unassigned"))["tickets"] == []
@@ -42,6 +47,10 @@ async def test_ticket_commands_act_on_behalf_of_a_user(cli: CommandLine) -> None
     assert (await cli.json("ticket", "assign", "1", ADMIN))["status"] == "in_progress"
     note = await cli.json("ticket", "note", "1", "-", "--as", "eve@example.org", stdin="Called back.\n")
     assert note["text"] == "Called back.\n"
+    assert "Only the author" in await cli.error_line("ticket", "edit-note", "1", note["id"], "Mine", "--as", ADMIN)
+    edited = await cli.json("ticket", "edit-note", "1", note["id"], "Called twice.", "--as", "eve@example.org")
+    assert (edited["text"], edited["id"]) == ("Called twice.", note["id"])
+    assert (await cli("ticket", "remove-note", "1", note["id"])).ok().stdout == "Note removed.\n"
     assert (await cli.json("ticket", "status", "1", "resolved"))["resolvedAt"] is not None
     assert "resolved" in await cli.error_line("ticket", "claim", "1", "--as", ADMIN)
     assert "'frozen' is not one of" in await cli.error_line("ticket", "status", "1", "frozen", code=2)
