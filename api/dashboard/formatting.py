@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 from api.dashboard.avatars import hue, initials
 from api.schema.shape import iso
 from router.admin.installation.attention import MAX_COUNTED, AttentionCounts
+from router.admin.tickets.lists import MAX_COUNTED as MAX_LISTED
 from router.choice import Choice
 from router.clock import SECOND
 from router.enumerations import DELIVERY_STATE, TICKET_CHOICES, TICKET_STATUS
@@ -128,6 +129,11 @@ def pluralize(number: int, singular: str, plural: str = "", *, is_capped: bool =
     return f"{number:,}{'+' if is_capped else ''} {singular if number == 1 else plural or f'{singular}s'}"
 
 
+def capped(number: int) -> str:
+    """Returns a count of tickets: `999+` if counting ended before all were counted."""
+    return f"{MAX_LISTED - 1}+" if number >= MAX_LISTED else str(number)
+
+
 def ticket_marks(ticket: Ticket) -> list[tuple[str, str]]:
     """Returns (label, value) pairs of the fields that differ from their default: `High priority`."""
     marked = ((choice, getattr(ticket, choice.name)) for choice in TICKET_CHOICES if choice.default is not None)
@@ -217,6 +223,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "relative_time": _relative_time,
     "short_age": _short_age,
     "pluralize": pluralize,
+    "capped": capped,
     "size": format_size,
     "shorten": shorten,
     "duration": format_duration,

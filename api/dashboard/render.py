@@ -58,8 +58,12 @@ class Renderer:
         attention = (
             AttentionCounts() if visit.caller is None else await visit.services.attention.get_counts(visit.caller.actor)
         )
+        lists = visit.services.tickets.lists
+        counts = None if visit.caller is None else await lists.counts(visit.caller.actor)
         context = {
             "visit": visit,
+            "counts": counts,
+            "unread": 0 if counts is None else counts.unread,
             "me": me,
             "local_time": UTC_TIME if me is None or me.workspace is None else LocalTime.for_user(me.user, me.workspace),
             "attention": attention,

@@ -1,19 +1,22 @@
-"""`/tickets`: the lists of tickets, with filters and search."""
+"""`/tickets` and the other lists of the inbox, with filters, search and bulk changes."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from operator import itemgetter
 
 from api.dashboard import display_names, users
 from api.dashboard.change_feed import newest_id
-from api.dashboard.page import HtmlPage, NavLink, PageRoute, Visit
+from api.dashboard.inbox import LISTS, ListRequest, TicketList, request_of_form, request_of_list
+from api.dashboard.page import HtmlPage, NavLink, PageRoute, Redirect, Visit
 from router.admin.paging import MAX_LIMIT
+from router.enumerations import TICKET_SORT, TICKET_STATUS
 from router.filters import ME, TicketFilter, query_name
 from router.model import User
 
-INBOX = "/tickets/unassigned"
+INBOX = LISTS[0].path
 PER_PAGE = 50
 
 
@@ -26,33 +29,43 @@ class FilterField:
     value: str
     options: list[tuple[str, str]] | None
 
-
-async def show_unassigned(visit: Visit) -> HtmlPage:
-    return await _list_page(visit, "Unassigned tickets", TicketFilter(unassigned=True))
-
-
-async def show_mine(visit: Visit) -> HtmlPage:
-    own = replace(_requested_filter(visit), assigned_to=ME)
-    return await _list_page(visit, "My tickets", own, without={"assigned_to"})
+    @property
+    def shown_value(self) -> str:
+        return dict(self.options or []).get(self.value, self.value)
 
 
-async def show_all(visit: Visit) -> HtmlPage:
-    return await _list_page(visit, "All tickets", _requested_filter(visit), without=())
+async def show_list(ticket_list: TicketList, visit: Visit) -> HtmlPage:
+    request = request_of_list(visit, ticket_list)
+    # Read before the tickets, so that the page does not miss a change in between.
+    newest = newest_id(await visit.services.tickets.list_newest_ids(visit.actor))
+    lists = visit.services.tickets.lists
+    batch = await lists.page(visit.actor, request.filter, sort=request.sort, limit=PER_PAGE, cursor=request.cursor)
+    workspace_users = await users.list_users(visit)
+    fields = await _filter_fields(visit, request, workspace_users)
+    context = {
+        "rows": batch.items,
+        "next_cursor": batch.next_cursor,
+        "is_incomplete": batch.is_incomplete,
+        "names": await display_names.resolve(visit, (row.ticket.assigned_to for row in batch.items)),
+        "newest_id": newest,
+        "lists": LISTS,
+        "list_request": request,
+        "search": next(field for field in fields if field.name == "q"),
+        "filter_fields": [field for field in fields if field.name != "q"],
+        "sorts": TICKET_SORT.options(),
+        "statuses": TICKET_STATUS.options(),
+        "assignees": [user for user in workspace_users if user.role != "viewer" and user.disabled_at is None],
+        "is_following": request.cursor is None and request.sort == TICKET_SORT.default,
+    }
+    return HtmlPage("tickets.html", ticket_list.title, context)
 
 
-def _requested_filter(visit: Visit) -> TicketFilter:
-    """Returns the filter of the query string. A form also submits the fields that are empty."""
-    return TicketFilter.from_query({name: value.strip() or None for name, value in visit.query.items()})
+async def mark_all_read(visit: Visit) -> Redirect:
+    await visit.services.tickets.lists.mark_all_read(visit.actor)
+    return Redirect(request_of_form(visit).here_path(), flash="all-read")
 
 
-async def _newest_id(visit: Visit) -> str:
-    """Must be called before the tickets are read, so that the page does not miss a change in between."""
-    return newest_id(await visit.services.tickets.list_newest_ids(visit.actor))
-
-
-async def _filter_fields(
-    visit: Visit, ticket_filter: TicketFilter, workspace_users: Sequence[User], without: Collection[str]
-) -> list[FilterField]:
+async def _filter_fields(visit: Visit, request: ListRequest, workspace_users: Sequence[User]) -> list[FilterField]:
     aliases = await visit.services.aliases.list(visit.actor, limit=MAX_LIMIT)
     known = {
         "user": [(ME, "Me"), *((user.id, user.name or user.email) for user in workspace_users)],
@@ -62,41 +75,17 @@ async def _filter_fields(
         FilterField(
             query_name(name),
             criterion.label,
-            getattr(ticket_filter, name) or "",
+            request.given.get(query_name(name), ""),
             known.get(criterion.refers_to or "") if criterion.choice is None else criterion.choice.options(),
         )
         for name, criterion in TicketFilter.criteria().items()
-        if name not in without
+        if name not in request.ticket_list.fixed
     ]
 
 
-async def _list_page(
-    visit: Visit, title: str, ticket_filter: TicketFilter, *, without: Collection[str] | None = None
-) -> HtmlPage:
-    """Shows a list with a form for all filters except those in `without`, or without a form for None."""
-    newest = await _newest_id(visit)
-    batch = await visit.services.tickets.list(
-        visit.actor, ticket_filter, limit=PER_PAGE, cursor=visit.query.get("cursor")
-    )
-    workspace_users = await users.list_users(visit)
-    form = [] if without is None else await _filter_fields(visit, ticket_filter, workspace_users, without)
-    context = {
-        "tickets": batch.items,
-        "next_cursor": batch.next_cursor,
-        "is_incomplete": batch.is_incomplete,
-        "names": await display_names.resolve(visit, (ticket.assigned_to for ticket in batch.items)),
-        "newest_id": newest,
-        "filter_fields": form,
-        "filters": {each.name: each.value for each in form if each.value},
-        "first_page": "cursor" not in visit.query,
-        "path": visit.request.path,
-    }
-    return HtmlPage("tickets.html", title, context)
-
-
+FLASH_MESSAGES = {"all-read": "All tickets are marked as read."}
 NAV_LINKS = (NavLink("Inbox", INBOX, "viewer", 20, icon="inbox", key="i", section="/tickets"),)
 PAGES = (
-    PageRoute("GET", "/tickets", show_all, "viewer"),
-    PageRoute("GET", "/tickets/mine", show_mine, "viewer"),
-    PageRoute("GET", "/tickets/unassigned", show_unassigned, "viewer"),
+    *(PageRoute("GET", each.path, partial(show_list, each), "viewer") for each in LISTS),
+    PageRoute("POST", "/tickets/read", mark_all_read, "viewer"),
 )

@@ -1,0 +1,52 @@
+"""`/tickets/bulk`: the form below a list that changes the selected tickets in the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from api.dashboard.inbox import request_of_form
+from api.dashboard.page import PageRoute, Redirect, Visit
+from router.admin.tickets.change_writer import TicketChange
+from router.admin.tickets.changes import AssignChange, ChoiceChange, ClaimChange, UnassignChange
+from router.admin.tickets.tag_names import TagsChange
+from router.enumerations import TICKET_STATUS
+from router.errors import Refused
+
+PICK_PREFIX = "t-"  # of the names of the checkboxes, before the id of the ticket
+
+
+async def change_selected(visit: Visit) -> Redirect:
+    action = visit.form.get("action", "")
+    if action not in _CHANGES:
+        raise Refused("invalid_request", f"action must be one of: {', '.join(_CHANGES)}", "action")
+    path = request_of_form(visit).here_path()
+    ids = [name.removeprefix(PICK_PREFIX) for name in visit.form if name.startswith(PICK_PREFIX)]
+    if not ids:
+        return Redirect(path, flash="none-selected")
+    result = await visit.services.tickets.change_many(visit.actor, ids, _CHANGES[action](visit.form))
+    changed = [done.event_id for done in result.done if done.event_id is not None]
+    if result.failed:
+        return Redirect(path, flash="some-failed", number=len(result.failed), undo=changed)
+    undo = () if action == "tag" else changed
+    return Redirect(path, flash="bulk-one" if len(changed) == 1 else "bulk-changed", number=len(changed), undo=undo)
+
+
+def _assign(form: Mapping[str, str]) -> TicketChange:
+    user_id = form.get("userId", "")
+    return AssignChange(user_id) if user_id else UnassignChange()
+
+
+_CHANGES: Mapping[str, Callable[[Mapping[str, str]], TicketChange]] = {
+    "claim": lambda _: ClaimChange(),
+    "assign": _assign,
+    "resolve": lambda _: ChoiceChange(TICKET_STATUS, "resolved"),
+    "status": lambda form: ChoiceChange(TICKET_STATUS, form.get("status", "")),
+    "tag": lambda form: TagsChange.parse(add=[form.get("tag", "")]),
+}
+FLASH_MESSAGES = {
+    "bulk-changed": "{n} tickets changed.",
+    "bulk-one": "1 ticket changed.",
+    "none-selected": "No tickets were selected.",
+    "some-failed": "{n} of the selected tickets were not changed, because a colleague has them or they are resolved.",
+}
+PAGES = (PageRoute("POST", "/tickets/bulk", change_selected, "agent"),)
