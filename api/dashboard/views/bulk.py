@@ -26,7 +26,9 @@ async def change_selected(visit: Visit) -> Redirect:
     result = await visit.services.tickets.change_many(visit.actor, ids, _CHANGES[action](visit.form))
     changed = [done.event_id for done in result.done if done.event_id is not None]
     if result.failed:
-        return Redirect(path, flash="some-failed", number=len(result.failed), undo=changed)
+        code = result.failed[0][1].code
+        flash = f"{code if code in _REASONS else 'other'}-failed"
+        return Redirect(path, flash=flash, number=len(result.failed), undo=changed)
     undo = () if action == "tag" else changed
     return Redirect(path, flash="bulk-one" if len(changed) == 1 else "bulk-changed", number=len(changed), undo=undo)
 
@@ -43,10 +45,20 @@ _CHANGES: Mapping[str, Callable[[Mapping[str, str]], TicketChange]] = {
     "status": lambda form: ChoiceChange(TICKET_STATUS, form.get("status", "")),
     "tag": lambda form: TagsChange.parse(add=[form.get("tag", "")]),
 }
+# Why tickets are refused, by the code of the error.
+_REASONS = {
+    "already_claimed": "A colleague is the assignee.",
+    "forbidden": "Only the assignee and admins can assign a ticket to somebody else.",
+    "not_open": "Resolved tickets have to be reopened first.",
+    "other": "Reload the page and try again.",
+}
 FLASH_MESSAGES = {
     "bulk-changed": "{n} tickets changed.",
     "bulk-one": "1 ticket changed.",
     "none-selected": "No tickets were selected.",
-    "some-failed": "{n} of the selected tickets were not changed, because a colleague has them or they are resolved.",
+    **{
+        f"{code}-failed": f"Selected tickets that were not changed: {{n}}. {reason}"
+        for code, reason in _REASONS.items()
+    },
 }
 PAGES = (PageRoute("POST", "/tickets/bulk", change_selected, "agent"),)

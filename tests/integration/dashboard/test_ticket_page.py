@@ -80,7 +80,7 @@ async def test_an_agent_sets_the_priority(sqlite_served: ServedInstallation) -> 
     assert "Urgent priority" in (await client.get(page)).visible_text
     for path in ("/tickets", "/tickets/unassigned", "/tickets?priority=urgent"):
         assert "Urgent priority" in (await client.get(path)).visible_text, path
-    assert "No tickets match." in (await client.get("/tickets?priority=high")).visible_text
+    assert "No tickets match" in (await client.get("/tickets?priority=high")).visible_text
     assert "priority must be one of" in (await client.post(f"{page}/priority", {"priority": "x"})).visible_text
 
 
@@ -104,7 +104,7 @@ async def test_tags_are_added_and_removed(sqlite_served: ServedInstallation) -> 
     assert 'href="/tickets?tag=VIP+%3Cb%3E"' in added.text
     await agent.post(f"{url}/tags", {"add": "Billing"})
     assert "Billing" in (await agent.get("/tickets?tag=billing")).visible_text
-    assert "No tickets match." in (await agent.get("/tickets?tag=other")).visible_text
+    assert "No tickets match" in (await agent.get("/tickets?tag=other")).visible_text
     refused = await agent.post(f"{url}/tags", {"add": " "})
     assert (refused.status, refused.visible_text.count("Tag must not be empty")) == (400, 2)
     assert ('value=" "' in refused.text, 'id="e-add"' in refused.text) == (True, True)
@@ -140,8 +140,8 @@ async def test_lists_show_the_first_tags_of_a_ticket(sqlite_served: ServedInstal
     ticket_id, agent = await served.accept_ticket(), await signed_in_client(served, "agent")
     await served.services.tickets.tags.tag_ticket(served.actor, ticket_id, add=list("abcdef"))
     listed, shown = [(await agent.get(path)).text for path in ("/tickets", f"/tickets/{ticket_id}")]
-    assert [f'title="{name}"' in listed for name in "abcdef"] == [True] * 4 + [False] * 2
-    assert ('title="e, f">+2<' in listed, 'title="e, f">+2<' in shown) == (True, False)
+    assert [f'title="{name}"' in listed for name in "abcdef"] == [True] * 2 + [False] * 4
+    assert ('title="c, d, e, f">+4<' in listed, ">+" in shown) == (True, False)
     assert all(f'title="{name}"' in shown for name in "abcdef")
 
 
