@@ -29,6 +29,7 @@ from router.model import Actor, Micros
 _FOLDER = files("emailrouter.demo") / "story"
 _HOUR: Micros = 3600 * SECOND
 _PENDING = DeliveryFilter(state="pending")
+UNREAD_HOURS = 16.5  # the team has read the mails that came before
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -93,8 +94,13 @@ class Storyteller:
     async def fill(self) -> None:
         """Sets up the team, lets the events happen, and sets the clock to the time of the system."""
         await self._set_up_team()
+        are_read = False
         for event in load_events():
             self._demo.clock.set_behind(round(event.hours_ago * _HOUR))
+            if event.hours_ago < UNREAD_HOURS and not are_read:
+                are_read = True
+                for actor in self._actors.values():
+                    await self._demo.services.tickets.lists.mark_all_read(actor)
             if event.action is None:
                 await self._receive(event)
             else:
