@@ -134,9 +134,9 @@ class ChangeWriter:
         if isinstance(change, TagsChange):
             tags, event = await self._tags.change_locked(transaction, context.actor, ticket, change)
             return ChangedTicket(replace(ticket, tags=tags), None if event is None else event.id)
-        if isinstance(change, UndoChange):
-            await _require_newest_change(transaction, ticket, change.event)
         edit = change.decide(ticket, context)
+        if isinstance(change, UndoChange):  # recent, so that few events can be newer
+            await _require_newest_change(transaction, ticket, change.event)
         if edit is None:
             return ChangedTicket(ticket, None)
         before = {name: old for name, new in edit.fields.items() if (old := getattr(ticket, name)) != new}

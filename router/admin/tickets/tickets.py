@@ -37,7 +37,7 @@ _ALL_TICKETS = TicketFilter()
 
 
 class TicketService:
-    """Manages the tickets of the actor's workspace, with their `tags`, `notes` and `lists`, and the actor's `drafts`."""
+    """Manages the tickets of the actor's workspace: their `lists`, `tags` and `notes`, and the actor's `drafts`."""
 
     def __init__(self, database: Database, clock: Clock, conversation: ConversationReader) -> None:
         self._database = database

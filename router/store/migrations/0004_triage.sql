@@ -58,5 +58,4 @@ CREATE INDEX message_contents_preview ON message_contents (message_id, snippet, 
 
 CREATE INDEX tickets_waiting ON tickets (workspace_id, COALESCE(unanswered_since, received_at), id)
     WHERE status IN ('open', 'in_progress');
-CREATE INDEX tickets_by_sender ON tickets (workspace_id, from_address, id);
 CREATE INDEX tickets_automatic ON tickets (workspace_id, id) WHERE automatic <> '';

@@ -12,5 +12,4 @@ CREATE INDEX drafts_by_ticket ON drafts (ticket_id);
 CREATE INDEX drafts_by_time ON drafts (saved_at);
 
 -- Finds the tickets of a sender. Addresses are compared without regard to case.
-DROP INDEX IF EXISTS tickets_by_sender;
 CREATE INDEX tickets_by_sender ON tickets (workspace_id, lower(from_address), id);
