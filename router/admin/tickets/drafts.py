@@ -33,13 +33,7 @@ class DraftService:
         valid_kind, user_id = DRAFT_KIND.parse(kind), _require_user_id(actor)
         ticket = await fetch_by_id(self._database, actor, Ticket, "ticket_by_id", ticket_id)
         return await fetch_model(
-            self._database,
-            Draft,
-            "draft_find",
-            user_id=user_id,
-            ticket_id=ticket.id,
-            kind=valid_kind,
-            workspace_id=actor.workspace_id,
+            self._database, Draft, "draft_find", user_id=user_id, ticket_id=ticket.id, kind=valid_kind
         )
 
     async def save(self, actor: Actor, ticket_id: str, kind: str, text: str) -> Draft | None:

@@ -174,4 +174,3 @@ class TicketService:
 
     async def _fetch(self, actor: Actor, ticket_id: str) -> Ticket:
         return await fetch_by_id(self._database, actor, Ticket, "ticket_by_id", ticket_id)
-

@@ -1,9 +1,8 @@
 -- Drafts of users (router/admin/tickets/drafts.py).
 
 -- name: draft_find
--- The draft of a kind that a user has for a ticket of their workspace.
-SELECT d.kind, d.text, d.saved_at FROM drafts d JOIN tickets t ON t.id = d.ticket_id
-WHERE d.user_id = :user_id AND d.ticket_id = :ticket_id AND d.kind = :kind AND t.workspace_id = :workspace_id;
+-- The draft of a kind that a user has for a ticket.
+SELECT kind, text, saved_at FROM drafts WHERE user_id = :user_id AND ticket_id = :ticket_id AND kind = :kind;
 
 -- name: draft_save
 -- Saves a draft, instead of an earlier one.
