@@ -123,7 +123,7 @@ class AssignChange(FieldChange):
 
 @dataclass(frozen=True, slots=True)
 class ChoiceChange(FieldChange):
-    """Sets a field of `TICKET_CHOICES`.
+    """Sets a field of `TICKET_CHOICES`. Raises `Refused` for a text that is no value of the choice.
 
     The status `in_progress` also assigns an unassigned ticket to the actor's user, if any. Reopening keeps the
     assignee.
@@ -132,10 +132,12 @@ class ChoiceChange(FieldChange):
     choice: Choice[Any]
     value: str
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "value", self.choice.parse(self.value))
+
     @classmethod
     def parse(cls, choice: Choice[Any], text: str) -> Self:
-        """Raises `Refused` for a text that is no value of the choice."""
-        return cls(choice, choice.parse(text))
+        return cls(choice, text)
 
     def decide(self, ticket: Ticket, context: ChangeContext) -> TicketEdit | None:
         old_value = getattr(ticket, self.choice.name)

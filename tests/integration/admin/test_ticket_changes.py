@@ -278,6 +278,11 @@ async def test_a_refused_ticket_does_not_affect_the_others(installation: Install
     tagged = await tickets.change_many(agent, [one, last], TagsChange.parse(add=["VIP"], remove=["old"]))
     assert [[tag.name for tag in each.ticket.tags] for each in tagged.done] == [["VIP"]] * 2
     assert (await tickets.get(agent, taken)).ticket.assigned_to == other.user_id
+    for choice, code in ((TICKET_STATUS, "invalid_status"), (TICKET_PRIORITY, "invalid_request")):
+        with pytest.raises(Refused) as wrong:
+            ChoiceChange(choice, "closed")
+        assert wrong.value.code == code
+    assert ChoiceChange(TICKET_PRIORITY, "not-urgent").value == "low"
     too_many = [f"ticket_{n:026}" for n in range(MAX_BULK + 1)]
     assert await refused_code(tickets.change_many(agent, too_many, RESOLVE)) == ("invalid_request", None)
     assert "200 changes" in await refused_message(tickets.undo(agent, too_many))
