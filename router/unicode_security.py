@@ -28,7 +28,9 @@ _BLANK_LETTERS = "\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
 _SELECTORS = "\u034f\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef"
 _TAGS = "\U000e0000-\U000e007f"
 
-_REMOVED = re.compile(f"[{_BIDI_CONTROLS}{_ZERO_WIDTH}]")
+INVISIBLE_CONTROLS = f"{_BIDI_CONTROLS}{_ZERO_WIDTH}"
+"""Characters for a character class of a pattern."""
+_REMOVED = re.compile(f"[{INVISIBLE_CONTROLS}]")
 # Joiners at the start, and after characters up to U+058F (Latin, Greek, Cyrillic, Armenian), are not needed.
 # Tags after a black flag encode regional flags; elsewhere tags are hidden text.
 _STRAY_JOINERS = re.compile(f"(?:(?<=[\\0-\u058f])|^)[{JOINERS}]+|(?<![\U0001f3f4{_TAGS}])[{_TAGS}]+")

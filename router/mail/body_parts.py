@@ -122,7 +122,8 @@ class BodyParts:
         self.pieces = outer
         if rich and plain:
             text = "\n\n".join(piece.plain or "" for piece in plain)
-            self.pieces.append(TextPiece(text, "".join(piece.as_html() for piece in rich)))
+            html = "".join(piece.as_html() for piece in rich)
+            self.pieces.append(TextPiece(text, html, "".join(piece.style_sheet for piece in rich)))
         else:
             self.pieces.extend(rich or plain)
 

@@ -6,10 +6,11 @@ The results are not safe: they must be sanitised like any other HTML.
 from __future__ import annotations
 
 import re
-from html import unescape
+from collections.abc import Callable
+from html import escape, unescape
 
-from router.mail.html_sanitizer import ATTRIBUTES, MAX_TAGS, filter_attribute
-from router.mail.html_style import canonical_style
+from router.mail.html_presentation import safe_style
+from router.mail.html_sanitizer import ATTRIBUTES, MAX_TAGS, filter_attribute, filter_text_attribute
 from router.mail.html_tokens import ATTRIBUTE, END_OF_RAW_TEXT, FOREIGN, RAW_TEXT, TOKEN
 
 
@@ -17,6 +18,7 @@ def _name_set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+AttributeFilter = Callable[[str, str, str], str | None]
 # Raw text elements that the sanitiser drops with their content.
 _INVISIBLE_ELEMENTS = frozenset({"style", "script", "title", "noscript"})
 _END_OF_DRAWING = re.compile(r"</svg\s*>", re.IGNORECASE)
@@ -37,7 +39,12 @@ def visible_markup(html: str, limit: int) -> str:
     The style of the body is copied to a new `div` element in the body, because the sanitiser drops the body tag.
     """
     html = _keep_body_style(html)
-    return html if len(html) <= limit // 8 else _reduce(html, limit, attributes=True)
+    return html if len(html) <= limit // 8 else _reduce(html, limit, filter_attribute)
+
+
+def text_markup(html: str, limit: int) -> str:
+    """Removes like `visible_markup`, and also the styles that do not change the text."""
+    return _reduce(html, limit, filter_text_attribute)
 
 
 def _keep_body_style(html: str) -> str:
@@ -45,8 +52,13 @@ def _keep_body_style(html: str) -> str:
     token = None if body is None else TOKEN.match(html, body.start())
     if token is None:
         return html
-    style = canonical_style(_style_value(token["attributes"]))
-    return f'{html[: token.end()]}<div style="{style}">{html[token.end() :]}' if style else html
+    values = _attribute_values(token["attributes"])
+    colors = (("background-color", values.get("bgcolor")), ("color", values.get("text")))
+    styles = [f"{name}:{value}" for name, value in colors if value] + [values.get("style", "")]
+    kept = {name: values.get(name, "") for name in ("class", "id", "dir")}
+    kept["style"] = safe_style(";".join(styles))
+    attributes = "".join(f' {name}="{escape(value)}"' for name, value in kept.items() if value)
+    return f"{html[: token.end()]}<div{attributes}>{html[token.end() :]}" if attributes else html
 
 
 def strip_data_uris(html: bytes) -> bytes:
@@ -59,10 +71,10 @@ def strip_invisible(html: str) -> str:
 
     The HTML after about `MAX_TAGS` tags, or from an unclosed or foreign element on, is returned unchanged.
     """
-    return _reduce(html, len(html), attributes=False)
+    return _reduce(html, len(html))
 
 
-def _reduce(html: str, limit: int, *, attributes: bool) -> str:
+def _reduce(html: str, limit: int, filter_visible: AttributeFilter | None = None) -> str:
     kept: list[str] = []
     size = tags = position = 0
     while size < limit and tags <= MAX_TAGS and (token := TOKEN.search(html, position)) is not None:
@@ -85,8 +97,8 @@ def _reduce(html: str, limit: int, *, attributes: bool) -> str:
             if unclosed or name in FOREIGN or name == "plaintext":
                 position = token.start()
                 break
-            if attributes and token["attributes"]:
-                tag = f"<{name}{_visible_attributes(name, token['attributes'])}>"
+            if filter_visible is not None and token["attributes"]:
+                tag = f"<{name}{_visible_attributes(name, token['attributes'], filter_visible)}>"
             if end is not None:
                 tag += html[position : end.start()]
                 position = end.start()
@@ -109,15 +121,15 @@ def _find_drawing_end(html: str, position: int) -> int:
     return end.end()
 
 
-def _style_value(attributes: str) -> str:
+def _attribute_values(attributes: str) -> dict[str, str]:
+    values: dict[str, str] = {}
     for attribute in ATTRIBUTE.finditer(attributes):
         name, _, value = attribute[0].partition("=")
-        if name.strip().lower() == "style":
-            return unescape(value.strip().strip("\"'"))
-    return ""
+        values.setdefault(name.strip().lower(), unescape(value.strip().strip("\"'")))
+    return values
 
 
-def _visible_attributes(tag: str, attributes: str) -> str:
+def _visible_attributes(tag: str, attributes: str, filter_visible: AttributeFilter) -> str:
     allowed = ATTRIBUTES["*"] | ATTRIBUTES.get(tag, frozenset())
     kept = []
     seen = set()
@@ -127,9 +139,9 @@ def _visible_attributes(tag: str, attributes: str) -> str:
         if name not in allowed or name in seen:
             continue
         seen.add(name)  # the first of several attributes with the same name counts
-        filtered = filter_attribute(tag, name, unescape(value.strip().strip("\"'")))
+        filtered = filter_visible(tag, name, unescape(value.strip().strip("\"'")))
         if name == "style" and filtered:
-            kept.append(f' style="{filtered}"')
+            kept.append(f' style="{escape(filtered)}"')
         elif filtered is not None:
             kept.append(f" {attribute[0]}")
     return "".join(kept)

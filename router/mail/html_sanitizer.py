@@ -1,7 +1,8 @@
 """Sanitises the HTML of messages.
 
-`sanitize_html` keeps text formatting and images of the message itself (`cid:`). It removes everything that executes
-code, submits data or loads remote content. The function never raises, truncates long HTML and rejects complex HTML.
+`sanitize_html` keeps the look of a message (`router.mail.html_presentation`) and images of the message itself (`cid:`).
+It removes everything that executes code, submits data or loads remote content. The address of a remote image gets the
+prefix `REMOTE`, so that no program loads it. The function never raises, truncates long HTML and rejects complex HTML.
 Only the worker process (`router.contents.worker`) may load the sanitiser (`nh3`).
 """
 
@@ -11,6 +12,7 @@ import re
 
 from router.mail import html_growth
 from router.mail.decode import clean_text
+from router.mail.html_presentation import safe_style
 from router.mail.html_style import canonical_style
 
 MAX_HTML_LENGTH = 524288
@@ -36,24 +38,40 @@ _TAGS = _name_set(
 _DROPPED_WITH_CONTENT = _name_set(
     "script style title head template noscript object applet audio video canvas svg math select"
 )
+_CELL = {"align", "valign", "colspan", "rowspan", "width", "height", "bgcolor", "nowrap"}
+_ROW = {"align", "valign", "height", "bgcolor"}
 ATTRIBUTES: dict[str, set[str]] = {
-    "*": {"dir", "lang", "title", "style", "hidden"},
+    "*": {"dir", "lang", "title", "style", "hidden", "class", "id"},
     "a": {"href"},
     "area": {"href", "alt"},
-    "img": {"src", "alt", "width", "height"},
-    "td": {"align", "valign", "colspan", "rowspan", "width"},
-    "th": {"align", "valign", "colspan", "rowspan", "width"},
-    "table": {"align", "border", "cellpadding", "cellspacing", "width"},
-    "ol": {"start"},
-    "li": {"value"},
-    "font": {"color"},
+    "img": {"src", "alt", "width", "height", "align", "border", "hspace", "vspace"},
+    "td": _CELL,
+    "th": _CELL,
+    "tr": _ROW,
+    "tbody": _ROW,
+    "thead": _ROW,
+    "tfoot": _ROW,
+    "table": {"align", "border", "cellpadding", "cellspacing", "width", "height", "bgcolor"},
+    "col": {"width"},
+    "hr": {"align", "color", "size", "width"},
+    "ol": {"start", "type"},
+    "ul": {"type"},
+    "li": {"value", "type"},
+    "font": {"color", "face", "size"},
+    **{name: {"align"} for name in _name_set("div p h1 h2 h3 h4 h5 h6 caption")},
 }
+_STYLING_ATTRIBUTES = frozenset({"class", "id"})
+REMOTE = "remote:"
+"""The prefix of the address of a remote image. It is a scheme that no program loads."""
 # URL schemes that links may have.
 LINK_SCHEMES = _name_set("http https mailto tel ftp ftps sftp sms sip sips xmpp irc ircs callto geo news nntp webcal")
 
 
-def sanitize_html(html: str) -> str | None:
-    """Returns safe HTML, None if `html` is too complex. Hidden elements are kept."""
+def sanitize_html(html: str, *, is_styled: bool = True) -> str | None:
+    """Returns safe HTML, None if `html` is too complex. Hidden elements are kept.
+
+    Without `is_styled`, the style is reduced to what changes the text, so that the result is shorter.
+    """
     import nh3  # noqa: PLC0415 - only the worker process loads it
 
     html = clean_text(html[:MAX_HTML_LENGTH])
@@ -66,7 +84,7 @@ def sanitize_html(html: str) -> str | None:
         tags=set(_TAGS),
         clean_content_tags=set(_DROPPED_WITH_CONTENT),
         attributes=ATTRIBUTES,
-        attribute_filter=filter_attribute,
+        attribute_filter=filter_attribute if is_styled else filter_text_attribute,
         url_schemes={*LINK_SCHEMES, "cid"},
         url_relative="deny",
         link_rel="noopener noreferrer nofollow",
@@ -87,12 +105,22 @@ def truncate_html(clean: str, limit: int) -> str:
 def filter_attribute(tag: str, name: str, value: str) -> str | None:
     """Returns the sanitised value of an allowed attribute, None to drop the attribute."""
     if name == "style":
-        return canonical_style(value) or None
+        return safe_style(value) or None
     if name == "src":
-        return value if value[:4].lower() == "cid:" else None
+        value = value.strip()
+        if value[:4].lower() == "cid:":
+            return value
+        return f"{REMOTE}{value}" if value[:8].lower().startswith(("https://", "http://")) else None
     if name == "title" and tag == "a":
         return None  # a tooltip could show a false target
     return value
+
+
+def filter_text_attribute(tag: str, name: str, value: str) -> str | None:
+    """Returns the result of `filter_attribute` without styles that do not change the text."""
+    if name == "style":
+        return canonical_style(value) or None
+    return None if name in _STYLING_ATTRIBUTES else filter_attribute(tag, name, value)
 
 
 def _is_too_complex(html: str) -> bool:

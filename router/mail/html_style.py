@@ -97,10 +97,14 @@ def _reduce(style: str) -> str:
     return ";".join(declarations)
 
 
+def split_declarations(style: str) -> list[str]:
+    return _DECLARATION.findall(_COMMENT.sub(" ", style))
+
+
 def _parse_declarations(style: str) -> dict[str, str]:
     found: dict[str, str] = {}
     important: set[str] = set()
-    for declaration in _DECLARATION.findall(_COMMENT.sub(" ", style[:MAX_STYLE_LENGTH])):
+    for declaration in split_declarations(style[:MAX_STYLE_LENGTH]):
         name, _, value = declaration.partition(":")
         name, value = name.strip().lower(), value.strip().lower()
         if name not in _VALID:

@@ -12,8 +12,9 @@ from html import escape
 from router.mail.charset_detection import CharsetDecoder
 from router.mail.contents import HtmlNotAllowed, ParseLimits
 from router.mail.decode import clean_text
-from router.mail.html_markup import strip_data_uris, visible_markup
+from router.mail.html_markup import strip_data_uris, text_markup, visible_markup
 from router.mail.html_sanitizer import sanitize_html, truncate_html
+from router.mail.html_style_sheet import MAX_SHEET_LENGTH, extract_style_sheet
 from router.mail.html_text import sanitized_to_text, strip_tags
 from router.mail.structure import Part, decode_body, malformed_warning
 
@@ -24,10 +25,14 @@ _MARKUP = frozenset({"text/html", "text/xml"})
 
 @dataclass(frozen=True, slots=True)
 class TextPiece:
-    """A piece of displayed text: plain text, HTML, or both forms of the same text."""
+    """A piece of displayed text: plain text, HTML, or both forms of the same text.
+
+    `style_sheet` are the safe rules of the HTML's style sheets.
+    """
 
     plain: str | None = None
     html: str | None = None
+    style_sheet: str = ""
 
     def is_blank(self) -> bool:
         return not (self.plain or "").strip() and not (self.html or "").strip()
@@ -41,7 +46,10 @@ class TextPiece:
 
 @dataclass(frozen=True, slots=True)
 class RenderedText:
-    """The joined text of all pieces, and their joined sanitised HTML, which is `""` if no piece has HTML."""
+    """The joined text of all pieces, and their joined sanitised HTML, which is `""` if no piece has HTML.
+
+    The HTML begins with one `style` element if a piece has style sheets.
+    """
 
     text: str
     html: str
@@ -61,6 +69,7 @@ class TextDecoder:
         self._allow_html = html
         self._charsets = CharsetDecoder(hint)
         self._enriched_left = limits.html
+        self._style_sheet_left = MAX_SHEET_LENGTH
         # Remaining bytes of text, and of HTML including its embedded images. The images can be large, but are dropped.
         self._bytes_left, self._html_bytes_left = limits.html * 8, limits.html * 96
 
@@ -74,7 +83,7 @@ class TextDecoder:
             raise HtmlNotAllowed
         text = self._decode_text(part)
         if part.content_type == "text/html":
-            return TextPiece(html=visible_markup(text, self._limits.html))
+            return TextPiece(html=visible_markup(text, self._limits.html), style_sheet=self._extract_style_sheet(text))
         if part.content_type in _HTML:
             return TextPiece(self._decode_enriched(text))
         if part.parameters.get("format", "").lower() == "flowed":
@@ -107,6 +116,11 @@ class TextDecoder:
             self.warnings.append("charset guessed")
         return clean_text(text)
 
+    def _extract_style_sheet(self, html: str) -> str:
+        sheet = extract_style_sheet(html, self._style_sheet_left)
+        self._style_sheet_left -= len(sheet)
+        return sheet
+
     def _decode_enriched(self, text: str) -> str:
         """Converts text/enriched (RFC 1896) or text/richtext to text by parsing it as HTML."""
         text = text.replace("\n", "<br>")
@@ -131,11 +145,12 @@ def render(pieces: Sequence[TextPiece], limits: ParseLimits) -> RenderedText:
             continue
         raw, clean, shown = "", None, ""
         if piece.html is not None:
-            raw = piece.html[:remaining]
-            if len(piece.html) > remaining:
+            raw = piece.html if len(piece.html) <= remaining else text_markup(piece.html, remaining)
+            if len(raw) > remaining:
                 warnings.append("HTML truncated")
+            raw = raw[:remaining]
             remaining -= len(raw)
-            clean = sanitize_html(raw)
+            clean = _sanitize(raw, sanitized_left)
             if clean is None:
                 warnings.append("HTML too complex: shown as text")
             elif len(clean) > limits.sanitized_html:
@@ -153,7 +168,15 @@ def render(pieces: Sequence[TextPiece], limits: ParseLimits) -> RenderedText:
         texts.append(text)
         warnings += text_warnings
     text = "\n\n".join(stripped for text in texts if (stripped := text.strip("\n")).strip())
-    return RenderedText(text, "<hr>".join(part for part in parts if part), tuple(warnings))
+    html = "<hr>".join(part for part in parts if part)
+    sheet = "".join(piece.style_sheet for piece in pieces)
+    return RenderedText(text, f"<style>{sheet}</style>{html}" if html and sheet else html, tuple(warnings))
+
+
+def _sanitize(html: str, limit: int) -> str | None:
+    """Returns safe HTML, None if `html` is too complex. Styles are dropped if the result would exceed the limit."""
+    clean = sanitize_html(html)
+    return clean if clean is None or len(clean) <= limit else sanitize_html(html, is_styled=False)
 
 
 def _choose_text(piece: TextPiece, raw: str, clean: str | None, limits: ParseLimits) -> tuple[str, list[str]]:

@@ -8,7 +8,10 @@ from router.mail import (
     charset_detection,
     charsets,
     decode,
+    html_design,
     html_markup,
+    html_presentation,
+    html_style_sheet,
     quotes,
 )
 from router.mail import parse as mail_parser
@@ -87,6 +90,17 @@ def remove_invisible_markup(data: bytes) -> None:
     html_markup.strip_invisible(decode_text(data))
 
 
+def clean_styles(data: bytes) -> None:
+    text = decode_text(data)
+    html_style_sheet.extract_style_sheet(text)
+    html_style_sheet.extract_style_sheet(f"<style>{text}")
+    html_presentation.safe_style(text)
+    html_design.has_layout(text)
+    html_design.has_remote_images(text)
+    html_design.color_use(f"<style>{text}")
+    html_design.color_use(text)
+
+
 def check_deceptive_text(data: bytes) -> None:
     text = decode_text(data)
     safe_line(text)
@@ -103,6 +117,10 @@ def extract_search_terms(data: bytes) -> None:
 _UNLABELLED = (*PLAIN, HTML, (b"<meta ", b"charset=", b"\xa4\xa2", b"\xff", b"\x1b$B", b"+AA", b"\n", b"\x00"))
 _DECEPTIVE = tuple(text.encode() for text in ("\u200d", "\u00e9\u200d", "\U000e0041", "\u202e", "\u0430.", "\u0301"))
 _DECLARATIONS = (b"display:a;", b"a", b"/*", b'"', b"(", b"opacity:1", b"!important ", b";")
+_STYLES = (
+    *(b"<style>", b"<style ", b"</style>", b"<!--", b"@media x{", b"a{b:c}", b"color:red;", b"url(", b"'", b"{", b"}"),
+    *(b'<td style="color:', b'<img src="remote:', b' width="1', b"<div>", b"border:", b"media=", b"<a "),
+)
 _BODY = (*PLAIN, QUOTES)
 _ATTRIBUTION = b"On 6 Mar 2026 10:00, a <b@c.dd> wrote:\n"
 _HISTORY = (
@@ -173,6 +191,7 @@ SUBJECTS = (
         (_DECLARATIONS,),
         _SPACES,
     ),
+    Subject("html_style_sheet: rules and declarations", clean_styles, _MAIL, (HTML, _STYLES)),
     Subject("quotes: history and signature", split_quoted_text, _TEXT, (*_BODY, _HISTORY)),
     Subject("terms: words of a mail", extract_search_terms, _TEXT, (*PLAIN, (b"a ", b"a b")), _MARKS),
 )

@@ -106,7 +106,7 @@ def test_text_of_html(html: str, expected: str) -> None:
     [
         ('<p onclick="x()">a</p>', "onclick"),
         ("<script>x()</script>a", "x()"),
-        ('<img src="https://remote.example/i.png">', "remote.example"),
+        ('<img src="https://remote.example/i.png">', 'src="http'),
         ('<img src="//remote.example/i.png">', "remote.example"),
         ('<img srcset="https://remote.example/i.png">', "remote.example"),
         ('<p style="background:url(https://remote.example/i.png)">a</p>', "remote.example"),
