@@ -11,6 +11,8 @@ from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from api.dashboard.avatars import hue, initials
+from api.dashboard.note_text import note_html
+from api.dashboard.text_links import linkify
 from api.schema.shape import iso
 from router.admin.installation.attention import MAX_COUNTED, AttentionCounts
 from router.admin.tickets.lists import MAX_COUNTED as MAX_LISTED
@@ -237,4 +239,6 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "markdown": render_markdown,
     "attention_summary": attention_summary,
     "join_names": join_names,
+    "linkify": linkify,
+    "note_html": note_html,
 }
