@@ -38,7 +38,7 @@
     const link = event.target.closest("a[data-expand-label]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    const response = await fetch(link.href).catch(() => null);
+    const response = await fetch(link.dataset.expandUrl).catch(() => null);
     if (!response?.ok || response.redirected) { location.assign(link.href); return; } // opens the link instead
     const details = document.createElement("details"), summary = document.createElement("summary");
     const text = document.createElement("div");

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from markupsafe import escape
 
-from api.dashboard import display_names, reply_link, users
+from api.dashboard import display_names, message_display, reply_link, users
 from api.dashboard.change_feed import newest_id
 from api.dashboard.page import HtmlPage, PageRoute, Redirect, Visit
 from router.admin.paging import MAX_LIMIT
@@ -60,6 +60,7 @@ async def show_ticket(visit: Visit) -> HtmlPage:
     context = {
         "ticket": ticket,
         "entries": entries,
+        "displays": await message_display.read_displays(visit, timeline, ticket_path(visit)),
         "deliveries": await visit.services.deliveries.list(
             visit.actor, DeliveryFilter(ticket_id=ticket.id, without_updates=True), limit=MAX_LIMIT
         ),

@@ -14,6 +14,7 @@ from router import ids
 from router.admin import ticket_events
 from router.contents.store import ContentStore
 from router.errors import Refused
+from router.mail import html_design
 from router.mail.contents import Attachment, NamedMailbox
 from router.mail.mailboxes import normalize_address
 from router.mail.originator_fields import drop_if_same
@@ -35,6 +36,7 @@ class MessageExcerpt:
 
     Attributes:
         links: The recipients by which the message belongs to the ticket.
+        has_layout: The HTML loses information as text (`router.mail.html_design`).
         is_full: The message is the first or the newest, so `text` is not truncated.
         failed_recipients: The recipients named in a bounce.
         reply_to: The mailboxes of Reply-To; empty if they equal From.
@@ -48,6 +50,8 @@ class MessageExcerpt:
     is_truncated: bool
     quoted_lines: int
     has_html: bool
+    has_layout: bool
+    has_remote_images: bool
     attachments: tuple[Attachment, ...]
     warnings: tuple[str, ...]
     failed_recipients: tuple[str, ...]
@@ -203,6 +207,8 @@ class TimelineReader:
             is_truncated=len(text) < len(contents.text),
             quoted_lines=contents.quoted_lines,
             has_html=contents.html != "",
+            has_layout=html_design.has_layout(contents.html),
+            has_remote_images=html_design.has_remote_images(contents.html),
             attachments=contents.attachments,
             warnings=contents.warnings,
             failed_recipients=contents.failed_recipients,

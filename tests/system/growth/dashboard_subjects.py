@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from api import responses
-from api.dashboard import formatting, reply_link
+from api.dashboard import formatting, message_display, message_frame, note_text, reply_link, text_links
 from api.dashboard.assets import Assets
 from api.dashboard.page import Visit
 from api.dashboard.render import Renderer
@@ -21,6 +21,7 @@ from router.admin.tickets.conversation import MessageView, TicketView
 from router.admin.tickets.timeline import MAX_EXCERPT_LENGTH, MessageExcerpt, Timeline, TimelineEntry
 from router.clock import SystemClock
 from router.local_time import UTC_TIME
+from router.mail import html_design
 from router.mail.contents import Attachment, AttachmentData, Contents, NamedMailbox
 from router.mail.originator_fields import MAX_REPLY_TO
 from router.model import Actor, Message, Ticket, TicketEvent
@@ -29,6 +30,7 @@ from tests.system.growth.shapes import FEW_UNITS, HTML, Shape
 from tests.system.growth.subject import PLAIN, Subject, decode_text
 
 _PAGE = 524288  # maximum characters of HTML before it is sanitised
+_NOTE = 20_000  # maximum characters of a note
 _IMAGE = 100_000  # bytes of each image in a message
 _ACTOR = Actor("ws_1", "admin")
 
@@ -106,6 +108,8 @@ def _timeline(content: bytes) -> Timeline:
                 is_truncated=not whole,
                 quoted_lines=contents.quoted_lines,
                 has_html=True,
+                has_layout=html_design.has_layout(contents.html),
+                has_remote_images=html_design.has_remote_images(contents.html),
                 attachments=contents.attachments,
                 warnings=contents.warnings,
                 reply_to=contents.reply_to,
@@ -118,6 +122,12 @@ def _timeline(content: bytes) -> Timeline:
     )
     ticket = _ticket(decode_text(content))
     return Timeline(ticket, entries, tuple(mailbox.address for mailbox in contents.reply_to))
+
+
+def _excerpt(timeline: Timeline) -> MessageExcerpt:
+    excerpt = timeline.entries[0].excerpt
+    assert excerpt is not None
+    return excerpt
 
 
 @cache
@@ -136,6 +146,7 @@ def render_ticket_page(data: bytes) -> None:
         request=make_request("/tickets/ticket_1"),
         client_address="192.0.2.1",
     )
+    quoted = decode_text(data)
     me = SimpleNamespace(
         workspace=SimpleNamespace(name="a"), user=SimpleNamespace(name="a", email="a@b.example", role="admin")
     )
@@ -151,6 +162,7 @@ def render_ticket_page(data: bytes) -> None:
         "title": timeline.ticket.subject,
         "ticket": timeline.ticket,
         "entries": ticket._page_entries(timeline),
+        "displays": {"msg_1": message_display.build_display(_excerpt(timeline), {}, "/tickets/1", quoted)},
         "deliveries": paging.Page((), None),
         "is_older": True,
         "reply_link": reply_link.build_mailto(timeline.reply_addresses, timeline.ticket.subject),
@@ -175,23 +187,43 @@ def render_html_frame(data: bytes) -> object:
     """Embeds two large images in the HTML of a message."""
 
     async def get_attachment(_: Actor, __: str, n: int) -> AttachmentData:
-        return AttachmentData(files[n - 1], bytes(_IMAGE))
+        return AttachmentData(files[n - 1], b"GIF89a" + bytes(_IMAGE))
 
     html = decode_text(data)
     files = tuple(
-        Attachment(n, "a", "image/png", _IMAGE, inline=True, content_id=name, kind="image")
+        Attachment(n, "a", "image/gif", _IMAGE, inline=True, content_id=name, kind="image")
         for n, name in enumerate(("a", "b"), 1)
     )
     visit = SimpleNamespace(
         services=SimpleNamespace(messages=SimpleNamespace(get_attachment=get_attachment)), actor=_ACTOR
     )
     view = MessageView(_message(""), (), Contents("", "", html, files, ()))
-    return run_coroutine(message._embed_images(cast("Any", visit), view))
+    images = run_coroutine(message._read_images(cast("Any", visit), view))
+    return message_frame.build_document(html, images, remote=True)
 
 
 # A fixed defect embedded a further copy of an image for each `cid:` reference to it.
 _PICTURES = (Shape(b'<img src="cid:a">'), Shape(b'<img src="cid:a"><img src="cid:b">'))
+_LINKS = (
+    b"https://a.test/",
+    b"mailto:a@b ",
+    b"http://",
+    b")",
+    b"(",
+    b".",
+    b"**",
+    b"*a",
+    b"`",
+    b"[a](",
+    b"- ",
+    b"```\n",
+    b"> ",
+)
 SUBJECTS = (
+    Subject("dashboard: links in text", lambda data: text_links.linkify(decode_text(data)), _PAGE, (*PLAIN, _LINKS)),
+    Subject(
+        "dashboard: an internal note", lambda data: note_text.note_html(decode_text(data)), _NOTE, (*PLAIN, _LINKS)
+    ),
     Subject(
         "dashboard: the page of a ticket", render_ticket_page, _PAGE, (*PLAIN, HTML), quick=(*FEW_UNITS, *HTML[:6])
     ),
