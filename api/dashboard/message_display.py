@@ -5,6 +5,8 @@ The links work without JavaScript and keep the rest of the query. Their paramete
 - `view=text` or `view=html` with `message`: shows the message in this form
 - `pictures`: the id of the message whose remote images are loaded
 - `quoted`: the id of the message whose quoted text is shown
+
+The parameters of `api.dashboard.flash` are not kept.
 """
 
 from __future__ import annotations
@@ -19,7 +21,6 @@ from router.admin.tickets.timeline import MessageExcerpt, Timeline
 # Maximum characters of quoted text on a page.
 MAX_QUOTED_LENGTH = 20_000
 _OWN_PARAMETERS = ("view", "message", "pictures", "quoted")
-_NOT_KEPT = ("note", "submission")  # parameters of one visit
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,9 @@ def build_display(excerpt: MessageExcerpt, query: Mapping[str, str], url: str, q
     path = f"{url}/messages/{message_id}"
 
     def link(**parameters: str) -> str:
-        kept = {name: value for name, value in query.items() if name not in (*_OWN_PARAMETERS, *_NOT_KEPT)}
+        kept = {
+            name: value for name, value in query.items() if name not in _OWN_PARAMETERS and not name.startswith("note")
+        }
         return f"{url}?{urlencode({**kept, **parameters})}#{message_id}"
 
     loads_pictures = query.get("pictures") == message_id

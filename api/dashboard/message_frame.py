@@ -32,7 +32,7 @@ _SIGNATURES = (
 # The alternative text of an image has its own colours, because its background may be that of the image.
 _STYLE = """
 html,body{height:auto!important;min-height:0!important;margin:0!important}
-body{display:flow-root;font:16px/1.5 system-ui,sans-serif;overflow-wrap:break-word;background:#fff;color:#1a1a1a}
+body{display:flow-root;font:14px/1.5 system-ui,sans-serif;overflow-wrap:break-word;background:#fff;color:#1a1a1a}
 #er-message{overflow-x:auto}
 .er-text #er-message{padding:4px 0}
 a{color:#2450b8}
@@ -42,7 +42,7 @@ img{object-fit:contain}
 font:13px/1.5 system-ui,sans-serif;text-align:start}
 .er-none,.er-light{color-scheme:light dark}
 @media(prefers-color-scheme:dark){
-.er-none body{background:#1a1f28;color:#e6e9ef}
+.er-none body{background:#191e27;color:#e6e9ef}
 .er-none a{color:#9dbbff}
 .er-light{filter:invert(.88) hue-rotate(180deg)}
 .er-light body{background:none}

@@ -95,7 +95,8 @@ class MessageAnswer(Answer):
     quoted: str
     """Quoted text and signature; empty without any."""
     html: str
-    """Sanitised HTML; empty without any. Show it only in a sandboxed frame."""
+    """Sanitised HTML with the sender's styles; empty without any. Show it only in a sandboxed frame. The address of a
+    remote picture begins with `remote:`, so that nothing loads it; remove the prefix to load the picture."""
     attachments: list[AttachmentAnswer]
     """Attachments, at most 200."""
     auth: dict[str, str]

@@ -93,13 +93,14 @@ async def test_pictures_of_other_servers(site: ServedInstallation, window: Windo
     await page.goto(f"{site.root}/tickets/{ticket}")
     frame = page.locator("iframe")
     await expect(frame.content_frame.get_by_text("Mill")).to_be_visible()
-    assert (requests, (await frame.bounding_box() or {})["height"] < 200) == ([], True)
+    await expect(frame).to_have_class("message-frame is-fitted")
+    assert (requests, await frame.evaluate("frame => frame.clientHeight < 200")) == ([], True)
     window.hosts.add("pictures.test")
     await page.get_by_role("link", name="Show pictures").click()
     await expect(frame.content_frame.get_by_text("Which colour?")).to_be_in_viewport()
     await expect(frame).to_have_class("message-frame is-fitted")
     await page.wait_for_function("document.querySelector('iframe').clientHeight > 400")
-    assert [{"cookie", "referer"} & headers.keys() for headers in requests] == [set()]
+    assert ["cookie" in headers or "referer" in headers for headers in requests] == [False]
 
 
 async def test_two_users_at_one_ticket(site: ServedInstallation, window: Window, chromium_browser: Browser) -> None:
