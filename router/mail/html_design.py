@@ -32,8 +32,8 @@ _CELL = re.compile(r"<t[dh][ >]")
 _MIN_RULED_CELLS = 6
 _OWN_COLOR = re.compile(r"""(?:[ ";{]|-)color[:=]|\bbgcolor=|[";{]background:""")
 _OUTER_BACKGROUND = re.compile(
-    r"\s*(?:<(?:div|center|table|tbody|tr|td)\b[^<>]*?>\s*){0,6}?"
-    r"<(?:div|center|table|tr|td)\b[^<>]*?(?:\bbgcolor=\"|\bbackground(?:-color)?:)\s*(?P<color>[^;\"]+)"
+    r"\s*(?:<(?:div|span|center|table|tbody|tr|td)\b[^<>]*?>\s*){0,6}?"
+    r"<(?:div|span|center|table|tr|td)\b[^<>]*?(?:\bbgcolor=\"|\bbackground(?:-color)?:)\s*(?P<color>[^;\"]+)"
 )
 _ADAPTIVE = re.compile(r"prefers-color-scheme|color-scheme:")
 _HEX = re.compile(r"#([0-9a-f]{6}|[0-9a-f]{3})\b", re.IGNORECASE)

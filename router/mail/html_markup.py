@@ -11,6 +11,7 @@ from html import escape, unescape
 
 from router.mail.html_presentation import safe_style
 from router.mail.html_sanitizer import ATTRIBUTES, MAX_TAGS, filter_attribute, filter_text_attribute
+from router.mail.html_style import canonical_style
 from router.mail.html_tokens import ATTRIBUTE, END_OF_RAW_TEXT, FOREIGN, RAW_TEXT, TOKEN
 
 
@@ -36,7 +37,7 @@ _DATA_URI = re.compile(rb"""["']data:[a-z]{1,20}/[^"'<>]{0,50000000}(?:["']|\Z)"
 def visible_markup(html: str, limit: int) -> str:
     """Removes comments, style sheets, scripts, SVG drawings and invisible attributes from long HTML.
 
-    The style of the body is copied to a new `div` element in the body, because the sanitiser drops the body tag.
+    The look of the body is copied to a new element in the body, because the sanitiser drops the body tag.
     """
     html = _keep_body_style(html)
     return html if len(html) <= limit // 8 else _reduce(html, limit, filter_attribute)
@@ -57,8 +58,13 @@ def _keep_body_style(html: str) -> str:
     styles = [f"{name}:{value}" for name, value in colors if value] + [values.get("style", "")]
     kept = {name: values.get(name, "") for name in ("class", "id", "dir")}
     kept["style"] = safe_style(";".join(styles))
+    if not any(kept.values()):
+        return html
+    # A `div` would begin a new line of the text, which only a style that changes the text may do.
+    tag = "div" if canonical_style(kept["style"]) else "span"
+    kept["style"] = kept["style"] if tag == "div" else f"display:block;{kept['style']}"
     attributes = "".join(f' {name}="{escape(value)}"' for name, value in kept.items() if value)
-    return f"{html[: token.end()]}<div{attributes}>{html[token.end() :]}" if attributes else html
+    return f"{html[: token.end()]}<{tag}{attributes}>{html[token.end() :]}"
 
 
 def strip_data_uris(html: bytes) -> bytes:

@@ -163,9 +163,9 @@ def test_body_keeps_its_look_and_its_direction() -> None:
     clean = sanitize(
         "<style>.b{color:red}</style><body class=b dir=rtl bgcolor=#eee text=navy style='font-size:9px'>x</body>"
     )
-    assert clean.startswith('<style>.b{color:red}</style><div class="b" ')
+    assert clean.startswith('<style>.b{color:red}</style><span class="b" ')
     assert 'dir="rtl"' in clean
-    assert 'style="background-color:#eee;color:navy;font-size:9px"' in clean
+    assert 'style="display:block;background-color:#eee;color:navy;font-size:9px"' in clean
 
 
 def test_styles_do_not_displace_text() -> None:
