@@ -48,10 +48,11 @@ class MessageDisplay:
 def prefers_html(excerpt: MessageExcerpt) -> bool:
     """Whether the HTML of a message is shown first.
 
-    It is shown for newsletters, invoices and other messages that lose information as text. A conversation is shown as
-    text, in which the quoted text is folded; so is every message with quoted text.
+    It is shown for newsletters, invoices and other messages that lose information as text. A reply that quotes is shown
+    as text, because the HTML would show the whole history.
     """
-    return excerpt.has_html and excerpt.has_layout and not excerpt.quoted_lines
+    is_reply = excerpt.message.reference_ids != "[]"
+    return excerpt.has_html and excerpt.has_layout and not (is_reply and excerpt.quoted_lines)
 
 
 def build_display(excerpt: MessageExcerpt, query: Mapping[str, str], url: str, quoted: str = "") -> MessageDisplay:
@@ -86,7 +87,7 @@ def build_display(excerpt: MessageExcerpt, query: Mapping[str, str], url: str, q
         pictures_link=link(pictures=message_id)
         if shows_html and excerpt.has_remote_images and not loads_pictures
         else "",
-        quoted_link=link(quoted=message_id) if excerpt.quoted_lines and not quoted else "",
+        quoted_link=link(quoted=message_id) if excerpt.quoted_lines and not quoted and not shows_html else "",
         quoted_url=f"{path}/quoted" if excerpt.quoted_lines else "",
         quoted=quoted[:MAX_QUOTED_LENGTH],
         is_quoted_truncated=len(quoted) > MAX_QUOTED_LENGTH,

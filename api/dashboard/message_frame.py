@@ -35,6 +35,7 @@ html,body{height:auto!important;min-height:0!important;margin:0!important}
 body{display:flow-root;font:14px/1.5 system-ui,sans-serif;overflow-wrap:break-word;background:#fff;color:#1a1a1a}
 #er-message{overflow-x:auto}
 .er-text #er-message{padding:4px 0}
+.er-page.er-text #er-message{padding:16px}
 a{color:#2450b8}
 img,table{max-width:100%}
 img{object-fit:contain}
@@ -66,8 +67,10 @@ def data_uri(data: bytes, content_type: str) -> str:
     return f"data:{content_type};base64,{base64.b64encode(data).decode()}"
 
 
-def build_document(html: str, images: Mapping[str, str], *, remote: bool = False, own_host: str = "") -> str:
-    """Returns the complete document.
+def build_document(
+    html: str, images: Mapping[str, str], *, remote: bool = False, own_host: str = "", is_page: bool = False
+) -> str:
+    """Returns the complete document, for a frame or for a page of its own.
 
     Args:
         html: Sanitised HTML.
@@ -76,7 +79,7 @@ def build_document(html: str, images: Mapping[str, str], *, remote: bool = False
         own_host: The host of the dashboard. Images on this host are never loaded: the request would contain cookies.
     """
     sheet, body = split_style_sheet(html)
-    classes = f"er-{color_use(html)} {'er-layout' if has_layout(html) else 'er-text'}"
+    classes = f"er-{color_use(html)} {'er-layout' if has_layout(html) else 'er-text'}{' er-page' if is_page else ''}"
     body = _IMAGE.sub(_image_resolver(images, remote=remote, own_host=own_host), body)
     return (
         f'<!doctype html><html lang="en" class="{classes}"><head><meta charset="utf-8">'

@@ -24,11 +24,16 @@ async def show_html(visit: Visit) -> web.Response:
     if not view.contents.html:
         raise not_found_error("HTML")
     loads_images = visit.query.get("pictures") == "yes"
+    is_framed = visit.query.get("fit") == "yes"
     document = message_frame.build_document(
-        view.contents.html, await _read_images(visit, view), remote=loads_images, own_host=visit.request.host
+        view.contents.html,
+        await _read_images(visit, view),
+        remote=loads_images,
+        own_host=visit.request.host,
+        is_page=not is_framed,
     )
     response = web.Response(text=document, content_type="text/html")
-    set_message_headers(response, is_framed=visit.query.get("fit") == "yes", loads_images=loads_images)
+    set_message_headers(response, is_framed=is_framed, loads_images=loads_images)
     return response
 
 
