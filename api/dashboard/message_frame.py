@@ -34,6 +34,7 @@ _STYLE = """
 html,body{height:auto!important;min-height:0!important;margin:0!important}
 body{display:flow-root;font:14px/1.5 system-ui,sans-serif;overflow-wrap:break-word;background:#fff;color:#1a1a1a}
 #er-message{overflow-x:auto}
+:where(#er-message)>:first-child{margin-top:0}
 .er-text #er-message{padding:4px 0}
 .er-page.er-text #er-message{padding:16px}
 a{color:#2450b8}
