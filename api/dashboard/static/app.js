@@ -35,14 +35,14 @@
   if (toast) setTimeout(function close() { if (toast.matches(":hover, :focus-within")) setTimeout(close, 1000); else toast.remove(); }, TOAST_MS);
   // Replaces a link to quoted text with the text.
   document.addEventListener("click", async (event) => {
-    const link = event.target.closest("a[data-expand-label]");
+    const link = event.target.closest("a[data-expand]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    const response = await fetch(link.dataset.expandUrl).catch(() => null);
+    const response = await fetch(link.dataset.expand).catch(() => null);
     if (!response?.ok || response.redirected) { location.assign(link.href); return; } // opens the link instead
     const details = document.createElement("details"), summary = document.createElement("summary");
     const text = document.createElement("div");
-    summary.textContent = link.dataset.expandLabel;
+    summary.textContent = link.textContent.replace(/^Show q/, "Q");
     text.textContent = await response.text();
     text.className = "text quoted";
     text.dir = "auto";

@@ -35,7 +35,7 @@ async def test_all_top_posted_replies_are_shown(sqlite_served: ServedInstallatio
     assert expanded.text.count("a line of before") == 600
     assert expanded.visible_text.count("Show quoted text (601 lines)") == 10
     assert len(re.findall(r'href="[^"]+list=mine&amp;quoted=[^"]+"', expanded.text)) == 10
-    quoted = await client.get(re.findall(r'data-expand-url="([^"]+/quoted)"', response.text)[0])
+    quoted = await client.get(re.findall(r'data-expand="([^"]+/quoted)"', response.text)[0])
     assert (quoted.status, quoted.text.count("> a line of before")) == (200, 600)
     assert quoted.headers["Content-Type"].startswith("text/plain")
     assert "sandbox" in quoted.headers["Content-Security-Policy"]
