@@ -191,7 +191,7 @@ SUBJECTS = (
         (_DECLARATIONS,),
         _SPACES,
     ),
-    Subject("html_style_sheet: rules and declarations", clean_styles, _MAIL, (HTML, _STYLES)),
+    Subject("html_style_sheet: rules and declarations", clean_styles, _MAIL, (HTML, _STYLES), quick=_STYLES[:12]),
     Subject("quotes: history and signature", split_quoted_text, _TEXT, (*_BODY, _HISTORY)),
     Subject("terms: words of a mail", extract_search_terms, _TEXT, (*PLAIN, (b"a ", b"a b")), _MARKS),
 )
