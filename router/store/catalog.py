@@ -8,8 +8,8 @@ A file contains queries in this form:
 
 `{Domain}` stands for the columns of the model `Domain` (`fragments`), and `{if ...}` for an optional part (`variants`).
 A block `-- fragment: NAME` is text that queries and later fragments include as `{NAME}`. For PostgreSQL, named
-parameters (`:id`) become `$1`, `$2`, ... A file `NAME.pg.sql` contains separate PostgreSQL texts for the queries that
-need them.
+parameters (`:id`) become `$1`, `$2`, ... A block `/*sqlite ... */` applies to SQLite only. A file `NAME.pg.sql` has
+separate PostgreSQL texts for the queries that need them.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ _PARAMETER = re.compile(r"(?<![:\w]):([a-z][a-z0-9_]*)")
 _RETURNS_ROWS = re.compile(r"^\s*(?:SELECT|VALUES|WITH|PRAGMA)\b|\bRETURNING\b", re.IGNORECASE)
 _ARRAY_PARAMETER = re.compile(r"CAST\(:\w+ AS \w+\[\]\)")
 _COMMENT = re.compile(r"--[^\n]*")
+_SQLITE_BLOCK = re.compile(r"/\*sqlite\b(.*?)\*/", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +132,8 @@ def load_catalog() -> Catalog:
 
 
 def _build(name: str, sqlite: str, postgres: str, fragments: Mapping[str, str]) -> NamedQuery | VariableQuery:
-    sqlite = expand(_include(sqlite, fragments), postgres=False)
-    postgres = expand(_include(postgres, fragments), postgres=True)
+    sqlite = expand(_SQLITE_BLOCK.sub(r"\1", _include(sqlite, fragments)), postgres=False)
+    postgres = expand(_SQLITE_BLOCK.sub("", _include(postgres, fragments)), postgres=True)
     conditions = tuple(dict.fromkeys([*find_conditions(sqlite), *find_conditions(postgres)]))
     if conditions:
         return VariableQuery(name, sqlite, postgres, conditions)

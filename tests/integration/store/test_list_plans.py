@@ -79,6 +79,23 @@ async def test_tickets_of_a_sender_are_read_in_the_order_of_their_index(store: S
         assert (await postgres_problems(database, [query]))[query.postgres] == []
 
 
+async def test_previews_read_neither_tables_nor_texts(store: Store) -> None:
+    """On SQLite, the row of a message's contents has its text before the columns that a preview needs."""
+    query = store.catalog["ticket_previews"]
+    if not isinstance(store.database, SqliteDatabase):
+        assert await postgres_problems(store.database, [query]) == {query.postgres: []}
+        return
+    async with store.database.raw_transaction(write=False) as connection:
+        rows = await connection.execute_fetchall(
+            f"EXPLAIN QUERY PLAN {query.sqlite}", dict.fromkeys(query.parameters, 1)
+        )
+    details = [str(row["detail"]) for row in rows]
+    assert [each for each in details if re.match(r"SCAN (?!counted|listed|json_each)", each)] == []
+    read = [each for each in details if re.match("SEARCH (c|message_contents) ", each)]
+    assert len(read) == 2, details
+    assert all("USING COVERING INDEX message_contents_preview" in each for each in read), details
+
+
 async def sqlite_problems(database: SqliteDatabase, query: NamedQuery) -> list[str]:
     """Returns the steps of the plan that read more than the page.
 
@@ -113,7 +130,10 @@ async def postgres_problems(database: PostgresDatabase, queries: Sequence[NamedQ
         for setting in ("enable_seqscan", "enable_sort", "enable_bitmapscan"):
             await connection.execute(f"SET LOCAL {setting} = off")
         for query in queries:
-            values = [1 if name in ("limit", "since") else "x" for name in query.parameters]
+            values = [
+                1 if name in ("limit", "since", "max_messages") else "[]" if name == "ids" else "x"
+                for name in query.parameters
+            ]
             rows = await connection.fetch(f"EXPLAIN (FORMAT JSON) {query.postgres}", *values)
             found[query.postgres] = list(node_problems(json.loads(rows[0][0])[0]["Plan"]))
     return found
