@@ -18,7 +18,7 @@ STEPS = 60
 
 
 @dataclass
-class KnownTicket:
+class ListedTicket:
     """A ticket as its correspondence says it is. `read` has the number of messages that each user has read."""
 
     message_id: str
@@ -45,7 +45,7 @@ class Correspondence:
         self.installation = installation
         self.users = users
         self.rng = random.Random(seed)
-        self.known: dict[str, KnownTicket] = {}
+        self.known: dict[str, ListedTicket] = {}
 
     async def step(self) -> None:
         steps = [self.open, self.reply, self.reply, self.change, self.change, self.read, self.mark_unread]
@@ -61,7 +61,7 @@ class Correspondence:
         build = mails.list_mail if automatic else mails.plain
         ticket_id = await self.installation.accept_ticket(build(message_id=message_id))
         now = self.installation.clock.now()
-        self.known[ticket_id] = KnownTicket(message_id, automatic, now, now, now)
+        self.known[ticket_id] = ListedTicket(message_id, automatic, now, now, now)
 
     async def reply(self) -> None:
         ticket = self.known[self.choose()]
