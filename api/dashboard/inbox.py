@@ -21,7 +21,7 @@ DEFAULT_SORT: TicketSort = "newest"
 
 
 @dataclass(frozen=True, slots=True)
-class TicketList:
+class InboxList:
     """One list of the inbox. `fixed` are the fields of the filter that the list itself sets."""
 
     name: str
@@ -32,10 +32,10 @@ class TicketList:
 
 
 LISTS = (
-    TicketList("unassigned", "Unassigned", "Unassigned tickets", "/tickets/unassigned", {"unassigned": True}),
-    TicketList("mine", "Mine", "My tickets", "/tickets/mine", {"assigned_to": ME, "unresolved": True}),
-    TicketList("open", "Open", "Open tickets", "/tickets/open", {"unresolved": True}),
-    TicketList("all", "All", "All tickets", "/tickets"),
+    InboxList("unassigned", "Unassigned", "Unassigned tickets", "/tickets/unassigned", {"unassigned": True}),
+    InboxList("mine", "Mine", "My tickets", "/tickets/mine", {"assigned_to": ME, "unresolved": True}),
+    InboxList("open", "Open", "Open tickets", "/tickets/open", {"unresolved": True}),
+    InboxList("all", "All", "All tickets", "/tickets"),
 )
 _BY_NAME = {each.name: each for each in LISTS}
 UNASSIGNED, MINE, OPEN, ALL = LISTS
@@ -45,7 +45,7 @@ UNASSIGNED, MINE, OPEN, ALL = LISTS
 class ListRequest:
     """Which tickets of which list, in which order, from which position."""
 
-    ticket_list: TicketList
+    ticket_list: InboxList
     given: Mapping[str, str]  # the filters of the query string, by their names there, without empty ones
     sort: TicketSort = DEFAULT_SORT
     cursor: str | None = None
@@ -73,7 +73,7 @@ class ListRequest:
         return _path("", {LIST: self.ticket_list.name, **self.choices, CURSOR: self.cursor})
 
 
-def request_of_list(visit: Visit, ticket_list: TicketList) -> ListRequest:
+def request_of_list(visit: Visit, ticket_list: InboxList) -> ListRequest:
     """Returns the request for the page of a list."""
     names = [query_name(name) for name in TicketFilter.criteria() if name not in ticket_list.fixed]
     values = {name: visit.query.get(name, "").strip() for name in names}

@@ -9,7 +9,7 @@ from operator import itemgetter
 
 from api.dashboard import display_names, users
 from api.dashboard.change_feed import newest_id
-from api.dashboard.inbox import LISTS, ListRequest, TicketList, request_of_form, request_of_list
+from api.dashboard.inbox import LISTS, ListRequest, InboxList, request_of_form, request_of_list
 from api.dashboard.page import HtmlPage, NavLink, PageRoute, Redirect, Visit
 from router.admin.paging import MAX_LIMIT
 from router.enumerations import TICKET_SORT, TICKET_STATUS
@@ -34,7 +34,7 @@ class FilterField:
         return dict(self.options or []).get(self.value, self.value)
 
 
-async def show_list(ticket_list: TicketList, visit: Visit) -> HtmlPage:
+async def show_list(ticket_list: InboxList, visit: Visit) -> HtmlPage:
     request = request_of_list(visit, ticket_list)
     # Read before the tickets, so that the page does not miss a change in between.
     newest = newest_id(await visit.services.tickets.list_newest_ids(visit.actor))

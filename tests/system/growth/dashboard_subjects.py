@@ -148,7 +148,8 @@ def render_ticket_page(data: bytes) -> None:
     )
     quoted = decode_text(data)
     me = SimpleNamespace(
-        workspace=SimpleNamespace(name="a"), user=SimpleNamespace(name="a", email="a@b.example", role="admin")
+        workspace=SimpleNamespace(name="a"),
+        user=SimpleNamespace(id="user_1", name="a", email="a@b.example", role="admin"),
     )
     context = {
         "visit": visit,
