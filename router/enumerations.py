@@ -13,6 +13,8 @@ DomainStatus = Literal["pending_verification", "active"]
 MxManaged = Literal["here", "upstream"]
 IntegrationStatus = Literal["active", "failing"]
 AliasStatus = Literal["active", "disabled"]
+UserStatus = Literal["active", "invited", "disabled"]
+KeyStatus = Literal["active", "expired", "revoked"]
 TicketStatus = Literal["open", "in_progress", "waiting", "resolved"]
 TicketPriority = Literal["urgent", "high", "normal", "low"]
 TicketSort = Literal["newest", "oldest", "waiting", "priority"]
@@ -38,6 +40,15 @@ DraftKind = Literal["note"]
 ActorType = Literal["user", "mail", "rule", "slack", "key", "system"]
 
 ROLE: Choice[Role] = Choice("role", get_args(Role))  # the role with the most permissions first
+DOMAIN_STATUS: Choice[DomainStatus] = Choice(
+    "status",
+    get_args(DomainStatus),
+    code="invalid_status",
+    labels={"pending_verification": "Unverified", "active": "Verified"},
+)
+INTEGRATION_STATUS: Choice[IntegrationStatus] = Choice("status", get_args(IntegrationStatus), code="invalid_status")
+USER_STATUS: Choice[UserStatus] = Choice("status", get_args(UserStatus), code="invalid_status")
+KEY_STATUS: Choice[KeyStatus] = Choice("status", get_args(KeyStatus), code="invalid_status")
 ALIAS_STATUS: Choice[AliasStatus] = Choice("status", get_args(AliasStatus), code="invalid_status")
 TICKET_STATUS: Choice[TicketStatus] = Choice("status", get_args(TicketStatus), code="invalid_status")
 TICKET_PRIORITY: Choice[TicketPriority] = Choice(

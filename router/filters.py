@@ -12,7 +12,20 @@ from functools import cache
 from typing import Annotated, Any, Self, get_type_hints
 
 from router.choice import Choice
-from router.enumerations import AUTOMATIC_MAIL, DELIVERY_STATE, TICKET_PRIORITY, TICKET_STATUS, IdPrefix
+from router.enumerations import (
+    ALIAS_STATUS,
+    AUTOMATIC_MAIL,
+    DELIVERY_STATE,
+    DOMAIN_STATUS,
+    INTEGRATION_STATUS,
+    KEY_STATUS,
+    ROLE,
+    TICKET_PRIORITY,
+    TICKET_STATUS,
+    USER_STATUS,
+    IdPrefix,
+)
+from router.like_pattern import contains
 from router.tag import caseless_key
 
 ME = "me"  # in place of the id of the actor's user
@@ -141,6 +154,62 @@ class DeliveryFilter(ListFilter):
     ] = None
     ticket_id: Annotated[str | None, Criterion("Ticket", "Only deliveries of this ticket.", refers_to="ticket")] = None
     without_updates: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TextFilter(ListFilter):
+    """A filter by a part of the texts that name an item. Its query compares each of the workspace's items."""
+
+    q: Annotated[
+        str | None,
+        Criterion("Search", "Only items with this text in the name or address, in upper or lower case."),
+    ] = None
+
+    def parameters(self) -> dict[str, Any]:
+        return ListFilter.parameters(self) | {"q": None if self.q is None else contains(self.q)}
+
+
+@dataclass(frozen=True, slots=True)
+class DomainFilter(TextFilter):
+    """Filters of a list of domains."""
+
+    status: Annotated[str | None, Criterion("Status", "Only domains with this status.", choice=DOMAIN_STATUS)] = None
+
+
+@dataclass(frozen=True, slots=True)
+class AliasFilter(TextFilter):
+    """Filters of a list of aliases."""
+
+    domain_id: Annotated[str | None, Criterion("Domain", "Only aliases of this domain.", refers_to="dom")] = None
+    integration_id: Annotated[
+        str | None, Criterion("Integration", "Only aliases whose tickets go to this integration.", refers_to="int")
+    ] = None
+    status: Annotated[str | None, Criterion("Status", "Only aliases with this status.", choice=ALIAS_STATUS)] = None
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrationFilter(TextFilter):
+    """Filters of a list of integrations."""
+
+    type: Annotated[str | None, Criterion("Type", "Only integrations of this type.")] = None
+    status: Annotated[
+        str | None, Criterion("Status", "Only integrations with this status.", choice=INTEGRATION_STATUS)
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class UserFilter(TextFilter):
+    """Filters of a list of users."""
+
+    role: Annotated[str | None, Criterion("Role", "Only users with this role.", choice=ROLE)] = None
+    status: Annotated[str | None, Criterion("Status", "Only users with this status.", choice=USER_STATUS)] = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFilter(TextFilter):
+    """Filters of a list of API keys."""
+
+    status: Annotated[str | None, Criterion("Status", "Only API keys with this status.", choice=KEY_STATUS)] = None
 
 
 @cache

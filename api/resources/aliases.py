@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from api.route import Call, Route
 from api.schema.routing import AliasAnswer, AliasChange, AliasCreate, AliasList, AliasListParameters, AliasTested
-from api.schema.shape import EmptyBody, NoQuery
+from api.schema.shape import EmptyBody, NoQuery, PageParameters
+from router.filters import AliasFilter
 
 
-async def list_page(call: Call[EmptyBody, AliasListParameters]) -> AliasList:
+async def list_page(call: Call[EmptyBody, PageParameters]) -> AliasList:
     query = call.query
-    page = await call.services.aliases.list(
-        call.actor, domain_id=query.domain_id, limit=query.limit, cursor=query.cursor
-    )
+    wanted = AliasFilter.from_query(query.model_dump(by_alias=True))
+    page = await call.services.aliases.list(call.actor, wanted, limit=query.limit, cursor=query.cursor)
     return AliasList(aliases=[AliasAnswer.from_model(alias) for alias in page.items], next_cursor=page.next_cursor)
 
 

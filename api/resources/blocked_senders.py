@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from api.route import Call, Route
-from api.schema.operations import BlockedSenderAnswer, BlockedSenderCreate, BlockedSenderList
+from api.schema.operations import (
+    BlockedSenderAnswer,
+    BlockedSenderCreate,
+    BlockedSenderList,
+    BlockedSenderListParameters,
+)
 from api.schema.shape import EmptyBody, NoQuery, PageParameters
+from router.filters import TextFilter
 
 
 async def list_page(call: Call[EmptyBody, PageParameters]) -> BlockedSenderList:
-    page = await call.services.blocked_senders.list(call.actor, limit=call.query.limit, cursor=call.query.cursor)
+    query = call.query
+    wanted = TextFilter.from_query(query.model_dump(by_alias=True))
+    page = await call.services.blocked_senders.list(call.actor, wanted, limit=query.limit, cursor=query.cursor)
     return BlockedSenderList(
         blocked_senders=[BlockedSenderAnswer.from_model(blocked) for blocked in page.items],
         next_cursor=page.next_cursor,
@@ -32,7 +40,7 @@ ROUTES = (
         "List blocked senders",
         "viewer",
         BlockedSenderList,
-        query=PageParameters,
+        query=BlockedSenderListParameters,
     ),
     Route(
         "POST",

@@ -11,14 +11,18 @@ from api.schema.routing import (
     DomainDeleteParameters,
     DomainDetail,
     DomainList,
+    DomainListParameters,
     DomainPreviewed,
     DomainPreviewParameters,
 )
 from api.schema.shape import EmptyBody, NoQuery, PageParameters
+from router.filters import DomainFilter
 
 
 async def list_page(call: Call[EmptyBody, PageParameters]) -> DomainList:
-    page = await call.services.domains.list(call.actor, limit=call.query.limit, cursor=call.query.cursor)
+    query = call.query
+    wanted = DomainFilter.from_query(query.model_dump(by_alias=True))
+    page = await call.services.domains.list(call.actor, wanted, limit=query.limit, cursor=query.cursor)
     return DomainList(domains=[DomainAnswer.from_model(domain) for domain in page.items], next_cursor=page.next_cursor)
 
 
@@ -49,7 +53,9 @@ async def delete(call: Call[EmptyBody, DomainDeleteParameters]) -> None:
 
 
 ROUTES = (
-    Route("GET", "/domains", "listDomains", list_page, "List domains", "viewer", DomainList, query=PageParameters),
+    Route(
+        "GET", "/domains", "listDomains", list_page, "List domains", "viewer", DomainList, query=DomainListParameters
+    ),
     Route(
         "POST",
         "/domains",

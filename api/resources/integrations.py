@@ -8,14 +8,18 @@ from api.schema.integrations import (
     IntegrationChange,
     IntegrationCreate,
     IntegrationList,
+    IntegrationListParameters,
     IntegrationTested,
 )
 from api.schema.shape import EmptyBody, NoQuery, PageParameters
 from router.errors import InvalidSetting
+from router.filters import IntegrationFilter
 
 
 async def list_page(call: Call[EmptyBody, PageParameters]) -> IntegrationList:
-    page = await call.services.integrations.list(call.actor, limit=call.query.limit, cursor=call.query.cursor)
+    query = call.query
+    wanted = IntegrationFilter.from_query(query.model_dump(by_alias=True))
+    page = await call.services.integrations.list(call.actor, wanted, limit=query.limit, cursor=query.cursor)
     return IntegrationList(
         integrations=[IntegrationAnswer.from_model(integration) for integration in page.items],
         next_cursor=page.next_cursor,
@@ -65,7 +69,7 @@ ROUTES = (
         "List integrations",
         "viewer",
         IntegrationList,
-        query=PageParameters,
+        query=IntegrationListParameters,
     ),
     Route(
         "POST",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from api.route import Call, Route
-from api.schema.accounts import KeyAnswer, KeyCreate, KeyCreated, KeyList
+from api.schema.accounts import KeyAnswer, KeyCreate, KeyCreated, KeyList, KeyListParameters
 from api.schema.shape import EmptyBody, NoQuery, PageParameters
+from router.filters import KeyFilter
 
 
 async def list_page(call: Call[EmptyBody, PageParameters]) -> KeyList:
-    page = await call.services.keys.list(call.actor, limit=call.query.limit, cursor=call.query.cursor)
+    query = call.query
+    wanted = KeyFilter.from_query(query.model_dump(by_alias=True))
+    page = await call.services.keys.list(call.actor, wanted, limit=query.limit, cursor=query.cursor)
     return KeyList(keys=[KeyAnswer.from_model(key) for key in page.items], next_cursor=page.next_cursor)
 
 
@@ -34,7 +37,7 @@ ROUTES = (
         "List API keys",
         "viewer",
         KeyList,
-        query=PageParameters,
+        query=KeyListParameters,
     ),
     Route(
         "POST",

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from api.route import Call, Route
 from api.schema.shape import EmptyBody, NoQuery, PageParameters
-from api.schema.tags import TagAnswer, TagChange, TagList, TicketTags, TicketTagsChange
+from api.schema.tags import TagAnswer, TagChange, TagList, TagListParameters, TicketTags, TicketTagsChange
+from router.filters import TextFilter
 
 
 async def list_page(call: Call[EmptyBody, PageParameters]) -> TagList:
-    page = await call.services.tickets.tags.list(call.actor, limit=call.query.limit, cursor=call.query.cursor)
+    query = call.query
+    wanted = TextFilter.from_query(query.model_dump(by_alias=True))
+    page = await call.services.tickets.tags.list(call.actor, wanted, limit=query.limit, cursor=query.cursor)
     return TagList(tags=[TagAnswer.from_counted(counted) for counted in page.items], next_cursor=page.next_cursor)
 
 
@@ -32,7 +35,7 @@ async def tag_ticket(call: Call[TicketTagsChange, NoQuery]) -> TicketTags:
 
 
 ROUTES = (
-    Route("GET", "/tags", "listTags", list_page, "List tags", "viewer", TagList, query=PageParameters),
+    Route("GET", "/tags", "listTags", list_page, "List tags", "viewer", TagList, query=TagListParameters),
     Route(
         "PATCH",
         "/tags/{id}",

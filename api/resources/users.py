@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from api.route import Call, Route
-from api.schema.accounts import PasswordLinkAnswer, UserAnswer, UserChange, UserCreate, UserCreated, UserList
+from api.schema.accounts import (
+    PasswordLinkAnswer,
+    UserAnswer,
+    UserChange,
+    UserCreate,
+    UserCreated,
+    UserList,
+    UserListParameters,
+)
 from api.schema.shape import EmptyBody, NoQuery, PageParameters
 from router.errors import Refused
+from router.filters import UserFilter
 
 
 async def list_page(call: Call[EmptyBody, PageParameters]) -> UserList:
-    page = await call.services.users.list(call.actor, limit=call.query.limit, cursor=call.query.cursor)
+    query = call.query
+    wanted = UserFilter.from_query(query.model_dump(by_alias=True))
+    page = await call.services.users.list(call.actor, wanted, limit=query.limit, cursor=query.cursor)
     return UserList(users=[UserAnswer.from_model(user) for user in page.items], next_cursor=page.next_cursor)
 
 
@@ -62,7 +73,7 @@ async def delete(call: Call[EmptyBody, NoQuery]) -> None:
 
 
 ROUTES = (
-    Route("GET", "/users", "listUsers", list_page, "List users", "viewer", UserList, query=PageParameters),
+    Route("GET", "/users", "listUsers", list_page, "List users", "viewer", UserList, query=UserListParameters),
     Route(
         "POST",
         "/users",

@@ -8,11 +8,24 @@ from typing import Annotated, Self
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from api.schema.enumerations import AuthenticationMethod
-from api.schema.shape import Address, Answer, Body, Id, Name, NextCursor, Password, Time, documented
+from api.schema.shape import (
+    Address,
+    Answer,
+    Body,
+    Id,
+    Name,
+    NextCursor,
+    PageParameters,
+    Password,
+    Time,
+    documented,
+    filter_parameters,
+)
 from router.admin.access.keys import NewKey
 from router.admin.access.sessions import Identity
 from router.admin.access.users import Invitation
 from router.enumerations import ROLE, Role
+from router.filters import KeyFilter, UserFilter
 from router.local_time import LOCALE
 
 
@@ -125,6 +138,11 @@ class UserList(Answer):
     next_cursor: NextCursor = None
 
 
+UserListParameters = filter_parameters(
+    "UserListParameters", "Parameters of the list of users.", UserFilter, PageParameters
+)
+
+
 class UserCreate(Body):
     """A new user. Without a password and an invitation, the user can use API keys but cannot sign in."""
 
@@ -206,6 +224,11 @@ class KeyList(Answer):
     keys: list[KeyAnswer]
     """API keys, newest first."""
     next_cursor: NextCursor = None
+
+
+KeyListParameters = filter_parameters(
+    "KeyListParameters", "Parameters of the list of API keys.", KeyFilter, PageParameters
+)
 
 
 class KeyCreate(Body):

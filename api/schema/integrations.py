@@ -6,9 +6,10 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from api.schema.shape import Answer, Body, Milliseconds, Name, NextCursor, Time
+from api.schema.shape import Answer, Body, Milliseconds, Name, NextCursor, PageParameters, Time, filter_parameters
 from router.enumerations import IntegrationStatus
 from router.errors import InvalidSetting, Refused
+from router.filters import IntegrationFilter
 
 # The setting that is also accepted at the top level.
 WEBHOOK_URL = "webhookUrl"
@@ -48,6 +49,11 @@ class IntegrationList(Answer):
     integrations: list[IntegrationAnswer]
     """Integrations, newest first."""
     next_cursor: NextCursor = None
+
+
+IntegrationListParameters = filter_parameters(
+    "IntegrationListParameters", "Parameters of the list of integrations.", IntegrationFilter, PageParameters
+)
 
 
 class _SettingsBody(Body):

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from api.schema.shape import Address, Answer, Body, JsonObject, NextCursor, Time
+from api.schema.shape import Address, Answer, Body, JsonObject, NextCursor, PageParameters, Time, filter_parameters
+from router.filters import TextFilter
 
 
 class ExplainRequest(Body):
@@ -98,6 +99,11 @@ class BlockedSenderList(Answer):
     blocked_senders: list[BlockedSenderAnswer]
     """Blocked senders, in alphabetical order."""
     next_cursor: NextCursor = None
+
+
+BlockedSenderListParameters = filter_parameters(
+    "BlockedSenderListParameters", "Parameters of the list of blocked senders.", TextFilter, PageParameters
+)
 
 
 class BlockedSenderCreate(Body):

@@ -17,9 +17,11 @@ from api.schema.shape import (
     QueryParameters,
     Time,
     documented,
+    filter_parameters,
 )
 from router.admin.domains.domains import DomainView
 from router.enumerations import ALIAS_STATUS, AliasStatus, DomainStatus
+from router.filters import AliasFilter, DomainFilter
 
 
 class DomainAnswer(Answer):
@@ -43,6 +45,11 @@ class DomainList(Answer):
     domains: list[DomainAnswer]
     """Domains, newest first."""
     next_cursor: NextCursor = None
+
+
+DomainListParameters = filter_parameters(
+    "DomainListParameters", "Parameters of the list of domains.", DomainFilter, PageParameters
+)
 
 
 class MxRecord(Answer):
@@ -246,11 +253,9 @@ class AliasList(Answer):
     next_cursor: NextCursor = None
 
 
-class AliasListParameters(PageParameters):
-    """Parameters of the list of aliases."""
-
-    domain_id: Id | None = None
-    """Only aliases of this domain."""
+AliasListParameters = filter_parameters(
+    "AliasListParameters", "Parameters of the list of aliases.", AliasFilter, PageParameters
+)
 
 
 class AliasCreate(Body):

@@ -7,10 +7,11 @@ from typing import Annotated, Self
 
 from pydantic import Field
 
-from api.schema.shape import Answer, Body, NextCursor, Time, line
+from api.schema.shape import Answer, Body, NextCursor, PageParameters, Time, filter_parameters, line
 from router.admin.tickets.tag_names import MAX_NAME_LENGTH
 from router.admin.tickets.tag_rows import MAX_COUNTED, CountedTag
 from router.admin.tickets.tags import MAX_TAGS_OF_TICKET
+from router.filters import TextFilter
 from router.tag import Tag
 
 TagName = Annotated[str, line(MAX_NAME_LENGTH)]
@@ -42,6 +43,11 @@ class TagList(Answer):
     tags: list[TagAnswer]
     """Tags, in alphabetical order."""
     next_cursor: NextCursor = None
+
+
+TagListParameters = filter_parameters(
+    "TagListParameters", "Parameters of the list of tags.", TextFilter, PageParameters
+)
 
 
 class TagChange(Body):

@@ -9,8 +9,10 @@ import click
 from api.schema.routing import AliasAnswer, AliasTested
 from emailrouter.cli.context import CommandContext, WorkspaceGroup, confirm, confirmation_option, to_json, with_context
 from emailrouter.cli.paging import Paging, paging_options, to_rows
+from emailrouter.cli.parameters import FilterOptions, filter_options
 from emailrouter.cli.tables import Column
 from router.errors import Refused
+from router.filters import AliasFilter
 from router.model import Alias
 
 
@@ -23,13 +25,12 @@ def group() -> None:
 
 
 @group.command("list", examples=["alias list --domain example.com"])
-@click.option("--domain", metavar="DOMAIN", help="Only aliases of this domain.")
+@filter_options(AliasFilter)
 @paging_options
 @with_context()
-async def list_command(context: CommandContext, domain: str | None, paging: Paging) -> None:
+async def list_command(context: CommandContext, *, filters: FilterOptions[AliasFilter], paging: Paging) -> None:
     """List the aliases, newest first."""
-    domain_id = None if domain is None else await context.lookup.find_domain_id(context.actor, domain)
-    page = await paging.collect(partial(context.services.aliases.list, context.actor, domain_id=domain_id))
+    page = await paging.collect(partial(context.services.aliases.list, context.actor, await filters.read(context)))
     columns = (
         Column("Address", "email"),
         Column("Integration", "integrationId", shorten=True),

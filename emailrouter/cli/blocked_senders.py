@@ -9,7 +9,9 @@ import click
 from api.schema.operations import BlockedSenderAnswer
 from emailrouter.cli.context import CommandContext, WorkspaceGroup, confirm, confirmation_option, to_json, with_context
 from emailrouter.cli.paging import Paging, paging_options, to_rows
+from emailrouter.cli.parameters import FilterOptions, filter_options
 from emailrouter.cli.tables import Column
+from router.filters import TextFilter
 
 
 @click.group(cls=WorkspaceGroup, name="blocked-sender")
@@ -20,12 +22,15 @@ def group() -> None:
     """
 
 
-@group.command("list", examples=["blocked-sender list"])
+@group.command("list", examples=["blocked-sender list", "blocked-sender list --search spam"])
+@filter_options(TextFilter)
 @paging_options
 @with_context()
-async def list_command(context: CommandContext, paging: Paging) -> None:
+async def list_command(context: CommandContext, *, filters: FilterOptions[TextFilter], paging: Paging) -> None:
     """List the blocked senders in alphabetical order."""
-    page = await paging.collect(partial(context.services.blocked_senders.list, context.actor))
+    page = await paging.collect(
+        partial(context.services.blocked_senders.list, context.actor, await filters.read(context))
+    )
     columns = (Column("Sender", "sender"), Column("Blocked since", "createdAt", is_time=True))
     context.print_list("blockedSenders", to_rows(page, BlockedSenderAnswer.from_model), columns)
 

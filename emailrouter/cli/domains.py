@@ -10,10 +10,12 @@ import click
 from api.schema.routing import DomainAnswer, DomainCreated, DomainDetail
 from emailrouter.cli.context import CommandContext, WorkspaceGroup, confirm, confirmation_option, to_json, with_context
 from emailrouter.cli.paging import Paging, paging_options, to_rows
+from emailrouter.cli.parameters import FilterOptions, filter_options
 from emailrouter.cli.tables import Column
 from router.admin.domains.domains import DomainView
 from router.dns.receivers import find_private_name, warn_of_private_name
 from router.errors import Refused
+from router.filters import DomainFilter
 
 _RECORDS = "Add these records at your DNS provider, then run: emailrouter domain verify"
 
@@ -23,12 +25,13 @@ def group() -> None:
     """Manage mail domains and their verification by DNS records."""
 
 
-@group.command("list", examples=["domain list"])
+@group.command("list", examples=["domain list", "domain list --status pending_verification"])
+@filter_options(DomainFilter)
 @paging_options
 @with_context()
-async def list_command(context: CommandContext, paging: Paging) -> None:
+async def list_command(context: CommandContext, *, filters: FilterOptions[DomainFilter], paging: Paging) -> None:
     """List the domains, newest first."""
-    page = await paging.collect(partial(context.services.domains.list, context.actor))
+    page = await paging.collect(partial(context.services.domains.list, context.actor, await filters.read(context)))
     columns = (
         Column("Domain", "domain"),
         Column("Status", "status"),

@@ -10,9 +10,11 @@ import click
 from api.schema.integrations import IntegrationAnswer, IntegrationTested
 from emailrouter.cli.context import CommandContext, WorkspaceGroup, confirm, confirmation_option, to_json, with_context
 from emailrouter.cli.paging import Paging, paging_options, to_rows
+from emailrouter.cli.parameters import FilterOptions, filter_options
 from emailrouter.cli.setting_options import GivenSettings, option_names, options_in_errors, setting_options
 from emailrouter.cli.tables import Column
 from router.channels import CHANNELS
+from router.filters import IntegrationFilter
 
 
 @click.group(cls=WorkspaceGroup, name="integration")
@@ -23,12 +25,13 @@ def group() -> None:
     """
 
 
-@group.command("list", examples=["integration list"])
+@group.command("list", examples=["integration list", "integration list --status failing"])
+@filter_options(IntegrationFilter)
 @paging_options
 @with_context()
-async def list_command(context: CommandContext, paging: Paging) -> None:
+async def list_command(context: CommandContext, *, filters: FilterOptions[IntegrationFilter], paging: Paging) -> None:
     """List the integrations, newest first."""
-    page = await paging.collect(partial(context.services.integrations.list, context.actor))
+    page = await paging.collect(partial(context.services.integrations.list, context.actor, await filters.read(context)))
     columns = (
         Column("Name", "name"),
         Column("Type", "type"),

@@ -10,9 +10,10 @@ from api.schema.accounts import KeyAnswer, KeyCreated
 from emailrouter.cli import time_options
 from emailrouter.cli.context import CommandContext, WorkspaceGroup, confirm, confirmation_option, to_json, with_context
 from emailrouter.cli.paging import Paging, paging_options, to_rows
-from emailrouter.cli.parameters import ChoiceType
+from emailrouter.cli.parameters import ChoiceType, FilterOptions, filter_options
 from emailrouter.cli.tables import Column
 from router.enumerations import ROLE
+from router.filters import KeyFilter
 
 
 @click.group(cls=WorkspaceGroup, name="key")
@@ -23,12 +24,13 @@ def group() -> None:
     """
 
 
-@group.command("list", examples=["key list"])
+@group.command("list", examples=["key list", "key list --status active"])
+@filter_options(KeyFilter)
 @paging_options
 @with_context()
-async def list_command(context: CommandContext, paging: Paging) -> None:
+async def list_command(context: CommandContext, *, filters: FilterOptions[KeyFilter], paging: Paging) -> None:
     """List the keys, newest first, also revoked and expired ones."""
-    page = await paging.collect(partial(context.services.keys.list, context.actor))
+    page = await paging.collect(partial(context.services.keys.list, context.actor, await filters.read(context)))
     columns = (
         Column("ID", "id"),
         Column("Name", "name", shorten=True),

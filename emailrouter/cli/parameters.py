@@ -22,6 +22,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 # For each type of id: what an option accepts, and how the id is found.
 _LOOKUPS: Mapping[IdPrefix, tuple[str, Callable[[LookupService, Actor, str], Awaitable[str]]]] = {
     "user": ("EMAIL|ID", LookupService.find_user_id),
+    "dom": ("DOMAIN", LookupService.find_domain_id),
     "alias": ("ADDRESS|ID", LookupService.find_alias_id),
     "int": ("NAME|ID", LookupService.find_integration_id),
     "ticket": ("TICKET", LookupService.find_ticket_id),

@@ -9,7 +9,9 @@ import click
 from api.schema.tags import TagAnswer
 from emailrouter.cli.context import CommandContext, WorkspaceGroup, confirm, confirmation_option, to_json, with_context
 from emailrouter.cli.paging import Paging, paging_options, to_rows
+from emailrouter.cli.parameters import FilterOptions, filter_options
 from emailrouter.cli.tables import Column
+from router.filters import TextFilter
 
 
 @click.group(cls=WorkspaceGroup, name="tag")
@@ -17,12 +19,13 @@ def group() -> None:
     """Manage the tags of tickets. `ticket tag` adds tags to a ticket and creates them."""
 
 
-@group.command("list", examples=["tag list"])
+@group.command("list", examples=["tag list", "tag list --search bill"])
+@filter_options(TextFilter)
 @paging_options
 @with_context()
-async def list_command(context: CommandContext, paging: Paging) -> None:
+async def list_command(context: CommandContext, *, filters: FilterOptions[TextFilter], paging: Paging) -> None:
     """List the tags in alphabetical order."""
-    page = await paging.collect(partial(context.services.tickets.tags.list, context.actor))
+    page = await paging.collect(partial(context.services.tickets.tags.list, context.actor, await filters.read(context)))
     columns = (
         Column("Name", "name"),
         Column("Color", "color"),

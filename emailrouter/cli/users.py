@@ -20,10 +20,11 @@ from emailrouter.cli.context import (
     with_context,
 )
 from emailrouter.cli.paging import Paging, paging_options, to_rows
-from emailrouter.cli.parameters import ChoiceType
+from emailrouter.cli.parameters import ChoiceType, FilterOptions, filter_options
 from emailrouter.cli.tables import Column
 from router import secrets
 from router.enumerations import ROLE
+from router.filters import UserFilter
 
 _ROLE = ChoiceType(ROLE)
 
@@ -33,12 +34,13 @@ def group() -> None:
     """Manage users and their roles."""
 
 
-@group.command("list", examples=["user list"])
+@group.command("list", examples=["user list", "user list --status invited"])
+@filter_options(UserFilter)
 @paging_options
 @with_context()
-async def list_command(context: CommandContext, paging: Paging) -> None:
+async def list_command(context: CommandContext, *, filters: FilterOptions[UserFilter], paging: Paging) -> None:
     """List the users, newest first."""
-    page = await paging.collect(partial(context.services.users.list, context.actor))
+    page = await paging.collect(partial(context.services.users.list, context.actor, await filters.read(context)))
     columns = (
         Column("Address", "email"),
         Column("Name", "name", shorten=True),

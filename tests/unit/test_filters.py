@@ -9,9 +9,19 @@ from hypothesis import strategies as st
 from api.schema.tickets import TicketListParameters
 from router.choice import Choice
 from router.errors import Refused
-from router.filters import DeliveryFilter, ListFilter, TicketFilter, query_name
+from router.filters import (
+    AliasFilter,
+    DeliveryFilter,
+    DomainFilter,
+    IntegrationFilter,
+    KeyFilter,
+    ListFilter,
+    TicketFilter,
+    UserFilter,
+    query_name,
+)
 
-FILTERS = (TicketFilter, DeliveryFilter)
+FILTERS = (TicketFilter, DeliveryFilter, DomainFilter, AliasFilter, IntegrationFilter, UserFilter, KeyFilter)
 
 
 @st.composite

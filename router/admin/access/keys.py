@@ -14,9 +14,12 @@ from router.admin.paging import DEFAULT_LIMIT, Page
 from router.clock import Clock
 from router.enumerations import ROLE, Role
 from router.errors import Refused, not_found_error
+from router.filters import KeyFilter
 from router.model import Actor, ApiKey, Micros, User
 from router.store.database import Database, QueryExecutor, fetch_model
 from router.store.fragments import model_values
+
+_ALL_KEYS = KeyFilter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +41,19 @@ class KeyService:
         self._database = database
         self._clock = clock
 
-    async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[ApiKey]:
-        user_id = None if actor.role == "admin" else actor.user_id
-        return await fetch_page(self._database, actor, ApiKey, "key_page", limit=limit, cursor=cursor, user_id=user_id)
+    async def list(
+        self,
+        actor: Actor,
+        key_filter: KeyFilter = _ALL_KEYS,
+        *,
+        limit: int = DEFAULT_LIMIT,
+        cursor: str | None = None,
+    ) -> Page[ApiKey]:
+        values = key_filter.parameters() | {
+            "now": self._clock.now(),
+            "user_id": None if actor.role == "admin" else actor.user_id,
+        }
+        return await fetch_page(self._database, actor, ApiKey, "key_page", limit=limit, cursor=cursor, **values)
 
     async def create(
         self,

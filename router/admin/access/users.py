@@ -15,12 +15,14 @@ from router.admin.paging import DEFAULT_LIMIT, Page
 from router.clock import Clock
 from router.enumerations import ROLE
 from router.errors import Refused
+from router.filters import UserFilter
 from router.mail.address import AddressError, parse_mailbox
 from router.model import Actor, Micros, User, Workspace
 from router.store import batches
 from router.store.database import Database, QueryExecutor, fetch_model, retry_on_conflict
 from router.store.fragments import model_values
 
+_ALL_USERS = UserFilter()
 BATCH_TICKETS = 500  # unassigned by one transaction, because accepting a message must not wait for long
 
 
@@ -51,8 +53,17 @@ class UserService:
         self._clock = clock
         self._base_url = base_url
 
-    async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[User]:
-        return await fetch_page(self._database, actor, User, "user_page", limit=limit, cursor=cursor)
+    async def list(
+        self,
+        actor: Actor,
+        user_filter: UserFilter = _ALL_USERS,
+        *,
+        limit: int = DEFAULT_LIMIT,
+        cursor: str | None = None,
+    ) -> Page[User]:
+        return await fetch_page(
+            self._database, actor, User, "user_page", limit=limit, cursor=cursor, **user_filter.parameters()
+        )
 
     async def get(self, actor: Actor, user_id: str) -> User:
         return await fetch_by_id(self._database, actor, User, "user_by_id", user_id)

@@ -22,6 +22,7 @@ from router.dns.zone_file import format_zone_file
 from router.enumerations import MxManaged
 from router.errors import Refused, not_found_error
 from router.expiring_cache import ExpiringCache
+from router.filters import DomainFilter
 from router.model import Actor, Domain
 from router.store.database import Database, QueryExecutor
 from router.store.fragments import model_values
@@ -30,6 +31,7 @@ from router.store.fragments import model_values
 RECHECK_SECONDS = 15
 PARENT_CACHE_SECONDS = 300.0
 MAX_CACHED = 1000
+_ALL_DOMAINS = DomainFilter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,17 @@ class DomainService:
         self._parents: ExpiringCache[tuple[str, str], DomainPreview] = ExpiringCache(clock, MAX_CACHED)
         self._rechecked: ExpiringCache[str, bool] = ExpiringCache(clock, MAX_CACHED)
 
-    async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[Domain]:
-        return await fetch_page(self._database, actor, Domain, "domain_page", limit=limit, cursor=cursor)
+    async def list(
+        self,
+        actor: Actor,
+        domain_filter: DomainFilter = _ALL_DOMAINS,
+        *,
+        limit: int = DEFAULT_LIMIT,
+        cursor: str | None = None,
+    ) -> Page[Domain]:
+        return await fetch_page(
+            self._database, actor, Domain, "domain_page", limit=limit, cursor=cursor, **domain_filter.parameters()
+        )
 
     async def get(self, actor: Actor, domain_id: str) -> DomainView:
         domain = await fetch_by_id(self._database, actor, Domain, "domain_by_id", domain_id)

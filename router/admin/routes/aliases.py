@@ -18,6 +18,7 @@ from router.admin.routes.test_mail import TestMail, TestMailService
 from router.clock import Clock
 from router.enumerations import ALIAS_STATUS
 from router.errors import Refused
+from router.filters import AliasFilter
 from router.mail.address import (
     MAX_LOCAL_PART_BYTES,
     MAX_MAILBOX_BYTES,
@@ -32,6 +33,7 @@ from router.store.fragments import model_values
 
 # Unicode separators, control and format characters, surrogates, private use and unassigned code points.
 _INVISIBLE_CATEGORIES = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co", "Cn"})
+_ALL_ALIASES = AliasFilter()
 _QUOTED = re.compile(r'"([^"\\]*)"')
 
 
@@ -57,16 +59,16 @@ class AliasService:
     async def list(
         self,
         actor: Actor,
+        alias_filter: AliasFilter = _ALL_ALIASES,
         *,
-        domain_id: str | None = None,
         limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
     ) -> Page[Alias]:
-        query, values = "alias_page", {}
-        if domain_id is not None:
-            domain = await _fetch_domain(self._database, actor, domain_id, "domain_by_id")
-            query, values = "alias_page_by_domain", {"domain_id": domain.id}
-        return await fetch_page(self._database, actor, Alias, query, limit=limit, cursor=cursor, **values)
+        if alias_filter.domain_id is not None:
+            await _fetch_domain(self._database, actor, alias_filter.domain_id, "domain_by_id")
+        return await fetch_page(
+            self._database, actor, Alias, "alias_page", limit=limit, cursor=cursor, **alias_filter.parameters()
+        )
 
     async def get(self, actor: Actor, alias_id: str) -> Alias:
         return await _fetch_alias(self._database, actor, alias_id)

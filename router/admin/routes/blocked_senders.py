@@ -8,10 +8,12 @@ from router.admin import audit, paging, validation
 from router.admin.paging import DEFAULT_LIMIT, Page
 from router.clock import Clock
 from router.errors import Refused, not_found_error
+from router.filters import TextFilter
 from router.model import Actor, Micros
 from router.routing.senders import normalize_entry
 from router.store.database import Database, fetch_models
 
+_ALL_SENDERS = TextFilter()
 MAX_BLOCKED_SENDERS = 1000  # for each workspace; SMTP servers cache the entries in memory
 
 
@@ -30,7 +32,14 @@ class BlockedSenderService:
         self._database = database
         self._clock = clock
 
-    async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[BlockedSender]:
+    async def list(
+        self,
+        actor: Actor,
+        sender_filter: TextFilter = _ALL_SENDERS,
+        *,
+        limit: int = DEFAULT_LIMIT,
+        cursor: str | None = None,
+    ) -> Page[BlockedSender]:
         """Lists the blocked senders in alphabetical order."""
         request = paging.alphabetical_page_request(limit, cursor)
         rows = await fetch_models(
@@ -40,6 +49,7 @@ class BlockedSenderService:
             workspace_id=actor.workspace_id,
             after=request.position,
             limit=request.row_limit,
+            **sender_filter.parameters(),
         )
         return request.to_page(rows, lambda blocked: blocked.sender)
 

@@ -20,6 +20,7 @@ from router.clock import Clock
 from router.dispatch.outbox import end_removed_deliveries, reactivate_integration
 from router.dispatch.outcome_statements import PARK_STEP
 from router.errors import Refused
+from router.filters import IntegrationFilter
 from router.local_time import DEFAULT_TIMEZONE
 from router.model import Actor, Integration, Micros, Workspace
 from router.ports import Waker
@@ -27,6 +28,7 @@ from router.store import batches
 from router.store.database import Database, QueryExecutor, fetch_model, retry_on_conflict
 from router.store.fragments import model_values
 
+_ALL_INTEGRATIONS = IntegrationFilter()
 _DELETION = "This integration is being deleted: delete it again if the deletion was interrupted"
 
 IntegrationType = Channel
@@ -60,8 +62,23 @@ class IntegrationService:
         """The integration types by `type`, the default type first."""
         return self._poster.channels
 
-    async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[Integration]:
-        return await fetch_page(self._database, actor, Integration, "integration_page", limit=limit, cursor=cursor)
+    async def list(
+        self,
+        actor: Actor,
+        integration_filter: IntegrationFilter = _ALL_INTEGRATIONS,
+        *,
+        limit: int = DEFAULT_LIMIT,
+        cursor: str | None = None,
+    ) -> Page[Integration]:
+        return await fetch_page(
+            self._database,
+            actor,
+            Integration,
+            "integration_page",
+            limit=limit,
+            cursor=cursor,
+            **integration_filter.parameters(),
+        )
 
     async def get(self, actor: Actor, integration_id: str) -> Integration:
         return await _fetch_integration(self._database, actor, integration_id)

@@ -31,6 +31,7 @@ from router.admin.tickets.tag_rows import (
 )
 from router.clock import Clock
 from router.errors import Refused, not_found_error
+from router.filters import TextFilter
 from router.model import Actor, Ticket, TicketEvent
 from router.store import batches
 from router.store.database import (
@@ -46,6 +47,7 @@ from router.store.post_updates import queue_updates
 from router.tag import Tag, caseless_key
 
 MAX_TAGS_OF_TICKET = 20
+_ALL_TAGS = TextFilter()
 MAX_TAGS = 1000  # for each workspace
 BATCH_TICKETS = 500  # tickets that one transaction changes
 _TicketsChange = Callable[[QueryExecutor, str], Awaitable[None]]  # the ids of the tickets are JSON
@@ -58,10 +60,17 @@ class TagService:
         self._database = database
         self._clock = clock
 
-    async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[CountedTag]:
+    async def list(
+        self,
+        actor: Actor,
+        tag_filter: TextFilter = _ALL_TAGS,
+        *,
+        limit: int = DEFAULT_LIMIT,
+        cursor: str | None = None,
+    ) -> Page[CountedTag]:
         """Lists the tags in alphabetical order, with the number of their tickets."""
         request = paging.alphabetical_page_request(limit, cursor)
-        rows = await self._fetch_page(actor, request, max_counted=MAX_COUNTED)
+        rows = await self._fetch_page(actor, request, max_counted=MAX_COUNTED, **tag_filter.parameters())
         return request.to_page([counted_tag(row) for row in rows], lambda counted: counted.tag.name_key)
 
     async def list_uncounted(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[Tag]:
@@ -165,9 +174,9 @@ class TagService:
         tags = await read_tags(self._database, [ticket.id for ticket in given]) if given else {}
         return tuple(replace(ticket, tags=tags.get(ticket.id, ())) for ticket in given)
 
-    async def _fetch_page(self, actor: Actor, request: PageRequest, **counts: int) -> Sequence[Row]:
+    async def _fetch_page(self, actor: Actor, request: PageRequest, **values: object) -> Sequence[Row]:
         return await self._database.fetch_all(
-            "tag_page", workspace_id=actor.workspace_id, after=request.position, limit=request.row_limit, **counts
+            "tag_page", workspace_id=actor.workspace_id, after=request.position, limit=request.row_limit, **values
         )
 
     async def _find_by_id(self, actor: Actor, tag_id: str) -> CountedTag | None:

@@ -11,16 +11,15 @@ FROM aliases a JOIN domains d ON d.id = a.domain_id
 WHERE a.id = :id AND a.workspace_id = :workspace_id;
 
 -- name: alias_page
--- Aliases of a workspace, newest first.
+-- Aliases of a workspace, newest first, with optional filters (router/filters.py).
 SELECT {Alias:a}, d.name AS domain
 FROM aliases a JOIN domains d ON d.id = a.domain_id
-WHERE a.workspace_id = :workspace_id AND a.id < :before ORDER BY a.id DESC LIMIT :limit;
-
--- name: alias_page_by_domain
--- Aliases of a domain, newest first.
-SELECT {Alias:a}, d.name AS domain
-FROM aliases a JOIN domains d ON d.id = a.domain_id
-WHERE a.domain_id = :domain_id AND a.workspace_id = :workspace_id AND a.id < :before
+WHERE a.workspace_id = :workspace_id AND a.id < :before
+    {if domain_id: AND a.domain_id = :domain_id}
+    {if integration_id: AND a.integration_id = :integration_id}
+    {if status: AND a.status = :status}
+    {if q: AND (lower(a.local_part || '@' || d.name) LIKE :q ESCAPE '\'
+                OR lower(a.forwarded_from) LIKE :q ESCAPE '\')}
 ORDER BY a.id DESC LIMIT :limit;
 
 -- name: alias_insert

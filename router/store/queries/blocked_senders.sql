@@ -1,7 +1,8 @@
 -- name: blocked_sender_page
--- Blocked senders of a workspace, in alphabetical order.
+-- Blocked senders of a workspace, in alphabetical order, with an optional filter.
 SELECT sender, created_at FROM blocked_senders
-WHERE workspace_id = :workspace_id AND sender > :after ORDER BY sender LIMIT :limit;
+WHERE workspace_id = :workspace_id AND sender > :after {if q: AND lower(sender) LIKE :q ESCAPE '\'}
+ORDER BY sender LIMIT :limit;
 
 -- name: blocked_sender_list
 -- All blocked senders of a workspace.

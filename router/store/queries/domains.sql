@@ -14,9 +14,12 @@ SELECT {Domain}
 FROM domains WHERE name = :name ORDER BY id;
 
 -- name: domain_page
--- Domains of a workspace, newest first.
+-- Domains of a workspace, newest first, with optional filters.
 SELECT {Domain}
-FROM domains WHERE workspace_id = :workspace_id AND id < :before ORDER BY id DESC LIMIT :limit;
+FROM domains WHERE workspace_id = :workspace_id AND id < :before
+    {if status: AND status = :status}
+    {if q: AND lower(name) LIKE :q ESCAPE '\'}
+ORDER BY id DESC LIMIT :limit;
 
 -- name: domain_insert
 -- Inserts a domain, unless the workspace already has it.

@@ -19,9 +19,13 @@ SELECT {Integration}
 FROM integrations WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: integration_page
--- Integrations of a workspace, newest first.
+-- Integrations of a workspace, newest first, with optional filters.
 SELECT {Integration}
-FROM integrations WHERE workspace_id = :workspace_id AND id < :before ORDER BY id DESC LIMIT :limit;
+FROM integrations WHERE workspace_id = :workspace_id AND id < :before
+    {if type: AND type = :type}
+    {if status: AND status = :status}
+    {if q: AND (lower(name) LIKE :q ESCAPE '\' OR lower(hint) LIKE :q ESCAPE '\')}
+ORDER BY id DESC LIMIT :limit;
 
 -- name: integration_insert
 -- Inserts an integration.

@@ -11,11 +11,15 @@ SELECT {ApiKey}
 FROM api_keys WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: key_page
--- API keys of a workspace, newest first.
+-- API keys of a workspace or one of its users, newest first, with optional filters.
 SELECT {ApiKey}
 FROM api_keys
 WHERE workspace_id = :workspace_id AND id < :before
-  AND (CAST(:user_id AS TEXT) IS NULL OR user_id = CAST(:user_id AS TEXT))
+    {if user_id: AND user_id = :user_id}
+    {if status = active: AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > :now)}
+    {if status = expired: AND revoked_at IS NULL AND expires_at <= :now}
+    {if status = revoked: AND revoked_at IS NOT NULL}
+    {if q: AND (lower(name) LIKE :q ESCAPE '\' OR lower(hint) LIKE :q ESCAPE '\')}
 ORDER BY id DESC LIMIT :limit;
 
 -- name: key_insert

@@ -9,7 +9,9 @@
 -- name: tag_page
 -- Tags of a workspace in the order of their keys; with :max_counted, also the number of their tickets.
 SELECT {Tag:t} {if max_counted: , {counted_tickets} AS tickets}
-FROM tags t WHERE t.workspace_id = :workspace_id AND t.name_key > :after ORDER BY t.name_key LIMIT :limit;
+FROM tags t
+WHERE t.workspace_id = :workspace_id AND t.name_key > :after {if q: AND lower(t.name) LIKE :q ESCAPE '\'}
+ORDER BY t.name_key LIMIT :limit;
 
 -- name: tag_by_id
 -- One tag of a workspace.

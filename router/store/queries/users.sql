@@ -18,9 +18,15 @@ FROM users WHERE id = :id AND workspace_id = :workspace_id;
 SELECT {User} FROM users WHERE email = :email;
 
 -- name: user_page
--- Users of a workspace, newest first.
+-- Users of a workspace, newest first, with optional filters. An invited user has no password yet.
 SELECT {User}
-FROM users WHERE workspace_id = :workspace_id AND id < :before ORDER BY id DESC LIMIT :limit;
+FROM users WHERE workspace_id = :workspace_id AND id < :before
+    {if role: AND role = :role}
+    {if status = active: AND disabled_at IS NULL AND password_hash IS NOT NULL}
+    {if status = invited: AND disabled_at IS NULL AND password_hash IS NULL}
+    {if status = disabled: AND disabled_at IS NOT NULL}
+    {if q: AND (lower(name) LIKE :q ESCAPE '\' OR lower(email) LIKE :q ESCAPE '\')}
+ORDER BY id DESC LIMIT :limit;
 
 -- name: user_insert
 -- Inserts a user, unless the email address is in use.

@@ -3,6 +3,7 @@
 from router.channels import CHANNELS
 from router.dispatch.ticket_notification import NotificationPreview
 from router.errors import ErrorCode
+from router.filters import AliasFilter
 from router.mail.address import parse_mailbox
 from router.model import Alias
 from router.routing.route import Refusal, Target
@@ -55,12 +56,12 @@ async def test_aliases_are_listed_by_domain_in_pages(installation: Installation)
     all_of_them = await aliases.list(actor)
     assert [alias.local_part for alias in all_of_them.items] == ["*", "four", "three", "two", "one"]
     assert all_of_them.next_cursor is None
-    first = await aliases.list(actor, domain_id=domain_id, limit=2)
+    first = await aliases.list(actor, AliasFilter(domain_id=domain_id), limit=2)
     assert [alias.local_part for alias in first.items] == ["*", "four"]
-    rest = await aliases.list(actor, domain_id=domain_id, limit=2, cursor=first.next_cursor)
+    rest = await aliases.list(actor, AliasFilter(domain_id=domain_id), limit=2, cursor=first.next_cursor)
     assert [alias.local_part for alias in rest.items] == ["two", "one"]
     assert rest.next_cursor is None
-    assert await refused_code(aliases.list(actor, domain_id="dom_nonsense")) == ("not_found", "domainId")
+    assert await refused_code(aliases.list(actor, AliasFilter(domain_id="dom_nonsense"))) == ("not_found", "domainId")
 
 
 async def test_an_address_has_one_alias(installation: Installation) -> None:
