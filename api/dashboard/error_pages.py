@@ -32,6 +32,12 @@ _TITLES = {
     500: "Something went wrong",
     503: "Service unavailable",
 }
+# What to do next.
+_ADVICE = {
+    403: "If you need access, ask an admin of your workspace for another role.",
+    404: "The link may be incomplete, or the item was removed.",
+    500: "Try again. If it fails again, give the operator of this server the request ID below.",
+}
 
 
 def error_pages(renderer: Callable[[], Renderer], public_url: str) -> Middleware:
@@ -54,6 +60,7 @@ def error_pages(renderer: Callable[[], Renderer], public_url: str) -> Middleware
         context = {
             "title": _TITLES.get(response.status, "Request failed"),
             "message": error[1],
+            "advice": _ADVICE.get(response.status, ""),
             "status": response.status,
             "request_id": request[REQUEST_ID],
             "retry_after": response.headers.get("Retry-After", ""),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from api.dashboard import redirects
 from api.dashboard.page import HtmlPage, PageResult, PageRoute, Redirect, Visit
 from api.dashboard.views.sign_in import start_session
+from api.dashboard.views.tickets import INBOX
 from router.admin.access.password_links import PATH
 from router.errors import Refused
 
@@ -28,7 +28,7 @@ async def set_password(visit: Visit) -> PageResult:
     except Refused as refusal:
         return _invalid_link_page(refusal)
     new = await visit.services.sessions.start(user, address=visit.client_address)
-    return await start_session(visit, new, Redirect(redirects.HOME, flash="password-chosen"))
+    return await start_session(visit, new, Redirect(INBOX, flash="password-chosen"))
 
 
 def _invalid_link_page(refusal: Refused) -> HtmlPage:

@@ -20,7 +20,7 @@ TEMPLATES = Path(__file__).parents[3] / "api" / "dashboard" / "templates"
 
 
 def parse_offered_form(response: PageResponse) -> tuple[str, dict[str, str]]:
-    found = re.search(r'<form method="post" action="([^"]+)" class="card">(.*?)</form>', response.text, re.DOTALL)
+    found = re.search(r'<form method="post" action="([^"]+)">(.*?)</form>', response.text, re.DOTALL)
     assert found, response.visible_text
     texts = re.findall(r'<textarea [^>]*name="([^"]+)"[^>]*>\n(.*?)</textarea>', found[2], re.DOTALL)
     hidden = re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', found[2])
