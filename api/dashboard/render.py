@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from secrets import token_urlsafe
 from typing import Any
@@ -11,7 +12,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from api.dashboard import display_options, formatting
+from api.dashboard import display_options, formatting, setup_progress
 from api.dashboard.assets import FOLDER, Assets
 from api.dashboard.flash import read_flash
 from api.dashboard.page import HtmlPage, NavLink, Visit
@@ -60,13 +61,16 @@ class Renderer:
         )
         lists = visit.services.tickets.lists
         counts = None if visit.caller is None else await lists.counts(visit.caller.actor)
+        # During the setup, an unverified domain is the next step and no alarm.
+        is_expected = attention.unverified > 0 and await setup_progress.is_first_setup(visit)
         context = {
             "visit": visit,
             "counts": counts,
             "unread": 0 if counts is None else counts.unread,
             "me": me,
             "local_time": UTC_TIME if me is None or me.workspace is None else LocalTime.for_user(me.user, me.workspace),
-            "attention": attention,
+            "attention": replace(attention, unverified=0) if is_expected else attention,
+            "attention_version": attention.fingerprint,
             **self._navigation(visit),
             "density": display_options.density(visit.request),
             "flash": read_flash(self._flash_messages, visit.request.rel_url.raw_path, visit.query),
@@ -87,13 +91,14 @@ class Renderer:
         """Returns the main navigation, the tabs of the section of the page, and the paths of those that are active."""
         links = [link for link in self._nav_links if visit.has_role(link.role)]
         main = [link for link in links if not link.parent]
-        active_path = _find_active(main, visit.request.path)
-        tabs = [link for link in links if link.parent and link.parent == active_path]
+        inner = {link.path: link for link in links if link.parent}
+        active_tab = _find_active([*inner.values()], visit.request.path)
+        active_path = inner[active_tab].parent if active_tab else _find_active(main, visit.request.path)
         return {
             "nav_links": main,
             "active_path": active_path,
-            "tabs": tabs,
-            "active_tab": _find_active(tabs, visit.request.path),
+            "tabs": [link for link in inner.values() if link.parent == active_path],
+            "active_tab": active_tab,
         }
 
 

@@ -15,6 +15,10 @@ _LABELS: Mapping[str, str] = {
     "smtp port": "Port 25",
     "tls": "Certificate",
     "public url": "Public URL",
+    "permissions": "Permissions of the file",
+    "webhooks": "Private networks",
+    "api port": "Port of the API",
+    "metrics port": "Port of the metrics",
     "clock": "Clock",
 }
 

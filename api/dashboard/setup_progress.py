@@ -89,6 +89,13 @@ async def needs_setup(visit: Visit) -> bool:
     return visit.has_role("admin") and not (await load_progress(visit)).is_complete
 
 
+async def is_first_setup(visit: Visit) -> bool:
+    """Returns whether the workspace has neither completed the setup nor received a message."""
+    if (await load_progress(visit)).is_complete:
+        return False
+    return not (await visit.services.tickets.list(visit.actor, limit=1)).items
+
+
 async def find_latest(visit: Visit, progress: SetupProgress) -> LatestMessage | None:
     return None if progress.alias is None else await find_latest_message(visit, progress.alias)
 

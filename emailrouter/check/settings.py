@@ -12,26 +12,28 @@ from router.network import is_loopback
 
 
 async def configuration(context: CheckContext) -> list[CheckResult]:
-    config, name = context.config, "configuration"
+    config = context.config
     source = str(config.source.absolute()) if config.source is not None else "the built-in defaults and the environment"
-    results = [ok(name, f"read from {source}")]
+    results = [ok("configuration", f"read from {source}")]
     if config.source is not None:
         mode = config.source.stat().st_mode
         holds_secret = config.server.secret_key is not None or ":***@" in str(config.database.url)
         if mode & stat.S_IWOTH:
-            results.append(fail(name, f"{source} is writable by every user", f"chmod o-w {source}"))
+            results.append(fail("permissions", f"{source} is writable by every user", f"chmod o-w {source}"))
         if mode & stat.S_IROTH and holds_secret:
             fix = f"chmod 640 {source}, and assign it to the group of the program: chgrp emailrouter {source}"
-            results.append(warn(name, f"{source} contains secrets and is readable by every user", fix))
+            results.append(warn("permissions", f"{source} contains secrets and is readable by every user", fix))
     if config.delivery.allow_private_networks:
         fix = "Set [delivery] allow_private_networks = false, unless the webhooks are on your own servers"
-        results.append(warn(name, "webhooks may point to private networks", fix))
+        results.append(warn("webhooks", "webhooks may point to private networks", fix))
     if config.api.listen != "systemd" and not is_loopback(config.api.listen.host):
         fix = "Set [api] listen to 127.0.0.1 behind a TLS proxy, or close the port in the firewall"
-        results.append(warn(name, f"the API listens on {config.api.listen} without TLS", fix))
+        results.append(warn("api port", f"the API listens on {config.api.listen} without TLS", fix))
     if config.metrics.listen is not None and not is_loopback(config.metrics.listen.host):
         fix = "Restrict the port to the monitoring server in the firewall, or set [metrics] listen to 127.0.0.1"
-        results.append(warn(name, f"the metrics are served on {config.metrics.listen} without authentication", fix))
+        results.append(
+            warn("metrics port", f"the metrics are served on {config.metrics.listen} without authentication", fix)
+        )
     return results
 
 

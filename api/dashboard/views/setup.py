@@ -42,7 +42,7 @@ async def show_setup(visit: Visit) -> HtmlPage:
         "latest": latest,
         "colleagues": colleagues[:MAX_COLLEAGUES],
         "more_colleagues": len(colleagues) > MAX_COLLEAGUES,
-        "roles": ROLE.values,
+        "roles": ROLE.options(),
         "check_problem": check_problem or "",
         **await _domain_context(visit, progress),
         **_type_context(visit, progress.integration),

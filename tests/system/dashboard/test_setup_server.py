@@ -65,7 +65,7 @@ async def signed_in_customer(served: ServedInstallation, customer: Actor) -> For
 
 
 async def assert_warned(client: FormClient, *, expected: bool) -> None:
-    for path in ("/", "/activity"):
+    for path in ("/activity/overview", "/activity"):
         assert (NOT_REACHABLE in (await client.get(path)).visible_text) is expected, path
 
 
