@@ -2,20 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from api.dashboard.page import HtmlPage, Visit
 from router.admin.paging import MAX_LIMIT
 from router.admin.paging import Page as ResultPage
+from router.filters import AliasFilter, ListFilter, TextFilter, query_name
 from router.model import Alias, Domain, Integration
 
+F = TypeVar("F", bound=TextFilter)
+
 PER_PAGE = 50
+_NO_FILTER = TextFilter()
 _ORIGINS = {"setup": "/set-up"}
 
 
-def list_page(visit: Visit, template: str, title: str, batch: ResultPage[Any], **context: Any) -> HtmlPage:
-    shown = {"items": batch.items, "next_cursor": batch.next_cursor, "first_page": "cursor" not in visit.query}
+def requested_filter(visit: Visit, list_filter: type[F]) -> F:
+    """Returns the filter of the query string. A form also submits the fields that are empty."""
+    return list_filter.from_query({name: value.strip() or None for name, value in visit.query.items()})
+
+
+def list_page(
+    visit: Visit,
+    template: str,
+    title: str,
+    batch: ResultPage[Any],
+    wanted: ListFilter = _NO_FILTER,
+    *,
+    options: Mapping[str, Sequence[tuple[str, str]]] | None = None,
+    **context: Any,
+) -> HtmlPage:
+    """Returns the page of a list with its filters, and with the form to add an item if the page is asked for it.
+
+    `options` has the (value, label) pairs of the filters that are no enumerations. A filter with fewer than two values
+    is not shown.
+    """
+    choices = {
+        name: (options or {}).get(name, ()) if criterion.choice is None else criterion.choice.options()
+        for name, criterion in wanted.criteria().items()
+    }
+    given = {query_name(name): getattr(wanted, name) for name in choices if getattr(wanted, name)}
+    shown = {
+        "items": batch.items,
+        "next_cursor": batch.next_cursor,
+        "first_page": "cursor" not in visit.query,
+        "filters": given,
+        "filter_fields": [
+            (query_name(name), wanted.criteria()[name].label, pairs)
+            for name, pairs in choices.items()
+            if len(pairs) > 1 or query_name(name) in given
+        ],
+        "is_empty": not batch.items and not given and "cursor" not in visit.query,
+        "adding": visit.has_role("admin") and ("add" in visit.query or visit.error is not None),
+    }
     return HtmlPage(template, title, shown | context)
 
 
@@ -81,4 +121,4 @@ async def list_integrations(visit: Visit) -> Sequence[Integration]:
 
 async def list_aliases(visit: Visit, domain_id: str | None = None) -> Sequence[Alias]:
     """Returns the newest 200 aliases of the workspace or of one domain."""
-    return (await visit.services.aliases.list(visit.actor, domain_id=domain_id, limit=MAX_LIMIT)).items
+    return (await visit.services.aliases.list(visit.actor, AliasFilter(domain_id=domain_id), limit=MAX_LIMIT)).items

@@ -17,7 +17,7 @@ CONFIRMED_HOST = "confirmedHost"
 def selected_type(visit: Visit) -> IntegrationType:
     """Returns the type that the form or else the query names; the default type if there is none of this name."""
     types = visit.services.integrations.types
-    return types.get(visit.form.get("type") or visit.query.get("type", ""), next(iter(types.values())))
+    return types.get(visit.form.get("type") or visit.query.get("add", ""), next(iter(types.values())))
 
 
 def type_context(visit: Visit) -> dict[str, object]:

@@ -5,6 +5,11 @@
   root.classList.add("has-js");
   window.dashboard = { announce };
 
+  // Shows the current tab of a row of tabs that is wider than the window.
+  for (const tab of document.querySelectorAll(".tabs [aria-current]")) {
+    tab.parentElement.scrollLeft = tab.offsetLeft - tab.parentElement.offsetLeft - 24;
+  }
+
   // Removes the flash message from the URL, so that a reload does not show the message again.
   if (document.querySelector("[data-flash]")) {
     const here = new URL(location.href);

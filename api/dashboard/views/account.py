@@ -1,4 +1,4 @@
-"""`/account`: the user's own time zone, password and sessions."""
+"""`/account`: the user's own name, time zone, password and sessions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from aiohttp import web
 
 from api.cookies import COOKIES
 from api.dashboard import timezones
-from api.dashboard.page import HtmlPage, PageRoute, Redirect, Visit
+from api.dashboard.page import HtmlPage, NavLink, PageRoute, Redirect, Visit
 from api.dashboard.serving import redirect_response
 from router.errors import Refused
 
@@ -24,10 +24,15 @@ async def show_account(visit: Visit) -> HtmlPage:
     return HtmlPage("account.html", "Your account", context)
 
 
-async def change_timezone(visit: Visit) -> Redirect:
-    """Changes the user's own time zone, which needs no admin role."""
-    await visit.services.users.change(visit.actor, visit.actor.user_id or "", **timezones.timezone_change(visit.form))
-    return Redirect("/account", flash="timezone-changed")
+async def change_profile(visit: Visit) -> Redirect:
+    """Changes the user's own name and time zone, which needs no admin role."""
+    await visit.services.users.change(
+        visit.actor,
+        visit.actor.user_id or "",
+        name=visit.form["name"].strip() if "name" in visit.form else None,
+        **timezones.timezone_change(visit.form),
+    )
+    return Redirect("/account", flash="profile-changed")
 
 
 async def change_password(visit: Visit) -> web.StreamResponse:
@@ -51,14 +56,15 @@ def _session_id(visit: Visit) -> str:
     return visit.caller.session_id if visit.caller is not None else ""
 
 
+NAV_LINKS = (NavLink("Your account", "/account", "viewer", 95, parent="/manage"),)
 FLASH_MESSAGES = {
     "password-changed": "Password changed. All other sessions were ended.",
-    "timezone-changed": "Time zone changed.",
+    "profile-changed": "Profile saved.",
     "session-ended": "Session ended.",
 }
 PAGES = (
     PageRoute("GET", "/account", show_account, "viewer"),
-    PageRoute("POST", "/account/timezone", change_timezone, "viewer", form_view=show_account),
+    PageRoute("POST", "/account", change_profile, "viewer", form_view=show_account),
     PageRoute("POST", "/account/password", change_password, "viewer", form_view=show_account),
     PageRoute("POST", "/account/sessions/{id}/end", end_session, "viewer"),
 )

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from api.dashboard import display_names, manage
+from api.dashboard.formatting import select_options
 from api.dashboard.latest_message import find_latest_message
 from api.dashboard.page import HtmlPage, NavLink, PageRoute, Redirect, Visit
+from router.filters import AliasFilter
 
 
 async def show_list(visit: Visit) -> HtmlPage:
-    domain_id = visit.query.get("domainId") or None
+    wanted = manage.requested_filter(visit, AliasFilter)
     batch = await visit.services.aliases.list(
-        visit.actor, domain_id=domain_id, limit=manage.PER_PAGE, cursor=visit.query.get("cursor")
+        visit.actor, wanted, limit=manage.PER_PAGE, cursor=visit.query.get("cursor")
     )
+    domains, integrations = await manage.list_domains(visit), await manage.list_integrations(visit)
     return manage.list_page(
         visit,
         "aliases.html",
         "Aliases",
         batch,
-        domains=await manage.list_domains(visit),
-        integrations=await manage.list_integrations(visit),
+        wanted,
+        options={"domain_id": select_options(domains), "integration_id": select_options(integrations)},
+        domains=domains,
+        integrations=integrations,
         names=await display_names.resolve(visit, (alias.integration_id for alias in batch.items)),
-        domain_id=domain_id,
     )
 
 

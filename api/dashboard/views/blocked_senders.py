@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from api.dashboard import manage
 from api.dashboard.page import HtmlPage, NavLink, PageRoute, Redirect, Visit
+from router.filters import TextFilter
 
 
 async def show_list(visit: Visit) -> HtmlPage:
+    wanted = manage.requested_filter(visit, TextFilter)
     batch = await visit.services.blocked_senders.list(
-        visit.actor, limit=manage.PER_PAGE, cursor=visit.query.get("cursor")
+        visit.actor, wanted, limit=manage.PER_PAGE, cursor=visit.query.get("cursor")
     )
-    return manage.list_page(visit, "blocked_senders.html", "Blocked senders", batch)
+    return manage.list_page(visit, "blocked_senders.html", "Blocked senders", batch, wanted)
 
 
 async def create(visit: Visit) -> Redirect:
@@ -38,7 +40,7 @@ async def delete(visit: Visit) -> Redirect:
     return Redirect("/manage/blocked-senders", flash="sender-unblocked")
 
 
-NAV_LINKS = (NavLink("Blocked senders", "/manage/blocked-senders", "viewer", 60, parent="/manage"),)
+NAV_LINKS = (NavLink("Blocked senders", "/manage/blocked-senders", "viewer", 50, parent="/manage"),)
 FLASH_MESSAGES = {
     "sender-blocked": "Sender blocked.",
     "sender-unblocked": "Sender unblocked.",

@@ -5,11 +5,15 @@ from __future__ import annotations
 from api.dashboard import display_names, manage
 from api.dashboard.page import HtmlPage, NavLink, PageRoute, Redirect, Visit
 from router.errors import Refused
+from router.filters import DomainFilter
 
 
 async def show_list(visit: Visit) -> HtmlPage:
-    batch = await visit.services.domains.list(visit.actor, limit=manage.PER_PAGE, cursor=visit.query.get("cursor"))
-    return manage.list_page(visit, "domains.html", "Domains", batch)
+    wanted = manage.requested_filter(visit, DomainFilter)
+    batch = await visit.services.domains.list(
+        visit.actor, wanted, limit=manage.PER_PAGE, cursor=visit.query.get("cursor")
+    )
+    return manage.list_page(visit, "domains.html", "Domains", batch, wanted)
 
 
 async def create(visit: Visit) -> Redirect:

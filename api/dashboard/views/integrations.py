@@ -5,11 +5,25 @@ from __future__ import annotations
 from api.dashboard import manage, setting_form
 from api.dashboard.page import HtmlPage, NavLink, PageRoute, Redirect, Visit
 from router.errors import Refused
+from router.filters import IntegrationFilter
 
 
 async def show_list(visit: Visit) -> HtmlPage:
-    batch = await visit.services.integrations.list(visit.actor, limit=manage.PER_PAGE, cursor=visit.query.get("cursor"))
-    return manage.list_page(visit, "integrations.html", "Integrations", batch, **setting_form.type_context(visit))
+    wanted = manage.requested_filter(visit, IntegrationFilter)
+    batch = await visit.services.integrations.list(
+        visit.actor, wanted, limit=manage.PER_PAGE, cursor=visit.query.get("cursor")
+    )
+    labels = {kind: type_.label for kind, type_ in visit.services.integrations.types.items()}
+    return manage.list_page(
+        visit,
+        "integrations.html",
+        "Integrations",
+        batch,
+        wanted,
+        options={"type": list(labels.items())},
+        labels=labels,
+        **setting_form.type_context(visit),
+    )
 
 
 async def create(visit: Visit) -> Redirect:
@@ -80,7 +94,7 @@ NAV_LINKS = (NavLink("Integrations", "/manage/integrations", "viewer", 30, paren
 FLASH_MESSAGES = {
     "integration-added": "Integration added. Send a test message to check it.",
     "integration-renamed": "Name saved.",
-    "integration-changed": "Settings saved. Parked deliveries are sent now.",
+    "integration-changed": "Settings saved. Waiting deliveries are sent now.",
     "integration-removed": "Integration removed.",
     "test-arrived": "Test message delivered.",
 }

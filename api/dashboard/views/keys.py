@@ -11,20 +11,23 @@ from router.admin.idempotency import StoredResponse
 from router.clock import SECOND
 from router.enumerations import ROLE
 from router.errors import Refused
+from router.filters import KeyFilter
 from router.model import Micros
 
 
 async def show_list(visit: Visit) -> HtmlPage:
-    batch = await visit.services.keys.list(visit.actor, limit=manage.PER_PAGE, cursor=visit.query.get("cursor"))
+    wanted = manage.requested_filter(visit, KeyFilter)
+    batch = await visit.services.keys.list(visit.actor, wanted, limit=manage.PER_PAGE, cursor=visit.query.get("cursor"))
     workspace_users = await users.list_users(visit)
     return manage.list_page(
         visit,
         "keys.html",
         "API keys",
         batch,
+        wanted,
         names=await display_names.resolve(visit, (key.user_id for key in batch.items)),
         owners=[user for user in workspace_users if user.disabled_at is None],
-        roles=ROLE.values,
+        roles=ROLE.options(),
         form_token=secrets.token_urlsafe(16),
     )
 
@@ -79,7 +82,7 @@ async def revoke(visit: Visit) -> Redirect:
     return Redirect("/manage/keys", flash="key-revoked")
 
 
-NAV_LINKS = (NavLink("API keys", "/manage/keys", "viewer", 50, parent="/manage"),)
+NAV_LINKS = (NavLink("API keys", "/manage/keys", "viewer", 70, parent="/manage"),)
 FLASH_MESSAGES = {"key-revoked": "Key revoked."}
 PAGES = (
     PageRoute("GET", "/manage/keys", show_list, "viewer"),

@@ -6,7 +6,7 @@ from api.dashboard.page import NavLink, PageRoute, Redirect, Visit
 
 
 async def redirect_to_first_tab(_: Visit) -> Redirect:
-    return Redirect("/manage/domains")
+    return Redirect("/manage/workspace")
 
 
 NAV_LINKS = (NavLink("Settings", "/manage", "viewer", 60, icon="settings", key="s"),)

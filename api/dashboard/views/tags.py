@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from api.dashboard import manage
 from api.dashboard.page import HtmlPage, NavLink, PageRoute, Redirect, Visit
+from router.filters import TextFilter
 
 
 async def show_list(visit: Visit) -> HtmlPage:
-    batch = await visit.services.tickets.tags.list(visit.actor, limit=manage.PER_PAGE, cursor=visit.query.get("cursor"))
-    return manage.list_page(visit, "tags.html", "Tags", batch)
+    wanted = manage.requested_filter(visit, TextFilter)
+    batch = await visit.services.tickets.tags.list(
+        visit.actor, wanted, limit=manage.PER_PAGE, cursor=visit.query.get("cursor")
+    )
+    return manage.list_page(visit, "tags.html", "Tags", batch, wanted)
 
 
 async def show_tag(visit: Visit) -> HtmlPage:
@@ -37,7 +41,7 @@ async def delete(visit: Visit) -> Redirect:
     return Redirect("/manage/tags", flash="tag-removed")
 
 
-NAV_LINKS = (NavLink("Tags", "/manage/tags", "viewer", 65, parent="/manage"),)
+NAV_LINKS = (NavLink("Tags", "/manage/tags", "viewer", 40, parent="/manage"),)
 FLASH_MESSAGES = {
     "tag-changed": "Tag saved.",
     "tag-merged": "The tags were merged.",

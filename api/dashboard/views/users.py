@@ -9,13 +9,17 @@ from api.dashboard.page import HtmlPage, NavLink, PageRoute, Redirect, Visit
 from router.admin.access.password_links import PasswordLink
 from router.enumerations import ROLE
 from router.errors import Refused
+from router.filters import UserFilter
 from router.model import User
 from router.network import is_loopback
 
 
 async def show_list(visit: Visit) -> HtmlPage:
-    batch = await visit.services.users.list(visit.actor, limit=manage.PER_PAGE, cursor=visit.query.get("cursor"))
-    return manage.list_page(visit, "users.html", "Users", batch, roles=ROLE.values)
+    wanted = manage.requested_filter(visit, UserFilter)
+    batch = await visit.services.users.list(
+        visit.actor, wanted, limit=manage.PER_PAGE, cursor=visit.query.get("cursor")
+    )
+    return manage.list_page(visit, "users.html", "Users", batch, wanted, roles=ROLE.options())
 
 
 async def create(visit: Visit) -> Redirect:
@@ -71,7 +75,7 @@ async def show_user(visit: Visit) -> HtmlPage:
     return HtmlPage(
         "user.html",
         user.name or user.email,
-        {"user": user, "roles": ROLE.values, "timezones": timezones.timezone_options(user, workspace)},
+        {"user": user, "roles": ROLE.options(), "timezones": timezones.timezone_options(user, workspace)},
     )
 
 
@@ -121,7 +125,7 @@ def _redirect_to_user(visit: Visit, flash: str) -> Redirect:
     return Redirect(f"/manage/users/{visit.path_params['id']}", flash=flash)
 
 
-NAV_LINKS = (NavLink("Users", "/manage/users", "viewer", 40, parent="/manage"),)
+NAV_LINKS = (NavLink("Users", "/manage/users", "viewer", 60, parent="/manage"),)
 FLASH_MESSAGES = {
     "user-added": "User added. No email was sent; share the sign-in details yourself.",
     "user-changed": "Changes saved.",

@@ -34,7 +34,7 @@ async def change(visit: Visit) -> Redirect:
     return Redirect("/manage/workspace", flash="workspace-changed")
 
 
-NAV_LINKS = (NavLink("Workspace", "/manage/workspace", "viewer", 70, parent="/manage"),)
+NAV_LINKS = (NavLink("Workspace", "/manage/workspace", "viewer", 5, parent="/manage"),)
 FLASH_MESSAGES = {"workspace-changed": "Workspace saved."}
 PAGES = (
     PageRoute("GET", "/manage/workspace", show_workspace, "viewer"),

@@ -136,7 +136,7 @@ async def test_saving_settings_without_a_difference_reactivates_an_integration(s
     url = f"/manage/integrations/{names['integration']}"
     assert "Support Failing" in (await admin.get(url)).visible_text
     page = await admin.post_and_follow(f"{url}/settings", {"webhookUrl": ""})
-    assert "Settings saved. Parked deliveries are sent now." in page.visible_text
+    assert "Settings saved. Waiting deliveries are sent now." in page.visible_text
     assert "Support Active" in page.visible_text
 
 
@@ -203,7 +203,7 @@ async def test_users(served: ServedInstallation) -> None:
 
 async def test_api_key_is_shown_once(served: ServedInstallation) -> None:
     admin = await signed_in_client(served, "admin")
-    page = await admin.get("/manage/keys")
+    page = await admin.get("/manage/keys?add=yes")
     once = re.search(r'name="once" value="([^"]+)"', page.text)
     assert once
     form = {"once": once[1], "name": "import", "role": "agent", "userId": "", "expiresAt": "2030-02-28"}

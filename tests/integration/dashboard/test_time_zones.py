@@ -28,18 +28,19 @@ async def test_time_zone_settings(served: ServedInstallation) -> None:
     assert '<option value="de" selected>' in page.text
     assert IN_BERLIN in (await agent.get(ticket)).text
 
-    page = await agent.post_and_follow("/account/timezone", {"timezone": "Asia/Tokyo"})
-    assert "Time zone changed." in page.visible_text
+    page = await agent.post_and_follow("/account", {"name": "Aiko Mori", "timezone": "Asia/Tokyo"})
+    assert "Aiko Mori" in page.visible_text
+    assert "Profile saved." in page.visible_text
     assert '<option value="Asia/Tokyo" selected>' in page.text
     seen = (await agent.get(ticket)).text
     assert IN_TOKYO in seen
     assert BOTH in seen, "a relative time"
     assert IN_BERLIN in (await admin.get(ticket)).text, "of the agent alone"
-    page = await agent.post_and_follow("/account/timezone", {"timezone": ""})
+    page = await agent.post_and_follow("/account", {"timezone": ""})
     assert "Workspace default (Europe/Berlin)" in page.visible_text
     assert IN_BERLIN in (await agent.get(ticket)).text
 
-    refused = await agent.post("/account/timezone", {"timezone": "Mars"})
+    refused = await agent.post("/account", {"timezone": "Mars"})
     assert (refused.status, 'id="e-timezone"' in refused.text) == (400, True)
     refused = await admin.post("/manage/workspace", form | {"timezone": "Mars"})
     assert (refused.status, 'id="e-timezone"' in refused.text) == (400, True)
@@ -90,7 +91,7 @@ async def test_the_last_day_of_a_key_ends_in_the_time_zone(sqlite_served: Served
     served = sqlite_served
     await served.services.workspaces.change(served.actor, timezone="Europe/Berlin")
     admin = await signed_in_client(served)
-    once = re.findall(r'name="once" value="([^"]+)"', (await admin.get("/manage/keys")).text)[0]
+    once = re.findall(r'name="once" value="([^"]+)"', (await admin.get("/manage/keys?add=yes")).text)[0]
     page = await admin.post("/manage/keys", {"once": once, "name": "CI", "expiresAt": "2030-07-01"})
     assert "2 Jul 2030, 00:00 CEST" in page.visible_text
     (key, *_) = (await served.services.keys.list(served.actor)).items
