@@ -7,11 +7,13 @@ authentication.
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from api import openapi, responses
+from api.compression import CompressedOnce, compression
 from api.cookies import COOKIES, Cookies
 from api.dashboard.routes import Dashboard
 from api.docs_page import DocsPage
@@ -44,6 +46,7 @@ def build_app(
         middlewares=[
             request_metrics(meter),
             request_id,
+            compression(public_url),
             dashboard.middleware,
             errors,
             time_limit(settings.request_timeout),
@@ -82,8 +85,12 @@ def _add_documents(
         types = tuple(services.integrations.types.values())
         return openapi.document_json(ROUTES, types, public_url=public_url, version=version)
 
-    async def show_document(_: web.Request) -> web.Response:
-        return responses.json_text(document_json())
+    @cache
+    def compressed_document() -> CompressedOnce:
+        return CompressedOnce(document_json().encode())
+
+    async def show_document(request: web.Request) -> web.Response:
+        return compressed_document().response(request, "application/json")
 
     page = DocsPage(
         ROUTES,

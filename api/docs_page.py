@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from html import escape
 from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from api.compression import CompressedOnce
 from api.dashboard.page_headers import set_page_headers
 from api.examples import KEY, URL
 from api.middleware.addresses import is_https
@@ -25,6 +26,7 @@ from router.network import is_loopback
 # The form of a Host field (RFC 9110 section 7.2) that needs no escaping in HTML or in a quoted text of a shell.
 _HOST = re.compile(r"(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _KEY_EXAMPLE = "er_YOUR_KEY"
+MAX_CACHED_PAGES = 4  # one for each URL of this installation; each takes about 350 kB
 
 
 class DocsPage:
@@ -49,13 +51,16 @@ class DocsPage:
         self._render = render
         self._public_url = public_url
         self._trusted_proxies = trusted_proxies
+        self._build_page = lru_cache(MAX_CACHED_PAGES)(self._build_page_for)
 
     async def serve(self, request: web.Request) -> web.Response:
         url = example_url(request, self._public_url, self._trusted_proxies)
-        body = escape(url).encode().join(self._parts)
-        response = web.Response(body=body, content_type="text/html", charset="utf-8")
+        response = self._build_page(url).response(request, "text/html", "utf-8")
         set_page_headers(response)
         return response
+
+    def _build_page_for(self, url: str) -> CompressedOnce:
+        return CompressedOnce(escape(url).encode().join(self._parts))
 
     @cached_property
     def _parts(self) -> list[bytes]:

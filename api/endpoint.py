@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from api import body, responses
+from api.compression import COMPRESSIBLE
 from api.declaration import DeclaredHandler
 from api.request_keys import ADDRESS, CALLER
 from api.route import Call, Route
@@ -55,7 +56,11 @@ class Endpoint(DeclaredHandler):
     def _encode(self, answer: Answer | web.StreamResponse | None) -> web.StreamResponse:
         if answer is None:
             return web.Response(status=204)
-        return responses.json(answer, self.route.status) if isinstance(answer, Answer) else answer
+        if not isinstance(answer, Answer):
+            return answer
+        response = responses.json(answer, self.route.status)
+        response[COMPRESSIBLE] = not answer.is_secret
+        return response
 
     async def _serve_once(self, call: Call[Any, Any], caller: Caller, key: str, content: bytes) -> web.StreamResponse:
         idempotency = self._services.idempotency

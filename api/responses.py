@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from api import compression
 from api.schema.errors import STATUS, Error, ErrorDetail
 from api.schema.shape import Answer
 from router.errors import ErrorCode, Refused
@@ -13,11 +14,11 @@ ERROR = web.ResponseKey("error", tuple[ErrorCode, str])
 
 
 def json_text(text: str, status: int = 200) -> web.Response:
-    return web.Response(body=text.encode("utf-8", "replace"), status=status, content_type="application/json")
+    return compression.response(text.encode("utf-8", "replace"), "application/json", status=status)
 
 
 def json(answer: Answer, status: int = 200) -> web.Response:
-    return web.Response(body=answer.to_json_bytes(), status=status, content_type="application/json")
+    return compression.response(answer.to_json_bytes(), "application/json", status=status)
 
 
 def error(code: ErrorCode, message: str, field: str | None = None) -> web.Response:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from aiohttp import web
 
+from api.compression import CompressedOnce
+
 FOLDER = Path(__file__).parent / "static"
 PREFIX = "/static"
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -17,12 +19,12 @@ class Assets:
 
     def __init__(self) -> None:
         self._paths: dict[str, str] = {}
-        self._files: dict[str, tuple[bytes, str]] = {}
+        self._files: dict[str, tuple[CompressedOnce, str]] = {}
         for file in sorted(FOLDER.iterdir()):
             content = file.read_bytes()
             path = f"{PREFIX}/{file.stem}.{hashlib.sha256(content).hexdigest()[:12]}{file.suffix}"
             self._paths[file.name] = path
-            self._files[path] = (content, _TYPES[file.suffix])
+            self._files[path] = (CompressedOnce(content), _TYPES[file.suffix])
 
     def path(self, name: str) -> str:
         return self._paths[name]
@@ -32,7 +34,7 @@ class Assets:
         if asset is None:
             raise web.HTTPNotFound
         content, media = asset
-        response = web.Response(body=content, content_type=media, charset=None if "svg" in media else "utf-8")
+        response = content.response(request, media, None if "svg" in media else "utf-8")
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         # Browsers open an SVG file as a document, in which scripts could run.
         response.headers["Content-Security-Policy"] = (

@@ -99,6 +99,8 @@ class PageRoute:
         media: Content type of a streaming response, else "".
         is_fragment: Whether the response is only a part of a page. Such a part is never refreshed automatically.
         max_body: Maximum size of the form in bytes; None selects the default (`body.effective_limit`).
+        compress: Whether the response to a GET may be compressed. Never set it for a page that shows a secret
+            (docs/decisions/0041-compression.md).
     """
 
     method: Literal["GET", "POST"]
@@ -109,6 +111,7 @@ class PageRoute:
     media: str = ""
     is_fragment: bool = False
     max_body: int | None = None
+    compress: bool = False
 
     @property
     def is_auto_refreshed(self) -> bool:

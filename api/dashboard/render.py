@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from api import compression
 from api.dashboard import display_options, formatting, setup_progress
 from api.dashboard.assets import FOLDER, Assets
 from api.dashboard.flash import read_flash
@@ -79,8 +80,8 @@ class Renderer:
         return self.render(page.template, {**context, **page.context}, page.status)
 
     def render(self, template: str, context: Mapping[str, Any], status: int = 200) -> web.Response:
-        response = web.Response(body=self.render_bytes(template, context), status=status, content_type="text/html")
-        response.charset = "utf-8"
+        content = self.render_bytes(template, context)
+        response = compression.response(content, "text/html", charset="utf-8", status=status)
         set_page_headers(response)
         return response
 

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from api import body
+from api.compression import COMPRESSIBLE
 from api.dashboard import setting_form
 from api.dashboard.flash import add_flash
 from api.dashboard.page import HtmlPage, PageResult, PageRoute, Redirect, Visit
@@ -60,7 +61,9 @@ class PageEndpoint(DeclaredHandler):
             client_address=request[ADDRESS],
         )
         if self._page.method == "GET" or self._page.form_view is None:
-            return await self._build_response(visit, await self._run_handler(visit))
+            response = await self._build_response(visit, await self._run_handler(visit))
+            response[COMPRESSIBLE] = self._page.compress and self._page.method == "GET"
+            return response
         try:
             outcome = await self._run_handler(visit)
         except Refused as refusal:

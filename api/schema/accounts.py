@@ -129,6 +129,10 @@ class PasswordLinkAnswer(Answer):
     expires_at: Time
     """When the link expires, after 24 hours."""
 
+    @property
+    def is_secret(self) -> bool:
+        return True
+
 
 class UserList(Answer):
     """A page of users."""

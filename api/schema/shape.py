@@ -84,7 +84,7 @@ class Answer(_CamelCaseModel):
 
     @property
     def is_secret(self) -> bool:
-        """Whether the answer contains a secret, which must not be stored."""
+        """Whether the answer contains a secret, which must be neither stored nor compressed."""
         return False
 
     @classmethod

@@ -100,12 +100,12 @@ FLASH_MESSAGES = {
     "test-mail-sent": "Test email sent.",
 }
 PAGES = (
-    PageRoute("GET", "/manage/aliases", show_list, "viewer"),
+    PageRoute("GET", "/manage/aliases", show_list, "viewer", compress=True),
     PageRoute("POST", "/manage/aliases", create, "admin", form_view=show_list),
-    PageRoute("GET", "/manage/aliases/{id}", show_alias, "viewer"),
+    PageRoute("GET", "/manage/aliases/{id}", show_alias, "viewer", compress=True),
     PageRoute("POST", "/manage/aliases/{id}", change_settings, "admin", form_view=show_alias),
     PageRoute("POST", "/manage/aliases/{id}/status", set_status, "admin", form_view=show_alias),
     PageRoute("POST", "/manage/aliases/{id}/test", send_test_email, "admin", form_view=show_alias),
-    PageRoute("GET", "/manage/aliases/{id}/delete", confirm_delete, "admin"),
+    PageRoute("GET", "/manage/aliases/{id}/delete", confirm_delete, "admin", compress=True),
     PageRoute("POST", "/manage/aliases/{id}/delete", delete, "admin", form_view=confirm_delete),
 )

@@ -96,4 +96,4 @@ def _format_value(value: object) -> object:
 
 
 NAV_LINKS = (NavLink("Audit log", "/manage/audit", "admin", 80, parent="/manage"),)
-PAGES = (PageRoute("GET", "/manage/audit", show_list, "admin"),)
+PAGES = (PageRoute("GET", "/manage/audit", show_list, "admin", compress=True),)

@@ -46,8 +46,8 @@ FLASH_MESSAGES = {
     "sender-unblocked": "Sender unblocked.",
 }
 PAGES = (
-    PageRoute("GET", "/manage/blocked-senders", show_list, "viewer"),
+    PageRoute("GET", "/manage/blocked-senders", show_list, "viewer", compress=True),
     PageRoute("POST", "/manage/blocked-senders", create, "admin", form_view=show_list),
-    PageRoute("GET", "/manage/blocked-senders/remove", confirm_delete, "admin"),
+    PageRoute("GET", "/manage/blocked-senders/remove", confirm_delete, "admin", compress=True),
     PageRoute("POST", "/manage/blocked-senders/remove", delete, "admin", form_view=confirm_delete),
 )

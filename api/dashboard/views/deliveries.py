@@ -104,8 +104,8 @@ FLASH_MESSAGES = {
 }
 NAV_LINKS = (NavLink("Activity", ACTIVITY_PATH, "viewer", 30, icon="activity", key="a"),)
 PAGES = (
-    PageRoute("GET", ACTIVITY_PATH, show_activity, "viewer"),
+    PageRoute("GET", ACTIVITY_PATH, show_activity, "viewer", compress=True),
     PageRoute("POST", f"{ACTIVITY_PATH}/replay", replay_many, "admin", form_view=show_activity),
-    PageRoute("GET", f"{ACTIVITY_PATH}/deliveries/{{id}}", show_delivery, "viewer"),
+    PageRoute("GET", f"{ACTIVITY_PATH}/deliveries/{{id}}", show_delivery, "viewer", compress=True),
     PageRoute("POST", f"{ACTIVITY_PATH}/deliveries/{{id}}/replay", replay, "admin", form_view=show_delivery),
 )

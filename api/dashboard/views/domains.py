@@ -87,11 +87,11 @@ FLASH_MESSAGES = {
     "domain-removed": "Domain removed.",
 }
 PAGES = (
-    PageRoute("GET", "/manage/domains", show_list, "viewer"),
+    PageRoute("GET", "/manage/domains", show_list, "viewer", compress=True),
     PageRoute("POST", "/manage/domains", create, "admin", form_view=show_list),
-    PageRoute("GET", "/manage/domains/{id}", show_domain, "viewer"),
+    PageRoute("GET", "/manage/domains/{id}", show_domain, "viewer", compress=True),
     PageRoute("POST", "/manage/domains/{id}/verify", verify, "admin", form_view=show_domain),
     PageRoute("POST", "/manage/domains/{id}/upstream", set_mx_upstream, "admin", form_view=show_domain),
-    PageRoute("GET", "/manage/domains/{id}/delete", confirm_delete, "admin"),
+    PageRoute("GET", "/manage/domains/{id}/delete", confirm_delete, "admin", compress=True),
     PageRoute("POST", "/manage/domains/{id}/delete", delete, "admin", form_view=confirm_delete),
 )

@@ -14,4 +14,4 @@ async def show_health(visit: Visit) -> HtmlPage:
     return HtmlPage("health.html", "Health", {"health": health, "old": old})
 
 
-PAGES = (PageRoute("GET", "/activity/health", show_health, "viewer"),)
+PAGES = (PageRoute("GET", "/activity/health", show_health, "viewer", compress=True),)

@@ -90,5 +90,5 @@ def _bar_title(address: str, counts: tuple[int, ...]) -> str:
 NAV_LINKS = (NavLink("Overview", "/activity/overview", "viewer", 10, parent="/activity"),)
 PAGES = (
     PageRoute("GET", "/", open_start_page, "viewer"),
-    PageRoute("GET", "/activity/overview", show_overview, "viewer"),
+    PageRoute("GET", "/activity/overview", show_overview, "viewer", compress=True),
 )

@@ -77,7 +77,9 @@ async def _read_images(visit: Visit, view: MessageView) -> dict[str, str]:
 
 
 PAGES = (
-    PageRoute("GET", "/tickets/{id}/messages/{message}/html", show_html, "viewer", is_fragment=True),
-    PageRoute("GET", "/tickets/{id}/messages/{message}/text", show_text, "viewer", is_fragment=True),
-    PageRoute("GET", "/tickets/{id}/messages/{message}/quoted", show_quoted_text, "viewer", is_fragment=True),
+    PageRoute("GET", "/tickets/{id}/messages/{message}/html", show_html, "viewer", is_fragment=True, compress=True),
+    PageRoute("GET", "/tickets/{id}/messages/{message}/text", show_text, "viewer", is_fragment=True, compress=True),
+    PageRoute(
+        "GET", "/tickets/{id}/messages/{message}/quoted", show_quoted_text, "viewer", is_fragment=True, compress=True
+    ),
 )

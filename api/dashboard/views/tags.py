@@ -48,9 +48,9 @@ FLASH_MESSAGES = {
     "tag-removed": "Tag removed.",
 }
 PAGES = (
-    PageRoute("GET", "/manage/tags", show_list, "viewer"),
-    PageRoute("GET", "/manage/tags/{id}", show_tag, "viewer"),
+    PageRoute("GET", "/manage/tags", show_list, "viewer", compress=True),
+    PageRoute("GET", "/manage/tags/{id}", show_tag, "viewer", compress=True),
     PageRoute("POST", "/manage/tags/{id}", change, "admin", form_view=show_tag),
-    PageRoute("GET", "/manage/tags/{id}/delete", confirm_delete, "admin"),
+    PageRoute("GET", "/manage/tags/{id}/delete", confirm_delete, "admin", compress=True),
     PageRoute("POST", "/manage/tags/{id}/delete", delete, "admin", form_view=confirm_delete),
 )

@@ -178,7 +178,7 @@ FLASH_MESSAGES = {
     "noted": "Note added.",
 }
 PAGES = (
-    PageRoute("GET", "/tickets/{id}", show_ticket, "viewer"),
+    PageRoute("GET", "/tickets/{id}", show_ticket, "viewer", compress=True),
     PageRoute("POST", "/tickets/{id}/claim", claim, "agent", form_view=show_ticket),
     PageRoute("POST", "/tickets/{id}/unclaim", unclaim, "agent", form_view=show_ticket),
     PageRoute("POST", "/tickets/{id}/assign", assign, "agent", form_view=show_ticket),

@@ -38,6 +38,6 @@ async def show_form(visit: Visit) -> HtmlPage:
 
 FLASH_MESSAGES = {"tags-changed": "Tags changed."}
 PAGES = (
-    PageRoute("GET", "/tickets/{id}/tags", show_tags, "agent"),
+    PageRoute("GET", "/tickets/{id}/tags", show_tags, "agent", compress=True),
     PageRoute("POST", "/tickets/{id}/tags", change_tags, "agent", form_view=show_form),
 )

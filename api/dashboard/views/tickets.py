@@ -86,6 +86,6 @@ async def _filter_fields(visit: Visit, request: ListRequest, workspace_users: Se
 FLASH_MESSAGES = {"all-read": "All tickets are marked as read."}
 NAV_LINKS = (NavLink("Inbox", INBOX, "viewer", 20, icon="inbox", key="i", section="/tickets"),)
 PAGES = (
-    *(PageRoute("GET", each.path, partial(show_list, each), "viewer") for each in LISTS),
+    *(PageRoute("GET", each.path, partial(show_list, each), "viewer", compress=True) for each in LISTS),
     PageRoute("POST", "/tickets/read", mark_all_read, "viewer"),
 )

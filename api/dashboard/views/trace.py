@@ -34,6 +34,6 @@ async def show_trace(visit: Visit) -> HtmlPage:
 
 
 PAGES = (
-    PageRoute("GET", TRACE_PATH, search, "viewer"),
-    PageRoute("GET", f"{TRACE_PATH}/{{id}}", show_trace, "viewer"),
+    PageRoute("GET", TRACE_PATH, search, "viewer", compress=True),
+    PageRoute("GET", f"{TRACE_PATH}/{{id}}", show_trace, "viewer", compress=True),
 )

@@ -135,7 +135,7 @@ FLASH_MESSAGES = {
     "user-removed": "User removed.",
 }
 PAGES = (
-    PageRoute("GET", "/manage/users", show_list, "viewer"),
+    PageRoute("GET", "/manage/users", show_list, "viewer", compress=True),
     PageRoute("POST", "/manage/users", create, "admin", form_view=show_list),
     PageRoute("POST", "/manage/users/invite", invite, "admin", form_view=show_list),
     PageRoute("GET", "/manage/users/{id}", show_user, "viewer"),
@@ -143,6 +143,6 @@ PAGES = (
     PageRoute("POST", "/manage/users/{id}/password", set_password, "admin", form_view=show_user),
     PageRoute("POST", "/manage/users/{id}/password-link", create_password_link, "admin", form_view=show_user),
     PageRoute("POST", "/manage/users/{id}/disabled", set_disabled, "admin", form_view=show_user),
-    PageRoute("GET", "/manage/users/{id}/delete", confirm_delete, "admin"),
+    PageRoute("GET", "/manage/users/{id}/delete", confirm_delete, "admin", compress=True),
     PageRoute("POST", "/manage/users/{id}/delete", delete, "admin", form_view=confirm_delete),
 )

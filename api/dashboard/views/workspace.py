@@ -37,6 +37,6 @@ async def change(visit: Visit) -> Redirect:
 NAV_LINKS = (NavLink("Workspace", "/manage/workspace", "viewer", 5, parent="/manage"),)
 FLASH_MESSAGES = {"workspace-changed": "Workspace saved."}
 PAGES = (
-    PageRoute("GET", "/manage/workspace", show_workspace, "viewer"),
+    PageRoute("GET", "/manage/workspace", show_workspace, "viewer", compress=True),
     PageRoute("POST", "/manage/workspace", change, "admin", form_view=show_workspace),
 )

@@ -17,6 +17,7 @@ from aiohttp.http_parser import HttpRequestParser
 from aiohttp.test_utils import make_mocked_request
 
 from api import body, endpoint
+from api.compression import accepts_gzip
 from api.dashboard import error_pages, redirects, refused_form, serving, submissions
 from api.dashboard.page import Redirect
 from api.middleware import addresses, auth, permission, request_id
@@ -83,11 +84,16 @@ def parse_request_head(data: bytes) -> None:
 def evaluate_header_fields(data: bytes) -> None:
     value = as_field_value(data)
     web_request = make_request(
-        X_Forwarded_For=value, X_Forwarded_Proto=value, Cookie=f"er_session={value}", Origin=value
+        X_Forwarded_For=value,
+        X_Forwarded_Proto=value,
+        Cookie=f"er_session={value}",
+        Origin=value,
+        Accept_Encoding=value,
     )
     address_key(addresses.client_address(web_request, _NETWORKS))
     addresses.is_https(web_request, _NETWORKS)
     dict(web_request.cookies)
+    accepts_gzip(web_request)
     permission._origin_host(value)
     permission.is_from_own_page(web_request, "http://a")
     for credential in (f"Bearer {value}", value):
