@@ -53,6 +53,7 @@ def build_app(
             auth(services.authentication, services.clock, settings.trusted_proxies),
             rate_limit(services.rate_limits, settings),
             permission(public_url),
+            dashboard.change_reports,
         ],
         # Used only by the body methods of aiohttp's requests. `api.body` applies the limit of each route.
         client_max_size=settings.max_body_bytes,

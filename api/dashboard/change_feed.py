@@ -1,6 +1,8 @@
-"""Notifies open pages of changes. Polls the database once a second for each workspace with an open stream.
+"""Notifies open pages of changes.
 
-A stream only signals that something changed. The page then loads its contents again, with the rights of its user.
+A change through this process is reported at once, any other change after at most `POLL_SECONDS`: one query reads the
+newest changes of all workspaces with an open stream. A stream only signals that something changed. The page then loads
+its contents again, with the rights of its user.
 """
 
 from __future__ import annotations
@@ -9,15 +11,19 @@ import asyncio
 
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
+from api.request_keys import CALLER
 from router.admin.installation.attention import AttentionService
 from router.admin.tickets.tickets import TicketService
 from router.errors import Unavailable
 from router.model import Actor
 
-POLL_SECONDS = 1.0
+POLL_SECONDS = 0.3
+MIN_POLL_SECONDS = 0.05  # between two queries, however many requests change something
 MAX_STREAMS = 200  # fewer than the 1000 connections that the HTTP server of a process accepts
 MAX_STREAMS_PER_USER = 20  # so that one user cannot use up all streams
+_SAFE_METHODS = frozenset({"GET", "HEAD"})
 log = structlog.get_logger()
 
 
@@ -37,22 +43,20 @@ class ChangeStream:
         self._known_ids: frozenset[str] | None = None
         self._attention_shown = attention_shown
 
-    def update(self, ids: frozenset[str], attention: str = "") -> None:
+    def update_ids(self, ids: frozenset[str]) -> None:
         before = {id_ for id_ in ids if id_ <= self._newest_shown} if self._known_ids is None else self._known_ids
-        if ids - before or (self._attention_shown and attention != self._attention_shown):
+        if ids - before:
             self.changed.set()
         self._known_ids = ids
+
+    def update_attention(self, attention: str) -> None:
+        if self._attention_shown and attention != self._attention_shown:
+            self.changed.set()
         self._attention_shown = attention
 
     def close(self) -> None:
         self.is_closed = True
         self.changed.set()
-
-
-class _WorkspaceWatcher:
-    def __init__(self, task: asyncio.Task[None]) -> None:
-        self.task = task
-        self.streams: set[ChangeStream] = set()
 
 
 class ChangeFeed:
@@ -70,12 +74,14 @@ class ChangeFeed:
         self._attention = attention
         self._poll_seconds = poll_seconds
         self._max_streams = max_streams
-        self._watchers: dict[str, _WorkspaceWatcher] = {}
+        self._streams: dict[str, set[ChangeStream]] = {}  # by workspace, none of them empty
+        self._task: asyncio.Task[None] | None = None  # runs while a stream is open
+        self._is_due = asyncio.Event()
         self._is_closed = False
 
     @property
     def stream_count(self) -> int:
-        return sum(len(watcher.streams) for watcher in self._watchers.values())
+        return sum(map(len, self._streams.values()))
 
     def open_stream(
         self, workspace_id: str, newest_shown: str, user_id: str = "", attention_shown: str = ""
@@ -86,55 +92,88 @@ class ChangeFeed:
         """
         if self._is_closed or self.stream_count >= self._max_streams:
             raise Unavailable("too many open event streams")
-        watcher = self._watchers.get(workspace_id)
-        if watcher is not None and sum(stream.user_id == user_id for stream in watcher.streams) >= MAX_STREAMS_PER_USER:
+        of_user = sum(stream.user_id == user_id for stream in self._streams.get(workspace_id, ()))
+        if of_user >= MAX_STREAMS_PER_USER:
             raise Unavailable("too many open event streams for this user")
-        if watcher is None:
-            task = asyncio.get_running_loop().create_task(
-                self._watch_workspace(workspace_id), name=f"live {workspace_id}"
-            )
-            watcher = self._watchers[workspace_id] = _WorkspaceWatcher(task)
         stream = ChangeStream(newest_shown, user_id, attention_shown)
-        watcher.streams.add(stream)
+        self._streams.setdefault(workspace_id, set()).add(stream)
+        self._is_due.set()
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run(), name="live updates")
         return stream
 
     def close_stream(self, workspace_id: str, stream: ChangeStream) -> None:
-        watcher = self._watchers.get(workspace_id)
-        if watcher is None:
-            return
-        watcher.streams.discard(stream)
-        if not watcher.streams:
-            watcher.task.cancel()
-            del self._watchers[workspace_id]
+        streams = self._streams.get(workspace_id, set())
+        streams.discard(stream)
+        if not streams:
+            self._streams.pop(workspace_id, None)
+        if not self._streams and self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    def check_now(self, workspace_id: str) -> None:
+        """Queries the changes as soon as possible. Does nothing without an open page of the workspace."""
+        if workspace_id in self._streams:
+            self._is_due.set()
 
     async def close(self) -> None:
         """Closes all streams, so that shutdown does not wait for them, and refuses new ones. Safe to call twice."""
         self._is_closed = True
-        watchers, self._watchers = list(self._watchers.values()), {}
-        for watcher in watchers:
-            watcher.task.cancel()
-            for stream in watcher.streams:
-                stream.close()
-        await asyncio.gather(*(watcher.task for watcher in watchers), return_exceptions=True)
+        task, self._task = self._task, None
+        self._close_streams()
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
-    async def _watch_workspace(self, workspace_id: str) -> None:
-        actor = Actor(workspace_id, "viewer")
+    def _close_streams(self) -> None:
+        for streams in self._streams.values():
+            for stream in streams:
+                stream.close()
+        self._streams.clear()
+
+    async def _run(self) -> None:
         while True:
+            self._is_due.clear()
             try:
-                newest_ids = await self._tickets.list_newest_ids(actor)
-                fingerprint = (await self._attention.get_counts(actor)).fingerprint
+                await self._poll()
             except Unavailable as error:
                 log.debug("live_updates.database_unavailable", reason=str(error))
             except Exception:
-                # Browsers open a new stream after this one is closed, which starts a new watcher.
+                # Browsers open a new stream after this one is closed, which starts a new task.
                 log.exception("live_updates.internal_error")
-                for stream in self._watchers.pop(workspace_id).streams:
-                    stream.close()
+                self._task = None
+                self._close_streams()
                 return
-            else:
-                for stream in self._watchers[workspace_id].streams:
-                    stream.update(newest_ids, fingerprint)
-            await asyncio.sleep(self._poll_seconds)
+            await asyncio.sleep(min(MIN_POLL_SECONDS, self._poll_seconds))
+            try:
+                async with asyncio.timeout(self._poll_seconds - MIN_POLL_SECONDS):
+                    await self._is_due.wait()
+            except TimeoutError:
+                pass  # it is time to poll
+
+    async def _poll(self) -> None:
+        ids = await self._tickets.list_newest_ids_by_workspace()
+        for workspace_id, streams in self._streams.items():
+            for stream in streams:
+                stream.update_ids(ids.get(workspace_id, frozenset()))
+        for workspace_id in tuple(self._streams):
+            fingerprint = (await self._attention.get_counts(Actor(workspace_id, "viewer"))).fingerprint
+            for stream in self._streams.get(workspace_id, ()):
+                stream.update_attention(fingerprint)
+
+
+def report_changes(feed: ChangeFeed) -> Middleware:
+    """Builds the middleware that makes `feed` report what requests to this process change."""
+
+    @web.middleware
+    async def report(request: web.Request, handler: Handler) -> web.StreamResponse:
+        response = await handler(request)
+        caller = request.get(CALLER)
+        if caller is not None and request.method not in _SAFE_METHODS:
+            feed.check_now(caller.actor.workspace_id)
+        return response
+
+    return report
 
 
 def newest_id(ids: frozenset[str]) -> str:

@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from api.dashboard.assets import PREFIX, Assets
-from api.dashboard.change_feed import CHANGE_FEED, ChangeFeed
+from api.dashboard.change_feed import CHANGE_FEED, ChangeFeed, report_changes
 from api.dashboard.error_pages import error_pages
 from api.dashboard.render import Renderer
 from api.dashboard.serving import PageEndpoint
@@ -34,6 +34,11 @@ class Dashboard:
     def middleware(self) -> Middleware:
         """The middleware for error pages, which must wrap `api.middleware.errors`."""
         return error_pages(lambda: self._renderer, self._public_url)
+
+    @property
+    def change_reports(self) -> Middleware:
+        """The innermost middleware, which sees only requests that are permitted."""
+        return report_changes(self._change_feed)
 
     def register_routes(
         self, app: web.Application, add_route: Callable[[web.Application, str, str, Handler], None]

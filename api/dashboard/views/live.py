@@ -12,6 +12,7 @@ from api.dashboard.page import PageRoute, Visit
 # The browser reconnects after this time and is authenticated again.
 STREAM_SECONDS = 300.0
 HEARTBEAT_SECONDS = 15.0
+MIN_EVENT_SECONDS = 0.25  # between two events, however often something changes
 DISCONNECT_CHECK_SECONDS = 1.0  # a disconnected client is noticed within this time
 MAX_MARKER_LENGTH = 40
 
@@ -41,7 +42,7 @@ async def _send_events(request: web.Request, response: web.StreamResponse, strea
     loop = asyncio.get_running_loop()
     end = loop.time() + STREAM_SECONDS
     await response.write(b"retry: 2000\n\n")
-    next_heartbeat = loop.time() + HEARTBEAT_SECONDS
+    next_heartbeat, next_event = loop.time() + HEARTBEAT_SECONDS, loop.time()
     while loop.time() < end and not stream.is_closed:
         chunk = b""
         try:
@@ -51,6 +52,8 @@ async def _send_events(request: web.Request, response: web.StreamResponse, strea
             if loop.time() >= next_heartbeat:
                 chunk = b": heartbeat\n\n"
         else:
+            await asyncio.sleep(0 if stream.is_closed else next_event - loop.time())
+            next_event = loop.time() + MIN_EVENT_SECONDS
             stream.changed.clear()
             chunk = b"event: changed\ndata: 1\n\n"
         if request.transport is None or request.transport.is_closing():

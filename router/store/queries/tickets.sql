@@ -99,6 +99,15 @@ UNION ALL
 SELECT id FROM (SELECT id, action FROM audit WHERE workspace_id = :workspace_id ORDER BY id DESC LIMIT :limit) a
 WHERE action IN ('tag.change', 'tag.merge', 'tag.delete');
 
+-- name: ticket_latest_ids_by_workspace
+-- As ticket_latest_ids, for all workspaces.
+SELECT id, workspace_id FROM (SELECT id, workspace_id FROM messages ORDER BY id DESC LIMIT :limit) m
+UNION ALL
+SELECT id, workspace_id FROM (SELECT id, workspace_id FROM ticket_events ORDER BY id DESC LIMIT :limit) e
+UNION ALL
+SELECT id, workspace_id FROM (SELECT id, workspace_id, action FROM audit ORDER BY id DESC LIMIT :limit) a
+WHERE action IN ('tag.change', 'tag.merge', 'tag.delete');
+
 -- name: ticket_by_ids
 -- Tickets of a workspace with the given ids (JSON).
 SELECT {Ticket}

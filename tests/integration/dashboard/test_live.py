@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -35,6 +36,49 @@ async def wait_for_change(response: aiohttp.ClientResponse) -> None:
             if line == b"event: changed\n":
                 return
     raise AssertionError("the stream ended")
+
+
+async def test_a_claim_is_seen_within_a_second(served: ServedInstallation) -> None:
+    """Two agents in their browsers, then a claim through another process. The machine may be slow for a moment."""
+    await served.create_alias()
+    ticket = await served.accept_ticket()
+    path = f"{served.root}/live?seen={max(await served.services.tickets.list_newest_ids(served.actor))}"
+    grace, alan = [await signed_in_client(served, "agent", f"{name}@people.test") for name in ("grace", "alan")]
+    loop = asyncio.get_running_loop()
+
+    async def claim_in_another_process() -> None:
+        await served.services.tickets.claim(served.actor, ticket)
+
+    cookie = {"Cookie": f"er_session={alan.cookies['er_session']}"}
+    async with served.session.get(path, headers=cookie) as response:
+        for change in (partial(grace.post, f"/tickets/{ticket}/claim"), claim_in_another_process):
+            for _ in range(3):
+                started = loop.time()
+                await change()
+                await wait_for_change(response)
+                seconds = loop.time() - started
+                await served.services.tickets.unclaim(served.actor, ticket)
+                await wait_for_change(response)
+                if seconds < 1:
+                    break
+            else:
+                pytest.fail("no claim was seen within a second")
+
+
+async def test_a_request_that_changes_something_is_reported_without_a_poll(
+    sqlite_served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = sqlite_served
+    await served.create_alias()
+    ticket = await served.accept_ticket()
+    newest = max(await served.services.tickets.list_newest_ids(served.actor))
+    monkeypatch.setattr(served.server._app[CHANGE_FEED], "_poll_seconds", 3600)
+    async with open_stream(served, newest) as response:
+        assert await response.content.readline() == b"retry: 2000\n"
+        for action, body in (("claim", None), ("notes", {"text": "Called back."})):
+            reply = await served.admin.post(f"/emails/tickets/{ticket}/{action}", body)
+            assert reply.status // 100 == 2, reply.body
+            await wait_for_change(response)
 
 
 async def test_new_messages_and_notes_cause_events(served: ServedInstallation) -> None:
@@ -103,7 +147,7 @@ async def test_attention_changes_cause_an_event(sqlite_served: ServedInstallatio
         # The stream of a page that still shows the old state is notified at once.
         await feed.open_stream(workspace, "~", attention_shown=shown).changed.wait()
     current = feed.open_stream(workspace, "~", attention_shown=(await attention.get_counts(served.actor)).fingerprint)
-    current.update(frozenset(), (await attention.get_counts(served.actor)).fingerprint)
+    current.update_attention((await attention.get_counts(served.actor)).fingerprint)
     assert not current.changed.is_set()
     await feed.close()
 
@@ -114,23 +158,26 @@ async def test_other_workspaces_get_no_event(served: ServedInstallation) -> None
     await served.accept_ticket()
     assert len(await served.services.tickets.list_newest_ids(served.actor)) == 1
     assert await served.services.tickets.list_newest_ids(other) == frozenset()
+    assert set(await served.services.tickets.list_newest_ids_by_workspace()) == {served.actor.workspace_id}
 
 
-async def test_one_watcher_per_workspace_with_streams(sqlite_served: ServedInstallation) -> None:
+async def test_one_task_while_streams_are_open(sqlite_served: ServedInstallation) -> None:
     feed = ChangeFeed(
         sqlite_served.services.tickets, sqlite_served.services.attention, poll_seconds=0.001, max_streams=3
     )
     one, two = feed.open_stream("ws_1", "0"), feed.open_stream("ws_1", "0")
-    polling_tasks = {task for task in asyncio.all_tasks() if task.get_name() == "live ws_1"}
-    assert len(polling_tasks) == 1
-    feed.open_stream("ws_2", "0")
+    third = feed.open_stream("ws_2", "0")
+    (polling_task,) = (task for task in asyncio.all_tasks() if task.get_name() == "live updates")
     with pytest.raises(Unavailable):
         feed.open_stream("ws_1", "0")
     feed.close_stream("ws_1", one)
     assert feed.stream_count == 2
     feed.close_stream("ws_1", two)
-    await asyncio.wait(polling_tasks)
     assert feed.stream_count == 1
+    assert not polling_task.cancelling()
+    feed.close_stream("ws_2", third)
+    await asyncio.wait({polling_task})
+    assert feed.stream_count == 0
     await feed.close()
     with pytest.raises(Unavailable):
         feed.open_stream("ws_1", "0")
@@ -174,11 +221,11 @@ async def test_stream_does_not_wait_for_a_body(sqlite_served: ServedInstallation
 async def test_internal_error_closes_streams(
     sqlite_served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def fails(*_: object) -> frozenset[str]:
+    async def fails(*_: object) -> None:
         raise RuntimeError("the inside")
 
     feed = ChangeFeed(sqlite_served.services.tickets, sqlite_served.services.attention, poll_seconds=0.001)
-    monkeypatch.setattr(TicketService, "list_newest_ids", fails)
+    monkeypatch.setattr(TicketService, "list_newest_ids_by_workspace", fails)
     stream = feed.open_stream(sqlite_served.actor.workspace_id, "0")
     async with asyncio.timeout(10):
         await stream.changed.wait()
