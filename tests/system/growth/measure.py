@@ -23,7 +23,7 @@ from typing import Protocol, cast
 from tests.system.growth.shapes import Shape
 
 MAX_FACTOR = 2.5  # maximum factor of CPU time per doubling; n log n stays below 2.2 if n > 1024
-MIN_STEP_SECONDS = 0.010  # two doublings count only if the last call takes more CPU time
+MIN_STEP_SECONDS = 0.005  # two doublings count only if the last call takes more CPU time
 RUNS = 5
 CALL_SECONDS = 3.0  # maximum CPU time of a call
 MAX_MEMORY_FACTOR = 600  # maximum peak memory in bytes per input byte

@@ -53,5 +53,5 @@ def test_excessive_growth_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_two_doublings_in_a_row_decide() -> None:
     assert make_growth(0.001, 0.004, 0.016).worst == pytest.approx(4)
     assert make_growth(0.004, 0.008, 0.032).worst == pytest.approx(2)  # a single jump
-    assert make_growth(0.0001, 0.0004, 0.0016, 0.0064).worst == 0  # too short to measure
+    assert make_growth(0.00005, 0.0002, 0.0008, 0.0032).worst == 0  # too short to measure
     assert make_growth(0.001, 0.002, 3.0).worst == pytest.approx(1500)  # a slow last call counts alone
