@@ -21,7 +21,7 @@ from tests.support.stores import Store, postgres_store
 
 @pytest.fixture
 async def store(postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Store]:
-    monkeypatch.setattr(postgres_connection, "GROUP_LOCK_SECONDS", 0.1)
+    monkeypatch.setitem(postgres_connection._GROUP_SETTINGS, "lock_timeout", "100")
     async with postgres_store(postgres_server) as found:
         yield found
 

@@ -74,14 +74,14 @@ async def test_body_of_a_success_is_not_awaited(client: OutboundClient) -> None:
 @pytest.mark.parametrize("start", [STATUS_LINE, STATUS_LINE + b"Content-Le"])
 async def test_success_with_incomplete_header_section(client: OutboundClient, start: bytes) -> None:
     async with RawHttpServer(ScriptedResponse((start,))) as server:
-        assert (await post_json(client, server.url, PAYLOAD, 1)).status == 200
+        assert (await post_json(client, server.url, PAYLOAD, 0.5)).status == 200
 
 
 @pytest.mark.parametrize("after", ["keep", "close", "reset"])
 async def test_incomplete_body_of_an_error(client: OutboundClient, after: After) -> None:
     answer = b"HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 99\r\n\r\nrate_limited"
     async with RawHttpServer(ScriptedResponse((answer,), after)) as server:
-        response = await post_json(client, server.url, PAYLOAD, 2)
+        response = await post_json(client, server.url, PAYLOAD, 0.5)
         assert (response.status, response.headers["retry-after"], response.excerpt) == (429, "7", "rate_limited")
 
 

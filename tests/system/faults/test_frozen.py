@@ -21,9 +21,9 @@ from tests.system.crash.system_under_test import SystemUnderTest, system_under_t
 SETTINGS: dict[str, object] = {
     "database.connect_timeout": "1h",
     "database.statement_timeout": "1h",
-    "database.busy_timeout": "6s",
+    "database.busy_timeout": "2s",
     "database.pool_size": 2,
-    "api.request_timeout": "1s",
+    "api.request_timeout": "500ms",
     "api.requests_per_minute": 0,
     "api.requests_per_day": 0,
 }
