@@ -15,14 +15,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from tests.support.documents import Block, count_commands, read_blocks
+from tests.support.documents import Block, count_commands
 from tests.system.debian import surroundings, trial
 from tests.system.debian.machine import CHECKOUT, Failed, Machine
+from tests.system.debian.page_walk import PageSection, PageWalk, Step, print_block, print_line
 
 PAGE = "install-deb.md"
 HEADINGS = ("Install", "Name the host", "Sign in", "Upgrade", "Remove")  # of the blocks, all of which run
@@ -54,45 +54,35 @@ systemctl enable --now emailrouter.service
 """
 
 
-class DebWalk:
-    """One run of the commands and tests on one release. A failed command or test raises `Failed`."""
+class DebWalk(PageWalk):
+    """The walk on one release."""
 
     def __init__(self, machine: Machine, package: Path, next_package: Path) -> None:
+        super().__init__()
         self._machine = machine
         self._package = package
         self._next_package = next_package
-        self._began = time.monotonic()
-        self._command_count = 0
 
-    def steps(self) -> list[str | tuple[str, Callable[[], str | None]]]:
-        """Returns the headings whose blocks run, and the named tests, in order."""
+    def steps(self) -> list[Step]:
         machine = self._machine
         return [
             ("the surroundings", partial(surroundings.build, machine)),
             ("the package", partial(self._put, self._package)),
-            "Install",
+            PageSection(PAGE, "Install"),
             ("the service", self._check_installed),
             ("the stand-in for Slack", partial(surroundings.start_slack, machine)),
-            "Name the host",
-            "Sign in",
+            PageSection(PAGE, "Name the host"),
+            PageSection(PAGE, "Sign in"),
             ("the first ticket", self._check_first_ticket),
             ("files and other users", self._check_permissions),
             ("the new package", partial(self._put, self._next_package)),
             ("mail arrives during the upgrade", partial(self._upgrade_while_mail_arrives, UPGRADE)),
             ("upgrade of roles with PostgreSQL", self._upgrade_roles),
             ("back to one process", self._return_to_sqlite),
-            "Remove",
+            PageSection(PAGE, "Remove"),
             ("the rest after a purge", self._check_purged),
             ("a first installation after a purge", self._check_reinstallation),
         ]
-
-    def run(self) -> None:
-        for step in self.steps():
-            if isinstance(step, str):
-                for block in blocks(step):
-                    self._run_step(f"{step}, line {block.line}", partial(self._run_block, block))
-            else:
-                self._run_step(*step)
 
     # --- commands of the page
 
@@ -100,27 +90,18 @@ class DebWalk:
         if block.text.startswith("apt-get purge"):
             self._check_removal_and_return()
         lines = block.text.splitlines()
-        for line in lines:
-            _print(f"    {line}")
+        print_block(lines, depth=4)
         self._command_count += count_commands(block.text)
         registries = any(line.startswith("apt-get ") for line in lines)
         typed = surroundings.WEBHOOK if "emailrouter integration add" in block.text else None
         _, printed = self._machine.run(block.text, registries=registries, typed=typed)
         if not registries:
-            _print("".join(f"        {line}\n" for line in printed.splitlines()).rstrip("\n"))
+            print_block(printed.splitlines(), depth=8)
         if "emailrouter domain add" in block.text:
             surroundings.publish(self._machine, printed)
 
-    def _run_step(self, what: str, work: Callable[[], object]) -> None:
-        _print(f"{time.monotonic() - self._began:6.0f} s  {what}")
-        try:
-            result = work()
-        except Failed:
-            logged = self._machine.run("journalctl --unit 'emailrouter*' --output cat --lines 30", check=False)[1]
-            _print(f"the log of the program:\n{logged}")
-            raise
-        if isinstance(result, str) and result:
-            _print(f"          {result}")
+    def _read_log(self) -> str:
+        return self._machine.run("journalctl --unit 'emailrouter*' --output cat --lines 30", check=False)[1]
 
     # --- steps
 
@@ -147,8 +128,7 @@ class DebWalk:
         machine.run(f"{surroundings.PYTHON} -c '{_SEND_ONE}'")
         machine.until(lambda: "Hello" in machine.run("emailrouter ticket list")[1], "the ticket")
         machine.until(lambda: any("Hello" in str(post) for post in surroundings.posts(machine)), "the Slack message")
-        minutes = (time.monotonic() - self._began) / 60
-        return f"{self._command_count} commands and {minutes:.1f} minutes from the package to the first ticket"
+        return f"{self._command_count} commands and {self.minutes:.1f} minutes from the package to the first ticket"
 
     def _check_permissions(self) -> str:
         """Root's commands leave no file of root in the data directory, and other users can try the program."""
@@ -165,7 +145,7 @@ class DebWalk:
             sending = pool.submit(trial.send, machine, SENDING_SECONDS)
             machine.run("sleep 2")
             if heading:
-                for block in blocks(heading):
+                for block in PageSection(PAGE, heading).blocks():
                     self._run_block(block)
             else:
                 machine.run("dpkg --install ./*.deb")
@@ -205,7 +185,7 @@ class DebWalk:
         machine.until(lambda: self._output("systemctl is-active emailrouter.service") == "active", "the service")
         if "Hello" not in machine.run("emailrouter ticket list --search Hello")[1]:
             raise Failed("the ticket is missing after the reinstallation")
-        _print("          removed and installed again: the tickets are there")
+        print_line("          removed and installed again: the tickets are there")
 
     def _check_purged(self) -> str:
         paths = f"{DATA} {CONFIGURATION} /opt/emailrouter /usr/bin/emailrouter"
@@ -242,14 +222,6 @@ class DebWalk:
             raise Failed(f"{script}: {output!r} instead of {expected!r}")
 
 
-def blocks(heading: str) -> list[Block]:
-    """Returns the command blocks under a heading of the page."""
-    found = [block for block in read_blocks(PAGE) if (block.heading, block.language) == (heading, "sh")]
-    if not found:
-        raise Failed(f"{PAGE} has no commands under {heading!r}")
-    return found
-
-
 def make_next_package(package: Path, folder: Path) -> Path:
     """Packs the same program as a newer version."""
     tree = folder / "tree"
@@ -283,15 +255,10 @@ def walk(release: str, arguments: argparse.Namespace) -> None:
             mirror=arguments.mirror,
             authority=arguments.authority,
         )
-        _print(f"Debian {RELEASES[release]}: {packages[-1].name}")
+        print_line(f"Debian {RELEASES[release]}: {packages[-1].name}")
         with machine:
             machine.run("apt-get update && apt-get install --yes sqlite3", registries=True)
             DebWalk(machine, packages[-1], next_package).run()
-
-
-def _print(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 def main() -> int:
@@ -308,9 +275,9 @@ def main() -> int:
         try:
             walk(release, arguments)
         except Failed as failed:
-            _print(f"failed: {failed}")
+            print_line(f"failed: {failed}")
             return 1
-    _print("succeeded")
+    print_line("succeeded")
     return 0
 
 

@@ -16,15 +16,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tests.support.documents import Block, count_commands, read_blocks
+from tests.support.documents import Block, count_commands
 from tests.system.debian import surroundings, trial
 from tests.system.debian.machine import CHECKOUT, RELEASES, Failed, Machine
+from tests.system.debian.page_walk import PageSection, PageWalk, Step, print_block, print_line
 
 SOURCE = "usr/local/src/emailrouter"
 # Headings of install-source.md and upgrade.md.
@@ -38,32 +36,13 @@ SYMPTOMS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class PageSection:
-    """The command blocks under a heading of a page, except those that the page marks as not run."""
-
-    page: str
-    heading: str
-
-    def blocks(self) -> list[Block]:
-        found = [block for block in read_blocks(self.page) if block.heading == self.heading]
-        return [block for block in found if block.language == "sh" and not block.not_run]
-
-
-Step = PageSection | tuple[str, Callable[[], str | None]]
-
-
-class Walk:
-    """One run of the commands and tests. A failed command or test raises `Failed`."""
-
+class Walk(PageWalk):
     def __init__(self, machine: Machine, *, method: str) -> None:
+        super().__init__()
         self._machine = machine
         self._method = method
-        self._began = time.monotonic()
-        self._commands = 0
 
     def steps(self) -> list[Step]:
-        """Returns the sections of the pages and the named tests, in order."""
         return [*self._installation(), *self._operation(), *self._postgresql()]
 
     def _installation(self) -> list[Step]:
@@ -126,39 +105,22 @@ class Walk:
             ("a reboot", self._reboot),
         ]
 
-    def run(self) -> None:
-        for step in self.steps():
-            if isinstance(step, PageSection):
-                for block in step.blocks():
-                    self._run_step(f"{block.page}, line {block.line}", partial(self._run_block, block))
-            else:
-                self._run_step(*step)
-
     # --- commands of the pages
 
     def _run_block(self, block: Block) -> None:
         lines, machine = block.text.splitlines(), self._machine
-        for line in lines:
-            _print(f"    {line}")
+        print_block(lines, depth=4)
         registries = any(line.startswith(("apt-get ", "pipx ", "/opt/emailrouter/bin/pip ")) for line in lines)
         typed = surroundings.WEBHOOK if "emailrouter integration add" in block.text else None
         _, printed = machine.run(block.text, registries=registries, typed=typed)
-        self._commands += count_commands(block.text)
+        self._command_count += count_commands(block.text)
         if not registries:
-            _print("".join(f"        {line}\n" for line in printed.splitlines()).rstrip("\n"))
+            print_block(printed.splitlines(), depth=8)
         if "emailrouter domain add" in block.text:
             surroundings.publish(machine, printed)
 
-    def _run_step(self, what: str, work: Callable[[], str | None]) -> None:
-        _print(f"{time.monotonic() - self._began:6.0f} s  {what}")
-        try:
-            result = work()
-        except Failed:
-            logged = self._machine.run("journalctl --unit 'emailrouter*' --output cat --lines 20", check=False)[1]
-            _print(f"the log of the program:\n{logged}")
-            raise
-        if result:
-            _print(f"          {result}")
+    def _read_log(self) -> str:
+        return self._machine.run("journalctl --unit 'emailrouter*' --output cat --lines 20", check=False)[1]
 
     # --- assertions
 
@@ -173,8 +135,7 @@ class Walk:
         message = sent[0].rpartition("queued as ")[2].rstrip(")")
         if "ESMTPS" not in (trace := machine.run(f"emailrouter --json trace {message}")[1]):
             raise Failed(f"not sent over STARTTLS: {trace}")
-        minutes = (time.monotonic() - self._began) / 60
-        return f"after {self._commands} commands and {minutes:.0f} minutes: {sent[0]}"
+        return f"after {self._command_count} commands and {self.minutes:.0f} minutes: {sent[0]}"
 
     def _request(self, url: str) -> None:
         """Requests a URL until it succeeds, because web servers reload in the background."""
@@ -217,11 +178,6 @@ def _build_release(machine: Machine) -> None:
     shutil.copy(machine.root / SOURCE / "requirements.lock", machine.root / "root")
 
 
-def _print(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.system.debian.walk")
     parser.add_argument(
@@ -249,9 +205,9 @@ def main() -> int:
                 _copy_checkout(machine.root / SOURCE)
                 Walk(machine, method=arguments.method).run()
         except Failed as failed:
-            _print(f"failed: {failed}")
+            print_line(f"failed: {failed}")
             return 1
-    _print("succeeded")
+    print_line("succeeded")
     return 0
 
 

@@ -11,12 +11,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from functools import partial
 
 from tests.support.dns import DnsStandIn
-from tests.support.documents import Block, count_commands, read_blocks
+from tests.support.documents import Block, count_commands
 from tests.support.slack import SlackStandIn
 from tests.system.debian.machine import Failed
+from tests.system.debian.page_walk import PageSection, PageWalk, Step, print_block
 from tests.system.debian.trial import SENDERS
 from tests.system.image.engine import SERVICE, Engine, wait_until
 
@@ -49,14 +49,13 @@ class StandIns:
             self._loop.call_soon_threadsafe(self.dns.set, name, kind, value.strip('"'))
 
 
-class ImageWalk:
+class ImageWalk(PageWalk):
     def __init__(self, engine: Engine, version: str, next_version: str) -> None:
+        super().__init__()
         self._engine = engine
         self._version = version
         self._next_version = next_version
         self._outside = StandIns()
-        self._began = time.monotonic()
-        self._command_count = 0
         self._write_compose_file()
 
     def _write_compose_file(self, **service: str) -> None:
@@ -69,54 +68,37 @@ class ImageWalk:
         text = json.dumps({"services": {"emailrouter": own}}).replace('"RESET"', "!reset {}")
         (self._engine.work / "compose.walk.yaml").write_text(text)
 
-    def steps(self) -> list[str | tuple[str, Callable[[], str | None]]]:
-        """Returns the headings whose blocks run, and the named tests, in order."""
+    def steps(self) -> list[Step]:
         return [
-            "Install",
+            PageSection(PAGE, "Install"),
             ("the container becomes healthy", self._check_health),
-            "Sign in",
+            PageSection(PAGE, "Sign in"),
             ("the first ticket", self._check_first_ticket),
             ("what the container may do", self._check_isolation),
             ("port 25 with Docker's capabilities", self._check_file_capability),
             ("kill -9 while mail arrives", self._kill),
             ("upgrade while mail arrives", self._replace_image),
             ("stop during a transfer", self._stop),
-            "Back up",
+            PageSection(PAGE, "Back up"),
             ("the volume outlives the container", self._check_volume),
             ("the end of the installation with SQLite", self._remove_installation),
-            "PostgreSQL",
+            PageSection(PAGE, "PostgreSQL"),
             ("the container becomes healthy", self._check_health),
             ("the first ticket with PostgreSQL", self._check_postgres),
         ]
 
-    def run(self) -> None:
-        for step in self.steps():
-            if isinstance(step, str):
-                for block in blocks(step):
-                    self._run_step(f"{step}, line {block.line}", partial(self._run_block, block))
-            else:
-                self._run_step(*step)
-
-    def _run_step(self, what: str, work: Callable[[], str | None]) -> None:
-        print_line(f"{time.monotonic() - self._began:6.0f} s  {what}")
-        try:
-            result = work()
-        except Failed:
-            print_line(self._engine.run(f"podman logs --tail 20 {SERVICE} 2>&1", check=False))
-            raise
-        if result:
-            print_line(f"          {result}")
+    def _read_log(self) -> str:
+        return self._engine.run(f"podman logs --tail 20 {SERVICE} 2>&1", check=False)
 
     def _run_block(self, block: Block) -> None:
-        for line in block.text.splitlines():
-            print_line(f"    {line}")
+        print_block(block.text.splitlines(), depth=4)
         self._command_count += count_commands(block.text)
         # The page shows a version; a file of the release has its own.
         text = re.sub(r"(VERSION=|router:)[0-9.]+", rf"\g<1>{self._version}", block.text)
         # Without a terminal the command does not prompt.
         text = text.replace("integration add support", "integration add support --webhook-url -")
         printed = self._engine.run(text, typed=f"{self._outside.slack.url()}\n" if "integration add" in text else "")
-        print_line("".join(f"        {line}\n" for line in printed.splitlines()[-12:]).rstrip("\n"))
+        print_block(printed.splitlines()[-12:], depth=8)
         if "domain add" in block.text:
             self._outside.publish(printed)
         if "compose up" in block.text:
@@ -138,8 +120,7 @@ class ImageWalk:
             lambda: any("Hello" in str(post.payload) for post in list(self._outside.slack.posts)[before:]),
             "the message",
         )
-        minutes = (time.monotonic() - self._began) / 60
-        return f"{self._command_count} commands and {minutes:.1f} minutes from the files to the first ticket"
+        return f"{self._command_count} commands and {self.minutes:.1f} minutes from the files to the first ticket"
 
     def _check_isolation(self) -> str:
         """The user, the capabilities, the root file system, and the address of a client."""
@@ -183,7 +164,7 @@ class ImageWalk:
         def upgrade() -> None:
             time.sleep(3)
             file.write_text(file.read_text().replace(f"VERSION={self._version}", f"VERSION={self._next_version}"))
-            for block in blocks("Upgrade"):
+            for block in PageSection(PAGE, "Upgrade").blocks():
                 self._run_block(block)
 
         outcome = self._run_under_load(40, upgrade)
@@ -204,7 +185,7 @@ class ImageWalk:
             client.getreply()
             client.send(b"Subject: Slow\r\n")
             began = time.monotonic()
-            for block in blocks("Stop"):
+            for block in PageSection(PAGE, "Stop").blocks():
                 self._run_block(block)
             seconds = time.monotonic() - began
             client.sock = None  # the server has closed the connection
@@ -235,7 +216,7 @@ class ImageWalk:
         self._write_compose_file(depends_on="RESET")
 
     def _check_postgres(self) -> str:
-        for block in blocks("Sign in")[1:]:
+        for block in PageSection(PAGE, "Sign in").blocks()[1:]:
             self._run_block(block)
         self._check_first_ticket()
         password = (self._engine.work / "secrets" / "postgres_password").read_text()
@@ -294,19 +275,6 @@ def send(subject: str, source: str = "127.0.0.1") -> None:
             ["support@help.example.com"],
             f"From: a@b.example\r\nTo: support@help.example.com\r\nSubject: {subject}\r\n\r\nA real mail.\r\n",
         )
-
-
-def blocks(heading: str) -> list[Block]:
-    """Returns the command blocks under a heading of the page."""
-    found = [block for block in read_blocks(PAGE) if (block.heading, block.language) == (heading, "sh")]
-    if not found:
-        raise Failed(f"{PAGE} has no commands under {heading!r}")
-    return found
-
-
-def print_line(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 def _quoted(text: str) -> str:

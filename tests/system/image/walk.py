@@ -20,9 +20,10 @@ import tomllib
 from pathlib import Path
 
 from tests.system.debian.machine import Failed
+from tests.system.debian.page_walk import print_line
 from tests.system.image import postgres_image
 from tests.system.image.engine import Engine, remove
-from tests.system.image.trial import ImageWalk, print_line
+from tests.system.image.trial import ImageWalk
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 NAME = "localhost/emailrouter"
