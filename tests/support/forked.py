@@ -60,14 +60,15 @@ def can_fork(command: Sequence[str], env: Mapping[str, str]) -> bool:
 
 
 async def fork(
-    args: Sequence[str], env: Mapping[str, str], cwd: Path, stdin: bytes | None, limit: int
+    args: Sequence[str], env: Mapping[str, str], cwd: Path, stdin: bytes | int | None, limit: int
 ) -> ForkedProcess:
     """Forks a program from the fork server.
 
-    args: the module and its arguments. limit: the maximum length of an output line, in bytes.
+    args: the module and its arguments. stdin: what the program reads, or a descriptor. limit: the maximum length of an
+    output line, in bytes.
     """
     with tempfile.TemporaryFile() as given, contextlib.ExitStack() as theirs:
-        given.write(stdin or b"")
+        given.write(stdin if isinstance(stdin, bytes) else b"")
         given.seek(0)
         ours = []
         ends = []
@@ -76,7 +77,7 @@ async def fork(
             ours.append(read)
             ends.append(write)
             theirs.callback(os.close, write)
-        streams = (given.fileno(), ends[0], ends[1])
+        streams = (stdin if isinstance(stdin, int) else given.fileno(), ends[0], ends[1])
         pid, channel = await asyncio.to_thread(_fork_server().start, args[0], args[1:], env, cwd, streams)
     stdout, stderr = [await _open_reader(file, limit) for file in ours]
     return ForkedProcess(pid, channel, stdout, stderr)

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.forked import ForkedProcess, fork
 from tests.support.installation.command_line import CommandLine
 from tests.support.process import environment
 from tests.support.waiting import wait_until
 
-Answer = Callable[[int, asyncio.subprocess.Process], object]
+Answer = Callable[[int, ForkedProcess], object]
+_LINE_LIMIT = 65536
 
 
 async def answer_prompt(cli: CommandLine, *args: str, answer: Answer) -> tuple[int, str]:
@@ -24,28 +26,18 @@ async def answer_prompt(cli: CommandLine, *args: str, answer: Answer) -> tuple[i
     """
     ours, theirs = pty.openpty()
     try:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "emailrouter",
-            *args,
-            stdin=theirs,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            cwd=cli.folder,
-            env=environment(cli.env),
-        )
-        assert process.stderr is not None
+        process = await fork(("emailrouter", *args), environment(cli.env), cli.folder, theirs, _LINE_LIMIT)
         try:
             async with asyncio.timeout(60):
                 question = (await process.stderr.readuntil(b"[y/N]: ")).decode()
                 await wait_until(lambda: reads_answer(process.pid), "the command reads the answer")
                 answer(ours, process)
-                _, output = await process.communicate()
+                output = await process.stderr.read()
+                await wait_until(lambda: process.returncode is not None, "the exit")
         finally:
             if process.returncode is None:
-                process.kill()
-                await process.wait()
+                process.send_signal(signal.SIGKILL)
+            process.close()
     finally:
         os.close(ours)
         os.close(theirs)
