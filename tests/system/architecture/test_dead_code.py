@@ -23,7 +23,7 @@ def unused(*arguments: str) -> list[str]:
 def test_unused_name_is_found(tmp_path: Path) -> None:
     module = tmp_path / "module.py"
     module.write_text("ORPHAN_LIMIT = 3\n\n\ndef orphan(): ...\n\n\nclass Orphan:\n    def orphan_method(self): ...\n")
-    assert set(unused(*PRODUCT, str(module))) == {"ORPHAN_LIMIT", "orphan", "Orphan", "orphan_method"}
+    assert set(unused(str(module))) == {"ORPHAN_LIMIT", "orphan", "Orphan", "orphan_method"}
 
 
 def test_product_name_used_only_in_tests_is_dead() -> None:
