@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from router.enumerations import IdPrefix
 
@@ -22,6 +24,10 @@ _RANDOM_BYTES = _RANDOM_BITS // 8
 _INCREMENT_BYTES = 4
 
 
+def _system_time() -> int:
+    return time.time_ns()
+
+
 class _Generator:
     """Generates increasing numbers. One system call for random bytes serves many numbers."""
 
@@ -30,6 +36,16 @@ class _Generator:
         self._last = 0
         self._random_bytes = b""
         self._used = 0
+        self._now: Callable[[], int] = _system_time
+
+    def set_clock(self, now: Callable[[], int]) -> None:
+        """Sets the clock, in nanoseconds since the epoch. Later ids do not have to follow the ones of the old clock."""
+        with self._lock:
+            self._now = now
+            self._last = 0
+
+    def now_ms(self) -> int:
+        return self._now() // 1_000_000
 
     def discard_random_bytes(self) -> None:
         """Resets the generator in a forked process, so that parent and child generate different numbers.
@@ -41,7 +57,7 @@ class _Generator:
         self._used = 0
 
     def next(self) -> int:
-        timestamp = time.time_ns() // 1_000_000
+        timestamp = self.now_ms()
         with self._lock:
             if timestamp > self._last >> _RANDOM_BITS:
                 self._last = timestamp << _RANDOM_BITS | self._take_random(_RANDOM_BYTES)
@@ -67,9 +83,19 @@ def new_id(prefix: IdPrefix) -> str:
     return f"{prefix}_{_encode(_generator.next())}"
 
 
+@contextmanager
+def dated_by(now: Callable[[], int]) -> Iterator[None]:
+    """Within the context, ids contain the times of another clock (in microseconds), as in the demo."""
+    _generator.set_clock(lambda: now() * 1000)
+    try:
+        yield
+    finally:
+        _generator.set_clock(_system_time)
+
+
 def first_id_within(prefix: IdPrefix, seconds: float) -> str:
     """Returns the smallest possible id of an object created in the last `seconds`."""
-    return first_id_at(prefix, max(0, time.time_ns() // 1_000_000 - int(seconds * 1000)))
+    return first_id_at(prefix, max(0, _generator.now_ms() - int(seconds * 1000)))
 
 
 def first_id_at(prefix: IdPrefix, timestamp_ms: int) -> str:

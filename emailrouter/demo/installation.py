@@ -26,6 +26,7 @@ from emailrouter.demo.dns_server import DemoDns
 from emailrouter.demo.ports import HOST, Ports
 from emailrouter.demo.sign_in_link import SignInLink
 from emailrouter.demo.slack import DemoSlack
+from router import ids
 from router.admin.installation.first_workspace import FirstLogin, SetupService
 from router.model import Actor, Micros
 from router.services import Services
@@ -93,6 +94,8 @@ async def run_demo(echo: Print, *, keeps_running: bool = False, behind: Micros =
 
 
 async def _start(stack: AsyncExitStack, chosen: Ports, clock: DemoClock, echo: Print, *, with_links: bool) -> Demo:
+    # The charts count by the times that the ids contain.
+    stack.enter_context(ids.dated_by(clock.now))
     link = SignInLink()
     # HEAD would start a session too.
     route = web.get(sign_in_link.PATH, link.follow, allow_head=False)
@@ -107,6 +110,7 @@ async def _start(stack: AsyncExitStack, chosen: Ports, clock: DemoClock, echo: P
     process = await stack.enter_async_context(
         lifecycle.run_roles(config, frozenset(ROLES), database, clock=clock, links=base if with_links else None)
     )
+    process.core.reachability.expect_no_outside_mail()
     login = await SetupService(database, clock).create_first_workspace(f"admin@{DOMAIN}")
     smtp = (HOST, chosen.smtp)
     echo(f"The program accepts mail at {HOST}:{chosen.smtp} and serves its API at {base}")
