@@ -93,6 +93,11 @@ def get_zone(name: str | None) -> tzinfo:
     return _load_zone(name) if name in timezone_names() else UTC
 
 
+def first_second(day: dt.date, zone: tzinfo) -> int:
+    """Returns when a day begins, in seconds since the epoch."""
+    return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp())
+
+
 @cache
 def _load_zone(name: str) -> tzinfo:
     """Loads a zone. `name` must be in `timezone_names()`, whose length limits the size of the cache."""
@@ -133,6 +138,17 @@ class LocalTime:
     def format_second(self, at: Micros) -> str:
         """Returns the date and time with seconds, such as `1 Jan 2030, 13:00:03 CET`."""
         return self._render(at, seconds=True)
+
+    def format_clock(self, at: Micros) -> str:
+        """Returns the time of day, such as `13:00`."""
+        return self._format.format_time(self._to_local(at), seconds=False)
+
+    def format_hour(self, hour: int) -> str:
+        """Returns a full hour, such as `13:00`."""
+        return self._format.format_time(datetime(1970, 1, 1, hour, tzinfo=UTC), seconds=False)
+
+    def is_same_day(self, at: Micros, other: Micros) -> bool:
+        return self._to_local(at).date() == self._to_local(other).date()
 
     def format_day(self, day: dt.date) -> str:
         """Returns the date without the year, such as `1 Jan`."""

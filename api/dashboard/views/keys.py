@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import date, timedelta, tzinfo
 
 from api.dashboard import display_names, manage, users
 from api.dashboard.page import HtmlPage, NavLink, PageRoute, Redirect, Visit
@@ -12,6 +12,7 @@ from router.clock import SECOND
 from router.enumerations import ROLE
 from router.errors import Refused
 from router.filters import KeyFilter
+from router.local_time import first_second
 from router.model import Micros
 
 
@@ -60,8 +61,7 @@ def _end_of_day(day: str, zone: tzinfo) -> Micros | None:
     if not day:
         return None
     try:
-        end = datetime.combine(date.fromisoformat(day) + timedelta(days=1), datetime.min.time(), zone)
-        return int(end.timestamp()) * SECOND
+        return first_second(date.fromisoformat(day) + timedelta(days=1), zone) * SECOND
     except (ValueError, OverflowError):
         raise Refused("invalid_request", "Expiry date must be in the format YYYY-MM-DD", "expiresAt") from None
 

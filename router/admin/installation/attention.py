@@ -47,6 +47,11 @@ class AttentionCounts:
         return self.failed + self.parked + self.failing + self.unverified + self.missing
 
     @property
+    def broken(self) -> int:
+        """The problems that someone has to repair. Verifying a domain is a step of the setup."""
+        return self.total - self.unverified
+
+    @property
     def fingerprint(self) -> str:
         """Lets a page detect that the counts changed."""
         return f"{self.failed}-{self.parked}-{self.failing}-{self.unverified}-{self.missing}"

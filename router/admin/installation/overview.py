@@ -1,7 +1,7 @@
-"""The overview of a workspace: counts of the last 30 days, unresolved tickets, and durations.
+"""The overview of a workspace: counts of the last days and hours, unresolved tickets, people, and durations.
 
-Contains no data of senders. To bound the cost, counts are capped and durations are sampled. All numbers except those
-of unresolved tickets are cached. Reads only.
+To bound the cost, counts are capped and durations are sampled. All numbers except those of unresolved tickets are
+cached. Days are spans of ids, which contain the time. Reads only.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, tzinfo
-from itertools import pairwise
+from datetime import date, tzinfo
 
 from router import ids
+from router.admin.installation import day_spans
+from router.admin.installation.day_spans import Span
 from router.clock import Clock
 from router.expiring_cache import ExpiringCache
 from router.local_time import DEFAULT_TIMEZONE, get_zone
@@ -22,10 +24,15 @@ from router.model import Actor, Micros
 from router.store.database import Database, Row
 
 DAYS = 30
-# Maximum of each count for a day, a status or an alias. For messages, the maximum number of rows of all workspaces that
-# are scanned for a day.
+RANGES = (7, 30, 90)  # the numbers of days that can be requested
+# Maximum of each count for a day, an hour, a status, an alias or a person. With several workspaces, for messages the
+# maximum number of rows of all workspaces that are scanned for a day.
 MAX_COUNTED = 10_000
 MAX_ALIASES = 1000
+MAX_PEOPLE = 200
+MAX_RESOLVED = 100_000  # maximum number of resolved tickets whose assignees are counted
+# Today is compared with the same weekday a week ago, or in a new workspace with yesterday.
+_COMPARED = (7, 1)
 SAMPLE_SIZE = 1000
 # One entry is cached for each pair of workspace and time zone.
 CACHE_SECONDS = 60.0
@@ -34,12 +41,17 @@ MAX_CACHED_WORKSPACES = 200
 
 @dataclass(frozen=True, slots=True)
 class DayCounts:
-    """The counts of one day. `dead` counts the permanently failed deliveries that were created on that day."""
+    """The counts of one day, or of its part until some time.
+
+    `dead` counts the permanently failed deliveries that were created on that day, and `resolved` the tickets that were
+    resolved on it and not opened again.
+    """
 
     date: date
     messages: int
     tickets: int
     dead: int
+    resolved: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +73,22 @@ class OpenTickets:
 
 @dataclass(frozen=True, slots=True)
 class AliasOpenTickets:
-    """Numbers of unresolved tickets of one alias."""
+    """Numbers of unresolved tickets of one alias, and of the tickets that were opened in the days of the overview."""
 
     alias_id: str
     address: str
     tickets: OpenTickets
+    new: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PersonTickets:
+    """The tickets assigned to a user: the unresolved ones, and those resolved in the days of the overview."""
+
+    user_id: str
+    name: str
+    open: int
+    resolved: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +106,12 @@ class Overview:
 
     Attributes:
         days: Oldest first; the last one is today.
+        earlier: An earlier day until the present time of day, to compare today with. None in a workspace without one.
+        hours: For each weekday, Monday first, the tickets opened in each hour of the local time.
         now: Unresolved tickets.
         by_alias: Existing aliases with unresolved tickets, most tickets first.
+        by_person: Enabled admins and agents, and other users with tickets, most unresolved tickets first.
+        resolved_unassigned: The resolved tickets without an assignee.
         claim: Time from receipt to the first assignment (median, 90th percentile).
         resolve: Time from receipt to resolution (median, 90th percentile).
         delivery: Time from receipt to the response of the integration (median, 95th percentile).
@@ -92,9 +119,13 @@ class Overview:
     """
 
     days: tuple[DayCounts, ...]
+    earlier: DayCounts | None
+    hours: tuple[tuple[int, ...], ...]
     now: OpenTickets
     unassigned: int
     by_alias: tuple[AliasOpenTickets, ...]
+    by_person: tuple[PersonTickets, ...]
+    resolved_unassigned: int
     claim: DurationStatistics
     resolve: DurationStatistics
     delivery: DurationStatistics
@@ -102,10 +133,14 @@ class Overview:
 
 
 @dataclass(frozen=True, slots=True)
-class _MonthStatistics:
-    """The cached part of an overview."""
+class _Period:
+    """The cached part of an overview. `new` and `resolved` count by the ids of aliases and of users."""
 
     days: tuple[DayCounts, ...]
+    earlier: DayCounts | None
+    hours: tuple[tuple[int, ...], ...]
+    new: Mapping[str, int]
+    resolved: Mapping[str, int]
     claim: DurationStatistics
     resolve: DurationStatistics
     delivery: DurationStatistics
@@ -118,65 +153,132 @@ class OverviewService:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._read_lock = asyncio.Lock()
-        self._cache: ExpiringCache[tuple[str, str], _MonthStatistics] = ExpiringCache(clock, MAX_CACHED_WORKSPACES)
+        self._cache: ExpiringCache[tuple[str, str, int], _Period] = ExpiringCache(clock, MAX_CACHED_WORKSPACES)
 
-    async def get(self, actor: Actor, *, timezone: str = DEFAULT_TIMEZONE) -> Overview:
-        """`timezone` determines when a day begins and ends."""
-        month = await self._get_month(actor.workspace_id, timezone)
+    async def get(self, actor: Actor, *, timezone: str = DEFAULT_TIMEZONE, days: int = DAYS) -> Overview:
+        """`timezone` determines when a day begins and ends. `days` is one of `RANGES`."""
+        period = await self._get_period(actor.workspace_id, timezone, days)
         values = {"workspace_id": actor.workspace_id, "limit": MAX_COUNTED}
-        status, aliases = await asyncio.gather(
+        status, aliases, people = await asyncio.gather(
             self._database.fetch_one("overview_status", **values),
             self._database.fetch_all("overview_aliases", max_aliases=MAX_ALIASES, **values),
+            self._database.fetch_all("overview_people", max_people=MAX_PEOPLE, **values),
         )
         now = _open_tickets(status) if status is not None else OpenTickets(0, 0, 0)
         by_alias = [
-            AliasOpenTickets(row["id"], f"{row['local_part']}@{row['domain']}", _open_tickets(row)) for row in aliases
+            AliasOpenTickets(
+                row["id"], f"{row['local_part']}@{row['domain']}", _open_tickets(row), period.new.get(row["id"], 0)
+            )
+            for row in aliases
         ]
         counts = [count for tickets in (now, *(alias.tickets for alias in by_alias)) for count in tickets.counts]
         return Overview(
-            days=month.days,
+            days=period.days,
+            earlier=period.earlier,
+            hours=period.hours,
             now=now,
             unassigned=status["unassigned"] if status is not None else 0,
             by_alias=tuple(
                 sorted((alias for alias in by_alias if alias.tickets.total), key=lambda alias: -alias.tickets.total)
             ),
-            claim=month.claim,
-            resolve=month.resolve,
-            delivery=month.delivery,
-            capped=month.capped or max(counts) >= MAX_COUNTED or len(aliases) >= MAX_ALIASES,
+            by_person=_people(people, period.resolved),
+            resolved_unassigned=period.resolved.get("", 0),
+            claim=period.claim,
+            resolve=period.resolve,
+            delivery=period.delivery,
+            capped=period.capped or max(counts) >= MAX_COUNTED or len(aliases) >= MAX_ALIASES,
         )
 
-    async def _get_month(self, workspace_id: str, timezone: str) -> _MonthStatistics:
+    async def _get_period(self, workspace_id: str, timezone: str, days: int) -> _Period:
         """Returns cached statistics, or reads them. Serves one call at a time, to bound the load on the database."""
+        key = (workspace_id, timezone, days)
         async with self._read_lock:
-            cached = self._cache.get((workspace_id, timezone))
+            cached = self._cache.get(key)
             if cached is not None:
                 return cached
-            month = await self._read_month(workspace_id, get_zone(timezone))
-            self._cache.store((workspace_id, timezone), month, CACHE_SECONDS)
-            return month
+            period = await self._read_period(workspace_id, get_zone(timezone), days)
+            self._cache.store(key, period, CACHE_SECONDS)
+            return period
 
-    async def _read_month(self, workspace_id: str, timezone: tzinfo) -> _MonthStatistics:
-        today = datetime.fromtimestamp(ids.timestamp_ms(ids.first_id_within("msg", 0)) // 1000, timezone).date()
-        dates = [today - timedelta(days=DAYS - 1 - n) for n in range(DAYS)]
-        starts = [_first_id_suffix(day, timezone) for day in (*dates, today + timedelta(days=1))]
-        values = {"workspace_id": workspace_id, "limit": MAX_COUNTED, "days": json.dumps(list(pairwise(starts)))}
-        messages, tickets, dead = await asyncio.gather(
-            self._database.fetch_all("overview_mails", **values),
-            self._database.fetch_all("overview_tickets", **values),
-            self._database.fetch_all("overview_dead", **values),
+    async def _read_period(self, workspace_id: str, zone: tzinfo, count: int) -> _Period:
+        now = ids.timestamp_ms(ids.first_id_within("msg", 0))
+        dates = day_spans.last_days(count, now, zone)
+        spans = [day_spans.day_span(day, zone) for day in dates]
+        compared = _find_compared(workspace_id, now, zone)
+        hours = list(day_spans.hour_spans(dates, zone))
+        extra = [] if compared is None else [compared[1]]
+        counts = await self._count(workspace_id, [*spans, *extra], [*hours, *extra])
+        by_hour = counts["tickets"]
+        of_day = Counter[date]()
+        of_hour = Counter[tuple[int, int]]()
+        for n, hour in enumerate(hours):
+            of_day[hour.date] += by_hour[n]
+            of_hour[hour.date.weekday(), hour.hour] += by_hour[n]
+        tickets = [min(of_day[day], MAX_COUNTED) for day in dates] + [
+            by_hour[len(hours) + n] for n in range(len(extra))
+        ]
+        days = [
+            DayCounts(day, counts["mails"][n], tickets[n], counts["dead"][n], counts["resolved"][n])
+            for n, day in enumerate([*dates, *([] if compared is None else [compared[0]])])
+        ]
+        earlier = None if compared is None else days.pop()
+        since = _id_suffix(spans[0].start)
+        claim, resolve = await self._read_ticket_durations(workspace_id, since, sum(day.tickets for day in days))
+        delivery = await self._read_delivery_durations(workspace_id, since, sum(day.messages for day in days))
+        new, resolved = await self._count_new_and_resolved(workspace_id, spans[0].start)
+        return _Period(
+            days=tuple(days),
+            earlier=earlier,
+            hours=tuple(tuple(of_hour[weekday, hour] for hour in range(24)) for weekday in range(7)),
+            new=new,
+            resolved=resolved,
+            claim=claim,
+            resolve=resolve,
+            delivery=delivery,
+            capped=max(tickets) >= MAX_COUNTED
+            or any(count >= MAX_COUNTED for numbers in counts.values() for count in numbers.values())
+            or any(count >= MAX_COUNTED for count in new.values())
+            or sum(resolved.values()) >= MAX_RESOLVED,
         )
-        messages_by_day, tickets_by_day, dead_by_day = (
-            {row["day"]: row[name] for row in rows}
-            for rows, name in ((messages, "mails"), (tickets, "tickets"), (dead, "dead"))
+
+    async def _count(
+        self, workspace_id: str, days: Sequence[Span], hours: Sequence[Span]
+    ) -> Mapping[str, Mapping[int, int]]:
+        """Returns the numbers of tickets of each of `hours`, and the other numbers of each of `days`.
+
+        `scanned` has the numbers of messages that were read.
+        """
+        values = {"workspace_id": workspace_id, "limit": MAX_COUNTED}
+        of_days = json.dumps([(_id_suffix(span.start), _id_suffix(span.end)) for span in days])
+        of_hours = json.dumps([(_id_suffix(span.start), _id_suffix(span.end)) for span in hours])
+        times = json.dumps([(span.start * 1000, span.end * 1000) for span in days])
+        total = await self._database.fetch_one("workspace_count")
+        alone = total is not None and total["workspaces"] == 1
+        mails, tickets, dead, resolved = await asyncio.gather(
+            self._database.fetch_all("overview_mails", alone=alone, spans=of_days, **values),
+            self._database.fetch_all("overview_tickets", spans=of_hours, **values),
+            self._database.fetch_all("overview_dead", spans=of_days, **values),
+            self._database.fetch_all("overview_resolved", spans=times, **values),
         )
-        days = tuple(
-            DayCounts(day, messages_by_day[n], tickets_by_day[n], dead_by_day[n]) for n, day in enumerate(dates)
+        named = (("mails", mails), ("scanned", mails), ("tickets", tickets), ("dead", dead), ("resolved", resolved))
+        return {name: {row["n"]: row[name] for row in rows} for name, rows in named}
+
+    async def _count_new_and_resolved(
+        self, workspace_id: str, since_ms: int
+    ) -> tuple[Mapping[str, int], Mapping[str, int]]:
+        new, resolved = await asyncio.gather(
+            self._database.fetch_all(
+                "overview_new_by_alias",
+                workspace_id=workspace_id,
+                since=f"ticket_{_id_suffix(since_ms)}",
+                limit=MAX_COUNTED,
+                max_aliases=MAX_ALIASES,
+            ),
+            self._database.fetch_all(
+                "overview_resolved_by_person", workspace_id=workspace_id, since=since_ms * 1000, limit=MAX_RESOLVED
+            ),
         )
-        claim, resolve = await self._read_ticket_durations(workspace_id, starts[0], sum(day.tickets for day in days))
-        delivery = await self._read_delivery_durations(workspace_id, starts[0], sum(day.messages for day in days))
-        counts = [*(row["scanned"] for row in messages), *tickets_by_day.values(), *dead_by_day.values()]
-        return _MonthStatistics(days, claim, resolve, delivery, max(counts) >= MAX_COUNTED)
+        return {row["id"]: row["new"] for row in new}, {row["user_id"] or "": row["resolved"] for row in resolved}
 
     async def _read_sample(self, query: str, workspace_id: str, since: str, count: int) -> Sequence[Row]:
         return await self._database.fetch_all(
@@ -218,9 +320,24 @@ def sample_step(count: int) -> int:
     return max(1, round(count / SAMPLE_SIZE))
 
 
-def _first_id_suffix(day: date, timezone: tzinfo) -> str:
-    midnight = datetime(day.year, day.month, day.day, tzinfo=timezone)
-    return ids.first_id_at("msg", int(midnight.timestamp()) * 1000).partition("_")[2]
+def _find_compared(workspace_id: str, now: int, zone: tzinfo) -> tuple[date, Span] | None:
+    """Returns the first of the days to compare with that the workspace existed on from its beginning."""
+    created = ids.timestamp_ms(workspace_id)
+    candidates = (day_spans.until_same_time(days_ago, now, zone) for days_ago in _COMPARED)
+    return next((each for each in candidates if each[1].start >= created), None)
+
+
+def _people(rows: Sequence[Row], resolved: Mapping[str, int]) -> tuple[PersonTickets, ...]:
+    people = [
+        PersonTickets(row["id"], row["name"] or row["email"], row["open"], resolved.get(row["id"], 0))
+        for row in rows
+        if row["is_active"] or row["open"] or resolved.get(row["id"])
+    ]
+    return tuple(sorted(people, key=lambda person: (-person.open, -person.resolved, person.name.casefold())))
+
+
+def _id_suffix(timestamp_ms: int) -> str:
+    return ids.first_id_at("msg", timestamp_ms).partition("_")[2]
 
 
 def _open_tickets(row: Row) -> OpenTickets:

@@ -51,6 +51,11 @@ class WorkspaceService:
                 timezone=timezone or workspace.timezone,
                 locale=workspace.locale if locale is None else LOCALE.parse(locale),
             )
+            given = [
+                each
+                for each, value in (("name", name), ("timezone", timezone), ("locale", locale))
+                if value is not None
+            ]
             await audit.record(
                 transaction,
                 actor,
@@ -59,9 +64,10 @@ class WorkspaceService:
                 actor.workspace_id,
                 name=name,
                 defaultIntegrationId=default_integration_id,
-                withoutDefault=clear_default_integration or None,
+                withoutDefault=(clear_default_integration and workspace.default_integration_id is not None) or None,
                 timezone=timezone,
                 locale=locale,
+                before={each: getattr(workspace, each) for each in given} or None,
             )
             return await _fetch_workspace(transaction, actor, "workspace_by_id")
 

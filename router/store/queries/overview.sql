@@ -1,39 +1,83 @@
--- The overview of a workspace (router/admin/installation). Ids sort by time, so a range of days is a range of ids.
--- Most counts stop at `limit` rows. Updates of posts are not counted.
+-- The overview of a workspace (router/admin/installation). Ids sort by time, so a span of time is a range of ids.
+-- `spans` (JSON) has the first id and the first id after each span, without prefix. Most counts stop at `limit` rows.
+-- Updates of posts are not counted.
 
 -- name: overview_mails
--- Counts the messages of each day, and the scanned rows: messages have no index by workspace. `days` (JSON) contains
--- for each day its first id and the first id of the next day, without prefix.
-SELECT one.key AS day,
-    (SELECT COALESCE(SUM(CASE WHEN found.workspace_id = :workspace_id THEN 1 ELSE 0 END), 0) FROM (
+-- Counts the messages of each span, and the rows that were read: messages have no index by workspace. If the workspace
+-- is the only one, the messages themselves are not read.
+SELECT one.key AS n,
+    {if not alone: (SELECT COALESCE(SUM(CASE WHEN found.workspace_id = :workspace_id THEN 1 ELSE 0 END), 0) FROM (
         SELECT m.workspace_id FROM messages m
         WHERE m.id >= 'msg_' || json_extract(one.value, '$[0]') AND m.id < 'msg_' || json_extract(one.value, '$[1]')
-        LIMIT :limit) AS found) AS mails,
+        LIMIT :limit) AS found) AS mails,}
+    {if alone: (SELECT count(*) FROM (
+        SELECT 1 FROM messages m
+        WHERE m.id >= 'msg_' || json_extract(one.value, '$[0]') AND m.id < 'msg_' || json_extract(one.value, '$[1]')
+        LIMIT :limit) AS found) AS mails,}
     (SELECT count(*) FROM (
         SELECT 1 FROM messages m
         WHERE m.id >= 'msg_' || json_extract(one.value, '$[0]') AND m.id < 'msg_' || json_extract(one.value, '$[1]')
         LIMIT :limit) AS found) AS scanned
-FROM json_each(:days) AS one;
+FROM json_each(:spans) AS one;
 
 -- name: overview_tickets
--- The number of tickets opened on each day.
-SELECT one.key AS day, (
+-- The number of tickets opened in each span.
+SELECT one.key AS n, (
     SELECT count(*) FROM (
         SELECT 1 FROM tickets t
         WHERE t.workspace_id = :workspace_id AND t.id >= 'ticket_' || json_extract(one.value, '$[0]')
           AND t.id < 'ticket_' || json_extract(one.value, '$[1]')
         LIMIT :limit) AS found) AS tickets
-FROM json_each(:days) AS one;
+FROM json_each(:spans) AS one;
 
 -- name: overview_dead
--- Counts dead deliveries by day of creation. The condition on state matches the partial index.
-SELECT one.key AS day, (
+-- Counts dead deliveries by span of creation. The condition on state matches the partial index.
+SELECT one.key AS n, (
     SELECT count(*) FROM (
         SELECT 1 FROM deliveries d
         WHERE d.workspace_id = :workspace_id AND d.state = 'dead' AND d.event <> 'updated'
           AND d.id >= 'dlv_' || json_extract(one.value, '$[0]') AND d.id < 'dlv_' || json_extract(one.value, '$[1]')
         LIMIT :limit) AS found) AS dead
-FROM json_each(:days) AS one;
+FROM json_each(:spans) AS one;
+
+-- name: overview_resolved
+-- Counts the tickets that were resolved in each span, of times in microseconds.
+SELECT one.key AS n, (
+    SELECT count(*) FROM (
+        SELECT 1 FROM tickets t
+        WHERE t.workspace_id = :workspace_id AND t.status = 'resolved'
+          AND t.resolved_at >= json_extract(one.value, '$[0]') AND t.resolved_at < json_extract(one.value, '$[1]')
+        LIMIT :limit) AS found) AS resolved
+FROM json_each(:spans) AS one;
+
+-- name: overview_resolved_by_person
+-- Counts the newest resolved tickets by their assignee.
+SELECT found.assigned_to AS user_id, count(*) AS resolved
+FROM (SELECT t.assigned_to FROM tickets t
+      WHERE t.workspace_id = :workspace_id AND t.status = 'resolved' AND t.resolved_at >= :since
+      ORDER BY t.resolved_at DESC LIMIT :limit) AS found
+GROUP BY found.assigned_to;
+
+-- name: overview_new_by_alias
+-- Counts the tickets of each alias that were opened since an id, newest aliases first.
+SELECT a.id, (SELECT count(*) FROM ({union TICKET_STATUS:
+    SELECT * FROM (SELECT 1 AS found FROM tickets t WHERE t.alias_id = a.id AND t.status = @ AND t.id >= :since
+                   LIMIT :limit) AS of_status}) AS found) AS new
+FROM aliases a WHERE a.workspace_id = :workspace_id
+ORDER BY a.id DESC LIMIT :max_aliases;
+
+-- name: overview_people
+-- Counts the unresolved tickets of each user.
+SELECT u.id, u.name, u.email, CASE WHEN u.role <> 'viewer' AND u.disabled_at IS NULL THEN 1 ELSE 0 END AS is_active,
+    (SELECT count(*) FROM (
+        SELECT 1 FROM tickets t WHERE t.workspace_id = :workspace_id AND t.assigned_to = u.id AND t.status = 'open'
+        UNION ALL
+        SELECT 1 FROM tickets t WHERE t.workspace_id = :workspace_id AND t.assigned_to = u.id AND t.status = 'in_progress'
+        UNION ALL
+        SELECT 1 FROM tickets t WHERE t.workspace_id = :workspace_id AND t.assigned_to = u.id AND t.status = 'waiting'
+        LIMIT :limit) AS found) AS open
+FROM users u WHERE u.workspace_id = :workspace_id
+ORDER BY u.id DESC LIMIT :max_people;
 
 -- name: overview_status
 -- Counts the tickets in each status except resolved, and the unassigned tickets among them.

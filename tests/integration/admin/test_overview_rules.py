@@ -43,7 +43,7 @@ async def test_open_tickets_by_status_and_alias(installation: Installation) -> N
     found = await read_overview(installation)
     assert (found.now, found.unassigned) == (OpenTickets(3, 1, 0), 3)
     support = installation.aliases["support"]
-    assert found.by_alias == (AliasOpenTickets(support, "support@example.com", OpenTickets(2, 1, 0)),)
+    assert found.by_alias == (AliasOpenTickets(support, "support@example.com", OpenTickets(2, 1, 0), new=3),)
 
 
 async def test_the_claim_time_is_that_of_the_first_claim(installation: Installation) -> None:
