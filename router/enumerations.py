@@ -37,6 +37,45 @@ TicketEventType = Literal[
     "ticket.tags_changed",
 ]
 DraftKind = Literal["note"]
+AuditAction = Literal[
+    "alias.change",
+    "alias.create",
+    "alias.delete",
+    "alias.test",
+    "blocked_sender.create",
+    "blocked_sender.delete",
+    "delivery.replay",
+    "domain.change",
+    "domain.create",
+    "domain.delete",
+    "domain.lose",
+    "domain.unverify",
+    "domain.verify",
+    "integration.change",
+    "integration.create",
+    "integration.delete",
+    "integration.test",
+    "key.create",
+    "key.revoke",
+    "secret_key.rotate",
+    "tag.change",
+    "tag.create",
+    "tag.delete",
+    "tag.merge",
+    "ticket.delete",
+    "user.change",
+    "user.create",
+    "user.delete",
+    "user.password_link",
+    "user.sign_in",
+    "user.sign_in_failed",
+    "user.sign_in_limited",
+    "workspace.change",
+    "workspace.create",
+    "workspace.delete",
+]
+AUDIT_ACTIONS: tuple[AuditAction, ...] = get_args(AuditAction)
+AuditGroup = Literal["sign_in", "create", "change", "delete", "run"]
 ActorType = Literal["user", "mail", "rule", "slack", "key", "system"]
 
 ROLE: Choice[Role] = Choice("role", get_args(Role))  # the role with the most permissions first
@@ -69,6 +108,22 @@ DELIVERY_STATE: Choice[DeliveryState] = Choice(
 )
 REPLAYABLE_STATE: Choice[DeliveryState] = Choice("state", ("dead", "pending"), labels=DELIVERY_STATE.labels)
 DRAFT_KIND: Choice[DraftKind] = Choice("kind", get_args(DraftKind))
+
+# The nouns of the audited actions, and groups of their verbs.
+AUDIT_KIND: Choice[str] = Choice(
+    "kind", tuple(dict.fromkeys(action.partition(".")[0] for action in AUDIT_ACTIONS)), labels={"key": "API key"}
+)
+AUDIT_GROUP: Choice[AuditGroup] = Choice(
+    "group",
+    get_args(AuditGroup),
+    labels={
+        "sign_in": "Sign-ins",
+        "create": "Added",
+        "change": "Changed",
+        "delete": "Removed",
+        "run": "Tests and retries",
+    },
+)
 
 # The fields of a ticket that agents set to one of several values. Each has a REST call, a command and a form.
 TICKET_CHOICES: tuple[Choice[Any], ...] = (TICKET_STATUS, TICKET_PRIORITY)

@@ -14,6 +14,8 @@ from typing import Annotated, Any, Self, get_type_hints
 from router.choice import Choice
 from router.enumerations import (
     ALIAS_STATUS,
+    AUDIT_GROUP,
+    AUDIT_KIND,
     AUTOMATIC_MAIL,
     DELIVERY_STATE,
     DOMAIN_STATUS,
@@ -210,6 +212,28 @@ class KeyFilter(TextFilter):
     """Filters of a list of API keys."""
 
     status: Annotated[str | None, Criterion("Status", "Only API keys with this status.", choice=KEY_STATUS)] = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter(ListFilter):
+    """Filters of the audit log. `since` and `until` are days of the form `2030-01-31`."""
+
+    q: Annotated[
+        str | None,
+        Criterion(
+            "Search",
+            "Only entries with this text in their details or address, or in the name of their user or integration.",
+        ),
+    ] = None
+    user_id: Annotated[str | None, Criterion("Person", "Only actions of this user.", refers_to="user")] = None
+    kind: Annotated[str | None, Criterion("Subject", "Only actions on this kind of object.", choice=AUDIT_KIND)] = None
+    group: Annotated[str | None, Criterion("Action", "Only this group of actions.", choice=AUDIT_GROUP)] = None
+    since: Annotated[str | None, Criterion("From", "Only entries of this day (UTC) or later, such as 2030-01-31.")] = (
+        None
+    )
+    until: Annotated[str | None, Criterion("To", "Only entries of this day (UTC) or earlier, such as 2030-01-31.")] = (
+        None
+    )
 
 
 @cache

@@ -10,6 +10,8 @@ from typing import Any, Literal, get_args
 
 from router.enumerations import (
     ALIAS_STATUS,
+    AUDIT_GROUP,
+    AUDIT_KIND,
     AUTOMATIC_MAIL,
     DELIVERY_STATE,
     DRAFT_KIND,
@@ -68,6 +70,11 @@ _VALUES: dict[str, tuple[tuple[str, ...], str]] = {
     "ActorType": (get_args(ActorType), "Kind of the author of an event. `rule` and chat services are reserved."),
     "DeliveryState": (DELIVERY_STATE.values, "`pending`, `delivered`, or `dead` after it failed permanently."),
     "ReplayableState": (REPLAYABLE_STATE.values, "State of deliveries that can be retried."),
+    "AuditKind": (AUDIT_KIND.values, "Kind of the object of an audited action."),
+    "AuditGroup": (
+        AUDIT_GROUP.values,
+        "Group of audited actions: sign-ins, objects added, changed or removed, and tests and retries (`run`).",
+    ),
     "AuthenticationMethod": (get_args(AuthenticationMethod), "How a request was authenticated."),
     "Locale": (LOCALE.values, "Language tag that selects the format of dates. All texts are in English."),
     "ErrorCode": (get_args(ErrorCode), "What is wrong, for programs."),

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from api.schema.shape import Address, Answer, Body, JsonObject, NextCursor, PageParameters, Time, filter_parameters
-from router.filters import TextFilter
+from router.filters import AuditFilter, TextFilter
 
 
 class ExplainRequest(Body):
@@ -53,6 +53,11 @@ class ExplainAnswer(Answer):
     """Steps of the decision, in order."""
     preview: Annotated[dict[str, Any], Field(title="Preview")] | None
     """Payload that would be posted to the integration; null without one."""
+
+
+AuditListParameters = filter_parameters(
+    "AuditListParameters", "Parameters of the audit log.", AuditFilter, PageParameters
+)
 
 
 class AuditAnswer(Answer):

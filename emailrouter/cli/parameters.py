@@ -27,6 +27,7 @@ _LOOKUPS: Mapping[IdPrefix, tuple[str, Callable[[LookupService, Actor, str], Awa
     "int": ("NAME|ID", LookupService.find_integration_id),
     "ticket": ("TICKET", LookupService.find_ticket_id),
 }
+_MAX_METAVAR = 60
 _OPTION_NAMES = {"q": ("--search", "-q")}
 
 
@@ -59,6 +60,13 @@ class FilterOptions(Generic[L]):
         return self.list_filter.from_query(query)
 
 
+def _describe_choice(choice: Choice[Any], help_text: str) -> dict[str, Any]:
+    """Lists many values in the help instead of the metavar, which is not wrapped."""
+    if len("|".join(choice.values)) <= _MAX_METAVAR:
+        return {"help": help_text}
+    return {"help": f"{help_text} One of: {', '.join(choice.values)}.", "metavar": choice.name.upper()}
+
+
 def filter_options(list_filter: type[ListFilter]) -> Callable[[F], F]:
     """Adds an option for each criterion of a filter. The command receives a `FilterOptions` as `filters`."""
     criteria = list_filter.criteria()
@@ -72,7 +80,12 @@ def filter_options(list_filter: type[ListFilter]) -> Callable[[F], F]:
         for name, criterion in reversed(list(criteria.items())):
             names = _OPTION_NAMES.get(name) or (f"--{name.removesuffix('_id').replace('_', '-')}",)
             if criterion.choice is not None:
-                option = click.option(*names, name, type=ChoiceType(criterion.choice), help=criterion.help)
+                option = click.option(
+                    *names,
+                    name,
+                    type=ChoiceType(criterion.choice),
+                    **_describe_choice(criterion.choice, criterion.help),
+                )
             else:
                 metavar = "TEXT" if criterion.refers_to is None else _LOOKUPS[criterion.refers_to][0]
                 option = click.option(*names, name, metavar=metavar, help=criterion.help)

@@ -20,6 +20,7 @@ from router.admin.access.devices import DeviceCookies
 from router.admin.access.password_policy import hash_valid_password
 from router.admin.access.sign_in_limits import SignInClient, SignInLimits
 from router.clock import SECOND, Clock
+from router.enumerations import AuditAction
 from router.errors import Refused, not_found_error
 from router.model import Actor, Micros, User, Workspace
 from router.ratelimit.attempt_limiter import CountedAttempt, count_once
@@ -226,7 +227,9 @@ class SessionService:
         The audit log records each kind of failure of a user only once an hour, so that guessing cannot fill it. For a
         nonexistent user, the same counts are written, so that the timing reveals less.
         """
-        actions = ["user.sign_in_failed"] if attempt.remaining else ["user.sign_in_failed", "user.sign_in_limited"]
+        actions: list[AuditAction] = ["user.sign_in_failed"]
+        if not attempt.remaining:
+            actions.append("user.sign_in_limited")
         async with self._database.transaction() as transaction:
             for action in actions:
                 scope = f"{action}:{user.id if user is not None else counter_key}"

@@ -178,7 +178,8 @@ class UserService:
                 "withoutTimezone": clear_timezone or None,
                 "keysRevoked": revoked or None,
             }
-            await audit.record(transaction, actor, now, "user.change", user.id, **details)
+            before = {each: getattr(user, each) for each in ("name", "role", "timezone") if details[each] is not None}
+            await audit.record(transaction, actor, now, "user.change", user.id, before=before or None, **details)
             return changed
 
     async def delete(self, actor: Actor, user_id: str) -> None:

@@ -157,6 +157,7 @@ class AliasService:
                 integrationId=integration_id,
                 status=status,
                 forwardedFrom=None if forwarded_from is None else changed.forwarded_from or "",
+                before=_audited_values(alias),
             )
         self._on_routing_change()
         return changed
@@ -176,7 +177,13 @@ class AliasService:
         result = await self._tester.send(alias)
         async with self._database.transaction() as transaction:
             await audit.record(
-                transaction, actor, self._clock.now(), "alias.test", alias.id, messageId=result.message_id
+                transaction,
+                actor,
+                self._clock.now(),
+                "alias.test",
+                alias.id,
+                email=alias.email,
+                messageId=result.message_id,
             )
         return result
 
@@ -239,3 +246,11 @@ def normalize_local_part(text: str, domain: str) -> LocalPart:
 
 def _rejection(reason: str) -> Refused:
     return Refused("invalid_alias", f"Local part is invalid: {reason}", "localPart")
+
+
+def _audited_values(alias: Alias) -> dict[str, str | None]:
+    return {
+        "integrationId": alias.integration_id,
+        "status": alias.status,
+        "forwardedFrom": alias.forwarded_from or "",
+    }

@@ -140,7 +140,9 @@ class IntegrationService:
             integration = await _fetch_integration(transaction, actor, integration_id, "integration_lock_to_change")
             _require_kept(integration)
             changed = integration if name is None else replace(integration, name=validation.validate_line(name, "name"))
-            details: dict[str, object] = {} if changed == integration else {"name": changed.name}
+            details: dict[str, object] = {}
+            if changed != integration:
+                details |= {"name": changed.name, "before": {"name": integration.name}}
             if settings is not None:
                 channel = self._poster.channels.get(integration.type)
                 if channel is None:

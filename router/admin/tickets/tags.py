@@ -248,7 +248,14 @@ class TagService:
                 if changed.name != tag.name:
                     await tag_renames.begin(transaction, tag.id)
                 await audit.record(
-                    transaction, actor, self._clock.now(), "tag.change", tag.id, name=changed.name, color=changed.color
+                    transaction,
+                    actor,
+                    self._clock.now(),
+                    "tag.change",
+                    tag.id,
+                    name=changed.name,
+                    color=changed.color,
+                    before={"name": tag.name, "color": tag.color},
                 )
         return None
 

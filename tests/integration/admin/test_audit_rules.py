@@ -56,7 +56,7 @@ async def test_the_audit_lists_no_change_of_an_integration_without_one(installat
     assert len((await services.audit.list(actor)).items) == 1
     assert (await services.integrations.change(actor, before.id, name="Sales ", settings={})).name == "Sales"
     entry = (await services.audit.list(actor)).items[0]
-    assert json.loads(entry.detail) == {"name": "Sales", "hint": before.hint}
+    assert json.loads(entry.detail) == {"name": "Sales", "before": {"name": "Support"}, "hint": before.hint}
 
 
 async def test_the_operator_has_no_user_in_the_audit(installation: Installation) -> None:
