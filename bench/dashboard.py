@@ -22,7 +22,9 @@ from bench.installation import KINDS, bench_installation
 from router.admin import paging
 from router.admin.access.sessions import SessionService
 from router.admin.access.users import UserService
+from router.admin.installation.overview import RANGES
 from router.clock import SystemClock
+from router.enumerations import DELIVERY_STATE
 from router.model import Actor
 from router.secrets import SecretBox, new_key
 from tests.support.process import Program
@@ -53,15 +55,17 @@ def visits(dataset: Dataset, others: dict[str, str]) -> dict[str, list[str]]:
         "/tickets/{id}": [f"/tickets/{ticket}"],
         "/tickets/{id}/messages/{message}/text": [f"/tickets/{ticket}/messages/{message}/text"],
         "/tickets/{id}/messages/{message}/quoted": [f"/tickets/{ticket}/messages/{message}/quoted"],
-        "/activity": [
-            *(
-                "/activity",
-                "/activity?state=dead",
-                "/activity?state=pending",
-                "/activity?state=delivered",
-                "/activity?state=all",
-            ),
-            *(f"/activity?integrationId={hook}", f"/activity?state=pending&integrationId={hook}"),
+        "/activity": ["/activity"],
+        "/activity/overview": [f"/activity/overview?days={days}" for days in RANGES],
+        "/activity/audit": [
+            *("/activity/audit", "/activity/audit?kind=user&group=change", "/activity/audit?q=nothing"),
+            f"/activity/audit?userId={busy}&since=2020-01-01",
+        ],
+        "/activity/deliveries": [
+            "/activity/deliveries",
+            *(f"/activity/deliveries?state={state}" for state in DELIVERY_STATE.values),
+            f"/activity/deliveries?integrationId={hook}",
+            f"/activity/deliveries?state=pending&integrationId={hook}",
         ],
         "/activity/deliveries/{id}": [f"/activity/deliveries/{delivery}"],
         "/activity/trace": [

@@ -28,10 +28,12 @@ from router.unicode_security import append_a_labels
 # Labels of outcomes of delivery attempts (`router.dispatch.outbox`). Other outcomes are shown by name.
 OUTCOME_LABELS = {
     "open": "in progress",
-    "retry": "temporary error",
-    "parked": "integration failing",
-    "refused": "format rejected",
-    "lost": "unknown",
+    "sent": "posted",
+    "retry": "not posted, temporary error",
+    "parked": "not posted, the integration is failing",
+    "refused": "not posted, the format was rejected",
+    "rejected": "not posted, rejected",
+    "lost": "ended without a known outcome",
 }
 # Labels of form fields by their names in the REST API, with which the messages of errors begin.
 _FIELD_LABELS = {
@@ -45,6 +47,8 @@ _FIELD_LABELS = {
     "sender": "Sender",
     "text": "Internal note",
 }
+# As in `Slack returned 410 channel_is_archived: the Slack channel is archived`.
+_RESPONSE_CODE = re.compile(r"^((?:failed permanently: )?[^:]{1,50}) returned \d{3} ?[\w-]*: ")
 _MARKDOWN = re.compile(r"\*\*([^*]+)\*\*|`([^`]+)`|<(https://[^>\s]+)>")
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"))
 
@@ -87,6 +91,13 @@ def _minute(context: Context, at: Micros) -> str:
 @pass_context
 def _second(context: Context, at: Micros) -> str:
     return _local_time(context).format_second(at)
+
+
+@pass_context
+def _clock(context: Context, at: Micros) -> str:
+    """Returns the time of day, with the date unless it is today."""
+    local = _local_time(context)
+    return local.format_clock(at) if local.is_same_day(at, context["now"]()) else local.format_minute(at)
 
 
 @pass_context
@@ -136,6 +147,26 @@ def capped(number: int) -> str:
     return f"{MAX_LISTED - 1}+" if number >= MAX_LISTED else str(number)
 
 
+def ordinal(number: int) -> str:
+    """Returns a text such as `2nd`."""
+    suffix = {1: "st", 2: "nd", 3: "rd"}.get(number % 10 if number % 100 // 10 != 1 else 0, "th")
+    return f"{number:,}{suffix}"
+
+
+def explain_error(text: str) -> str:
+    """Returns an error of an integration without the status and the code of the response."""
+    found = _RESPONSE_CODE.fullmatch(text)
+    if found is None:
+        return text
+    service, meaning = found.groups()
+    return meaning if service in meaning else f"{service}: {meaning}"
+
+
+def as_sentence(text: str) -> str:
+    """Returns the text with a capital first letter and without a full stop."""
+    return text[:1].upper() + text[1:].removesuffix(".")
+
+
 def ticket_marks(ticket: Ticket) -> list[tuple[str, str]]:
     """Returns (label, value) pairs of the fields that differ from their default: `High priority`."""
     marked = ((choice, getattr(ticket, choice.name)) for choice in TICKET_CHOICES if choice.default is not None)
@@ -178,7 +209,7 @@ def attention_summary(counts: AttentionCounts) -> list[str]:
     """Returns a text such as `3 failed deliveries` for each count above 0. A capped count has a `+`."""
     counted_nouns = (
         (counts.failed, "failed delivery", "failed deliveries"),
-        (counts.parked, "parked delivery", "parked deliveries"),
+        (counts.parked, "waiting delivery", "waiting deliveries"),
         (counts.failing, "failing integration", "failing integrations"),
         (counts.unverified, "unverified domain", "unverified domains"),
         (counts.missing, "domain with missing records", "domains with missing records"),
@@ -217,6 +248,10 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "iso": iso,
     "initials": initials,
     "hue": hue,
+    "clock": _clock,
+    "ordinal": ordinal,
+    "explain_error": explain_error,
+    "sentence": as_sentence,
     "minute": _minute,
     "minute_with_utc": _minute_with_utc,
     "second": _second,

@@ -1,99 +1,76 @@
-"""`/manage/audit`: the audit log."""
+"""`/activity/audit`: the audit log in sentences."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
-from api.dashboard import display_names, manage
-from api.dashboard.page import HtmlPage, NavLink, PageRoute, Visit
-from router.admin.audit import is_automatic
+from markupsafe import Markup
+
+from api.dashboard import audit_sentences, list_filters, users
+from api.dashboard.audit_sentences import SentenceContext
+from api.dashboard.page import HtmlPage, NavLink, PageRoute, Redirect, Visit
+from router.filters import AuditFilter, query_name
 from router.model import AuditEntry
 
-_FOLDERS = {
-    "dom": "/manage/domains",
-    "alias": "/manage/aliases",
-    "int": "/manage/integrations",
-    "user": "/manage/users",
-    "ticket": "/tickets",
-}
-_NOUNS = {"key": "API key"}
-_VERBS = {
-    "create": "added",
-    "change": "changed",
-    "delete": "removed",
-    "verify": "verified",
-    "unverify": "unverified",
-    "lose": "verified by another workspace",
-    "test": "tested",
-    "revoke": "revoked",
-    "rotate": "rotated",
-    "replay": "retried",
-    "password_link": "password link created",
-    "sign_in": "signed in",
-    "sign_in_failed": "sign-in failed",
-    "sign_in_limited": "sign-in rate-limited",
-}
+AUDIT_PATH = "/activity/audit"
+PER_PAGE = 50
+_FORMER_PATH = "/manage/audit"
+_USER_FIELD = query_name("user_id")
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """An entry, the name of who acted, and what they did."""
+
+    entry: AuditEntry
+    actor: str
+    sentence: Markup
 
 
 async def show_list(visit: Visit) -> HtmlPage:
-    batch = await visit.services.audit.list(visit.actor, limit=manage.PER_PAGE, cursor=visit.query.get("cursor"))
-    names = await display_names.resolve(visit, (entry.user_id for entry in batch.items))
-    return manage.list_page(
-        visit,
-        "audit.html",
-        "Audit log",
-        batch,
-        actors={entry.id: _actor_name(entry, names) for entry in batch.items},
-        details={entry.id: _detail_items(entry.detail) for entry in batch.items},
-        actions={entry.id: _describe_action(entry.action) for entry in batch.items},
-        paths={entry.id: _target_path(entry.action, entry.target) for entry in batch.items},
+    given = list_filters.given_filters(visit, AuditFilter)
+    batch = await visit.services.audit.list(
+        visit.actor,
+        AuditFilter.from_query(given),
+        limit=PER_PAGE,
+        cursor=visit.query.get("cursor"),
+        zone=(await visit.local_time()).zone,
     )
+    ids = {each for entry in batch.items for each in (entry.user_id, *audit_sentences.mentioned_ids(entry))}
+    known = await visit.services.display_names.resolve(visit.actor, ids)
+    names = {id_: name.name or name.email for id_, name in known.items()}
+    types = visit.services.integrations.types
+    sentences = SentenceContext(
+        names,
+        {type_.kind: type_.label for type_ in types.values()},
+        {field.name: field.label for type_ in types.values() for field in type_.fields},
+    )
+    people = [(user.id, users.display_name(user)) for user in await users.list_users(visit)]
+    search, *fields = list_filters.build_fields(AuditFilter, given, {_USER_FIELD: people})
+    context = {
+        "rows": [
+            AuditRow(
+                entry, audit_sentences.describe_actor(entry, names), audit_sentences.describe_entry(entry, sentences)
+            )
+            for entry in batch.items
+        ],
+        "next_cursor": batch.next_cursor,
+        "is_incomplete": batch.is_incomplete,
+        "first_page": "cursor" not in visit.query,
+        "search": search,
+        "fields": fields,
+        "filters": given,
+        "path": AUDIT_PATH,
+    }
+    return HtmlPage("audit.html", "Audit log", context)
 
 
-def _actor_name(entry: AuditEntry, names: Mapping[str, str]) -> str:
-    """Returns the user's name. Without a user, returns one of three texts.
-
-    `System` stands for an automatic change, `Unknown` for a failed sign-in and `Operator` for a command.
-    """
-    if entry.user_id is not None:
-        return names[entry.user_id]
-    if is_automatic(entry.action, json.loads(entry.detail)):
-        return "System"
-    return "Unknown" if entry.address else "Operator"
+async def redirect_to_list(_: Visit) -> Redirect:
+    return Redirect(AUDIT_PATH)
 
 
-def _describe_action(action: str) -> str:
-    noun, _, verb = action.partition(".")
-    return f"{_NOUNS.get(noun, noun.replace('_', ' '))} {_VERBS.get(verb, verb)}"
-
-
-def _target_path(action: str, target: str) -> str:
-    if action.endswith(".delete"):
-        return ""
-    folder = _FOLDERS.get(target.partition("_")[0], "")
-    return f"{folder}/{target}" if folder else ""
-
-
-def _detail_items(detail: str) -> list[tuple[str, Any]]:
-    items: dict[str, Any] = {}
-    for name, value in json.loads(detail).items():
-        items |= value if isinstance(value, dict) else {name: value}
-    return [(name, _format_value(value)) for name, value in items.items()]
-
-
-def _format_value(value: object) -> object:
-    match value:
-        case bool():
-            return "yes" if value else "no"
-        case None:
-            return "(removed)"
-        case list():
-            return ", ".join(map(str, value))
-        case _:
-            return value
-
-
-NAV_LINKS = (NavLink("Audit log", "/manage/audit", "admin", 80, parent="/manage"),)
-PAGES = (PageRoute("GET", "/manage/audit", show_list, "admin", compress=True),)
+NAV_LINKS = (NavLink("Audit log", AUDIT_PATH, "admin", 35, parent="/activity"),)
+PAGES = (
+    PageRoute("GET", AUDIT_PATH, show_list, "admin", compress=True),
+    PageRoute("GET", _FORMER_PATH, redirect_to_list, "admin"),
+)

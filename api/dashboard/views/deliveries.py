@@ -1,27 +1,25 @@
-"""`/activity`: what needs attention, and the deliveries."""
+"""`/activity`: what needs attention; `/activity/deliveries`: the deliveries."""
 
 from __future__ import annotations
 
-from api.dashboard import display_names
+from api.dashboard import display_names, list_filters
+from api.dashboard.change_feed import newest_id
 from api.dashboard.page import HtmlPage, NavLink, PageRoute, Redirect, Visit
 from router.admin.installation.attention import MAX_COUNTED
 from router.admin.paging import MAX_LIMIT
 from router.admin.routes.deliveries import MAX_REPLAYED
-from router.enumerations import DELIVERY_STATE
-from router.errors import Refused
-from router.filters import DeliveryFilter
+from router.filters import DeliveryFilter, query_name
 
 PER_PAGE = 50
 ACTIVITY_PATH = "/activity"
+DELIVERIES_PATH = "/activity/deliveries"
 MAX_FAILED_SHOWN = 10
-# Any of these query parameters selects the list of deliveries.
-_LIST_PARAMETERS = frozenset({"state", "integrationId", "cursor"})
-STATES = {**{state: DELIVERY_STATE.label(state) for state in ("dead", "pending", "delivered")}, "all": "All"}
+_INTEGRATION_FIELD = query_name("integration_id")
 
 
-async def show_activity(visit: Visit) -> HtmlPage:
-    if not _LIST_PARAMETERS.isdisjoint(visit.query) or visit.error is not None:
-        return await show_list(visit)
+async def show_attention(visit: Visit) -> HtmlPage | Redirect:
+    if not {"state", _INTEGRATION_FIELD}.isdisjoint(visit.query):  # a link of an earlier version
+        return Redirect(f"{DELIVERIES_PATH}?{visit.request.query_string}")
     health = await visit.services.health.get(visit.actor)
     failed = await visit.services.attention.list_failed(visit.actor, limit=MAX_FAILED_SHOWN + 1)
     context = {
@@ -40,39 +38,38 @@ async def show_activity(visit: Visit) -> HtmlPage:
 
 
 async def show_list(visit: Visit) -> HtmlPage:
-    state = _requested_state(visit)
-    integration_id = visit.query.get("integrationId", "") or None
-    delivery_filter = DeliveryFilter.from_query(
-        {"state": None if state == "all" else state, "integrationId": integration_id}
-    )
+    given = list_filters.given_filters(visit, DeliveryFilter)
     batch = await visit.services.deliveries.list(
-        visit.actor, delivery_filter, limit=PER_PAGE, cursor=visit.query.get("cursor")
+        visit.actor, DeliveryFilter.from_query(given), limit=PER_PAGE, cursor=visit.query.get("cursor")
     )
     items = batch.items
     newest = await visit.services.integrations.list(visit.actor, limit=MAX_LIMIT)
     choices = {integration.id: integration.name for integration in newest.items}
+    shown_ids = {given.get(_INTEGRATION_FIELD), *(delivery.integration_id for delivery in items)} - choices.keys()
+    names = choices | await display_names.resolve(visit, shown_ids)
+    options = {_INTEGRATION_FIELD: list(names.items())}
     context = {
         "deliveries": items,
         "next_cursor": batch.next_cursor,
         "first_page": "cursor" not in visit.query,
         "tickets": await visit.services.tickets.get_many(visit.actor, (delivery.ticket_id for delivery in items)),
-        "names": choices
-        | await display_names.resolve(visit, (d.integration_id for d in items if d.integration_id not in choices)),
-        "states": STATES.items(),
-        "state": state,
-        "integration_id": integration_id,
+        "names": names,
+        "fields": list_filters.build_fields(DeliveryFilter, given, options, without={query_name("ticket_id")}),
+        "filters": given,
         "replay_limit": MAX_REPLAYED,
     }
     return HtmlPage("deliveries.html", "Deliveries", context)
 
 
 async def show_delivery(visit: Visit) -> HtmlPage:
+    newest = newest_id(await visit.services.tickets.list_newest_ids(visit.actor))
     view = await visit.services.deliveries.get(visit.actor, visit.path_params["id"])
     delivery = view.delivery
     tickets = await visit.services.tickets.get_many(visit.actor, [delivery.ticket_id])
     context = {
         "delivery": delivery,
         "attempts": view.attempts[::-1],
+        "newest_id": newest,
         "ticket": tickets.get(delivery.ticket_id),
         "name": (await display_names.resolve(visit, [delivery.integration_id]))[delivery.integration_id],
     }
@@ -81,31 +78,29 @@ async def show_delivery(visit: Visit) -> HtmlPage:
 
 async def replay(visit: Visit) -> Redirect:
     await visit.services.deliveries.replay(visit.actor, visit.path_params["id"])
-    return Redirect(f"{ACTIVITY_PATH}/deliveries/{visit.path_params['id']}", flash="replayed")
+    return Redirect(f"{DELIVERIES_PATH}/{visit.path_params['id']}", flash="replayed")
 
 
 async def replay_many(visit: Visit) -> Redirect:
     await visit.services.deliveries.replay_many(
         visit.actor, state=visit.form.get("state"), integration_id=visit.form.get("integrationId") or None
     )
-    return Redirect(f"{ACTIVITY_PATH}?state=pending", flash="replayed-all")
-
-
-def _requested_state(visit: Visit) -> str:
-    state = visit.query.get("state", "dead")
-    if state not in STATES:
-        raise Refused("invalid_request", f"state must be one of: {', '.join(STATES)}", "state")
-    return state
+    return Redirect(f"{DELIVERIES_PATH}?state=pending", flash="replayed-all")
 
 
 FLASH_MESSAGES = {
     "replayed": "Queued for redelivery.",
     "replayed-all": "Queued for redelivery.",
 }
-NAV_LINKS = (NavLink("Activity", ACTIVITY_PATH, "viewer", 30, icon="activity", key="a"),)
+NAV_LINKS = (
+    NavLink("Activity", ACTIVITY_PATH, "viewer", 30, icon="activity", key="a"),
+    NavLink("Needs attention", ACTIVITY_PATH, "viewer", 31, parent=ACTIVITY_PATH),
+    NavLink("Deliveries", DELIVERIES_PATH, "viewer", 32, parent=ACTIVITY_PATH),
+)
 PAGES = (
-    PageRoute("GET", ACTIVITY_PATH, show_activity, "viewer", compress=True),
-    PageRoute("POST", f"{ACTIVITY_PATH}/replay", replay_many, "admin", form_view=show_activity),
-    PageRoute("GET", f"{ACTIVITY_PATH}/deliveries/{{id}}", show_delivery, "viewer", compress=True),
-    PageRoute("POST", f"{ACTIVITY_PATH}/deliveries/{{id}}/replay", replay, "admin", form_view=show_delivery),
+    PageRoute("GET", ACTIVITY_PATH, show_attention, "viewer", compress=True),
+    PageRoute("GET", DELIVERIES_PATH, show_list, "viewer", compress=True),
+    PageRoute("POST", f"{ACTIVITY_PATH}/replay", replay_many, "admin", form_view=show_list),
+    PageRoute("GET", f"{DELIVERIES_PATH}/{{id}}", show_delivery, "viewer", compress=True),
+    PageRoute("POST", f"{DELIVERIES_PATH}/{{id}}/replay", replay, "admin", form_view=show_delivery),
 )

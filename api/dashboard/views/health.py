@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from api.dashboard.page import HtmlPage, PageRoute, Visit
+from api.dashboard.page import HtmlPage, NavLink, PageRoute, Visit
 from router.admin.installation.health import OLD_DELIVERY_AGE
+
+HEALTH_PATH = "/activity/health"
 
 
 async def show_health(visit: Visit) -> HtmlPage:
@@ -14,4 +16,5 @@ async def show_health(visit: Visit) -> HtmlPage:
     return HtmlPage("health.html", "Health", {"health": health, "old": old})
 
 
-PAGES = (PageRoute("GET", "/activity/health", show_health, "viewer", compress=True),)
+NAV_LINKS = (NavLink("Health", HEALTH_PATH, "viewer", 34, parent="/activity"),)
+PAGES = (PageRoute("GET", HEALTH_PATH, show_health, "viewer", compress=True),)

@@ -26,14 +26,14 @@ async def test_failed_delivery_shows_reason_and_attempts(served: ServedInstallat
     assert "Stuck <door>" in listed.visible_text
     assert "Slack rejected the message" in listed.visible_text
     one = await client.get(f"/activity/deliveries/{delivery}")
-    assert "rejected 400 120 ms <b>no_text" in one.visible_text
+    assert "1st attempt : not posted, rejected HTTP 400, 120 ms: <b>no_text" in one.visible_text
     assert "<b>no_text" not in one.text
     after = await client.post_and_follow(f"/activity/deliveries/{delivery}/replay", {})
     assert "Queued for redelivery." in after.visible_text
     assert (await served.services.deliveries.get(served.actor, delivery)).delivery.state == "pending"
     assert served.recording_wake.integration_ids
-    assert "No failed deliveries." in (await client.get("/activity?state=dead")).visible_text
-    waiting = await client.get("/activity?state=pending")
+    assert "No failed deliveries" in (await client.get("/activity/deliveries?state=dead")).visible_text
+    waiting = await client.get("/activity/deliveries?state=pending")
     assert "Stuck <door>" in waiting.visible_text
 
 
@@ -41,7 +41,7 @@ async def test_attention_bar_is_on_every_page(served: ServedInstallation) -> Non
     _, integration, _ = await served.create_alias()
     agent, admin = await signed_in_client(served, "agent"), await signed_in_client(served)
     assert "Needs attention" not in (await agent.get("/tickets")).visible_text
-    assert "Nothing needs attention." in (await agent.get("/activity")).visible_text
+    assert "Nothing needs attention" in (await agent.get("/activity")).visible_text
     await create_failed_delivery(served)
     now, database = served.clock.now(), served.database
     await database.execute(
@@ -53,12 +53,19 @@ async def test_attention_bar_is_on_every_page(served: ServedInstallation) -> Non
     await served.services.domains.create(served.actor, "help.example.com")
     assert "Needs attention" not in (await agent.get("/tickets")).visible_text, "counts are cached for a few seconds"
     served.clock.advance(CACHE_SECONDS)
-    expected = "Needs attention : 1 failed delivery, 2 parked deliveries, 1 failing integration, 1 unverified domain"
-    for path in ("/", "/tickets", "/account", "/manage/domains", "/activity?state=all", "/activity/health"):
+    expected = "Needs attention : 1 failed delivery, 2 waiting deliveries, 1 failing integration, 1 unverified domain"
+    for path in (
+        "/activity/overview",
+        "/tickets",
+        "/account",
+        "/manage/domains",
+        "/activity/deliveries",
+        "/activity/health",
+    ):
         assert expected in (await agent.get(path)).visible_text, path
     opened = await agent.get("/activity")
     assert expected not in opened.visible_text
-    for part in ("no_service", "2 parked deliveries", "Stuck <door>", "help.example.com Unverified"):
+    for part in ("No_service", "2 deliveries waiting for Support", "Stuck <door>", "help.example.com Unverified"):
         assert part in opened.visible_text
     assert "/replay" not in opened.text
     _, other = await served.create_workspace()
@@ -67,7 +74,7 @@ async def test_attention_bar_is_on_every_page(served: ServedInstallation) -> Non
     assert delivery.last_error == "Slack rejected the message"
     (retry,) = re.findall(r'action="(/activity/deliveries/[^"]+/replay)"', (await admin.get("/activity")).text)
     await admin.post_and_follow(retry, {})
-    assert "Needs attention : 2 parked deliveries, 1 failing" in (await agent.get("/tickets")).visible_text
+    assert "Needs attention : 2 waiting deliveries, 1 failing" in (await agent.get("/tickets")).visible_text
 
 
 async def test_retry_all_deliveries_of_a_filter(sqlite_served: ServedInstallation) -> None:
@@ -85,7 +92,7 @@ async def test_retry_all_deliveries_of_a_filter(sqlite_served: ServedInstallatio
         response = await client.post("/activity/replay", form)
         assert response.status == 400, form
         assert 'role="alert"' in response.text
-    assert (await client.get("/activity?state=x")).status == 400
+    assert (await client.get("/activity/deliveries?state=x")).status == 400
 
 
 async def test_delivered_delivery_cannot_be_retried(sqlite_served: ServedInstallation) -> None:
@@ -101,20 +108,6 @@ async def test_delivered_delivery_cannot_be_retried(sqlite_served: ServedInstall
     assert "Retry" not in (await client.get(f"/activity/deliveries/{delivery}")).visible_text
 
 
-async def test_the_audit_log_shows_booleans_as_yes_and_no(sqlite_served: ServedInstallation) -> None:
-    served = sqlite_served
-    user = await served.services.users.create(served.actor, email="ada@people.test", name="Ada")
-    for disabled in (True, False):
-        await served.services.users.change(served.actor, user.id, disabled=disabled)
-    text = (await (await signed_in_client(served)).get("/manage/audit")).visible_text
-    assert ("disabled yes" in text, "disabled no" in text, "True" in text, "False" in text) == (
-        True,
-        True,
-        False,
-        False,
-    )
-
-
 async def test_names_of_removed_objects(served: ServedInstallation) -> None:
     domain, integration, alias = await served.create_alias()
     delivery = await create_failed_delivery(served)
@@ -122,20 +115,20 @@ async def test_names_of_removed_objects(served: ServedInstallation) -> None:
     await served.services.keys.create(replace(served.actor, user_id=leaver.id), name="CI")
     client = await signed_in_client(served)
     trace = f"/activity/trace/{(await served.services.deliveries.get(served.actor, delivery)).delivery.message_id}"
-    pages = ("/activity?state=dead", f"/activity/deliveries/{delivery}", trace)
+    pages = ("/activity/deliveries?state=dead", f"/activity/deliveries/{delivery}", trace)
     name = (await served.services.integrations.get(served.actor, integration)).name
     for page in pages:
         assert name in (await client.get(page)).visible_text, page
-    assert "Lea" in (await client.get("/manage/audit")).visible_text
+    assert "Lea" in (await client.get("/activity/audit")).visible_text
     await served.services.aliases.delete(served.actor, alias)
     await served.services.domains.delete(served.actor, domain)
     await served.services.integrations.delete(served.actor, integration)
     await served.services.users.delete(served.actor, leaver.id)
     for page in pages:
         assert "removed integration" in (await client.get(page)).visible_text, page
-    assert "removed user" in (await client.get("/manage/audit")).visible_text
+    assert "removed user" in (await client.get("/activity/audit")).visible_text
     served.clock.advance(CACHE_SECONDS)
-    assert "Nothing needs attention." in (await client.get("/activity")).visible_text, "it cannot be retried"
+    assert "Nothing needs attention" in (await client.get("/activity")).visible_text, "it cannot be retried"
     assert "Needs attention" not in (await client.get("/tickets")).visible_text
 
 
@@ -154,7 +147,7 @@ async def test_delivery_list_is_paginated(sqlite_served: ServedInstallation) -> 
     for n in range(51):
         await sqlite_served.accept_message(mails.plain(subject=f"Mail {n}."))
     client = await signed_in_client(sqlite_served, "viewer")
-    first = await client.get("/activity?state=all")
+    first = await client.get("/activity/deliveries")
     assert first.text.count("data-row") == 50
     assert "Mail 0." not in first.visible_text
     assert "Mail 0." in (await client.get(first.next_path)).visible_text
@@ -175,15 +168,15 @@ async def test_trace_is_found_by_every_id(sqlite_served: ServedInstallation) -> 
         "Received by mx1.host.test",
         "Opened ticket #1",
         "Queued for Support",
-        "Attempt 1",
-        "Delivered to Support, by editing the earlier message",
+        "1st attempt : posted ( Support )",
+        "Posted to Support, by editing the earlier message",
     ):
         assert expected in text
-    assert text.index("Received") < text.index("Opened") < text.index("Attempt 1") < text.index("Delivered to")
+    assert text.index("Received") < text.index("Opened") < text.index("1st attempt") < text.index("Posted to")
     await served.accept_message(mails.reply_to("<one@customer.test>"))
     several = await client.get("/activity/trace?q=1")
     assert several.text.count("data-row") == 2
-    assert "No messages match." in (await client.get("/activity/trace?q=nobody@customer.test")).visible_text
+    assert "No messages match" in (await client.get("/activity/trace?q=nobody@customer.test")).visible_text
     assert (await client.get("/activity/trace?q=" + "x" * 2000)).status == 400
     sender = mails.plain(from_="Ana <ana@acme.test>", message_id="<two@customer.test>")
     other = await served.accept_message(sender.replace(b"@acme", "@\u0430cme".encode()))
@@ -208,7 +201,7 @@ async def test_health_shows_problems(sqlite_served: ServedInstallation) -> None:
     ill = await client.get("/activity/health")
     # The problems are in the delivery process, queue, failed deliveries and integrations.
     assert ill.text.count(">Problem<") == 4
-    assert "the webhook is gone" in ill.visible_text
+    assert "The webhook is gone" in ill.visible_text
     await served.services.domains.create(served.actor, "help.example.com")
     assert "Domains 1 with DNS problems" in (await client.get("/activity/health")).visible_text
 
@@ -219,7 +212,7 @@ async def test_overview_shows_numbers(sqlite_served: ServedInstallation) -> None
     await insert_month(served)
     await create_failed_delivery(served)
     client = await signed_in_client(served, "viewer")
-    response = await client.get("/")
+    response = await client.get("/activity/overview?days=30")
     assert response.status == 200
     assert 'role="img"' in response.text
     assert "style=" not in response.text
@@ -227,3 +220,13 @@ async def test_overview_shows_numbers(sqlite_served: ServedInstallation) -> None
     assert "Time to assign 10 min" in response.visible_text
     assert "support@example.org: 1 open, 0 in progress, 0 waiting" in response.text
     assert "no delivery process is running" not in response.visible_text, "nothing is queued"
+    assert "1 unassigned" in response.visible_text
+    assert "#1 Stuck <door>" in response.visible_text
+    assert "Resolved per day: 0 in 7 days" not in (await client.get("/activity/overview")).text
+    assert (await client.get("/activity/overview?days=8")).status == 400
+
+
+async def test_old_links_lead_to_the_new_pages(sqlite_served: ServedInstallation) -> None:
+    client = await signed_in_client(sqlite_served)
+    assert (await client.get("/activity?state=dead")).location == "/activity/deliveries?state=dead"
+    assert (await client.get("/manage/audit")).location == "/activity/audit"

@@ -126,7 +126,7 @@ async def test_integrations(served: ServedInstallation, slack: SlackStandIn) -> 
     assert spare
     assert "Remove Spare?" in (await admin.get(f"{spare[0]}/delete")).visible_text
     assert "Spare" not in (await admin.post_and_follow(f"{spare[0]}/delete", {})).visible_text
-    for path in (url, "/manage/integrations", "/manage/audit", "/set-up"):
+    for path in (url, "/manage/integrations", "/activity/audit", "/set-up"):
         assert secret not in (await admin.get(path)).text
 
 
@@ -148,8 +148,11 @@ async def test_the_audit_log_shows_changed_settings(served: ServedInstallation) 
     assert created
     changed = {"webhookUrl": form["webhookUrl"], "threadId": "", "username": "Support"}
     await admin.post_and_follow(f"{created[0]}/settings", changed)
-    text = (await admin.get("/manage/audit")).visible_text
-    for shown in ("threadId 42", "username Help desk", "threadId (removed)", "username Support", "secrets webhookUrl"):
+    text = (await admin.get("/activity/audit")).visible_text
+    for shown in (
+        "added the Discord integration Team (Thread ID: 42, Username: Help desk)",
+        "changed the settings of Team (Thread ID: none, Username: Support), and replaced the Webhook URL of Team",
+    ):
         assert shown in text
     assert "very-secret" not in text
 
@@ -224,7 +227,7 @@ async def test_api_key_is_shown_once(served: ServedInstallation) -> None:
     assert (await served.client(clear).get("/auth/me")).status == 200, "the confirmation page changes nothing"
     assert "Revoked" in (await admin.post_and_follow(revoke, {})).visible_text
     assert (await served.client(clear).get("/auth/me")).status == 401
-    assert clear not in (await admin.get("/manage/audit")).text
+    assert clear not in (await admin.get("/activity/audit")).text
 
 
 async def test_blocked_senders_and_the_workspace(served: ServedInstallation) -> None:
@@ -262,21 +265,29 @@ async def test_other_roles_see_no_actions(sqlite_served: ServedInstallation, rol
         assert 'method="post" action="/manage' not in page.text, path
         assert "/delete" not in page.text, path
     assert "No API keys yet." in (await client.get("/manage/keys")).visible_text
-    assert "/manage/audit" not in page.text
+    assert "/activity/audit" not in page.text
 
 
 async def test_audit_log_names_user_and_action(sqlite_served: ServedInstallation) -> None:
     await populate(sqlite_served)
     admin = await signed_in_client(sqlite_served, "admin", "ada@people.test")
     await admin.post_and_follow("/manage/domains", {"domain": "third.example.org"})
-    page = await admin.get("/manage/audit")
-    assert "Admin 127.0.0.1 domain added domain third.example.org" in page.visible_text
+    page = await admin.get("/activity/audit")
+    assert "Admin added the domain third.example.org 127.0.0.1" in page.visible_text
     for _ in range(30):
         await admin.post("/manage/workspace", {"name": "Acme"})
         await admin.post("/manage/workspace", {"name": "<i>Acme</i>"})
-    page = await admin.get("/manage/audit")
+    page = await admin.get("/activity/audit")
     assert "&lt;i&gt;Acme&lt;/i&gt;" in page.text
-    assert "blocked sender added" in (await admin.get(page.next_path)).visible_text
+    assert "admin@example.org blocked @spam.example" in (await admin.get(page.next_path)).visible_text
+    changes = await admin.get("/activity/audit?kind=workspace&group=change")
+    assert "Subject: Workspace" in changes.visible_text
+    older = await admin.get(changes.next_path)
+    assert "renamed the workspace" in older.visible_text, "the next page keeps the filters"
+    assert "blocked" not in older.visible_text
+    day = await admin.get("/activity/audit?since=2999-01-01")
+    assert "No entries match" in day.visible_text
+    assert (await admin.get("/activity/audit?until=soon")).status == 400
 
 
 async def test_audit_log_names_who_made_a_change_without_a_user(sqlite_served: ServedInstallation) -> None:
@@ -284,10 +295,11 @@ async def test_audit_log_names_who_made_a_change_without_a_user(sqlite_served: S
     domain, now = await served.create_domain("help.example.com"), served.clock.now()
     operator = Actor(served.actor.workspace_id, "admin")
     async with served.database.transaction() as transaction:
-        await audit.record(transaction, operator, now, "domain.verify", domain, by="recheck")
-        await audit.record(transaction, operator, now, "domain.lose", domain)
-        await audit.record(transaction, operator, now, "domain.change", domain)
-    page = await (await signed_in_client(served)).get("/manage/audit")
-    assert "System domain verified by recheck" in page.visible_text
-    assert "System domain verified by another workspace" in page.visible_text
-    assert "Operator domain changed" in page.visible_text
+        await audit.record(transaction, operator, now, "domain.verify", domain, domain="help.example.com", by="recheck")
+        await audit.record(transaction, operator, now, "domain.lose", domain, domain="help.example.com")
+        detail = {"domain": "help.example.com", "mxManagedUpstream": False}
+        await audit.record(transaction, operator, now, "domain.change", domain, **detail)
+    page = await (await signed_in_client(served)).get("/activity/audit")
+    assert "System verified the domain help.example.com" in page.visible_text
+    assert "System removed the verification of help.example.com : another workspace" in page.visible_text
+    assert "Operator set that this server receives the mail of help.example.com" in page.visible_text

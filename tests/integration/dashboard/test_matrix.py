@@ -47,6 +47,8 @@ REQUIRED_ROLES: dict[tuple[str, str], Role | None] = {
     ("GET", "/live"): "viewer",
     ("GET", "/activity"): "viewer",
     ("GET", "/activity/overview"): "viewer",
+    ("GET", "/activity/deliveries"): "viewer",
+    ("GET", "/manage/audit"): "admin",
     ("POST", "/activity/replay"): "admin",
     ("GET", "/activity/deliveries/{id}"): "viewer",
     ("POST", "/activity/deliveries/{id}/replay"): "admin",
@@ -112,7 +114,7 @@ REQUIRED_ROLES: dict[tuple[str, str], Role | None] = {
     ("POST", "/manage/tags/{id}/delete"): "admin",
     ("GET", "/manage/workspace"): "viewer",
     ("POST", "/manage/workspace"): "admin",
-    ("GET", "/manage/audit"): "admin",
+    ("GET", "/activity/audit"): "admin",
 }
 
 

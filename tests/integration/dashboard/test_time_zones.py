@@ -66,8 +66,16 @@ async def test_every_time_on_every_page_has_utc_in_its_title(sqlite_served: Serv
     names = await populate(served)
     await served.services.workspaces.change(served.actor, timezone="Asia/Kathmandu")
     admin = await signed_in_client(served)
-    pages = [f"/tickets/{names['ticket']}", f"/manage/users/{names['user']}", "/manage/audit", "/manage/workspace"]
-    for path in ("/", "/account", "/tickets", "/activity?state=all", "/activity/health", "/manage/keys", *pages):
+    pages = [f"/tickets/{names['ticket']}", f"/manage/users/{names['user']}", "/activity/audit", "/manage/workspace"]
+    for path in (
+        "/activity/overview",
+        "/account",
+        "/tickets",
+        "/activity/deliveries",
+        "/activity/health",
+        "/manage/keys",
+        *pages,
+    ):
         text = (await admin.get(path)).text
         for time in re.findall(r"<time[^>]*>", text):
             assert re.search(r'title="[^"]*UTC\)?"', time), (path, time)
@@ -78,9 +86,9 @@ async def test_days_are_those_of_the_time_zone(sqlite_served: ServedInstallation
     served = sqlite_served
     await populate(served)
     admin = await signed_in_client(served)
-    assert "Day (UTC)" in (await admin.get("/")).visible_text
+    assert "Day (UTC)" in (await admin.get("/activity/overview")).visible_text
     await served.services.workspaces.change(served.actor, timezone="Pacific/Kiritimati")
-    assert "Day (Pacific/Kiritimati)" in (await admin.get("/")).visible_text
+    assert "Day (Pacific/Kiritimati)" in (await admin.get("/activity/overview")).visible_text
     # The overview takes the current day from the machine's clock: 24 hours are a day apart at every time of day.
     east = await served.services.overview.get(served.actor, timezone="Etc/GMT-12")
     west = await served.services.overview.get(served.actor, timezone="Etc/GMT+12")

@@ -146,7 +146,7 @@ async def test_forbidden_actions_are_hidden_and_rejected(site: ServedInstallatio
         await page.goto(f"{site.root}/manage/{path}")
         await expect(page.locator("main form[method=post], main .danger")).to_have_count(0)
     window.expect_error("403")
-    for path in ("/set-up", "/manage/audit", f"/manage/integrations/{integration}/delete"):
+    for path in ("/set-up", "/activity/audit", f"/manage/integrations/{integration}/delete"):
         await page.goto(site.root + path)
         await expect(page.get_by_role("heading", level=1)).to_have_text("Permission denied")
         await expect(page.get_by_text(f"Requires the role admin; your role is {role}.")).to_be_visible()

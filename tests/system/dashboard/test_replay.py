@@ -46,5 +46,10 @@ async def test_failed_delivery_is_retried(window: Window, tmp_path: Path) -> Non
             (post,) = await slack.wait_for(1, "general", accepted=True)
             assert b"Stuck door" in post.raw
             await program.wait_event("delivery.sent")
+            # The page follows by itself.
+            await expect(page.get_by_role("heading", level=1)).to_have_text("Posted #1 Stuck door to general")
+            await expect(page.locator("#attempts li")).to_have_count(2)
+            await expect(page.get_by_text("2nd attempt: posted")).to_be_visible()
             await page.get_by_role("link", name="Trace message").click()
-            await expect(page.get_by_text("Delivered to general")).to_be_visible()
+            await expect(page.get_by_text("Posted to general")).to_be_visible()
+            window.expect_error("ERR_")  # the program stops while the page listens for changes

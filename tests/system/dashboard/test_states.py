@@ -25,7 +25,7 @@ EMPTY = (
     "/tickets/mine",
     "/tickets/unassigned",
     "/activity",
-    "/activity?state=dead",
+    "/activity/deliveries?state=dead",
     "/activity/trace?q=nothing",
     "/activity/health",
     "/manage/domains",
@@ -48,8 +48,8 @@ EXTREME = (
     "/tickets/{talk}?before={place}",
     "/tickets/{files}",
     "/activity",
-    "/activity?state=dead",
-    "/activity?state=pending",
+    "/activity/deliveries?state=dead",
+    "/activity/deliveries?state=pending",
     "/activity/deliveries/{dead}",
     "/activity/deliveries/{waiting}",
     "/activity/trace?q={talk}",
@@ -74,7 +74,7 @@ EXTREME = (
     "/manage/tags/{tag}",
     "/manage/tags/{tag}/delete",
     "/manage/workspace",
-    "/manage/audit",
+    "/activity/audit",
 )
 
 _UNFOLD = "for (const folded of document.querySelectorAll('main details:not(.menu)')) folded.open = true"
@@ -189,7 +189,7 @@ async def test_pages_without_permission_or_session(crowded: Place, window: Windo
     new = await served.services.sessions.sign_in(address, PASSWORD, address="127.0.0.1")
     await window.sign_in(served.root, new.token)
     window.expect_error("Failed to load resource")
-    page = await window.open(served.root + "/manage/audit")
+    page = await window.open(served.root + "/activity/audit")
     await _check(page, "refused-role")
     page = await window.open(served.root + "/tickets/unassigned")
     await _check(page, "viewer-tickets")

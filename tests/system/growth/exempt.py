@@ -13,6 +13,8 @@ EXEMPT: dict[str, str] = {
     "api.dashboard.display_names": _USE_CASE,
     "api.dashboard.change_feed": "only reads a cookie and an ID, through other modules",
     "api.dashboard.display_options": "compares a cookie with two values",
+    "api.dashboard.audit_sentences": "describes a page of the audit log, whose details are bounded",
+    "api.dashboard.list_filters": "builds the form of a list; `admin` validates the values",
     "api.dashboard.manage": _USE_CASE,
     "api.dashboard.routes": _WIRING,
     "api.dashboard.users": _USE_CASE,

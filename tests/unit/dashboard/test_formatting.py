@@ -52,7 +52,7 @@ def test_attention_summary() -> None:
     assert formatting.attention_summary(AttentionCounts()) == []
     assert formatting.attention_summary(AttentionCounts(failed=1, parked=2, failing=1)) == [
         "1 failed delivery",
-        "2 parked deliveries",
+        "2 waiting deliveries",
         "1 failing integration",
     ]
     assert formatting.attention_summary(AttentionCounts(failed=MAX_COUNTED, unverified=2, missing=1)) == [
@@ -60,3 +60,23 @@ def test_attention_summary() -> None:
         "2 unverified domains",
         "1 domain with missing records",
     ]
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        ("Slack returned 410 channel_is_archived: the Slack channel is archived", "the Slack channel is archived"),
+        ("failed permanently: Slack returned 400 no_text: the message is empty", "Slack: the message is empty"),
+        ("Slack returned 429: rate limit exceeded", "Slack: rate limit exceeded"),
+        ("Slack returned 500", "Slack returned 500"),
+        ("the integration was removed", "the integration was removed"),
+        ("", ""),
+    ],
+)
+def test_errors_of_integrations_are_explained(error: str, shown: str) -> None:
+    assert formatting.explain_error(error) == shown
+
+
+def test_ordinals() -> None:
+    numbers = (1, 2, 3, 4, 11, 12, 13, 21, 101, 111, 1002)
+    assert " ".join(map(formatting.ordinal, numbers)) == "1st 2nd 3rd 4th 11th 12th 13th 21st 101st 111th 1,002nd"
