@@ -34,7 +34,7 @@ TIMES = 15
 TARGET_MS = 100.0
 TARGET_BYTES = 100_000
 # Pages that are not measured; their size does not depend on the number of tickets.
-_CONSTANT_PAGES = {"/sign-in", "/welcome", "/live", "/tickets/{id}/messages/{message}/html"}
+_CONSTANT_PAGES = {"/sign-in", "/set-password", "/welcome", "/live", "/tickets/{id}/messages/{message}/html"}
 
 
 def visits(dataset: Dataset, others: dict[str, str]) -> dict[str, list[str]]:
@@ -52,7 +52,9 @@ def visits(dataset: Dataset, others: dict[str, str]) -> dict[str, list[str]]:
         ],
         "/tickets/mine": ["/tickets/mine", "/tickets/mine?status=resolved"],
         "/tickets/unassigned": ["/tickets/unassigned", f"/tickets/unassigned?cursor={deep}"],
+        "/tickets/open": ["/tickets/open", "/tickets/open?sort=waiting"],
         "/tickets/{id}": [f"/tickets/{ticket}"],
+        "/tickets/{id}/tags": [f"/tickets/{ticket}/tags"],
         "/tickets/{id}/messages/{message}/text": [f"/tickets/{ticket}/messages/{message}/text"],
         "/tickets/{id}/messages/{message}/quoted": [f"/tickets/{ticket}/messages/{message}/quoted"],
         "/activity": ["/activity"],
@@ -117,7 +119,7 @@ async def add_manage_data(dataset: Dataset) -> tuple[str, dict[str, str]]:
         busy = await UserService(database, clock, base_url="").get(actor, dataset.users[0])
         login = await SessionService(database, clock, SecretBox(new_key())).start(busy, address="127.0.0.1")
         ids = {"aliases": dataset.aliases[3], "integrations": dataset.integrations[3], "users": dataset.users[3]}
-        for noun, table in (("domains", "domains"), ("keys", "api_keys")):
+        for noun, table in (("domains", "domains"), ("keys", "api_keys"), ("tags", "tags")):
             ids[noun] = (await run_statement(database, f"SELECT id FROM {table} ORDER BY id LIMIT 1"))[0]["id"]
         return login.token, ids
     finally:

@@ -48,7 +48,7 @@ _FIELD_LABELS = {
     "text": "Internal note",
 }
 # As in `Slack returned 410 channel_is_archived: the Slack channel is archived`.
-_RESPONSE_CODE = re.compile(r"^((?:failed permanently: )?[^:]{1,50}) returned \d{3} ?[\w-]*: ")
+_RESPONSE_CODE = re.compile(r"(?:failed permanently: )?([^:]{1,50}) returned \d{3} ?[\w-]*: (.+)", re.DOTALL)
 _MARKDOWN = re.compile(r"\*\*([^*]+)\*\*|`([^`]+)`|<(https://[^>\s]+)>")
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"))
 

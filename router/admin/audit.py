@@ -23,7 +23,7 @@ from router.store.database import Database, QueryExecutor, fetch_models
 from router.store.fragments import model_values
 
 # Maximum number of entries that are read for a page with filters other than the days. The next page continues there.
-MAX_SCANNED = 20_000
+MAX_SCANNED = 10_000
 MAX_SEARCH_LENGTH = 200
 _ALL_ENTRIES = AuditFilter()
 _GROUPS: Mapping[str, AuditGroup] = {

@@ -223,8 +223,7 @@ class OverviewService:
         ]
         earlier = None if compared is None else days.pop()
         since = _id_suffix(spans[0].start)
-        claim, resolve = await self._read_ticket_durations(workspace_id, since, sum(day.tickets for day in days))
-        delivery = await self._read_delivery_durations(workspace_id, since, sum(day.messages for day in days))
+        claim, resolve, delivery = await self._read_durations(workspace_id, since, sum(day.tickets for day in days))
         new, resolved = await self._count_new_and_resolved(workspace_id, spans[0].start)
         return _Period(
             days=tuple(days),
@@ -280,15 +279,17 @@ class OverviewService:
         )
         return {row["id"]: row["new"] for row in new}, {row["user_id"] or "": row["resolved"] for row in resolved}
 
-    async def _read_sample(self, query: str, workspace_id: str, since: str, count: int) -> Sequence[Row]:
-        return await self._database.fetch_all(
-            query, workspace_id=workspace_id, since=since, every=sample_step(count), limit=2 * SAMPLE_SIZE
+    async def _read_durations(
+        self, workspace_id: str, since: str, tickets: int
+    ) -> tuple[DurationStatistics, DurationStatistics, DurationStatistics]:
+        """Returns the times to assign and to resolve of a sample of the tickets since an id, and to deliver them."""
+        newest = await self._database.fetch_one("overview_newest_number", workspace_id=workspace_id)
+        numbers = sample_numbers(0 if newest is None else newest["number"] or 0, tickets)
+        values = {"workspace_id": workspace_id, "since": f"ticket_{since}", "numbers": json.dumps(numbers)}
+        rows, deliveries = await asyncio.gather(
+            self._database.fetch_all("overview_ticket_times", **values),
+            self._database.fetch_all("overview_delivery_times", limit=2 * SAMPLE_SIZE, **values),
         )
-
-    async def _read_ticket_durations(
-        self, workspace_id: str, since: str, count: int
-    ) -> tuple[DurationStatistics, DurationStatistics]:
-        rows = await self._read_sample("overview_ticket_times", workspace_id, f"ticket_{since}", count)
         claims, resolutions = [], []
         for row in rows:
             # Setting the status `in_progress` can assign a ticket without a `claimed` event.
@@ -297,12 +298,11 @@ class OverviewService:
                 claims.append(max(0, min(claim_times) - row["received_at"]))
             if row["resolved_at"] is not None:
                 resolutions.append(max(0, row["resolved_at"] - row["received_at"]))
-        return duration_statistics(claims, 0.9), duration_statistics(resolutions, 0.9)
-
-    async def _read_delivery_durations(self, workspace_id: str, since: str, count: int) -> DurationStatistics:
-        rows = await self._read_sample("overview_delivery_times", workspace_id, f"dlv_{since}", count)
-        return duration_statistics(
-            [max(0, row["delivered_at"] - row["created_at"]) for row in rows if row["delivered_at"] is not None], 0.95
+        latencies = [max(0, row["delivered_at"] - row["created_at"]) for row in deliveries]
+        return (
+            duration_statistics(claims, 0.9),
+            duration_statistics(resolutions, 0.9),
+            duration_statistics(latencies, 0.95),
         )
 
 
@@ -315,9 +315,14 @@ def duration_statistics(values: Sequence[Micros], quantile: float) -> DurationSt
     return DurationStatistics(len(ordered), ordered[ranks[0] - 1], ordered[ranks[1] - 1])
 
 
-def sample_step(count: int) -> int:
-    """Returns the sampling step n for `count` rows: every n-th row is sampled."""
-    return max(1, round(count / SAMPLE_SIZE))
+def sample_numbers(newest: int, count: int) -> list[int]:
+    """Returns the numbers of up to `2 * SAMPLE_SIZE` tickets, newest first: about every n-th of the newest `count`.
+
+    The numbers are multiples of n, so that a sample keeps most of its tickets when new ones arrive.
+    """
+    step = max(1, round(count / SAMPLE_SIZE))
+    first = newest - newest % step
+    return list(range(first, max(0, first - 2 * SAMPLE_SIZE * step), -step))
 
 
 def _find_compared(workspace_id: str, now: int, zone: tzinfo) -> tuple[date, Span] | None:

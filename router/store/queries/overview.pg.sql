@@ -33,3 +33,20 @@ SELECT one.n - 1 AS n, (
           AND t.resolved_at >= CAST(one.span ->> 0 AS BIGINT) AND t.resolved_at < CAST(one.span ->> 1 AS BIGINT)
         LIMIT :limit) AS found) AS resolved
 FROM json_array_elements(CAST(:spans AS JSON)) WITH ORDINALITY AS one (span, n);
+
+-- fragment: postgres_sample
+SELECT t.id, t.received_at, t.claimed_at, t.resolved_at
+FROM tickets t
+WHERE t.workspace_id = :workspace_id AND t.id >= :since
+  AND t.number IN (SELECT CAST(one AS BIGINT) FROM json_array_elements_text(CAST(:numbers AS JSON)) AS one)
+
+-- name: overview_ticket_times
+SELECT s.received_at, s.claimed_at, s.resolved_at,
+       (SELECT MIN(e.at) FROM ticket_events e
+        WHERE e.ticket_id = s.id AND e.type IN ('ticket.claimed', 'ticket.assigned')) AS first_claimed_at
+FROM ({postgres_sample}) AS s;
+
+-- name: overview_delivery_times
+SELECT d.created_at, d.delivered_at
+FROM ({postgres_sample}) AS s CROSS JOIN deliveries d
+WHERE d.ticket_id = s.id AND d.event <> 'updated' AND d.state = 'delivered' LIMIT :limit;

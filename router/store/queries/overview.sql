@@ -104,22 +104,28 @@ FROM aliases a JOIN domains d ON d.id = a.domain_id
 WHERE a.workspace_id = :workspace_id
 ORDER BY a.id DESC LIMIT :max_aliases;
 
+-- fragment: sampled_tickets
+-- The tickets with the given numbers (JSON) that were opened since an id.
+SELECT t.id, t.received_at, t.claimed_at, t.resolved_at
+FROM json_each(:numbers) AS one CROSS JOIN tickets t
+WHERE t.workspace_id = :workspace_id AND t.number = one.value AND t.id >= :since
+
 -- name: overview_ticket_times
--- The times of receipt, assignment and resolution of every `every`-th ticket.
-SELECT t.received_at, t.claimed_at, t.resolved_at,
+-- The times of receipt, assignment and resolution of the tickets of a sample.
+SELECT s.received_at, s.claimed_at, s.resolved_at,
        (SELECT MIN(e.at) FROM ticket_events e
-        WHERE e.ticket_id = t.id AND e.type IN ('ticket.claimed', 'ticket.assigned')) AS first_claimed_at
-FROM tickets t
-WHERE t.workspace_id = :workspace_id AND t.id >= :since AND t.number % :every = 0
-ORDER BY t.id DESC LIMIT :limit;
+        WHERE e.ticket_id = s.id AND e.type IN ('ticket.claimed', 'ticket.assigned')) AS first_claimed_at
+FROM ({sampled_tickets}) AS s;
 
 -- name: overview_delivery_times
--- The times of queueing and delivery of every `every`-th delivery.
+-- The times of queueing and delivery of the messages of the tickets of a sample.
 SELECT d.created_at, d.delivered_at
-FROM (SELECT s.created_at, s.delivered_at, row_number() OVER (ORDER BY s.id DESC) AS n
-      FROM deliveries s
-      WHERE s.workspace_id = :workspace_id AND s.id >= :since AND s.event <> 'updated') AS d
-WHERE (d.n - 1) % :every = 0 LIMIT :limit;
+FROM ({sampled_tickets}) AS s CROSS JOIN deliveries d
+WHERE d.ticket_id = s.id AND d.event <> 'updated' AND d.state = 'delivered' LIMIT :limit;
+
+-- name: overview_newest_number
+-- The number of the newest ticket.
+SELECT MAX(number) AS number FROM tickets WHERE workspace_id = :workspace_id;
 
 -- name: health_queue
 -- Counts the scheduled and the parked deliveries, with the creation time of the oldest pending one. Uses the index of

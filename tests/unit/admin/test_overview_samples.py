@@ -3,13 +3,20 @@
 import pytest
 
 from router.admin.installation import overview
-from router.admin.installation.overview import duration_statistics, sample_step
+from router.admin.installation.overview import duration_statistics, sample_numbers
 
 
 @pytest.mark.parametrize("count", [0, 1, 1000, 1001, 1500, 20_000, 10**9])
-def test_the_sample_step_gives_the_intended_sample_size(count: int) -> None:
-    taken = len(range(0, count, sample_step(count)))
-    assert taken == count if count <= 1000 else 600 < taken <= 1500
+def test_a_sample_has_about_a_thousand_of_the_newest_tickets(count: int) -> None:
+    newest = 2 * 10**9 + 7
+    numbers = [number for number in sample_numbers(newest, count) if number > newest - count]
+    assert len(numbers) == count if count <= 1000 else 600 < len(numbers) <= 1500
+    assert numbers == sorted(set(numbers), reverse=True)
+
+
+def test_a_sample_ends_with_the_first_ticket() -> None:
+    assert sample_numbers(3, 3) == [3, 2, 1]
+    assert sample_numbers(0, 0) == []
 
 
 def test_quantiles_are_values() -> None:
