@@ -9,7 +9,7 @@ from operator import itemgetter
 
 from api.dashboard import display_names, users
 from api.dashboard.change_feed import newest_id
-from api.dashboard.inbox import LISTS, ListRequest, InboxList, request_of_form, request_of_list
+from api.dashboard.inbox import LISTS, InboxList, ListRequest, request_of_form, request_of_list
 from api.dashboard.page import HtmlPage, NavLink, PageRoute, Redirect, Visit
 from router.admin.paging import MAX_LIMIT
 from router.enumerations import TICKET_SORT, TICKET_STATUS
