@@ -19,21 +19,29 @@ _EXTENSIONS = {
     "image/svg+xml": ".svg",
     "application/pdf": ".pdf",
     "application/zip": ".zip",
-    "application/pgp-signature": ".asc",
-    "application/pgp-encrypted": ".asc",
-    "application/pkcs7-signature": ".p7s",
     "application/x-pkcs7-signature": ".p7s",
     "application/pkcs7-mime": ".p7m",
     "application/x-pkcs7-mime": ".p7m",
-    "text/calendar": ".ics",
     "text/x-vcalendar": ".vcs",
-    "text/vcard": ".vcf",
     "text/x-vcard": ".vcf",
     "text/plain": ".txt",
     "text/html": ".html",
     "text/csv": ".csv",
-    "message/delivery-status": ".txt",
-    "text/rfc822-headers": ".txt",
+}
+# Names of parts that mail programs add without a name.
+_NAMES = {
+    "message/delivery-status": "Delivery report.txt",
+    "message/global-delivery-status": "Delivery report.txt",
+    "message/disposition-notification": "Read receipt.txt",
+    "message/global-disposition-notification": "Read receipt.txt",
+    "message/feedback-report": "Feedback report.txt",
+    "text/rfc822-headers": "Original headers.txt",
+    "message/global-headers": "Original headers.txt",
+    "text/calendar": "Calendar.ics",
+    "text/vcard": "Contact.vcf",
+    "application/pgp-signature": "Signature.asc",
+    "application/pgp-encrypted": "Encryption version.asc",
+    "application/pkcs7-signature": "Signature.p7s",
 }
 
 
@@ -119,6 +127,9 @@ def _filename(part: Part, n: int, kind: AttachmentKind) -> str:
         data, _ = decode_body(part, 16384)
         subject = safe_filename(read_headers(data, max_bytes=16384).subject.replace("/", "-")[:100])
         return f"{subject or f'message-{n}'}.eml"
+    known_name = _NAMES.get(part.content_type)
+    if known_name is not None:
+        return known_name
     return f"{'image' if kind == 'image' else 'attachment'}-{n}{_EXTENSIONS.get(part.content_type, '')}"
 
 
