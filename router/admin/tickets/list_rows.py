@@ -37,6 +37,20 @@ class TicketRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadMark:
+    """What a user has read of a ticket: messages up to a sequence, else those received up to a time (None: no user)."""
+
+    sequence: int | None
+    since: Micros | None
+
+    def is_unread(self, sequence: int, received_at: Micros) -> bool:
+        """Whether a message is unread."""
+        if self.since is None:
+            return False
+        return received_at > self.since if self.sequence is None else sequence > self.sequence
+
+
+@dataclass(frozen=True, slots=True)
 class ReadState:
     """What the messages of a ticket, and the reads of a user, say about unread messages."""
 

@@ -13,6 +13,7 @@ from router.admin.fetch import fetch_by_id
 from router.admin.paging import DEFAULT_LIMIT, Page, PageRequest
 from router.admin.tickets.list_order import ListReader, SortKey, parse_sort, sort_key
 from router.admin.tickets.list_rows import (
+    ReadMark,
     TicketRow,
     read_previews,
     read_state,
@@ -139,17 +140,20 @@ class TicketListService:
         )
         return ListCounts(unassigned, mine, unresolved, unread)
 
-    async def mark_read(self, actor: Actor, ticket_id: str) -> None:
-        """Marks all messages of a ticket as read. Writes only if one was unread.
+    async def mark_read(self, actor: Actor, ticket_id: str) -> ReadMark:
+        """Marks all messages of a ticket as read, and returns what the user had read. Writes only if one was unread.
 
         Call it before the messages are read to be shown, so that a message that arrives in between stays unread.
         """
-        if actor.user_id is not None:
-            ticket = await fetch_by_id(self._database, actor, Ticket, "ticket_by_id", ticket_id)
-            since = await read_unread_since(self._database, actor)
-            preview = (await read_previews(self._database, actor, [ticket.id])).get(ticket.id)
-            if preview is not None and read_state(ticket, preview).unread(since):
-                await self._store_read(actor, ticket.id, preview["newest_sequence"])
+        ticket = await fetch_by_id(self._database, actor, Ticket, "ticket_by_id", ticket_id)
+        since = await read_unread_since(self._database, actor)
+        preview = (await read_previews(self._database, actor, [ticket.id])).get(ticket.id)
+        if preview is None:
+            return ReadMark(None, since)
+        state = read_state(ticket, preview)
+        if state.unread(since):
+            await self._store_read(actor, ticket.id, state.newest_sequence)
+        return ReadMark(state.read_sequence, since)
 
     async def mark_unread(self, actor: Actor, ticket_id: str) -> None:
         """Marks the newest message of a ticket as unread."""
