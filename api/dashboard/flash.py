@@ -67,7 +67,7 @@ def read_flash(messages: Mapping[str, str], path: str, query: Mapping[str, str])
         is_pending=key.endswith("-waits"),
         is_failure=key.endswith("-failed"),
         undo=query.get(_UNDO, ""),
-        undo_path=query.get(_UNDO_PATH, "") or _path_without_flash(path, query),
+        undo_path=query.get(_UNDO_PATH, "") or path_without_flash(path, query),
     )
 
 
@@ -76,7 +76,8 @@ def parse_events(text: str) -> list[str]:
     return [f"{_EVENT_PREFIX}{part}" for part in text.split(".") if part]
 
 
-def _path_without_flash(path: str, query: Mapping[str, str]) -> str:
+def path_without_flash(path: str, query: Mapping[str, str]) -> str:
+    """Returns the path of a page with its query string, so that it does not show its message again."""
     kept = {name: value for name, value in query.items() if not name.startswith(_KEY)}
     return f"{path}?{urlencode(kept)}" if kept else path
 

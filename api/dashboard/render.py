@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from api import compression
 from api.dashboard import display_options, formatting, setup_progress
 from api.dashboard.assets import FOLDER, Assets
-from api.dashboard.flash import read_flash
+from api.dashboard.flash import path_without_flash, read_flash
 from api.dashboard.page import HtmlPage, NavLink, Visit
 from api.dashboard.page_headers import set_page_headers
 from router.admin.installation.attention import AttentionCounts
@@ -75,6 +75,7 @@ class Renderer:
             **self._navigation(visit),
             "density": display_options.density(visit.request),
             "flash": read_flash(self._flash_messages, visit.request.rel_url.raw_path, visit.query),
+            "page_path": path_without_flash(visit.request.rel_url.raw_path, visit.query),
             "title": page.title,
         }
         return self.render(page.template, {**context, **page.context}, page.status)
