@@ -68,9 +68,14 @@ class ListRequest:
         """Returns the path of this page of the list."""
         return self.list_path(**{CURSOR: self.cursor})
 
+    @property
+    def ticket_parameters(self) -> dict[str, str]:
+        """The parameters of the query string of a ticket of the list."""
+        return {LIST: self.ticket_list.name, **self.choices, **({} if self.cursor is None else {CURSOR: self.cursor})}
+
     def ticket_query(self) -> str:
         """Returns the query string, with its `?`, of a link to a ticket of the list."""
-        return _path("", {LIST: self.ticket_list.name, **self.choices, CURSOR: self.cursor})
+        return _path("", self.ticket_parameters)
 
 
 def request_of_list(visit: Visit, ticket_list: InboxList) -> ListRequest:

@@ -20,7 +20,8 @@ from router.admin.tickets.timeline import MessageExcerpt, Timeline
 
 # Maximum characters of quoted text on a page.
 MAX_QUOTED_LENGTH = 20_000
-_OWN_PARAMETERS = ("view", "message", "pictures", "quoted")
+_MESSAGE_PARAMETERS = ("message", "pictures", "quoted")
+_OWN_PARAMETERS = ("view", *_MESSAGE_PARAMETERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,11 @@ def build_display(excerpt: MessageExcerpt, query: Mapping[str, str], url: str, q
         quoted=quoted[:MAX_QUOTED_LENGTH],
         is_quoted_truncated=len(quoted) > MAX_QUOTED_LENGTH,
     )
+
+
+def requested_messages(query: Mapping[str, str]) -> set[str]:
+    """Returns the ids of the messages that the query asks to show in another form."""
+    return {query[name] for name in _MESSAGE_PARAMETERS if name in query}
 
 
 async def read_displays(visit: Visit, timeline: Timeline, url: str) -> dict[str, MessageDisplay]:

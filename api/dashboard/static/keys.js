@@ -23,7 +23,7 @@
       if (event.key === "Escape" && event.target.matches("input, textarea")) event.target.blur();
       return;
     }
-    if (event.key === "j" || event.key === "k") {
+    if ((event.key === "j" || event.key === "k") && document.querySelector("[data-row]")) {
       event.preventDefault();
       moveSelection(event.key === "j" ? 1 : -1);
       return;

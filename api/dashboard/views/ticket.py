@@ -1,187 +1,117 @@
-"""`/tickets/{id}`: the conversation of a ticket and its actions."""
+"""`/tickets/{id}`: the conversation of a ticket, its properties, its sender, and the list from which it was opened."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import accumulate
+from collections.abc import Iterable
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
-from markupsafe import escape
-
-from api.dashboard import display_names, message_display, reply_link, users
+from api.dashboard import display_names, inbox, message_display, reply_link, users
 from api.dashboard.change_feed import newest_id
-from api.dashboard.page import HtmlPage, PageRoute, Redirect, Visit
+from api.dashboard.page import HtmlPage, PageRoute, Visit
+from api.dashboard.ticket_pane import build_pane
+from api.dashboard.timeline_entries import PageEntry, build_entries
 from router.admin.paging import MAX_LIMIT
-from router.admin.tickets.timeline import MessageExcerpt, Timeline, TimelineEntry
-from router.choice import Choice
+from router.admin.tickets.senders import SenderView
 from router.enumerations import TICKET_CHOICES, TICKET_STATUS
-from router.filters import DeliveryFilter
-from router.mail.contents import Attachment
-from router.model import TicketEvent
+from router.errors import Refused, not_found_error
+from router.filters import DeliveryFilter, TicketFilter, query_name
+from router.model import Ticket
 
-# Maximum bytes of HTML for the texts on a page. The ticket's first and newest messages do not count.
-MAX_TEXT_BYTES = 40_000
-MAX_FILE_LIST_BYTES = 20_000  # maximum bytes of HTML for the file lists on a page
-MIN_TEXT_BYTES = 600  # bytes of HTML allowed for the text of each message, even beyond MAX_TEXT_BYTES
-MIN_FILES = 3  # number of files listed for each message, even beyond MAX_FILE_LIST_BYTES
-_FILE_LINK_BYTES = 200  # approximate HTML size of a file's link, without the file name
-
-
-@dataclass(frozen=True, slots=True)
-class PageEntry:
-    """A message, note or change on the page.
-
-    `text` and `files` are the shown parts. `omitted_before` counts the entries omitted directly before this one.
-    """
-
-    event: TicketEvent
-    detail: dict[str, Any]
-    omitted_before: int
-    position: str
-    message: MessageExcerpt | None = None
-    text: str = ""
-    is_truncated: bool = False
-    files: tuple[Attachment, ...] = ()
-    more_files: int = 0
+MAX_EARLIER = 5  # other tickets of the sender
+# The parameters of the query string that say from which list a ticket was opened. All forms and links keep them.
+_LIST_PARAMETERS = (inbox.LIST, inbox.SORT, inbox.CURSOR, *map(query_name, TicketFilter.criteria()))
 
 
 async def show_ticket(visit: Visit) -> HtmlPage:
+    ticket_id = visit.path_params["id"]
     newest = newest_id(await visit.services.tickets.list_newest_ids(visit.actor))
+    read = await visit.services.tickets.lists.mark_read(visit.actor, ticket_id)
     before = visit.query.get("before")
-    timeline = await visit.services.tickets.get_timeline(visit.actor, visit.path_params["id"], before)
+    timeline = await visit.services.tickets.get_timeline(visit.actor, ticket_id, before)
     ticket = timeline.ticket
-    entries = _page_entries(timeline)
-    workspace_users = await users.list_users(visit)
-    named_ids = [ticket.assigned_to, *(entry.event.user_id for entry in entries)]
-    named_ids += [entry.detail.get(name) for entry in entries for name in ("to", "from") if _is_user(entry, name)]
+    entries = build_entries(timeline, read, message_display.requested_messages(visit.query))
+    pane = await build_pane(visit, ticket, inbox.request_of_ticket(visit, ticket))
     context = {
         "ticket": ticket,
         "entries": entries,
-        "displays": await message_display.read_displays(visit, timeline, ticket_path(visit)),
-        "deliveries": await visit.services.deliveries.list(
-            visit.actor, DeliveryFilter(ticket_id=ticket.id, without_updates=True), limit=MAX_LIMIT
-        ),
+        "displays": await message_display.read_displays(visit, timeline, f"/tickets/{ticket.id}"),
+        "pane": pane,
+        "kept": pane.request.ticket_parameters,
+        "edited_note": visit.path_params.get("note") or visit.query.get("edit", ""),
         "is_older": before is not None,
         "reply_link": reply_link.build_mailto(timeline.reply_addresses, ticket.subject),
-        "names": await display_names.resolve(visit, named_ids),
-        "assignees": [user for user in workspace_users if user.role != "viewer" and user.disabled_at is None],
-        # The buttons for the status depend on the current status.
-        "choices": [choice for choice in TICKET_CHOICES if choice is not TICKET_STATUS],
-        "can_assign": visit.has_role("agent")
-        and (visit.has_role("admin") or ticket.assigned_to == visit.actor.user_id),
+        "names": await _names(visit, ticket, entries),
         "newest_id": newest,
+        "draft": await visit.services.tickets.drafts.get(visit.actor, ticket.id, "note") if _writes(visit) else None,
+        **await _details(visit, ticket),
     }
     return HtmlPage("ticket.html", f"#{ticket.number} {ticket.subject or '(no subject)'}", context)
 
 
-async def claim(visit: Visit) -> Redirect:
-    await visit.services.tickets.claim(visit.actor, visit.path_params["id"])
-    return _redirect_to_ticket(visit, "claimed")
+def ticket_path(visit: Visit, ticket_id: str = "") -> str:
+    """Returns the path of a ticket, by default that of the request, with the list from which it was opened.
+
+    The number of the ticket may be written as `#42`.
+    """
+    return f"/tickets/{quote(ticket_id or visit.path_params['id'], safe='')}{list_query(visit)}"
 
 
-async def unclaim(visit: Visit) -> Redirect:
-    await visit.services.tickets.unclaim(visit.actor, visit.path_params["id"])
-    return _redirect_to_ticket(visit, "unclaimed")
+def list_query(visit: Visit) -> str:
+    """Returns the part of the query string, with its `?`, that says from which list the ticket was opened."""
+    given = {name: visit.query[name] for name in _LIST_PARAMETERS if visit.query.get(name)}
+    return f"?{urlencode(given)}" if given else ""
 
 
-async def assign(visit: Visit) -> Redirect:
-    await visit.services.tickets.assign(visit.actor, visit.path_params["id"], visit.form.get("userId", ""))
-    return _redirect_to_ticket(visit, "assigned")
+async def find_ticket(visit: Visit) -> Ticket:
+    """Returns the ticket of the request without its tags."""
+    ticket_id = await visit.services.tickets.find_id(visit.actor, visit.path_params["id"])
+    found = (await visit.services.tickets.get_many(visit.actor, [ticket_id])).get(ticket_id)
+    if found is None:
+        raise not_found_error("Ticket")
+    return found
 
 
-def _choice_route(choice: Choice[Any]) -> PageRoute:
-    """Returns the route of the form that sets a field of a ticket."""
-
-    async def set_choice(visit: Visit) -> Redirect:
-        value = visit.form.get(choice.name, "")
-        await visit.services.tickets.set_choice(visit.actor, visit.path_params["id"], choice, value)
-        return _redirect_to_ticket(visit, f"{choice.name}-set")
-
-    return PageRoute("POST", f"/tickets/{{id}}/{choice.name}", set_choice, "agent", form_view=show_ticket)
+def _writes(visit: Visit) -> bool:
+    return visit.has_role("agent")
 
 
-async def add_note(visit: Visit) -> Redirect:
-    await visit.services.tickets.notes.add(visit.actor, visit.path_params["id"], visit.form.get("text", ""))
-    return _redirect_to_ticket(visit, "noted")
+async def _details(visit: Visit, ticket: Ticket) -> dict[str, Any]:
+    """Returns the context of the properties and the sender of a ticket."""
+    workspace_users = await users.list_users(visit)
+    sender = await _find_sender(visit, ticket)
+    return {
+        "assignees": [user for user in workspace_users if user.role != "viewer" and user.disabled_at is None],
+        # The buttons for the status depend on the current status.
+        "choices": [choice for choice in TICKET_CHOICES if choice is not TICKET_STATUS],
+        "can_assign": _writes(visit) and (visit.has_role("admin") or ticket.assigned_to == visit.actor.user_id),
+        "sender": sender,
+        "earlier": [each for each in sender.recent if each.id != ticket.id][:MAX_EARLIER] if sender else [],
+        "sender_tickets": sum(sender.counts.values()) - 1 if sender else 0,
+        "deliveries": await visit.services.deliveries.list(
+            visit.actor, DeliveryFilter(ticket_id=ticket.id, without_updates=True), limit=MAX_LIMIT
+        ),
+    }
 
 
-def _redirect_to_ticket(visit: Visit, flash: str) -> Redirect:
-    return Redirect(ticket_path(visit), flash=flash)
+async def _find_sender(visit: Visit, ticket: Ticket) -> SenderView | None:
+    """Returns the sender of a ticket, or None if the message names no address."""
+    try:
+        return await visit.services.senders.get(visit.actor, ticket.from_address)
+    except Refused:
+        return None
 
 
-def ticket_path(visit: Visit) -> str:
-    """Returns the path of the ticket of the request, whose number may be written as `#42`."""
-    return f"/tickets/{quote(visit.path_params['id'], safe='')}"
-
-
-def _page_entries(timeline: Timeline) -> list[PageEntry]:
-    """Returns the entries, oldest first. Newer messages have priority within the size limits."""
-    text_bytes_left, file_bytes_left = MAX_TEXT_BYTES, MAX_FILE_LIST_BYTES
-    entries = []
-    for entry in reversed(timeline.entries):
-        excerpt = entry.excerpt
-        if excerpt is None:
-            entries.append(_page_entry(entry))
-            continue
-        text = excerpt.text if excerpt.is_full else _truncate(excerpt.text, max(MIN_TEXT_BYTES, text_bytes_left))
-        text_bytes_left -= 0 if excerpt.is_full else _html_size(text)
-        files = _listed_files(excerpt.attachments, file_bytes_left)
-        file_bytes_left -= sum(map(_file_link_size, files))
-        entries.append(
-            replace(
-                _page_entry(entry),
-                text=text,
-                is_truncated=excerpt.is_truncated or len(text) < len(excerpt.text),
-                files=files,
-                more_files=len(excerpt.attachments) - len(files),
-            )
-        )
-    return entries[::-1]
-
-
-def _page_entry(entry: TimelineEntry) -> PageEntry:
-    return PageEntry(entry.event, json.loads(entry.event.detail), entry.omitted_before, entry.position, entry.excerpt)
-
-
-def _truncate(text: str, size: int) -> str:
-    """Truncates the text so that it takes at most about `size` bytes of HTML."""
-    cut = text.encode()[:size].decode(errors="ignore")
-    weight = _html_size(cut)
-    return cut if weight <= size else cut[: len(cut) * size // weight]
-
-
-def _listed_files(files: Sequence[Attachment], size: int) -> tuple[Attachment, ...]:
-    totals = list(accumulate(map(_file_link_size, files)))
-    return tuple(file for n, file in enumerate(files) if n < MIN_FILES or totals[n] <= size)
-
-
-def _file_link_size(file: Attachment) -> int:
-    return _FILE_LINK_BYTES + _html_size(file.filename)
-
-
-def _html_size(text: str) -> int:
-    return len(escape(text).encode())
+async def _names(visit: Visit, ticket: Ticket, entries: Iterable[PageEntry]) -> dict[str, str]:
+    shown = [each for entry in entries for each in (entry, *entry.rest)]
+    every = [each for entry in shown for each in (entry, *entry.earlier)]
+    ids = [ticket.assigned_to, *(entry.event.user_id for entry in every)]
+    ids += [entry.detail[name] for entry in every for name in ("to", "from") if _is_user(entry, name)]
+    return await display_names.resolve(visit, ids)
 
 
 def _is_user(entry: PageEntry, name: str) -> bool:
     return str(entry.detail.get(name, "")).startswith("user_")
 
 
-FLASH_MESSAGES = {
-    "claimed": "Ticket assigned to you.",
-    "unclaimed": "Ticket unassigned.",
-    "assigned": "Ticket assigned.",
-    **{f"{choice.name}-set": f"{choice.name.capitalize()} changed." for choice in TICKET_CHOICES},
-    "noted": "Note added.",
-}
-PAGES = (
-    PageRoute("GET", "/tickets/{id}", show_ticket, "viewer", compress=True),
-    PageRoute("POST", "/tickets/{id}/claim", claim, "agent", form_view=show_ticket),
-    PageRoute("POST", "/tickets/{id}/unclaim", unclaim, "agent", form_view=show_ticket),
-    PageRoute("POST", "/tickets/{id}/assign", assign, "agent", form_view=show_ticket),
-    *(_choice_route(choice) for choice in TICKET_CHOICES),
-    PageRoute("POST", "/tickets/{id}/notes", add_note, "agent", form_view=show_ticket),
-)
+PAGES = (PageRoute("GET", "/tickets/{id}", show_ticket, "viewer", compress=True),)

@@ -21,6 +21,8 @@ VISITS = {
     "/tickets/open": "/tickets/open?sort=waiting&automatic=exclude",
     "/tickets/{id}": "/tickets/{ticket}",
     "/tickets/{id}/tags": "/tickets/{ticket}/tags",
+    "/tickets/{id}/delete": "/tickets/{ticket}/delete",
+    "/tickets/{id}/block-sender": "/tickets/{ticket}/block-sender",
     "/set-up": "/set-up",
     "/manage": "/manage",
     "/manage/domains": "/manage/domains",

@@ -11,6 +11,7 @@ from tests.support.installation.http import PASSWORD, ServedInstallation
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+CLAIM_SEEN_MS = 3000
 HOSTILE = """
 <script>parent.hacked = 1; fetch("https://evil.test/script")</script>
 <style>@import url(https://evil.test/style.css); body { background: url(https://evil.test/back.png); color: #123456 }
@@ -108,19 +109,25 @@ async def test_two_users_at_one_ticket(site: ServedInstallation, window: Window,
     async with open_window(chromium_browser) as second:
         ada, bob = (
             await sign_in(site, window, "agent", "ada@people.test"),
-            await sign_in(site, second, "agent"),
+            await sign_in(site, second, "agent", "bob@people.test"),
         )
-        await expect(ada.get_by_text("No unassigned tickets.")).to_be_visible()
+        await expect(ada.get_by_text("Every ticket has an assignee")).to_be_visible()
         await site.accept_ticket(mails.plain(subject="Stuck door"))
         for page in (ada, bob):
             await page.get_by_role("link", name="Stuck door").click()
             await expect(page.get_by_role("button", name="Assign to me")).to_be_visible()
-        await ada.get_by_role("button", name="Assign to me").click()
-        await expect(ada.get_by_text("Ticket assigned to you.")).to_be_visible()
-        await expect(bob.get_by_text("Agent self-assigned the ticket")).to_be_visible()
-        await expect(bob.get_by_role("button", name="Assign to me")).to_have_count(0)
+            await page.wait_for_load_state()
+        async with ada.expect_navigation():
+            await ada.get_by_role("button", name="Assign to me").click()
+        # The other user sees it within a second (CLAIM_SEEN_MS allows for a slow machine).
+        await expect(bob.get_by_text("Agent assigned the ticket to themselves")).to_be_visible(timeout=CLAIM_SEEN_MS)
+        await expect(bob.get_by_role("button", name="Take over from Agent")).to_be_visible()
+        await bob.keyboard.press("a")
+        await expect(bob.get_by_text("Ticket assigned to you.")).to_be_visible()
+        await expect(ada.get_by_text("Agent took over the ticket from Agent")).to_be_visible(timeout=CLAIM_SEEN_MS)
         await ada.get_by_role("button", name="Resolve").click()
-        await expect(bob.get_by_text("Resolved", exact=True)).to_be_visible()
+        await expect(ada.get_by_text("Resolved #1.")).to_be_visible()
+        await expect(bob.locator(".state")).to_contain_text("Resolved")
 
 
 async def test_losing_claim_shows_an_error(site: ServedInstallation, chromium_browser: Browser) -> None:
@@ -179,17 +186,28 @@ async def test_keyboard_shortcuts(site: ServedInstallation, window: Window) -> N
     await expect(page.get_by_role("link", name="Second")).to_be_focused()
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("heading", level=1)).to_contain_text("Second")
-    await page.keyboard.press("c")
+    await page.keyboard.press("j")
+    await expect(page.get_by_role("heading", level=1)).to_contain_text("First")
+    await page.keyboard.press("k")
+    await expect(page.get_by_role("heading", level=1)).to_contain_text("Second")
+    await page.keyboard.press("a")
     await expect(page.get_by_text("Ticket assigned to you.")).to_be_visible()
     await page.keyboard.press("n")
-    await page.keyboard.type("just a note, r is no key here")
-    await page.get_by_role("button", name="Add note").click()
-    await expect(page.locator(".internal-note")).to_contain_text("r is no key here")
+    await page.keyboard.type("just a note, e is no key here")
+    await page.keyboard.press("Control+Enter")
+    await expect(page.locator(".internal-note")).to_contain_text("e is no key here")
+    await page.keyboard.press("e")
+    await expect(page.get_by_text("Resolved #2.")).to_be_visible()
+    await expect(page.get_by_role("heading", level=1)).to_contain_text("First")
+    await page.keyboard.press("z")
+    await expect(page.get_by_text("Change undone.")).to_be_visible()
+    await expect(page.get_by_role("heading", level=1)).to_contain_text("Second")
+    await expect(page.locator(".state")).to_contain_text("In progress")
     await page.keyboard.press("?")
     await page.get_by_label("Enable shortcuts").uncheck()
     await page.keyboard.press("Escape")
-    await page.keyboard.press("r")
-    await expect(page.locator(".facts")).to_contain_text("In progress")
+    await page.keyboard.press("e")
+    await expect(page.locator(".state")).to_contain_text("In progress")
 
 
 async def test_without_javascript(site: ServedInstallation, chromium_browser: Browser) -> None:
@@ -202,6 +220,6 @@ async def test_without_javascript(site: ServedInstallation, chromium_browser: Br
         await expect(page.get_by_text("Ticket assigned to you.")).to_be_visible()
         await page.get_by_role("link", name="Show quoted text (2 lines)").click()
         await expect(page.get_by_text("> Have you tried the key?")).to_be_visible()
-        await page.go_back()
+        await page.locator(".rail .menu summary").click()
         await page.get_by_role("button", name="Sign out").click()
         await expect(page.get_by_text("You are signed out.")).to_be_visible()

@@ -7,17 +7,28 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from api import responses
-from api.dashboard import formatting, message_display, message_frame, note_text, reply_link, text_links
+from api.dashboard import (
+    formatting,
+    inbox,
+    message_display,
+    message_frame,
+    note_text,
+    reply_link,
+    text_links,
+    timeline_entries,
+)
 from api.dashboard.assets import Assets
 from api.dashboard.page import Visit
 from api.dashboard.render import Renderer
-from api.dashboard.views import FLASH_MESSAGES, NAV_LINKS, message, ticket
+from api.dashboard.ticket_pane import TicketPane
+from api.dashboard.views import FLASH_MESSAGES, NAV_LINKS, message
 from api.resources import messages
 from api.schema.tickets import TicketDetail
 from router.admin import paging
 from router.admin.access.authentication import Caller
 from router.admin.installation.attention import AttentionCounts
 from router.admin.tickets.conversation import MessageView, TicketView
+from router.admin.tickets.list_rows import ReadMark, TicketRow
 from router.admin.tickets.timeline import MAX_EXCERPT_LENGTH, MessageExcerpt, Timeline, TimelineEntry
 from router.clock import SystemClock
 from router.local_time import UTC_TIME
@@ -151,6 +162,8 @@ def render_ticket_page(data: bytes) -> None:
         workspace=SimpleNamespace(name="a"),
         user=SimpleNamespace(id="user_1", name="a", email="a@b.example", role="admin"),
     )
+    request = inbox.ListRequest(inbox.ALL, {"q": quoted[:200]})
+    row = TicketRow(timeline.ticket, quoted[:200], False, 1, "new", 0, "")
     context = {
         "visit": visit,
         "me": me,
@@ -159,12 +172,20 @@ def render_ticket_page(data: bytes) -> None:
         "attention_version": "",
         "nav_links": [],
         "active_path": "",
+        "flash": None,
+        "page_path": "/tickets/1",
         "density": "compact",
-        "flash": "",
         "choices": (),
         "title": timeline.ticket.subject,
         "ticket": timeline.ticket,
-        "entries": ticket._page_entries(timeline),
+        "entries": timeline_entries.build_entries(timeline, ReadMark(0, 0)),
+        "pane": TicketPane(request, [row], timeline.ticket, timeline.ticket),
+        "kept": request.ticket_parameters,
+        "edited_note": "",
+        "draft": None,
+        "sender": None,
+        "earlier": [timeline.ticket],
+        "sender_tickets": 2,
         "displays": {"msg_1": message_display.build_display(_excerpt(timeline), {}, "/tickets/1", quoted)},
         "deliveries": paging.Page((), None),
         "is_older": True,
