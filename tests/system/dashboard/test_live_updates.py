@@ -182,8 +182,8 @@ async def test_relative_times_are_updated(site: ServedInstallation, window: Wind
     await window.context.clock.install()
     page = await sign_in(site, window, "agent")
     when = page.locator(".tickets .when")
-    await expect(when).to_have_text("just now")
-    for minutes, words in ((1, "1 minute ago"), (90, "1 hour ago"), (60 * 72, "3 days ago")):
+    await expect(when).to_have_text("now")
+    for minutes, words in ((1, "1m"), (90, "1h"), (60 * 72, "3d")):
         await page.clock.fast_forward(minutes * 60_000)
         await page.clock.run_for(30_000)
         await expect(when).to_have_text(words)
