@@ -170,7 +170,7 @@ def update_joined_tickets(by_ticket: Mapping[str, Sequence[AcceptEntry]]) -> Sta
         entries = joined[row["ticket_id"]]
         for n, entry in enumerate(reversed(entries)):
             entry.sequence = row["last_sequence"] - n
-    yield from _reopen_tickets(joined)
+    yield from _reopen_tickets(joined, {row["ticket_id"]: row["status"] for row in rows})
 
 
 def ticket_automatic(entries: Sequence[AcceptEntry]) -> str:
@@ -182,7 +182,9 @@ def _persons_messages(entries: Iterable[AcceptEntry]) -> Iterator[Message]:
     return (entry.message for entry in entries if threads.should_reopen(entry.message.automatic))
 
 
-def _reopen_tickets(joined: Mapping[str, Sequence[AcceptEntry]]) -> StatementGenerator[None]:
+def _reopen_tickets(
+    joined: Mapping[str, Sequence[AcceptEntry]], statuses: Mapping[str, str]
+) -> StatementGenerator[None]:
     replies = {ticket_id: message for ticket_id, entries in joined.items() for message in _persons_messages(entries)}
     reopened = yield Statement("accept_reopen_ticket", [{"ticket_id": ticket_id} for ticket_id in sorted(replies)])
     events = []
@@ -199,7 +201,7 @@ def _reopen_tickets(joined: Mapping[str, Sequence[AcceptEntry]]) -> StatementGen
                 actor_type="mail",
                 actor_id=message.id,
                 user_id=None,
-                detail=json.dumps({"messageId": message.id}),
+                detail=json.dumps({"messageId": message.id, "from": statuses[row["ticket_id"]]}),
             )
         )
     if events:

@@ -80,7 +80,7 @@ UPDATE tickets t SET updated_at = joined.received_at, last_sequence = t.last_seq
                                         THEN joined.replied_at ELSE t.unanswered_since END
 FROM joined JOIN locked ON locked.id = joined.ticket_id
 WHERE t.id = joined.ticket_id
-RETURNING t.id AS ticket_id, t.last_sequence;
+RETURNING t.id AS ticket_id, t.last_sequence, t.status;
 
 -- name: accept_reopen_ticket
 UPDATE tickets SET status = 'open', resolved_at = NULL, last_sequence = last_sequence + 1,

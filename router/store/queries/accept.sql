@@ -72,13 +72,13 @@ INSERT INTO tickets
 
 -- name: accept_join_ticket
 -- Sets the update time of a ticket that messages have joined, and reserves a sequence for each of them. `replied_at` is
--- the time of the first one that a person wrote, or NULL.
+-- the time of the first one that a person wrote, or NULL. Returns the status before the ticket is reopened.
 UPDATE tickets SET updated_at = :received_at, last_sequence = last_sequence + :messages,
                    automatic = CASE WHEN :replied_at IS NULL THEN automatic ELSE '' END,
                    unanswered_since = CASE WHEN :replied_at IS NOT NULL AND status IN ('waiting', 'resolved')
                                       THEN :replied_at ELSE unanswered_since END
 WHERE id = :ticket_id
-RETURNING id AS ticket_id, last_sequence;
+RETURNING id AS ticket_id, last_sequence, status;
 
 -- fragment: known_assignee
 -- The assignee of a ticket, or NULL if they were deleted: their resolved tickets keep the id.

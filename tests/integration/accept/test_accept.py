@@ -196,8 +196,9 @@ async def test_a_reply_joins_and_reopens_its_conversation(installation: Installa
     assert ticket["updated_at"] == installation.clock.now()
     assert [d["event"] for d in await installation.all_rows("deliveries")] == ["opened", "replied"]
     (event,) = await installation.all_rows("ticket_events")
-    reply_id = json.loads(str(event["detail"]))["messageId"]
-    assert (event["type"], event["actor_type"], event["actor_id"]) == ("ticket.reopened", "mail", reply_id)
+    detail = json.loads(str(event["detail"]))
+    assert detail == {"messageId": event["actor_id"], "from": "resolved"}
+    assert (event["type"], event["actor_type"]) == ("ticket.reopened", "mail")
     links = await installation.all_rows("ticket_messages")
     assert [link["sequence"] for link in links] == [1, 2]
     assert (event["sequence"], ticket["last_sequence"]) == (3, 3)
