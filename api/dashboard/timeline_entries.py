@@ -18,6 +18,7 @@ from markupsafe import escape
 from router.admin.tickets.list_rows import ReadMark
 from router.admin.tickets.timeline import MessageExcerpt, Timeline, TimelineEntry
 from router.mail.contents import Attachment
+from router.mail.quotes.subjects import classify_subject
 from router.model import TicketEvent
 
 # Maximum bytes of HTML for the texts on a page. The ticket's first and newest messages do not count.
@@ -41,6 +42,7 @@ class PageEntry:
     Attributes:
         omitted_before: The number of entries omitted directly before this one, which are below it on the page.
         text, files: The parts of the message that are shown.
+        shows_subject: The subject is not that of the ticket, apart from the prefix of a reply.
         is_new: The message arrived after the user last opened the ticket.
         earlier: Changes directly before this one, which are folded.
         rest: Entries of all kinds directly before this one, which are folded.
@@ -55,6 +57,7 @@ class PageEntry:
     is_truncated: bool = False
     files: tuple[Attachment, ...] = ()
     more_files: int = 0
+    shows_subject: bool = False
     is_folded: bool = False
     is_new: bool = False
     earlier: tuple[PageEntry, ...] = ()
@@ -118,6 +121,7 @@ def _limit_sizes(timeline: Timeline) -> list[PageEntry]:
                 is_truncated=excerpt.is_truncated or len(text) < len(excerpt.text),
                 files=files,
                 more_files=len(excerpt.attachments) - len(files),
+                shows_subject=not _is_reply_subject(excerpt.message.subject, timeline.ticket.subject),
             )
         )
     return entries
@@ -175,6 +179,13 @@ def _fold_above(entries: Sequence[PageEntry]) -> list[PageEntry]:
         return list(entries)
     last = replace(entries[MAX_ABOVE - 1], rest=tuple(entries[MAX_ABOVE:above]))
     return [*entries[: MAX_ABOVE - 1], last, *entries[above:]]
+
+
+def _is_reply_subject(subject: str, ticket_subject: str) -> bool:
+    if subject == ticket_subject:
+        return True
+    is_reply = ticket_subject != "" and subject.endswith(ticket_subject)
+    return is_reply and classify_subject(subject, "") == "reply"
 
 
 def _page_entry(entry: TimelineEntry) -> PageEntry:

@@ -67,6 +67,8 @@ async def test_changes_show_their_authors(sqlite_served: ServedInstallation) -> 
     await served.services.tickets.set_status(Actor(served.actor.workspace_id, "admin"), ticket_id, "resolved")
     await served.admin.post(f"/emails/tickets/{ticket_id}/priority", {"priority": "not-urgent"})
     await served.accept_message(mails.reply_to("<0@customer.test>", text="Again."))
+    await served.services.tickets.set_status(served.actor, ticket_id, "waiting")
+    await served.accept_message(mails.reply_to("<0@customer.test>", text="And again."))
     text = (await (await signed_in_client(served, "viewer")).get(f"/tickets/{ticket_id}")).visible_text
     name = served.login.email
     assert f"{name} (API key CI <b>) set the status to Waiting" in text
@@ -74,7 +76,9 @@ async def test_changes_show_their_authors(sqlite_served: ServedInstallation) -> 
     assert f"{name} (API key" in text
     assert "set the priority to Low" in text
     assert "Ada Customer reopened the ticket" in text
+    assert "Ada Customer replied: the status changed from Waiting to Open" in text
     assert "2 earlier changes" in text
+    assert "Re: The door is stuck" not in text.partition("Conversation")[2], "the subject of a reply adds nothing"
 
 
 async def test_an_agent_sets_the_priority(sqlite_served: ServedInstallation) -> None:
