@@ -49,12 +49,12 @@ async def show_ticket(visit: Visit) -> HtmlPage:
     return HtmlPage("ticket.html", f"#{ticket.number} {ticket.subject or '(no subject)'}", context)
 
 
-def ticket_path(visit: Visit, ticket_id: str = "") -> str:
-    """Returns the path of a ticket, by default that of the request, with the list from which it was opened.
+def ticket_path(visit: Visit, page: str = "") -> str:
+    """Returns the path of the ticket of the request, or of another page of it, with the list from which it was opened.
 
     The number of the ticket may be written as `#42`.
     """
-    return f"/tickets/{quote(ticket_id or visit.path_params['id'], safe='')}{list_query(visit)}"
+    return f"/tickets/{quote(visit.path_params['id'], safe='')}{page}{list_query(visit)}"
 
 
 def list_query(visit: Visit) -> str:

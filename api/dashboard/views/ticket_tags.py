@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from api.dashboard.page import HtmlPage, PageRoute, Redirect, Visit
-from api.dashboard.views.ticket import show_ticket, ticket_path
+from api.dashboard.views.ticket import list_query, show_ticket, ticket_path
 from router.admin.paging import MAX_LIMIT
 
 
@@ -14,6 +14,7 @@ async def show_tags(visit: Visit) -> HtmlPage:
     )
     context = {
         "ticket": ticket,
+        "list_query": list_query(visit),
         "others": [tag for tag in known.items if tag not in ticket.tags],
         "next_cursor": known.next_cursor,
         "first_page": "cursor" not in visit.query,
@@ -27,8 +28,8 @@ async def change_tags(visit: Visit) -> Redirect:
     await visit.services.tickets.tags.tag_ticket(
         visit.actor, visit.path_params["id"], add=[add] if add or not remove else [], remove=[remove] if remove else []
     )
-    path = ticket_path(visit)
-    return Redirect(f"{path}/tags" if visit.form.get("page") == "tags" else path, flash="tags-changed")
+    page = "/tags" if visit.form.get("page") == "tags" else ""
+    return Redirect(ticket_path(visit, page), flash="tags-changed")
 
 
 async def show_form(visit: Visit) -> HtmlPage:

@@ -80,6 +80,9 @@ async def test_the_next_ticket_of_the_list_opens(sqlite_served: ServedInstallati
     reopened = await agent.post_and_follow(f"/tickets/{second}/status{query}", {"status": "open"})
     assert "reopened the ticket" in reopened.visible_text
     assert (await agent.get(f"/tickets/{first}?list=mine&sort=wrong")).status == 400
+    tagged = await agent.post_and_follow(f"/tickets/{first}/tags{query}", {"add": "vip", "page": "tags"})
+    assert tagged.text.count(f'action="/tickets/{first}/tags{query.replace("&", "&amp;")}"') == 2
+    assert f'href="/tickets/{first}{query.replace("&", "&amp;")}"' in tagged.text
 
 
 async def test_the_list_follows_beyond_its_page(sqlite_served: ServedInstallation) -> None:

