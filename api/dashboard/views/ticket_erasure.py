@@ -41,6 +41,6 @@ async def erase(visit: Visit) -> Redirect:
 
 FLASH_MESSAGES = {"erased": "Erased #{n}."}
 PAGES = (
-    PageRoute("GET", "/tickets/{id}/delete", confirm_erasure, "admin"),
+    PageRoute("GET", "/tickets/{id}/delete", confirm_erasure, "admin", compress=True),
     PageRoute("POST", "/tickets/{id}/delete", erase, "admin"),
 )

@@ -28,6 +28,6 @@ async def block(visit: Visit) -> Redirect:
 
 
 PAGES = (
-    PageRoute("GET", "/tickets/{id}/block-sender", confirm_block, "admin"),
+    PageRoute("GET", "/tickets/{id}/block-sender", confirm_block, "admin", compress=True),
     PageRoute("POST", "/tickets/{id}/block-sender", block, "admin", form_view=confirm_block),
 )

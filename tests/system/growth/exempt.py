@@ -11,7 +11,6 @@ EXEMPT: dict[str, str] = {
     "api.cookies": "`http: fields` parses cookies in the same way; `devices` decrypts one",
     "api.dashboard.charts": "draws numbers and names of the workspace",
     "api.dashboard.display_names": _USE_CASE,
-    "api.dashboard.display_options": "reads a cookie that has one of two values",
     "api.dashboard.ticket_pane": _USE_CASE,
     "api.dashboard.change_feed": "only reads a cookie and an ID, through other modules",
     "api.dashboard.display_options": "compares a cookie with two values",
