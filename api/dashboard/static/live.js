@@ -63,7 +63,7 @@
       if (bar && newBar && bar.dataset.version !== newBar.dataset.version) bar.replaceWith(document.importNode(newBar, true));
       for (const count of page.querySelectorAll("[data-count]")) {
         const shown = document.querySelector(`[data-count="${count.dataset.count}"]`);
-        if (shown) { shown.className = count.className; shown.textContent = count.textContent; shown.hidden = count.hidden; }
+        if (shown) { shown.className = count.className; shown.replaceChildren(...document.importNode(count, true).childNodes); shown.hidden = count.hidden; }
       }
       document.title = page.title;
       showUnread();

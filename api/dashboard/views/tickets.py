@@ -48,6 +48,7 @@ async def show_list(ticket_list: InboxList, visit: Visit) -> HtmlPage:
         "is_incomplete": batch.is_incomplete,
         "names": await display_names.resolve(visit, (row.ticket.assigned_to for row in batch.items)),
         "newest_id": newest,
+        "has_one_domain": len({row.ticket.address.rpartition("@")[2] for row in batch.items}) <= 1,
         "lists": LISTS,
         "list_request": request,
         "search": next(field for field in fields if field.name == "q"),
