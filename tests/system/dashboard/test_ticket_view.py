@@ -26,9 +26,10 @@ VIEWPORTS: tuple[ViewportSize, ...] = (
 QUOTED = "\n\nOn Tue, 1 Jan 2030 at 12:00, Support <support@example.org> wrote:\n" + "> a line of before\n" * 40
 SENTENCE = "The lamp is dark since Tuesday. "
 NEWSLETTER = (
-    '<table width="600" bgcolor="#112233" style="padding:20px"><tr><td><img src="https://news.test/top.png" width="600"'
-    ' height="400" alt="Lamps of the month"></td></tr><tr><td style="color:#ffffff"><h1>Does the new lamp fit?</h1>'
-    '<p style="font-size:18px">A question to you.</p></td></tr></table>'
+    '<table width="100%"><tr><td align="center" style="padding:24px"><table width="560" bgcolor="#112233"><tr><td>'
+    '<img src="https://news.test/top.png" width="560" height="400" alt="Lamps of the month"></td></tr><tr>'
+    '<td style="color:#ffffff;padding:20px"><h1>Does the new lamp fit?</h1>'
+    '<p style="text-align:right">A question to you.</p></td></tr></table></td></tr></table>'
 )
 INVOICE = "<p>Please <b>check</b> this invoice:</p><table border=1><tr><td>Lamp</td><td>42.00</td></tr></table>"
 MANY = [f"person{n}@customer.test" for n in range(60)]
@@ -87,6 +88,9 @@ MEASURE = """async (question) => {
     bottom: text.bottom + offset,
     end: isSticky ? composer.getBoundingClientRect().top : rail.top || innerHeight,
     head: document.querySelector(".ticket-actions").getBoundingClientRect().bottom,
+    beyond: Math.max(0, text.right - (frame ?? document.documentElement).clientWidth),
+    unfit: frame ? Math.max(0, frame.contentDocument.scrollingElement.scrollHeight - frame.clientHeight) : 0,
+    empty: frame ? frame.clientHeight - frame.contentDocument.body.getBoundingClientRect().bottom : 0,
     scrolled: scrollY,
     excess: document.documentElement.scrollWidth - innerWidth,
     hasPane: document.querySelector(".pane").checkVisibility(),
@@ -127,7 +131,8 @@ async def test_question_is_in_view(questions: Questions, window: Window) -> None
             case = (question, viewport, seen)
             assert seen["scrolled"] == 0, case
             assert seen["head"] <= seen["top"] < seen["bottom"] <= seen["end"], case
-            assert seen["excess"] <= 0, case
+            assert (seen["excess"], seen["beyond"], seen["unfit"]) == (0, 0, 0), case
+            assert seen["empty"] < 40, case
             assert (seen["hasPane"], seen["current"]) == (viewport["width"] >= 1200, 1), case
             assert seen["controls"] == 1, case
             if viewport["width"] == 390:
