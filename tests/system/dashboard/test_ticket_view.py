@@ -178,4 +178,6 @@ async def test_draft_and_new_message(site: ServedInstallation, window: Window, c
     await expect(note).to_have_value("")
     await page.reload()
     await expect(note).to_have_value("")
-    await check_page(page, "ticket-notes", "light", "dark", "phone", folder="")
+    await page.get_by_role("link", name="Edit note").click()
+    await expect(note).to_have_value("Called **back** twice")
+    await check_page(page, "ticket-note-edited", "light", "dark", "phone", folder="")
