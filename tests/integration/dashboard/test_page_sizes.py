@@ -26,6 +26,7 @@ async def test_lists_stay_small(sqlite_served: ServedInstallation) -> None:
     await sqlite_served.create_alias()
     for n in range(51):
         await sqlite_served.accept_message(heavy_message(n))
+    await sqlite_served.core.contents.parse_missing(60)
     client = await signed_in_client(sqlite_served, "admin")
     for path in ("/tickets", "/tickets/unassigned", "/activity/deliveries"):
         response = await client.get(path)
