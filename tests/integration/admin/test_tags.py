@@ -198,9 +198,9 @@ async def test_renaming_onto_another_tag_merges_the_two(
     entries = (await installation.services.audit.list(actor)).items
     assert [(entry.action, json.loads(entry.detail)) for entry in entries] == [
         ("tag.delete", {"name": "INVOICES"}),
-        ("tag.change", {"name": "INVOICES", "color": ""}),
+        ("tag.change", {"name": "INVOICES", "color": "", "before": {"name": "Invoices", "color": "#00ff00"}}),
         ("tag.merge", {"name": "Bill", "into": "Invoices", "color": "#00ff00"}),
-        ("tag.change", {"name": "Invoices", "color": "#ff0000"}),
+        ("tag.change", {"name": "Invoices", "color": "#ff0000", "before": {"name": "Billing", "color": ""}}),
     ]
     other = await installation.add_workspace()
     vip = (await tags.find(actor, "vip")).tag

@@ -49,7 +49,7 @@ async def test_page_loads_only_own_files(sqlite_served: ServedInstallation) -> N
     assert "default-src 'none'; script-src 'self'; style-src 'self'" in answer.headers["Content-Security-Policy"]
     assert not re.search(r"<script>|<style|\sstyle=|\son\w+=", page)
     sources = re.findall(r'(?:<script src|<img class="mark" src|<link rel="\w+" href)="([^"]+)"', page)
-    assert len(sources) == 6
+    assert len(sources) == 8
     for source in sources:
         assert (await sqlite_served.anonymous.get(f"/{source}")).status == 200, source
     anchors = set(re.findall(r'href="#([^"]+)"', page))

@@ -28,7 +28,7 @@ async def test_page_is_readable_and_searchable(populated: PopulatedInstallation,
     await page.get_by_role("button", name="Copy the request: claimTicket").click()
     copied = await page.evaluate("navigator.clipboard.readText()")
     assert copied.startswith("curl -X POST 'http")
-    assert copied.endswith("/claim' \\\n  -H 'Authorization: Bearer er_YOUR_KEY'")
+    assert "/claim' \\\n  -H 'Authorization: Bearer er_YOUR_KEY'" in copied
     await page.keyboard.press("/")
     await page.keyboard.press("Escape")
     await expect(page.locator("#createDomain")).to_be_visible()

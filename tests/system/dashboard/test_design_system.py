@@ -28,7 +28,8 @@ TEXT_PAIRS = (
     *((state, background) for state in STATES for background in ("card", f"{state}-paper")),
     *((text, background) for text in ("ink",) for background in (f"{state}-paper" for state in STATES)),
     ("on-accent", "accent"),
-    ("card", "ink"),
+    *(("card", "ink"), ("card", "red")),
+    *(("ink", "heat-1"), ("ink", "heat-2"), ("heat-ink", "heat-3")),
     *(("on-hue", f"hue-{n}") for n in range(HUES)),
 )
 BORDER_PAIRS = (*product(("edge", "accent"), ("paper", "card", "rail")), ("red", "card"))

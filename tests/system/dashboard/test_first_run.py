@@ -28,7 +28,7 @@ async def test_setup_link_of_empty_installation(window: Window, tmp_path: Path) 
         await page.get_by_label("Password").fill("correct horse battery")
         await page.get_by_role("button", name="Create account").click()
         await expect(page.get_by_role("heading", level=1)).to_be_visible()
-        await expect(page.get_by_role("link", name="Grace")).to_be_visible()
+        await expect(page.locator("summary", has_text="Grace")).to_be_visible()
         assert not (tmp_path / "first-login").exists()
         assert await _status_of_key(key[0], facts["api"]) == 401
         window.expect_error("404")
