@@ -64,6 +64,9 @@ async def _create_conversation(recorded: RecordedInstallation) -> None:
     await tickets.notes.add(recorded.admin, door, "Sent a locksmith.")
     await tickets.set_choice(await recorded.authenticate_key(), door, TICKET_PRIORITY, "urgent")
     await tickets.tags.tag_ticket(recorded.admin, door, add=["locks"])
+    await tickets.lists.mark_all_read(recorded.admin)
+    await tickets.lists.mark_read(recorded.agent, door)
+    await tickets.drafts.save(recorded.agent, door, "note", "He comes on Friday.")
 
 
 async def _create_board(recorded: RecordedInstallation) -> None:
@@ -85,6 +88,11 @@ async def _create_resolved(recorded: RecordedInstallation) -> None:
     tickets = recorded.installation.tickets
     offers = await _accept(recorded, mails.list_mail(), "billing", "support")
     await tickets.set_choice(recorded.agent, offers, TICKET_PRIORITY, "low")
+    note = await tickets.notes.add(recorded.agent, offers, "Nothing for us.")
+    await tickets.notes.edit(recorded.agent, offers, note.id, "Nothing for us this year.")
+    await tickets.notes.remove(
+        recorded.agent, offers, (await tickets.notes.add(recorded.agent, offers, "Wrong ticket")).id
+    )
     await tickets.set_status(recorded.agent, offers, "resolved")
     for name in ("board", "general"):
         await recorded.outboxes[name].deliver()

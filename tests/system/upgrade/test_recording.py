@@ -19,6 +19,7 @@ UNRECORDED_COLUMNS: dict[Column, str] = {
     ("raw_chunks", "n"): "a second chunk needs a message of more than 256 KiB",
 }
 UNRECORDED_VALUES: dict[Column, dict[str, str]] = {
+    ("drafts", "kind"): {"reply": "reserved: no version with this schema sends replies"},
     ("ticket_events", "actor_type"): {
         "rule": "reserved: no version with this schema has rules",
         "slack": "reserved: no version with this schema receives events of Slack",
