@@ -31,6 +31,7 @@ TEXT_PAIRS = (
     *(("card", "ink"), ("card", "red")),
     *(("ink", "heat-1"), ("ink", "heat-2"), ("heat-ink", "heat-3")),
     *(("on-hue", f"hue-{n}") for n in range(HUES)),
+    *(("ink", "heat-1"), ("ink", "heat-2"), ("heat-ink", "heat-3")),
 )
 BORDER_PAIRS = (*product(("edge", "accent"), ("paper", "card", "rail")), ("red", "card"))
 MIN_TEXT_CONTRAST, MIN_BORDER_CONTRAST = 4.5, 3.0  # WCAG 1.4.3 and 1.4.11
