@@ -59,7 +59,7 @@ def _state(result: CheckResult) -> tuple[str, str]:
         return "OK", "ok"
     if result.check in REQUIRED_CHECKS:
         return "Required", "failing"
-    return ("Wrong", "failing") if result.status == "fail" else ("Recommended", "in_progress")
+    return ("Wrong", "failing") if result.status == "fail" else ("Recommended", "warning")
 
 
 def _sentence(text: str) -> str:
