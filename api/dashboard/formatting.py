@@ -41,7 +41,7 @@ _FIELD_LABELS = {
     "color": "Colour",
     "domain": "Domain",
     "email": "Email address",
-    "forwardedFrom": "Forwarding address",
+    "forwardedFrom": "Forwarded from",
     "localPart": "Local part",
     "name": "Name",
     "sender": "Sender",

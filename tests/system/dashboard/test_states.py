@@ -145,7 +145,7 @@ async def test_extreme_content(crowded: Place, window: Window, part: int) -> Non
 FORMS: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("/account", "Change password", {"Current password": "not it", "New password": "another one"}),
     ("/manage/domains?add=yes", "Add domain", {"Domain": "no domain"}),
-    ("/manage/aliases?add=yes", "Add alias", {"Local part": "a b"}),
+    ("/manage/aliases?add=yes", "Add alias", {"Address": "a b"}),
     ("/manage/integrations?add=yes", "Add integration", {"Name": "x", "Webhook URL": "nonsense"}),
     ("/manage/integrations/{integration}", "Save name", {"Name": ""}),
     ("/manage/integrations/{integration}", "Send test message", {}),
