@@ -14,6 +14,7 @@ from router.model import Alias, Domain, Integration
 F = TypeVar("F", bound=TextFilter)
 
 PER_PAGE = 50
+MIN_SEARCHED = 10  # items; a shorter list is read faster than filtered
 _NO_FILTER = TextFilter()
 _ORIGINS = {"setup": "/set-up"}
 
@@ -36,7 +37,7 @@ def list_page(
     """Returns the page of a list with its filters, and with the form to add an item if the page is asked for it.
 
     `options` has the (value, label) pairs of the filters that are no enumerations. A filter with fewer than two values
-    is not shown.
+    is not shown, and none if the list is short.
     """
     choices = {
         name: (options or {}).get(name, ()) if criterion.choice is None else criterion.choice.options()
@@ -48,6 +49,7 @@ def list_page(
         "next_cursor": batch.next_cursor,
         "first_page": "cursor" not in visit.query,
         "filters": given,
+        "is_searchable": bool(given) or "cursor" in visit.query or len(batch.items) >= MIN_SEARCHED,
         "filter_fields": [
             (query_name(name), wanted.criteria()[name].label, pairs)
             for name, pairs in choices.items()

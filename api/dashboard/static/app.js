@@ -34,6 +34,11 @@
     menu.open = false;
     menu.querySelector("summary").focus();
   });
+  // Applies a filter that is chosen with a pointer. Arrow keys change a selection list at every press, so they do not.
+  let isPointing = false;
+  document.addEventListener("pointerdown", () => { isPointing = true; });
+  document.addEventListener("keydown", () => { isPointing = false; });
+  document.addEventListener("change", ({ target }) => { if (isPointing && target.matches("[data-submits] select")) target.form.requestSubmit(); });
   // Removes a toast after a while, unless the user points at it or its button has the focus.
   const TOAST_MS = 12000;
   const toast = document.querySelector(".toast");

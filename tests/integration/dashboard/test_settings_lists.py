@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from api.dashboard.manage import PER_PAGE
+from api.dashboard.manage import MIN_SEARCHED, PER_PAGE
 from tests.support.installation.dashboard import signed_in_client
 from tests.support.installation.http import ServedInstallation
 
@@ -48,6 +48,36 @@ async def test_pages_keep_the_filters(sqlite_served: ServedInstallation) -> None
     listed = re.findall(r"<td><code>([^<]+)</code>", first.text + second.text)
     assert listed == [f"a{n:02}@spam.example" for n in range(PER_PAGE + 1)]
     assert re.findall(r'href="([^"]+)">First page<', second.text) == ["/manage/blocked-senders?q=spam"]
+
+
+async def test_a_short_list_has_no_search(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    admin = await signed_in_client(served)
+    for n in range(MIN_SEARCHED - 1):
+        await served.services.blocked_senders.create(served.actor, f"a{n}@spam.example")
+    url, search = "/manage/blocked-senders", 'role="search"'
+    assert search not in (await admin.get(url)).text
+    assert search in (await admin.get(f"{url}?q=a1")).text
+    assert search in (await admin.get(f"{url}?q=nothing")).text
+    await served.services.blocked_senders.create(served.actor, "b@spam.example")
+    assert search in (await admin.get(url)).text
+
+
+async def test_the_integration_of_an_alias_is_chosen(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    domain, integration, _ = await served.create_alias()
+    admin = await signed_in_client(served)
+    url = "/manage/aliases"
+    assert f'<option value="{integration}" selected>' in (await admin.get(f"{url}?add=yes")).text, "the only one"
+    other = await served.create_integration()
+    page = await admin.get(f"{url}?add=yes")
+    assert ("Choose an integration…" in page.text, f'"{integration}" selected' in page.text) == (True, False)
+    assert f'<option value="{other}" selected>' in (await admin.get(f"{url}?add=yes&integrationId={other}")).text
+    page = await admin.post(url, {"localPart": "jobs", "domainId": domain, "integrationId": ""})
+    assert (page.status, 'id="e-integrationId"' in page.text) == (400, True)
+    page = await admin.post(url, {"localPart": "a b", "domainId": domain, "integrationId": other})
+    assert (page.status, 'value="a b"' in page.text, 'id="e-localPart"' in page.text) == (400, True, True)
+    assert f'<option value="{other}" selected>' in page.text
 
 
 @pytest.mark.parametrize("noun", ADD_FORMS)

@@ -222,3 +222,19 @@ async def test_without_javascript(site: ServedInstallation, chromium_browser: Br
         await page.locator(".rail .menu summary").click()
         await page.get_by_role("button", name="Sign out").click()
         await expect(page.get_by_text("You are signed out.")).to_be_visible()
+
+
+async def test_a_filter_chosen_with_a_pointer_is_applied(site: ServedInstallation, window: Window) -> None:
+    """Arrow keys pass over the other choices, so the keyboard alone submits nothing."""
+    page = await sign_in(site, window, "viewer")
+    await page.goto(f"{site.root}/manage/users?role=viewer")
+    await page.evaluate("""() => document.addEventListener("submit", (event) => {
+      event.preventDefault();
+      document.body.dataset.submits = Number(document.body.dataset.submits ?? 0) + 1;
+    })""")
+    await page.keyboard.press("Tab")
+    await page.get_by_label("Status", exact=True).select_option("active")
+    assert await page.locator("body").get_attribute("data-submits") is None
+    await page.get_by_role("heading", level=1).click()
+    await page.get_by_label("Status", exact=True).select_option("invited")
+    assert await page.locator("body").get_attribute("data-submits") == "1"
