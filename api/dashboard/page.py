@@ -127,7 +127,7 @@ class NavLink:
 
     Links are sorted by `position`. `icon` is a symbol of `templates/icons.html`, and `key` the second key of the
     shortcut that begins with `g`; links of the main navigation have both. `section` is the path above the pages that
-    belong to the link, by default `path`.
+    belong to the link, by default `path`. `hint` says on the page of the section what the link leads to.
     """
 
     label: str
@@ -138,3 +138,4 @@ class NavLink:
     icon: str = ""
     key: str = ""
     section: str = ""
+    hint: str = ""

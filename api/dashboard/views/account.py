@@ -56,7 +56,11 @@ def _session_id(visit: Visit) -> str:
     return visit.caller.session_id if visit.caller is not None else ""
 
 
-NAV_LINKS = (NavLink("Your account", "/account", "viewer", 95, parent="/manage"),)
+NAV_LINKS = (
+    NavLink(
+        "Your account", "/account", "viewer", 95, parent="/manage", hint="Your name, password, time zone and sessions"
+    ),
+)
 FLASH_MESSAGES = {
     "password-changed": "Password changed. All other sessions were ended.",
     "profile-changed": "Profile saved.",

@@ -90,7 +90,9 @@ def _redirect_to_alias(visit: Visit, flash: str) -> Redirect:
     return Redirect(f"/manage/aliases/{visit.path_params['id']}", flash=flash)
 
 
-NAV_LINKS = (NavLink("Aliases", "/manage/aliases", "viewer", 20, parent="/manage"),)
+NAV_LINKS = (
+    NavLink("Aliases", "/manage/aliases", "viewer", 20, parent="/manage", hint="The addresses that customers write to"),
+)
 FLASH_MESSAGES = {
     "alias-added": "Alias added.",
     "alias-changed": "Alias saved. New messages are posted to the selected integration.",

@@ -40,7 +40,11 @@ async def delete(visit: Visit) -> Redirect:
     return Redirect("/manage/blocked-senders", flash="sender-unblocked")
 
 
-NAV_LINKS = (NavLink("Blocked senders", "/manage/blocked-senders", "viewer", 50, parent="/manage"),)
+NAV_LINKS = (
+    NavLink(
+        "Blocked senders", "/manage/blocked-senders", "viewer", 50, parent="/manage", hint="Whose mail is rejected"
+    ),
+)
 FLASH_MESSAGES = {
     "sender-blocked": "Sender blocked.",
     "sender-unblocked": "Sender unblocked.",

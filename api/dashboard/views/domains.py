@@ -78,7 +78,9 @@ async def delete(visit: Visit) -> Redirect:
     return Redirect(manage.path_after_removal(visit, "/manage/domains"), flash="domain-removed")
 
 
-NAV_LINKS = (NavLink("Domains", "/manage/domains", "viewer", 10, parent="/manage"),)
+NAV_LINKS = (
+    NavLink("Domains", "/manage/domains", "viewer", 10, parent="/manage", hint="Whose mail this workspace receives"),
+)
 FLASH_MESSAGES = {
     "domain-added": "Domain added. Add its DNS records to verify it.",
     "domain-verified": "Domain verified.",

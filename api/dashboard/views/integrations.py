@@ -90,7 +90,16 @@ def _redirect_to_integration(visit: Visit, flash: str) -> Redirect:
     return Redirect(f"/manage/integrations/{visit.path_params['id']}", flash=flash)
 
 
-NAV_LINKS = (NavLink("Integrations", "/manage/integrations", "viewer", 30, parent="/manage"),)
+NAV_LINKS = (
+    NavLink(
+        "Integrations",
+        "/manage/integrations",
+        "viewer",
+        30,
+        parent="/manage",
+        hint="The channels that tickets are posted to",
+    ),
+)
 FLASH_MESSAGES = {
     "integration-added": "Integration added. Send a test message to check it.",
     "integration-renamed": "Name saved.",

@@ -82,7 +82,7 @@ async def revoke(visit: Visit) -> Redirect:
     return Redirect("/manage/keys", flash="key-revoked")
 
 
-NAV_LINKS = (NavLink("API keys", "/manage/keys", "viewer", 70, parent="/manage"),)
+NAV_LINKS = (NavLink("API keys", "/manage/keys", "viewer", 70, parent="/manage", hint="For programs that use the API"),)
 FLASH_MESSAGES = {"key-revoked": "Key revoked."}
 PAGES = (
     PageRoute("GET", "/manage/keys", show_list, "viewer"),

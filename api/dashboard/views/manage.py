@@ -1,13 +1,13 @@
-"""`/manage`: redirects to its first tab."""
+"""`/manage`: the list of the settings."""
 
 from __future__ import annotations
 
-from api.dashboard.page import NavLink, PageRoute, Redirect, Visit
+from api.dashboard.page import HtmlPage, NavLink, PageRoute, Visit
 
 
-async def redirect_to_first_tab(_: Visit) -> Redirect:
-    return Redirect("/manage/workspace")
+async def show_settings(_: Visit) -> HtmlPage:
+    return HtmlPage("settings.html", "Settings")
 
 
 NAV_LINKS = (NavLink("Settings", "/manage", "viewer", 60, icon="settings", key="s"),)
-PAGES = (PageRoute("GET", "/manage", redirect_to_first_tab, "viewer"),)
+PAGES = (PageRoute("GET", "/manage", show_settings, "viewer", compress=True),)

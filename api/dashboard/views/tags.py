@@ -41,7 +41,7 @@ async def delete(visit: Visit) -> Redirect:
     return Redirect("/manage/tags", flash="tag-removed")
 
 
-NAV_LINKS = (NavLink("Tags", "/manage/tags", "viewer", 40, parent="/manage"),)
+NAV_LINKS = (NavLink("Tags", "/manage/tags", "viewer", 40, parent="/manage", hint="The labels of tickets"),)
 FLASH_MESSAGES = {
     "tag-changed": "Tag saved.",
     "tag-merged": "The tags were merged.",

@@ -125,7 +125,9 @@ def _redirect_to_user(visit: Visit, flash: str) -> Redirect:
     return Redirect(f"/manage/users/{visit.path_params['id']}", flash=flash)
 
 
-NAV_LINKS = (NavLink("Users", "/manage/users", "viewer", 60, parent="/manage"),)
+NAV_LINKS = (
+    NavLink("Users", "/manage/users", "viewer", 60, parent="/manage", hint="The people who use this workspace"),
+)
 FLASH_MESSAGES = {
     "user-added": "User added. No email was sent; share the sign-in details yourself.",
     "user-changed": "Changes saved.",

@@ -34,7 +34,9 @@ async def change(visit: Visit) -> Redirect:
     return Redirect("/manage/workspace", flash="workspace-changed")
 
 
-NAV_LINKS = (NavLink("Workspace", "/manage/workspace", "viewer", 5, parent="/manage"),)
+NAV_LINKS = (
+    NavLink("Workspace", "/manage/workspace", "viewer", 5, parent="/manage", hint="Name, time zone and date format"),
+)
 FLASH_MESSAGES = {"workspace-changed": "Workspace saved."}
 PAGES = (
     PageRoute("GET", "/manage/workspace", show_workspace, "viewer", compress=True),

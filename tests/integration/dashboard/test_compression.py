@@ -15,7 +15,7 @@ from tests.integration.dashboard.visits import VISITS
 from tests.support.installation.dashboard import anonymous_client, signed_in_client
 from tests.support.installation.http import ServedInstallation
 
-REDIRECTS = {"/", "/manage", "/manage/audit"}
+REDIRECTS = {"/", "/manage/audit"}
 # Pages that show a secret, or a form with one, also after a refused POST. A new page fails the test until it either
 # allows compression or is listed.
 UNCOMPRESSED = {
