@@ -50,6 +50,14 @@ _FIELD_LABELS = {
 # As in `Slack returned 410 channel_is_archived: the Slack channel is archived`.
 _RESPONSE_CODE = re.compile(r"(?:failed permanently: )?([^:]{1,50}) returned \d{3} ?[\w-]*: (.+)", re.DOTALL)
 _MARKDOWN = re.compile(r"\*\*([^*]+)\*\*|`([^`]+)`|<(https://[^>\s]+)>")
+# What the texts of checks name: settings with their values, quoted values, commands, URLs, addresses, names and paths.
+_VALUE = r'(?:"[^"]*"|\[(?:"[^"]*"(?:,\ )?)+\])'
+_TERM = re.compile(
+    rf"""\[[a-z]+\]\ [a-z]+(?:_[a-z]+)*(?:\ =\ {_VALUE})?|"[^"\s]+"|https?://[^\s,;)]+
+    |\b(?:systemctl\ [a-z]+\ [a-z.]+|emailrouter\ [a-z]+|chmod\ [0-7]+\ \S+)
+    |\b\d+(?:\.\d+){{3}}(?::\d+)?|\b[a-z]+(?:_[a-z]+)+\b|(?<![\w.])(?:/[\w-]+(?:[/.][\w-]+)+|[\w-]+(?:[/.][\w-]+)*\.[a-z]{{2,}})\b""",
+    re.VERBOSE | re.ASCII,
+)
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"))
 
 
@@ -243,6 +251,15 @@ def render_markdown(text: str) -> Markup:
     return rendered + escape(text[end:])
 
 
+def mark_terms(text: str) -> Markup:
+    """Returns the text of a check with its settings, values and addresses as code."""
+    rendered, end = Markup(), 0
+    for found in _TERM.finditer(text):
+        rendered += escape(text[end : found.start()]) + Markup("<code>{}</code>").format(found[0].strip('"'))
+        end = found.end()
+    return rendered + escape(text[end:])
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "address": append_a_labels,
     "iso": iso,
@@ -271,6 +288,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "changed_choice": changed_choice,
     "outcome": outcome_label,
     "options": select_options,
+    "code_terms": mark_terms,
     "markdown": render_markdown,
     "attention_summary": attention_summary,
     "join_names": join_names,

@@ -21,6 +21,7 @@ _LABELS: Mapping[str, str] = {
     "metrics port": "Port of the metrics",
     "clock": "Clock",
 }
+_KINDS = ("failing", "warning", "ok")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,8 @@ class CheckLine:
 
 
 def check_lines(results: Sequence[CheckResult]) -> list[CheckLine]:
-    return [
+    """Returns the lines in the order of their importance: required, recommended, passed."""
+    lines = [
         CheckLine(
             _LABELS.get(result.check, result.check.capitalize()),
             *_state(result),
@@ -45,6 +47,7 @@ def check_lines(results: Sequence[CheckResult]) -> list[CheckLine]:
         for result in results
         if not _is_contradicted(result, results)
     ]
+    return sorted(lines, key=lambda line: _KINDS.index(line.kind))
 
 
 def _is_contradicted(result: CheckResult, results: Sequence[CheckResult]) -> bool:

@@ -67,6 +67,12 @@ def _server_state(reach: Reachability) -> StepState:
     return "done" if reach.is_reached else "unproven"
 
 
+def find_current_step(steps: Mapping[str, StepState], *, is_postponed: bool) -> str:
+    """Returns the name of the first step to work on, or "". `is_postponed`: the user continued without the server."""
+    open_states = {"next", "pending", "failed", *(() if is_postponed else ("unreachable",))}
+    return next((name for name, state in steps.items() if state in open_states), "")
+
+
 async def load_progress(visit: Visit) -> SetupProgress:
     """Returns the domain, integration and alias that the setup page shows.
 

@@ -38,6 +38,7 @@ async def show_setup(visit: Visit) -> HtmlPage:
         "server_lines": check_lines(reach.results or ()),
         "check_seconds": int(CACHE_SECONDS),
         "steps": steps,
+        "current_step": setup_progress.find_current_step(steps, is_postponed=reach.is_postponed),
         "is_waiting": _is_waiting(steps, latest),
         "latest": latest,
         "colleagues": colleagues[:MAX_COLLEAGUES],
@@ -159,7 +160,7 @@ def _redirect_to_step(flash: str, step: str, query: str = "") -> Redirect:
     return Redirect(f"/set-up{query}#step-{step}", flash=flash)
 
 
-NAV_LINKS = (NavLink("Setup", "/set-up", "admin", 90, parent="/manage"),)
+NAV_LINKS = (NavLink("Setup", "/set-up", "admin", 90, parent="/manage", hint="The steps to the first ticket"),)
 PAGES = (
     PageRoute("GET", "/set-up", show_setup, "admin"),
     PageRoute("POST", "/set-up/server/later", continue_without_server, "admin", form_view=show_setup),

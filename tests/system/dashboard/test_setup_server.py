@@ -1,4 +1,4 @@
-"""Step 0 of the setup: whether other mail servers can reach this one, with the real checks of this host."""
+"""Step 1 of the setup: whether other mail servers can reach this one, with the real checks of this host."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -77,9 +77,11 @@ async def test_a_server_on_loopback_never_works(store: Store, dns_server: DnsSta
         assert f"Host name Required {HOST} has no A or AAAA record. Fix: Add an A record" in page.visible_text
         assert "Port 25 Required Mail is accepted on loopback only" in page.visible_text
         assert "Public URL Recommended" in page.visible_text
+        assert page.visible_text.index("Public URL") < page.visible_text.index(" passed")
+        assert 'class="unreachable current"' in page.text
         assert 'data-poll="yes"' in page.text
         page = await admin.post_and_follow("/set-up/server/later", {})
-        assert "Continue for now" not in page.visible_text
+        assert ("Continue for now" in page.visible_text, 'class="next current"' in page.text) == (False, True)
         assert f"This server {NOT_REACHABLE}" in page.visible_text
         await served.create_alias()
         for peer in ("127.0.0.1", PUBLIC_PEER):  # the second one can only be from the time of another setting

@@ -1,5 +1,8 @@
 """Formatting of sizes and times, and the summary of what needs attention."""
 
+import html
+import re
+
 import pytest
 
 from api.dashboard import formatting
@@ -80,3 +83,20 @@ def test_errors_of_integrations_are_explained(error: str, shown: str) -> None:
 def test_ordinals() -> None:
     numbers = (1, 2, 3, 4, 11, 12, 13, 21, 101, 111, 1002)
     assert " ".join(map(formatting.ordinal, numbers)) == "1st 2nd 3rd 4th 11th 12th 13th 21st 101st 111th 1,002nd"
+
+
+@pytest.mark.parametrize(
+    ("text", "terms"),
+    [
+        ('Set [smtp] listen = ["0.0.0.0:25"], or "systemd"', ['[smtp] listen = ["0.0.0.0:25"]', "systemd"]),
+        ("Get one (docs/tls.md), set [smtp] tls_cert and tls_key.", ["docs/tls.md", "[smtp] tls_cert", "tls_key"]),
+        ("Check [dns] nameservers, /etc/resolv.conf and/or port 53.", ["[dns] nameservers", "/etc/resolv.conf"]),
+        ("mx1.example.org is at 192.0.2.1:25", ["mx1.example.org", "192.0.2.1:25"]),
+        ("Run emailrouter check or systemctl start emailrouter", ["emailrouter check", "systemctl start emailrouter"]),
+        ("No A or AAAA record <b>.", []),
+    ],
+)
+def test_terms_of_checks_are_code(text: str, terms: list[str]) -> None:
+    marked = formatting.mark_terms(text)
+    assert [html.unescape(term) for term in re.findall("<code>(.*?)</code>", marked)] == terms
+    assert "<b>" not in marked

@@ -16,3 +16,13 @@ def test_a_port_that_mail_servers_do_not_use_is_not_ok() -> None:
         ("Required", "The host name vm is not public."),
         ("Required", "Mail is accepted on loopback only."),
     ]
+
+
+def test_required_lines_come_first_and_passed_ones_last() -> None:
+    results = [
+        ok("configuration", "read"),
+        warn("public url", "loopback", "Set it"),
+        fail("clock", "slow", "Set it"),
+        fail("hostname", "not public", "Set it"),
+    ]
+    assert [line.label for line in check_lines(results)] == ["Clock", "Host name", "Public URL", "Configuration"]
