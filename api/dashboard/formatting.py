@@ -252,7 +252,7 @@ def render_markdown(text: str) -> Markup:
 
 
 def mark_terms(text: str) -> Markup:
-    """Returns the text of a check with its settings, values and addresses as code."""
+    """Returns the text of a check or a fix with its settings, values and addresses as code."""
     rendered, end = Markup(), 0
     for found in _TERM.finditer(text):
         rendered += escape(text[end : found.start()]) + Markup("<code>{}</code>").format(found[0].strip('"'))
