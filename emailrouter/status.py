@@ -195,11 +195,10 @@ async def _read_workspace(context: CheckContext, database: AnyDatabase, actor: A
 
 
 def _deliveries(numbers: Numbers, found: Sequence[_WorkspaceStatus]) -> CheckResult:
-    failed, waiting, oldest = (
-        numbers[name] or 0 for name in ("failedDeliveries", "waitingDeliveries", "oldestWaitingSeconds")
-    )
-    age = f", the oldest for {_duration(oldest)}" if waiting else ""
-    text = f"{waiting} waiting{age}; {_count(failed, 'failed delivery', plural='failed deliveries')}"
+    failed, oldest = (numbers[name] or 0 for name in ("failedDeliveries", "oldestWaitingSeconds"))
+    queued, held = (sum(getattr(each.health, name) for each in found) for name in ("waiting", "parked"))
+    age = f", the oldest for {_duration(oldest)}" if queued + held else ""
+    text = f"{queued} queued, {held} held{age}; {_count(failed, 'failed delivery', plural='failed deliveries')}"
     if failed:
         return warn("deliveries", text, "Find the reason: emailrouter delivery list --state dead")
     if oldest * SECOND > OLD_DELIVERY_AGE:

@@ -30,7 +30,7 @@ OUTCOME_LABELS = {
     "open": "in progress",
     "sent": "posted",
     "retry": "not posted, temporary error",
-    "parked": "not posted, the integration is failing",
+    "parked": "not posted, held until the integration works again",
     "refused": "not posted, the format was rejected",
     "rejected": "not posted, rejected",
     "lost": "ended without a known outcome",
@@ -214,12 +214,12 @@ def format_duration(duration: Micros) -> str:
 
 
 def attention_summary(counts: AttentionCounts) -> list[str]:
-    """Returns a text such as `3 failed deliveries` for each count above 0. A capped count has a `+`."""
+    """Returns a text such as `3 deliveries failed` for each count above 0. A capped count has a `+`."""
     counted_nouns = (
-        (counts.failed, "failed delivery", "failed deliveries"),
-        (counts.parked, "waiting delivery", "waiting deliveries"),
-        (counts.failing, "failing integration", "failing integrations"),
-        (counts.unverified, "unverified domain", "unverified domains"),
+        (counts.failing, "integration failing", "integrations failing"),
+        (counts.parked, "delivery held", "deliveries held"),
+        (counts.failed, "delivery failed", "deliveries failed"),
+        (counts.unverified, "domain unverified", "domains unverified"),
         (counts.missing, "domain with missing records", "domains with missing records"),
     )
     return [

@@ -73,7 +73,7 @@ async def _check_integration(context: CheckContext, poster: Poster | None, integ
         return fail(name, refused.message, fix)
     if integration.status == "failing":
         fix = f"Restore access at {channel.label}, or enter new settings; {test}"
-        return fail(name, f"failing ({integration.last_error}), so its deliveries are parked", fix)
+        return fail(name, f"failing ({integration.last_error}), so its deliveries are held", fix)
     parts = urlsplit(channel.target_url(settings))
     if not parts.hostname:
         return ok(name, f"{integration.hint}: no connection to check")

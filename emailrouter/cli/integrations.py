@@ -84,7 +84,7 @@ async def add(context: CommandContext, name: str, kind: str, given: GivenSetting
 @setting_options
 @with_context(secrets=True)
 async def change(context: CommandContext, integration: str, name: str | None, given: GivenSettings) -> None:
-    """Change the name or settings of an integration. New settings retry its parked deliveries."""
+    """Change the name or settings of an integration. New settings retry its held deliveries."""
     if name is None and not given:
         raise click.UsageError(f"nothing to change: use {option_names()}")
     settings = given.read() or None

@@ -31,7 +31,7 @@ def rotate_key(ctx: click.Context, new_key_file: Path | None, yes: bool) -> None
 
     Every webhook URL is encrypted again, in one transaction. Copy the new key to every other host that uses the
     database, then restart every process. A process with the old key cannot decrypt the webhook URLs: it marks
-    integrations as failing and parks their deliveries until a later retry succeeds.
+    integrations as failing and holds their deliveries until a later retry succeeds.
     """
     invocation = console.get_invocation(ctx)
     server = invocation.load_config().server

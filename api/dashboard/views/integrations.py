@@ -103,7 +103,7 @@ NAV_LINKS = (
 FLASH_MESSAGES = {
     "integration-added": "Integration added. Send a test message to check it.",
     "integration-renamed": "Name saved.",
-    "integration-changed": "Settings saved. Waiting deliveries are sent now.",
+    "integration-changed": "Settings saved. Held deliveries are sent now.",
     "integration-removed": "Integration removed.",
     "test-arrived": "Test message delivered.",
 }

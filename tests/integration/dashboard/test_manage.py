@@ -136,7 +136,7 @@ async def test_saving_settings_without_a_difference_reactivates_an_integration(s
     url = f"/manage/integrations/{names['integration']}"
     assert "Support Failing" in (await admin.get(url)).visible_text
     page = await admin.post_and_follow(f"{url}/settings", {"webhookUrl": ""})
-    assert "Settings saved. Waiting deliveries are sent now." in page.visible_text
+    assert "Settings saved. Held deliveries are sent now." in page.visible_text
     assert "Support Active" in page.visible_text
 
 

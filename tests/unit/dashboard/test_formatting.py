@@ -54,13 +54,13 @@ def test_errors_name_the_label_of_the_field(message: str, field: str | None, sho
 def test_attention_summary() -> None:
     assert formatting.attention_summary(AttentionCounts()) == []
     assert formatting.attention_summary(AttentionCounts(failed=1, parked=2, failing=1)) == [
-        "1 failed delivery",
-        "2 waiting deliveries",
-        "1 failing integration",
+        "1 integration failing",
+        "2 deliveries held",
+        "1 delivery failed",
     ]
     assert formatting.attention_summary(AttentionCounts(failed=MAX_COUNTED, unverified=2, missing=1)) == [
-        "1,000+ failed deliveries",
-        "2 unverified domains",
+        "1,000+ deliveries failed",
+        "2 domains unverified",
         "1 domain with missing records",
     ]
 
