@@ -17,7 +17,7 @@ from router.store.database import Database, fetch_models
 # Maximum of each count, to bound its cost.
 MAX_COUNTED = 1000
 CACHE_SECONDS = 5.0
-# Maximum number of failed deliveries that are searched for replayable ones.
+# Maximum number of failed deliveries that are searched for replayable ones, and of parked ones for the oldest.
 MAX_SCANNED_DELIVERIES = 1000
 MAX_CACHED_WORKSPACES = 1000
 # Maximum number of failing integrations whose parked deliveries are counted.
@@ -77,14 +77,16 @@ class AttentionService:
         self._cache.discard(actor.workspace_id)
 
     async def list_failed(self, actor: Actor, *, limit: int) -> Sequence[Delivery]:
-        return await fetch_models(
-            self._database,
-            Delivery,
-            "attention_failed",
-            workspace_id=actor.workspace_id,
-            scanned=MAX_SCANNED_DELIVERIES,
-            limit=limit,
-        )
+        """Lists permanently failed deliveries, newest first."""
+        return await self._list("attention_failed", actor, limit)
+
+    async def list_held(self, actor: Actor, *, limit: int) -> Sequence[Delivery]:
+        """Lists parked deliveries, oldest first: they are sent in this order."""
+        return await self._list("attention_held", actor, limit)
+
+    async def _list(self, query: str, actor: Actor, limit: int) -> Sequence[Delivery]:
+        parameters = {"workspace_id": actor.workspace_id, "scanned": MAX_SCANNED_DELIVERIES, "limit": limit}
+        return await fetch_models(self._database, Delivery, query, **parameters)
 
     async def count_parked(self, actor: Actor) -> Mapping[str, int]:
         rows = await self._database.fetch_all(

@@ -27,6 +27,7 @@ class Health:
         parked: Deliveries that wait until their failing integration works again.
         dead: Permanently failed deliveries.
         oldest_at: When the message of the oldest pending delivery was received.
+        oldest_scheduled_at: The same of the oldest delivery that is not parked.
         integrations: Failing integrations, and active ones whose last delivery or test failed.
         domains: Domains with missing records, and unverified domains.
     """
@@ -35,6 +36,7 @@ class Health:
     parked: int
     dead: int
     oldest_at: Micros | None
+    oldest_scheduled_at: Micros | None
     deliverer_seen_at: Micros | None
     deliverer_alive: bool
     integrations: tuple[Integration, ...]
@@ -65,6 +67,7 @@ class HealthService:
             parked=0 if queue is None else queue["parked"],
             dead=0 if dead is None else dead["dead"],
             oldest_at=None if queue is None else queue["oldest_at"],
+            oldest_scheduled_at=None if queue is None else queue["oldest_scheduled_at"],
             deliverer_seen_at=seen_at,
             deliverer_alive=seen_at is not None and self._clock.now() - seen_at < DELIVERER_TIMEOUT,
             integrations=tuple(integrations),

@@ -128,14 +128,16 @@ WHERE d.ticket_id = s.id AND d.event <> 'updated' AND d.state = 'delivered' LIMI
 SELECT MAX(number) AS number FROM tickets WHERE workspace_id = :workspace_id;
 
 -- name: health_queue
--- Counts the scheduled and the parked deliveries, with the creation time of the oldest pending one. Uses the index of
--- pending deliveries.
-SELECT q.waiting, q.parked, d.created_at AS oldest_at
-FROM (SELECT COUNT(p.next_attempt_at) AS waiting, COUNT(*) - COUNT(p.next_attempt_at) AS parked, MIN(p.id) AS oldest
+-- Counts the scheduled and the parked deliveries, with the creation times of the oldest pending one and of the oldest
+-- scheduled one. Uses the index of pending deliveries.
+SELECT q.waiting, q.parked, d.created_at AS oldest_at, s.created_at AS oldest_scheduled_at
+FROM (SELECT COUNT(p.next_attempt_at) AS waiting, COUNT(*) - COUNT(p.next_attempt_at) AS parked, MIN(p.id) AS oldest,
+             MIN(CASE WHEN p.next_attempt_at IS NOT NULL THEN p.id END) AS oldest_scheduled
       FROM deliveries p
       WHERE p.state = 'pending' AND p.event <> 'updated'
         AND p.integration_id IN (SELECT i.id FROM integrations i WHERE i.workspace_id = :workspace_id)) q
-LEFT JOIN deliveries d ON d.id = q.oldest;
+LEFT JOIN deliveries d ON d.id = q.oldest
+LEFT JOIN deliveries s ON s.id = q.oldest_scheduled;
 
 -- name: health_dead
 -- The number of dead deliveries of a workspace.
@@ -184,6 +186,14 @@ FROM (SELECT * FROM deliveries d
       ORDER BY d.id DESC LIMIT :scanned) AS f
 WHERE EXISTS (SELECT 1 FROM integrations i WHERE i.id = f.integration_id)
 ORDER BY f.id DESC LIMIT :limit;
+
+-- name: attention_held
+-- `scanned` parked deliveries of failing integrations, the oldest of these first.
+SELECT {Delivery:h}
+FROM (SELECT p.* FROM integrations i JOIN deliveries p ON p.integration_id = i.id
+      WHERE i.workspace_id = :workspace_id AND i.status = 'failing' AND p.state = 'pending'
+        AND p.next_attempt_at IS NULL AND p.event <> 'updated' LIMIT :scanned) AS h
+ORDER BY h.id LIMIT :limit;
 
 -- name: attention_parked
 -- Counts the parked deliveries of each failing integration, up to `limit`.

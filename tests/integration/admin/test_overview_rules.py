@@ -107,6 +107,8 @@ async def test_health(installation: Installation) -> None:
     found = await services.health.get(actor)
     assert found.deliverer_alive is True
     assert (found.waiting, found.parked, found.dead, found.oldest_at) == (1, 1, 1, oldest.created_at)
+    assert found.oldest_scheduled_at == two.created_at
+    assert [held.id for held in await services.attention.list_held(actor, limit=9)] == [oldest.id]
     (failing,) = found.integrations
     assert (failing.id, failing.status, failing.last_error) == (integration_id, "failing", "gone")
     assert [domain.name for domain in found.domains] == ["new.example"]
