@@ -49,6 +49,7 @@ class Channel(ABC):
         can_update: Whether a sent message can be changed.
         can_thread: Whether a message can be sent as a reply to a sent message.
         errors: The error table: the meaning of each known error code.
+        remedies: What a user can do about permanent errors, as sentences, by error code.
         permanent_statuses: The statuses that mean a removed or forbidden target, whatever the error code.
     """
 
@@ -61,7 +62,13 @@ class Channel(ABC):
     can_update: ClassVar[bool] = False
     can_thread: ClassVar[bool] = False
     errors: ClassVar[Mapping[str, KnownError]] = {}
+    remedies: ClassVar[Mapping[str, str]] = {}
     permanent_statuses: ClassVar[frozenset[int]] = PERMANENT_STATUSES
+
+    def remedy(self, error: str) -> str:
+        """Returns what a user can do about the last error of an integration."""
+        found = (text for code, text in self.remedies.items() if f" {code}:" in error)
+        return next(found, f"Fix this in {self.label}, or change the settings.")
 
     # --- settings
 

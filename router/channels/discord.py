@@ -49,6 +49,14 @@ _PERMANENT_ERRORS = {
     "220004": "the webhook cannot post in a forum",
     _THREAD_REQUIRED: "the forum requires a thread",
 }
+_ADD_WEBHOOK = "Add a webhook in Discord, and change the webhook URL."
+_REMEDIES = {
+    _UNKNOWN_CHANNEL: "Add a webhook for another channel in Discord, and change the webhook URL.",
+    "10015": _ADD_WEBHOOK,
+    "50027": _ADD_WEBHOOK,
+    _THREAD_LOCKED: "Unlock the thread in Discord, or change the thread ID.",
+    _THREAD_REQUIRED: "Set the thread ID, or add a webhook for a text channel in Discord.",
+}
 _GONE_ERRORS = {
     "10008": "the message was deleted in Discord",
     "50005": "the message was sent with another webhook",
@@ -135,6 +143,7 @@ class DiscordChannel(Channel):
         | {f"{_INVALID_FORM} {key}": KnownError("permanent", meaning) for key, meaning in _SETTING_ERRORS.items()}
         | {code: KnownError("retry", meaning) for code, meaning in _RETRY_ERRORS.items()}
     )
+    remedies = MappingProxyType(_REMEDIES)
     permanent_statuses = frozenset({401, 403, 404, 410})
     can_update = True
     can_thread = True

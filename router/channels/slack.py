@@ -34,6 +34,23 @@ _PERMANENT_ERRORS = {
     "posting_to_general_channel_denied": "a Slack workspace administrator has restricted posting to #general",
     "restricted_action": "a Slack workspace administrator has restricted posting",
 }
+_ADD_WEBHOOK = "Add a webhook in Slack, and change the webhook URL."
+_ASK_ADMINISTRATOR = "Ask an administrator of the Slack workspace to allow posting by webhooks."
+_UNARCHIVE = "Unarchive the channel in Slack, or post its tickets elsewhere."
+_REMEDIES = {
+    "no_service": _ADD_WEBHOOK,
+    "no_service_id": _ADD_WEBHOOK,
+    "no_active_hooks": _ADD_WEBHOOK,
+    "invalid_token": _ADD_WEBHOOK,
+    "token_revoked": _ADD_WEBHOOK,
+    "account_inactive": _ADD_WEBHOOK,
+    "channel_not_found": "Add a webhook for another channel in Slack, and change the webhook URL.",
+    "channel_is_archived": _UNARCHIVE,
+    "is_archived": _UNARCHIVE,
+    "action_prohibited": _ASK_ADMINISTRATOR,
+    "posting_to_general_channel_denied": _ASK_ADMINISTRATOR,
+    "restricted_action": _ASK_ADMINISTRATOR,
+}
 # Errors that the message causes. Slack may still accept it as plain text.
 _PAYLOAD_ERRORS = (
     "invalid_attachments",
@@ -67,6 +84,7 @@ class SlackChannel(Channel):
         | {code: KnownError("payload", "the message format was rejected") for code in _PAYLOAD_ERRORS}
         | {code: KnownError("retry", "rate limit exceeded") for code in _RATE_LIMIT_ERRORS}
     )
+    remedies = MappingProxyType(_REMEDIES)
 
     def render(self, notification: TicketNotification) -> Payload:
         return slack_message.render_ticket(notification)

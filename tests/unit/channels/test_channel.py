@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from router.channels import CHANNELS
 from router.channels.contract import SendSuccess
 from router.channels.settings import SettingField, Settings
 from router.channels.slack import SlackChannel
@@ -42,3 +43,11 @@ async def test_a_request_can_have_headers_of_its_service() -> None:
     (request,) = client.requests
     assert (request["method"], request["Authorization"]) == ("PUT", "Bearer T")
     assert request["Content-Type"].startswith("application/json")
+
+
+def test_remedies_are_of_permanent_errors() -> None:
+    for channel in CHANNELS.values():
+        assert all(channel.errors[code].kind == "permanent" for code in channel.remedies), channel.kind
+        for code, remedy in channel.remedies.items():
+            assert channel.remedy(f"{channel.label} returned 400 {code}: {channel.errors[code].meaning}") == remedy
+        assert channel.remedy("connection refused").startswith(f"Fix this in {channel.label}")
