@@ -32,7 +32,6 @@ class TodayFigure:
 
     label: str
     number: int
-    path: str
     difference: str
     is_bad: bool = False
 
@@ -73,23 +72,23 @@ def _requested_days(visit: Visit) -> int:
 
 
 def today_figures(today: DayCounts, earlier: DayCounts | None) -> list[TodayFigure]:
-    def figure(label: str, path: str, name: str, *, is_bad: bool = False) -> TodayFigure:
+    def figure(label: str, name: str, *, is_bad: bool = False) -> TodayFigure:
         number = getattr(today, name)
-        difference = "" if earlier is None else _describe_difference(number - getattr(earlier, name))
-        return TodayFigure(label, number, path, difference, is_bad and number > 0)
+        difference = ""
+        if earlier is not None:
+            difference = _describe_difference(number - getattr(earlier, name), _name_day(today.date, earlier.date))
+        return TodayFigure(label, number, difference, is_bad and number > 0)
 
     return [
-        figure("new tickets", "/tickets", "tickets"),
-        figure("messages", "/tickets", "messages"),
-        figure("resolved", "/tickets?status=resolved", "resolved"),
-        figure("failed deliveries", "/activity/deliveries?state=dead", "dead", is_bad=True),
+        figure("new tickets", "tickets"),
+        figure("messages", "messages"),
+        figure("resolved", "resolved"),
+        figure("failed deliveries", "dead", is_bad=True),
     ]
 
 
-def _describe_difference(difference: int) -> str:
-    if difference == 0:
-        return "the same"
-    return f"{difference:,} more" if difference > 0 else f"{-difference:,} fewer"
+def _describe_difference(difference: int, day: str) -> str:
+    return f"{difference:+,} compared with {day}" if difference else f"same as {day}"
 
 
 def _name_day(today: date, earlier: date) -> str:
