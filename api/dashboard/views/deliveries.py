@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+
 from api.dashboard import display_names, list_filters
 from api.dashboard.change_feed import newest_id
 from api.dashboard.page import HtmlPage, NavLink, PageRoute, Redirect, Visit
@@ -9,27 +11,33 @@ from router.admin.installation.attention import MAX_COUNTED
 from router.admin.paging import MAX_LIMIT
 from router.admin.routes.deliveries import MAX_REPLAYED
 from router.filters import DeliveryFilter, query_name
+from router.model import Delivery, Integration, Ticket
 
 PER_PAGE = 50
 ACTIVITY_PATH = "/activity"
 DELIVERIES_PATH = "/activity/deliveries"
-MAX_FAILED_SHOWN = 10
+MAX_SHOWN = 10  # maximum number of deliveries in each list of what needs attention
+MAX_ON_TOP = 5
 _INTEGRATION_FIELD = query_name("integration_id")
 
 
 async def show_attention(visit: Visit) -> HtmlPage | Redirect:
     if not {"state", _INTEGRATION_FIELD}.isdisjoint(visit.query):  # a link of an earlier version
         return Redirect(f"{DELIVERIES_PATH}?{visit.request.query_string}")
+    visit.services.attention.invalidate(visit.actor)  # the counts on the page are those of its rows
     health = await visit.services.health.get(visit.actor)
-    failed = await visit.services.attention.list_failed(visit.actor, limit=MAX_FAILED_SHOWN + 1)
+    held = await visit.services.attention.list_held(visit.actor, limit=MAX_SHOWN)
+    failed = await visit.services.attention.list_failed(visit.actor, limit=MAX_SHOWN + 1)
     context = {
         "integrations": health.failing,
-        "parked": await visit.services.attention.count_parked(visit.actor),
+        "remedies": {each.id: _remedy(visit, each) for each in health.failing},
+        "held_counts": await visit.services.attention.count_parked(visit.actor),
+        "held": held,
         "domains": health.domains,
         "is_unreachable": await visit.services.reachability.is_unreachable(visit.actor),
-        "failed": failed[:MAX_FAILED_SHOWN],
-        "more_failed": len(failed) > MAX_FAILED_SHOWN,
-        "tickets": await visit.services.tickets.get_many(visit.actor, (delivery.ticket_id for delivery in failed)),
+        "failed": failed[:MAX_SHOWN],
+        "more_failed": len(failed) > MAX_SHOWN,
+        "tickets": await _tickets(visit, [*held, *failed]),
         "names": await display_names.resolve(visit, (delivery.integration_id for delivery in failed)),
         "replay_limit": MAX_REPLAYED,
         "count_limit": MAX_COUNTED,
@@ -37,28 +45,47 @@ async def show_attention(visit: Visit) -> HtmlPage | Redirect:
     return HtmlPage("attention.html", "Needs attention", context)
 
 
+def _remedy(visit: Visit, integration: Integration) -> str:
+    type_ = visit.services.integrations.types.get(integration.type)
+    return "" if type_ is None else type_.remedy(integration.last_error)
+
+
+async def _tickets(visit: Visit, deliveries: Iterable[Delivery]) -> Mapping[str, Ticket]:
+    return await visit.services.tickets.get_many(visit.actor, (delivery.ticket_id for delivery in deliveries))
+
+
 async def show_list(visit: Visit) -> HtmlPage:
     given = list_filters.given_filters(visit, DeliveryFilter)
     batch = await visit.services.deliveries.list(
         visit.actor, DeliveryFilter.from_query(given), limit=PER_PAGE, cursor=visit.query.get("cursor")
     )
-    items = batch.items
+    is_first_page = "cursor" not in visit.query
+    on_top = await _list_on_top(visit) if is_first_page and not given else []
+    items = [each for each in batch.items if each not in on_top]
     newest = await visit.services.integrations.list(visit.actor, limit=MAX_LIMIT)
     choices = {integration.id: integration.name for integration in newest.items}
-    shown_ids = {given.get(_INTEGRATION_FIELD), *(delivery.integration_id for delivery in items)} - choices.keys()
+    shown = [*on_top, *items]
+    shown_ids = {given.get(_INTEGRATION_FIELD), *(delivery.integration_id for delivery in shown)} - choices.keys()
     names = choices | await display_names.resolve(visit, shown_ids)
     options = {_INTEGRATION_FIELD: list(names.items())}
     context = {
+        "on_top": on_top,
         "deliveries": items,
         "next_cursor": batch.next_cursor,
-        "first_page": "cursor" not in visit.query,
-        "tickets": await visit.services.tickets.get_many(visit.actor, (delivery.ticket_id for delivery in items)),
+        "first_page": is_first_page,
+        "tickets": await _tickets(visit, shown),
         "names": names,
         "fields": list_filters.build_fields(DeliveryFilter, given, options, without={query_name("ticket_id")}),
         "filters": given,
         "replay_limit": MAX_REPLAYED,
     }
     return HtmlPage("deliveries.html", "Deliveries", context)
+
+
+async def _list_on_top(visit: Visit) -> Sequence[Delivery]:
+    """Returns the held and failed deliveries that the first page shows above the others."""
+    held = await visit.services.attention.list_held(visit.actor, limit=MAX_ON_TOP)
+    return [*held, *await visit.services.attention.list_failed(visit.actor, limit=MAX_ON_TOP)]
 
 
 async def show_delivery(visit: Visit) -> HtmlPage:

@@ -53,7 +53,11 @@ async def test_attention_bar_is_on_every_page(served: ServedInstallation) -> Non
     await served.services.domains.create(served.actor, "help.example.com")
     assert "Needs attention" not in (await agent.get("/tickets")).visible_text, "counts are cached for a few seconds"
     served.clock.advance(CACHE_SECONDS)
-    expected = "Needs attention : 1 failed delivery, 2 waiting deliveries, 1 failing integration, 1 unverified domain"
+    summary = "1 integration failing, 2 deliveries held, 1 delivery failed, 1 domain unverified"
+    expected = f"Needs attention : {summary}"
+    overview = await agent.get("/activity/overview")
+    assert f"5 {summary}" in overview.visible_text, "the number in the rail, and its parts"
+    assert "Resolved: none in 7 days" in overview.visible_text
     for path in (
         "/activity/overview",
         "/tickets",
@@ -65,16 +69,32 @@ async def test_attention_bar_is_on_every_page(served: ServedInstallation) -> Non
         assert expected in (await agent.get(path)).visible_text, path
     opened = await agent.get("/activity")
     assert expected not in opened.visible_text
-    for part in ("No_service", "2 deliveries waiting for Support", "Stuck <door>", "help.example.com Unverified"):
+    for part in (
+        f"{summary} Support Failing",
+        "Fix this in Slack, or change the settings.",
+        "2 deliveries held for Support",
+        "Stuck <door>",
+        "help.example.com Unverified",
+        "Nothing else needs attention.",
+    ):
         assert part in opened.visible_text
+    assert opened.text.count("data-row") == 3, "one failed and two held deliveries"
+    listed = await agent.get("/activity/deliveries")
+    assert listed.text.count("data-row") == 3, "each once"
+    assert listed.visible_text.index("Held and failed") < listed.visible_text.index("Stuck <door>")
+    health = (await agent.get("/activity/health")).visible_text
+    assert "Queue Held 0 queued, 2 held: Support failing" in health
+    assert health.index("Integrations Problem 1 failing") < health.index("Queue Held") < health.index("Database OK")
     assert "/replay" not in opened.text
     _, other = await served.create_workspace()
     assert await served.services.attention.get_counts(other) == AttentionCounts()
     (delivery,) = await served.services.attention.list_failed(served.actor, limit=2)
     assert delivery.last_error == "Slack rejected the message"
-    (retry,) = re.findall(r'action="(/activity/deliveries/[^"]+/replay)"', (await admin.get("/activity")).text)
-    await admin.post_and_follow(retry, {})
-    assert "Needs attention : 2 waiting deliveries, 1 failing" in (await agent.get("/tickets")).visible_text
+    retries = re.findall(r'action="(/activity/deliveries/[^"]+/replay)"', (await admin.get("/activity")).text)
+    assert len(retries) == 3
+    await admin.post_and_follow(f"/activity/deliveries/{delivery.id}/replay", {})
+    expected = "Needs attention : 1 integration failing, 2 deliveries held, 1 domain unverified"
+    assert expected in (await agent.get("/tickets")).visible_text
 
 
 async def test_retry_all_deliveries_of_a_filter(sqlite_served: ServedInstallation) -> None:
@@ -191,7 +211,7 @@ async def test_health_shows_problems(sqlite_served: ServedInstallation) -> None:
     await served.database.execute("maintenance_claim", name="maintenance.domain_alerts", now=now, after=now)
     well = await client.get("/activity/health")
     assert "Problem" not in well.visible_text
-    assert "Domains no DNS problems" in well.visible_text
+    assert "Domains OK no DNS problems" in well.visible_text
     await create_failed_delivery(served)
     await served.accept_message()
     await served.database.execute(
@@ -203,7 +223,7 @@ async def test_health_shows_problems(sqlite_served: ServedInstallation) -> None:
     assert ill.text.count(">Problem<") == 4
     assert "The webhook is gone" in ill.visible_text
     await served.services.domains.create(served.actor, "help.example.com")
-    assert "Domains 1 with DNS problems" in (await client.get("/activity/health")).visible_text
+    assert "Domains Problem 1 with DNS problems" in (await client.get("/activity/health")).visible_text
 
 
 async def test_overview_shows_numbers(sqlite_served: ServedInstallation) -> None:
