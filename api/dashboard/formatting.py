@@ -109,6 +109,16 @@ def _clock(context: Context, at: Micros) -> str:
 
 
 @pass_context
+def _date(context: Context, at: Micros) -> str:
+    return _local_time(context).format_date(at)
+
+
+@pass_context
+def _time_of_day(context: Context, at: Micros) -> str:
+    return _local_time(context).format_clock(at)
+
+
+@pass_context
 def _minute_with_utc(context: Context, at: Micros) -> str:
     return minute_with_utc(at, _local_time(context))
 
@@ -266,6 +276,8 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "initials": initials,
     "hue": hue,
     "clock": _clock,
+    "date": _date,
+    "time_of_day": _time_of_day,
     "ordinal": ordinal,
     "explain_error": explain_error,
     "sentence": as_sentence,
