@@ -100,5 +100,6 @@ async def test_an_unverified_domain_is_no_alarm_during_the_setup(sqlite_served: 
     await served.services.domains.create(served.actor, "acme.example")
     for client, path in ((admin, "/set-up"), (admin, "/manage/domains"), (viewer, "/tickets")):
         assert "Needs attention" not in (await client.get(path)).text, path
+    assert "Nothing needs attention" in (await viewer.get("/activity")).visible_text
     await served.create_alias()  # with a verified domain
-    assert "1 unverified domain" in (await admin.get("/set-up")).visible_text
+    assert "1 domain unverified" in (await admin.get("/set-up")).visible_text
