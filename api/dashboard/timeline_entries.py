@@ -1,8 +1,8 @@
 """What the page of a ticket shows of its timeline: newest first, within size limits, with older messages folded.
 
-The newest message of a person and the first message are open. All that is above the newest message is folded, except
-a short note, so the text of that message is in view when the page opens. Of several changes in a row, the newest is
-shown.
+The newest message of a person and the first message are open. Above the newest open message are at most one line with
+all changes and the start of two notes, so the text of that message is in view when the page opens. Several changes in
+a row are one line.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ MAX_FILE_LIST_BYTES = 20_000  # maximum bytes of HTML for the file lists on a pa
 MIN_TEXT_BYTES = 600  # bytes of HTML allowed for the text of each message, even beyond MAX_TEXT_BYTES
 MIN_FILES = 2  # number of files listed for each message, even beyond MAX_FILE_LIST_BYTES
 SNIPPET_LENGTH = 90  # characters of a folded message
+NOTE_SNIPPET_LENGTH = 300  # characters of a folded note, about three lines
 # A note above the newest message is open up to this size.
-SHORT_NOTE_LENGTH = 300  # characters
-SHORT_NOTE_LINES = 5
-MAX_ABOVE = 2  # entries above the newest open message; one more is shown if it is the only one
-MIN_FOLDED_CHANGES = 2  # changes before the newest one that are folded; fewer take no more space than the fold
+SHORT_NOTE_LENGTH = 240  # characters
+SHORT_NOTE_LINES = 3
+MAX_ABOVE = 3  # entries above the newest open message
 _FILE_LINK_BYTES = 200  # approximate HTML size of a file's link, without the file name
 
 
@@ -44,7 +44,7 @@ class PageEntry:
         text, files: The parts of the message that are shown.
         shows_subject: The subject is not that of the ticket, apart from the prefix of a reply.
         is_new: The message arrived after the user last opened the ticket.
-        earlier: Changes directly before this one, which are folded.
+        earlier: Changes before this one, which are folded with it.
         rest: Entries of all kinds directly before this one, which are folded.
     """
 
@@ -76,8 +76,9 @@ class PageEntry:
     def snippet(self) -> str:
         """The first words of the message or note in one line, else the names of its first files."""
         source = str(self.detail["text"]) if self.is_note else self.text
-        text = " ".join(source[: 4 * SNIPPET_LENGTH].split())
-        return (text or ", ".join(file.filename for file in self.files[:3]))[:SNIPPET_LENGTH]
+        length = NOTE_SNIPPET_LENGTH if self.is_note else SNIPPET_LENGTH
+        text = " ".join(source[: 4 * length].split())
+        return (text or ", ".join(file.filename for file in self.files[:3]))[:length]
 
 
 def build_entries(timeline: Timeline, read: ReadMark, requested: Collection[str] = ()) -> list[PageEntry]:
@@ -130,18 +131,17 @@ def _limit_sizes(timeline: Timeline) -> list[PageEntry]:
 def _fold(entries: Sequence[PageEntry], requested: Collection[str]) -> list[PageEntry]:
     """Folds all messages except the first one of the ticket and the newest one, or the newest one of a person.
 
-    Also folds the notes above the newest message, except a short one.
+    Also folds the long notes above the newest message.
     """
     messages = [entry for entry in entries if entry.message is not None]
     by_people = [entry for entry in messages if entry.message and not entry.message.message.automatic]
     opened = [entry.event.id for entry in (*(by_people or messages)[:1], *messages[-1:])]
-    folded, is_above, has_open_note = [], True, False
+    folded, is_above = [], True
     for entry in entries:
         is_above = is_above and entry.event.id not in opened
         is_folded = entry.message is not None and entry.event.id not in {*opened, *requested}
         if entry.is_note and is_above:
-            is_folded = has_open_note or not _is_short(str(entry.detail["text"]))
-            has_open_note = True
+            is_folded = not _is_short(str(entry.detail["text"]))
         folded.append(replace(entry, is_folded=is_folded))
     return folded
 
@@ -151,6 +151,17 @@ def _is_short(text: str) -> bool:
 
 
 def _fold_changes(entries: Sequence[PageEntry]) -> list[PageEntry]:
+    """Folds changes in a row, and all changes above the newest open message, into the newest of them."""
+    above = _count_above(entries)
+    upper = list(entries[:above])
+    if not any(entry.omitted_before for entry in upper):
+        others = [entry for entry in upper if not entry.is_change]
+        place = next((n for n, entry in enumerate(upper) if entry.is_change), 0)
+        upper = [*others[:place], *_fold_run([entry for entry in upper if entry.is_change]), *others[place:]]
+    return _fold_runs(upper) + _fold_runs(entries[above:])
+
+
+def _fold_runs(entries: Sequence[PageEntry]) -> list[PageEntry]:
     folded: list[PageEntry] = []
     run: list[PageEntry] = []
     for entry in entries:
@@ -167,18 +178,23 @@ def _fold_changes(entries: Sequence[PageEntry]) -> list[PageEntry]:
 
 
 def _fold_run(run: Sequence[PageEntry]) -> list[PageEntry]:
-    if len(run) <= MIN_FOLDED_CHANGES:
+    if len(run) < 2:
         return list(run)
     return [replace(run[0], earlier=tuple(run[1:]), omitted_before=run[-1].omitted_before, position=run[-1].position)]
 
 
 def _fold_above(entries: Sequence[PageEntry]) -> list[PageEntry]:
     """Folds what is above the newest open message, except the newest entries."""
-    above = next((n for n, entry in enumerate(entries) if entry.message is not None and not entry.is_folded), 0)
-    if above <= MAX_ABOVE + 1:
+    above = _count_above(entries)
+    if above <= MAX_ABOVE:
         return list(entries)
     last = replace(entries[MAX_ABOVE - 1], rest=tuple(entries[MAX_ABOVE:above]))
     return [*entries[: MAX_ABOVE - 1], last, *entries[above:]]
+
+
+def _count_above(entries: Sequence[PageEntry]) -> int:
+    """Returns the number of entries above the newest open message."""
+    return next((n for n, entry in enumerate(entries) if entry.message is not None and not entry.is_folded), 0)
 
 
 def _is_reply_subject(subject: str, ticket_subject: str) -> bool:

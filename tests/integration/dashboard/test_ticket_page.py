@@ -77,7 +77,7 @@ async def test_changes_show_their_authors(sqlite_served: ServedInstallation) -> 
     assert "set the priority to Low" in text
     assert "Ada Customer reopened the ticket" in text
     assert "Ada Customer replied: the status changed from Waiting to Open" in text
-    assert "2 earlier changes" in text
+    assert re.search(r"2 changes, .* 3 changes, ", text)
     assert "Re: The door is stuck" not in text.partition("Conversation")[2], "the subject of a reply adds nothing"
 
 
@@ -222,7 +222,7 @@ async def test_pages_of_a_ticket_by_number(sqlite_served: ServedInstallation) ->
     for written in ("1", "%231", "%201%0D%0A"):
         for path, form in (("claim", {}), ("tags", {"add": "vip"})):
             page = await client.post_and_follow(f"/tickets/{written}/{path}", form)
-            assert (page.status, "assigned to Agent" in page.visible_text) == (200, True), (written, path)
+            assert (page.status, "Assigned to Agent" in page.visible_text) == (200, True), (written, path)
     own = await client.get("/tickets?assignedTo=me")
     assert ("The lift" in own.text, '<option value="me" selected>Me</option>' in own.text) == (True, True)
     assert (await client.get("/tickets/2")).status == 404

@@ -94,7 +94,7 @@ async def test_focused_field_defers_updates(site: ServedInstallation, window: Wi
     chosen = page.get_by_label("Assignee")
     await chosen.focus()
     await site.services.tickets.claim(site.actor, ticket)
-    await expect(page.locator(".timeline")).to_contain_text("assigned the ticket to themselves")
+    await expect(page.locator(".timeline")).to_contain_text("took the ticket")
     await expect(page.locator("#properties")).to_contain_text("Unassigned")
     await expect(chosen).to_be_focused()
     await page.get_by_role("button", name="Resolve").focus()
