@@ -41,7 +41,7 @@ async def show_ticket(visit: Visit) -> HtmlPage:
         "edited_note": visit.path_params.get("note") or visit.query.get("edit", ""),
         "is_older": before is not None,
         "reply_link": reply_link.build_mailto(timeline.reply_addresses, ticket.subject),
-        "names": await _names(visit, ticket, entries),
+        "names": await _names(visit, [ticket, *(row.ticket for row in pane.rows)], entries),
         "newest_id": newest,
         "draft": await visit.services.tickets.drafts.get(visit.actor, ticket.id, "note") if _writes(visit) else None,
         **await _details(visit, ticket),
@@ -102,10 +102,10 @@ async def _find_sender(visit: Visit, ticket: Ticket) -> SenderView | None:
         return None
 
 
-async def _names(visit: Visit, ticket: Ticket, entries: Iterable[PageEntry]) -> dict[str, str]:
+async def _names(visit: Visit, tickets: Iterable[Ticket], entries: Iterable[PageEntry]) -> dict[str, str]:
     shown = [each for entry in entries for each in (entry, *entry.rest)]
     every = [each for entry in shown for each in (entry, *entry.earlier)]
-    ids = [ticket.assigned_to, *(entry.event.user_id for entry in every)]
+    ids = [*(ticket.assigned_to for ticket in tickets), *(entry.event.user_id for entry in every)]
     ids += [entry.detail[name] for entry in every for name in ("to", "from") if _is_user(entry, name)]
     return await display_names.resolve(visit, ids)
 

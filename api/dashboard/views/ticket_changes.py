@@ -28,7 +28,10 @@ async def unclaim(visit: Visit) -> Redirect:
 
 
 async def assign(visit: Visit) -> Redirect:
-    return await _change(visit, AssignChange(visit.form.get("userId", "")), "assigned")
+    user_id = visit.form.get("userId", "")
+    if not user_id:
+        return await unclaim(visit)
+    return await _change(visit, AssignChange(user_id), "assigned")
 
 
 async def set_status(visit: Visit) -> Redirect:
