@@ -55,6 +55,7 @@ async def test_changes_are_undone(served: ServedInstallation) -> None:
     assert "note-undo" not in (await undo(ada, urgent)).text, "an undo is not undone"
     assert "undo" in (await ada.post("/tickets/undo", {"events": "x.y", "back": "//evil.test"})).location
     assert undo_form(waiting)["back"] == url
+    assert state_of(await ada.post_and_follow(f"{url}/assign", {"userId": ""})) == "Open Unassigned Details"
 
 
 async def test_the_next_ticket_of_the_list_opens(sqlite_served: ServedInstallation) -> None:

@@ -69,7 +69,11 @@ async def test_changes_show_their_authors(sqlite_served: ServedInstallation) -> 
     await served.accept_message(mails.reply_to("<0@customer.test>", text="Again."))
     await served.services.tickets.set_status(served.actor, ticket_id, "waiting")
     await served.accept_message(mails.reply_to("<0@customer.test>", text="And again."))
-    text = (await (await signed_in_client(served, "viewer")).get(f"/tickets/{ticket_id}")).visible_text
+    await served.services.tickets.set_status(served.actor, ticket_id, "waiting")
+    await served.services.tickets.notes.add(served.actor, ticket_id, "Called again.")
+    await served.admin.post(f"/emails/tickets/{ticket_id}/priority", {"priority": "high"})
+    page = await (await signed_in_client(served, "viewer")).get(f"/tickets/{ticket_id}")
+    text = page.visible_text
     name = served.login.email
     assert f"{name} (API key CI <b>) set the status to Waiting" in text
     assert "Operator set the status to Resolved" in text
@@ -77,7 +81,11 @@ async def test_changes_show_their_authors(sqlite_served: ServedInstallation) -> 
     assert "set the priority to Low" in text
     assert "Ada Customer reopened the ticket" in text
     assert "Ada Customer replied: the status changed from Waiting to Open" in text
-    assert re.search(r"2 changes, .* 3 changes, ", text)
+    above, _, below = page.text.partition('id="timeline"')[2].partition('class="mail"')
+    parts = r"\d changes|to High|to Waiting|from Waiting|Called again|reopened|to Low|to Resolved|Called[.]"
+    assert re.findall(parts, above) == ["3 changes", "to High", "to Waiting", "from Waiting", "Called again"]
+    first = ["3 changes", "to Low", "to Resolved", "to Waiting", "Called."]
+    assert re.findall(parts, below) == ["2 changes", "to Waiting", "reopened", *first]
     assert "Re: The door is stuck" not in text.partition("Conversation")[2], "the subject of a reply adds nothing"
 
 
