@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 from api.dashboard.avatars import hue, initials
 from api.dashboard.note_text import note_html
 from api.dashboard.text_links import linkify
+from api.dashboard.wrapped_lines import join_wrapped_lines
 from api.schema.shape import iso
 from router.admin.installation.attention import MAX_COUNTED, AttentionCounts
 from router.admin.tickets.lists import MAX_COUNTED as MAX_LISTED
@@ -305,5 +306,6 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "attention_summary": attention_summary,
     "join_names": join_names,
     "linkify": linkify,
+    "join_wrapped_lines": join_wrapped_lines,
     "note_html": note_html,
 }

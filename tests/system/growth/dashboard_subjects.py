@@ -16,6 +16,7 @@ from api.dashboard import (
     reply_link,
     text_links,
     timeline_entries,
+    wrapped_lines,
 )
 from api.dashboard.assets import Assets
 from api.dashboard.page import Visit
@@ -244,6 +245,7 @@ _LINKS = (
     b"> ",
 )
 SUBJECTS = (
+    Subject("dashboard: wrapped lines", lambda data: wrapped_lines.join_wrapped_lines(decode_text(data)), _PAGE, PLAIN),
     Subject("dashboard: links in text", lambda data: text_links.linkify(decode_text(data)), _PAGE, (*PLAIN, _LINKS)),
     Subject(
         "dashboard: an internal note", lambda data: note_text.note_html(decode_text(data)), _NOTE, (*PLAIN, _LINKS)
