@@ -81,6 +81,7 @@ async def _details(visit: Visit, ticket: Ticket) -> dict[str, Any]:
     workspace_users = await users.list_users(visit)
     sender = await _find_sender(visit, ticket)
     return {
+        "emails": {user.id: user.email for user in workspace_users},
         "assignees": [user for user in workspace_users if user.role != "viewer" and user.disabled_at is None],
         # The buttons for the status depend on the current status.
         "choices": [choice for choice in TICKET_CHOICES if choice is not TICKET_STATUS],

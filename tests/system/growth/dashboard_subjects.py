@@ -192,6 +192,7 @@ def render_ticket_page(data: bytes) -> None:
         "is_older": True,
         "reply_link": reply_link.build_mailto(timeline.reply_addresses, timeline.ticket.subject),
         "names": {},
+        "emails": {},
         "assignees": [],
         "statuses": [],
         "can_assign": True,
