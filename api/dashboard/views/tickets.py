@@ -47,6 +47,7 @@ async def show_list(ticket_list: InboxList, visit: Visit) -> HtmlPage:
         "next_cursor": batch.next_cursor,
         "is_incomplete": batch.is_incomplete,
         "names": await display_names.resolve(visit, (row.ticket.assigned_to for row in batch.items)),
+        "emails": {user.id: user.email for user in workspace_users},
         "newest_id": newest,
         "has_one_domain": len({row.ticket.address.rpartition("@")[2] for row in batch.items}) <= 1,
         "lists": LISTS,

@@ -23,7 +23,7 @@ async def open_three(served: ServedInstallation) -> list[str]:
 
 
 def subjects(page: PageResponse) -> list[str]:
-    return re.findall(r"data-open><bdi>([^<]*)</bdi>", page.text)
+    return re.findall(r"data-open>([^<]*)</a>", page.text)
 
 
 def counts(page: PageResponse) -> dict[str, str]:
