@@ -91,7 +91,7 @@ async def test_design_system(window: Window) -> None:
         await emulate_device(page, scheme=scheme)
         await check_contrast(page, "#text-pairs", "color", len(TEXT_PAIRS), MIN_TEXT_CONTRAST)
         await check_contrast(page, "#border-pairs", "borderTopColor", len(BORDER_PAIRS), MIN_BORDER_CONTRAST)
-    assert await page.evaluate(_ROWS) == {"compact": [44, 44], "comfortable": [60, 60]}
+    assert await page.evaluate(_ROWS) == {"compact": [44, 44], "comfortable": [56, 56]}
 
 
 async def check_contrast(page: Page, selector: str, style: str, count: int, minimum: float) -> None:

@@ -101,6 +101,14 @@ MEASURE = """async (question) => {
 }"""
 
 
+# How many rows of the height of the first ones fit below the top of the list, and the heights of all rows.
+ROWS = """() => {
+  const rows = [...document.querySelectorAll(".tickets > li")].map((row) => row.getBoundingClientRect());
+  const fit = Math.floor((innerHeight - rows[0].top) / rows[0].height);
+  return { fit, heights: [...new Set(rows.map((row) => row.height))] };
+}"""
+
+
 @dataclass(frozen=True)
 class Questions:
     """An installation, the token of an agent's session, and the start of the newest question by ticket id."""
@@ -189,3 +197,17 @@ async def test_draft_and_new_message(site: ServedInstallation, window: Window, c
     await page.get_by_role("link", name="Edit note").click()
     await expect(note).to_have_value("Called **back** twice")
     await check_page(page, "ticket-note-edited", "light", "dark", "phone", folder="")
+
+
+async def test_fourteen_rows_are_in_view(questions: Questions, window: Window) -> None:
+    root = questions.served.root
+    await window.sign_in(root, questions.token)
+    page = await window.open(f"{root}/tickets/unassigned")
+    for density, height in (("compact", 44), ("comfortable", 56)):
+        await window.context.add_cookies([{"name": "density", "value": density, "url": root}])
+        for width in (1440, 1920):
+            await page.set_viewport_size({"width": width, "height": 900})
+            await page.goto(f"{root}/tickets/open")
+            seen = await page.evaluate(ROWS)
+            assert seen["heights"] == [height], (density, width)
+            assert seen["fit"] >= 14, (density, width)
