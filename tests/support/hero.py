@@ -1,4 +1,4 @@
-"""Makes the picture of the README from the demo: the list of tickets, a ticket, and its message in the channel.
+"""Makes the picture of the README from the demo: a ticket next to the list, and its message in the channel.
 
 `make pictures` writes it to build/pictures: python -m tests.support.hero FILE
 """
@@ -13,7 +13,9 @@ from playwright.async_api import Browser, Locator, Page, ViewportSize, async_pla
 
 from tests.support.browser import chromium_path
 
+WINDOW: ViewportSize = {"width": 1440, "height": 900}
 PANEL: ViewportSize = {"width": 500, "height": 900}
+HEIGHT = 720  # of the windows in the picture, in pixels
 TICKET = "Glass shade arrived cracked"
 CHANNEL = "support"
 START_SECONDS = 60
@@ -54,12 +56,14 @@ async def _read_links(demo: asyncio.subprocess.Process) -> tuple[str, str]:
 
 
 async def _take_pictures(browser: Browser, link: str, channels: str) -> list[tuple[str, bytes]]:
-    context = await browser.new_context(viewport=PANEL, device_scale_factor=2, reduced_motion="reduce")
+    context = await browser.new_context(viewport=WINDOW, device_scale_factor=2, reduced_motion="reduce")
     page = await context.new_page()
     await page.goto(link)
-    pictures = [("Every mail a ticket", await _picture(page, page.locator("#rows")))]
+    await page.goto(f"{page.url.partition('/tickets')[0]}/tickets")
     await page.get_by_role("link", name=TICKET).click()
-    pictures.append(("with its conversation", await _picture(page, page.locator("main h1"))))
+    await page.wait_for_load_state()
+    pictures = [("Every mail a ticket", await page.screenshot())]
+    await page.set_viewport_size(PANEL)
     await page.goto(f"{channels}channels/{CHANNEL}")
     pictures.append(
         ("in the channel of its address", await _picture(page, page.locator("article").filter(has_text=TICKET)))
@@ -75,11 +79,11 @@ async def _picture(page: Page, top: Locator) -> bytes:
 
 async def _compose(browser: Browser, pictures: list[tuple[str, bytes]], target: Path) -> None:
     figures = "".join(
-        f'<figure><figcaption>{caption}</figcaption><img width="{PANEL["width"]}" '
+        f'<figure><figcaption>{caption}</figcaption><img height="{HEIGHT}" '
         f'src="data:image/png;base64,{base64.b64encode(picture).decode()}"></figure>'
         for caption, picture in pictures
     )
-    page = await browser.new_page(viewport={"width": 1700, "height": 1000})
+    page = await browser.new_page(viewport={"width": 1800, "height": 800})
     await page.set_content(f"<style>{_STYLE}</style>{figures}")
     await page.locator("body").screenshot(path=target)
 
