@@ -28,9 +28,11 @@ async def show_attention(visit: Visit) -> HtmlPage | Redirect:
     health = await visit.services.health.get(visit.actor)
     held = await visit.services.attention.list_held(visit.actor, limit=MAX_SHOWN)
     failed = await visit.services.attention.list_failed(visit.actor, limit=MAX_SHOWN + 1)
+    remedies = {each.id: _remedy(visit, each) for each in health.failing}
     context = {
         "integrations": health.failing,
-        "remedies": {each.id: _remedy(visit, each) for each in health.failing},
+        "remedies": remedies,
+        "moved": {id_ for id_, remedy in remedies.items() if "elsewhere" in remedy},  # where moving the mail is advised
         "held_counts": await visit.services.attention.count_parked(visit.actor),
         "held": held,
         "domains": health.domains,

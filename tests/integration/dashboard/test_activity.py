@@ -72,7 +72,7 @@ async def test_attention_bar_is_on_every_page(served: ServedInstallation) -> Non
     for part in (
         f"{summary} Support Failing",
         "Fix this in Slack, or change the settings.",
-        "2 deliveries held for Support",
+        "2 deliveries held, posted when it works again",
         "Stuck <door>",
         "help.example.com Unverified",
         "Nothing else needs attention.",
@@ -90,8 +90,21 @@ async def test_attention_bar_is_on_every_page(served: ServedInstallation) -> Non
     assert await served.services.attention.get_counts(other) == AttentionCounts()
     (delivery,) = await served.services.attention.list_failed(served.actor, limit=2)
     assert delivery.last_error == "Slack rejected the message"
-    retries = re.findall(r'action="(/activity/deliveries/[^"]+/replay)"', (await admin.get("/activity")).text)
+    advised = await admin.get("/activity")
+    retries = re.findall(r'action="(/activity/deliveries/[^"]+/replay)"', advised.text)
     assert len(retries) == 3
+    assert 'class="button primary" href="/manage/integrations/' in advised.text, "a webhook that is gone is replaced"
+    await database.execute(
+        "dispatch_mark_failing",
+        id=integration,
+        reason="Slack returned 410 channel_is_archived: the Slack channel is archived",
+        now=now,
+        probe_interval=60,
+        probe_at=now,
+    )
+    moved = (await admin.get("/activity")).text
+    assert 'class="button primary" href="/manage/aliases?integrationId=' in moved, "the advice is to post elsewhere"
+    assert moved.count("button primary") == 1
     await admin.post_and_follow(f"/activity/deliveries/{delivery.id}/replay", {})
     expected = "Needs attention : 1 integration failing, 2 deliveries held, 1 domain unverified"
     assert expected in (await agent.get("/tickets")).visible_text
