@@ -23,6 +23,8 @@ MAX_OLDEST = 5
 HEAT_LEVELS = 4
 _DAYS = RANGES[0]
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+# Nobody waits for a response to automatic mail.
+_WAITING = TicketFilter(automatic="exclude")
 _UNRESOLVED = [status for status in TICKET_STATUS.values if status != "resolved"]
 
 
@@ -40,8 +42,8 @@ async def show_overview(visit: Visit) -> HtmlPage:
     count = _requested_days(visit)
     local = await visit.local_time()
     overview = await visit.services.overview.get(visit.actor, timezone=local.timezone, days=count)
-    waiting = await visit.services.tickets.lists.page(visit.actor, TicketFilter(), sort="waiting", limit=MAX_OLDEST)
-    oldest = [row.ticket for row in waiting.items]
+    waiting = await visit.services.tickets.lists.list(visit.actor, _WAITING, sort="waiting", limit=MAX_OLDEST)
+    oldest = waiting.items
     labels = [local.format_day(day.date) for day in overview.days]
     context = {
         "overview": overview,

@@ -54,7 +54,7 @@ async def test_attention_bar_is_on_every_page(served: ServedInstallation) -> Non
     assert "Needs attention" not in (await agent.get("/tickets")).visible_text, "counts are cached for a few seconds"
     served.clock.advance(CACHE_SECONDS)
     summary = "1 integration failing, 2 deliveries held, 1 delivery failed, 1 domain unverified"
-    expected = f"Needs attention : {summary}"
+    expected = f"Needs attention {summary}"
     overview = await agent.get("/activity/overview")
     assert f"5 {summary}" in overview.visible_text, "the number in the rail, and its parts"
     assert "Resolved: none in 7 days" in overview.visible_text
@@ -106,7 +106,7 @@ async def test_attention_bar_is_on_every_page(served: ServedInstallation) -> Non
     assert 'class="button primary" href="/manage/aliases?integrationId=' in moved, "the advice is to post elsewhere"
     assert moved.count("button primary") == 1
     await admin.post_and_follow(f"/activity/deliveries/{delivery.id}/replay", {})
-    expected = "Needs attention : 1 integration failing, 2 deliveries held, 1 domain unverified"
+    expected = "Needs attention 1 integration failing, 2 deliveries held, 1 domain unverified"
     assert expected in (await agent.get("/tickets")).visible_text
 
 
@@ -243,18 +243,25 @@ async def test_overview_shows_numbers(sqlite_served: ServedInstallation) -> None
     served = sqlite_served
     await served.create_alias()
     await insert_month(served)
+    await served.accept_message(mails.plain(subject="Out of office", headers={"Auto-Submitted": "auto-replied"}))
+    automatic = (await served.services.deliveries.list(served.actor)).items[0].id
+    await served.database.execute("dispatch_mark_delivered", id=automatic, now=served.clock.now(), via="message")
     await create_failed_delivery(served)
     client = await signed_in_client(served, "viewer")
     response = await client.get("/activity/overview?days=30")
     assert response.status == 200
     assert 'role="img"' in response.text
     assert "style=" not in response.text
-    assert "Messages per day: 25 in 30 days" in response.text
+    assert "Messages per day: 26 in 30 days" in response.text
     assert "Time to assign 10 min" in response.visible_text
-    assert "support@example.org: 1 open, 0 in progress, 0 waiting" in response.text
+    assert "support@example.org: 2 open, 0 in progress, 0 waiting" in response.text
     assert "no delivery process is running" not in response.visible_text, "nothing is queued"
-    assert "1 unassigned" in response.visible_text
-    assert "#1 Stuck <door>" in response.visible_text
+    assert "2 unassigned" in response.visible_text
+    waiting = response.visible_text.partition("Waiting longest")[2].partition("By person")[0]
+    assert "#2 Stuck <door>" in waiting
+    assert "Out of office" not in waiting, "nobody waits for a response to automatic mail"
+    assert "Out of office" in (await client.get("/tickets/open?sort=waiting")).visible_text
+    assert "Out of office" not in (await client.get("/tickets/open?sort=waiting&automatic=exclude")).visible_text
     assert "Resolved per day: 0 in 7 days" not in (await client.get("/activity/overview")).text
     assert (await client.get("/activity/overview?days=8")).status == 400
 
