@@ -148,7 +148,10 @@ class LocalTime:
         return self._format.format_time(datetime(1970, 1, 1, hour, tzinfo=UTC), seconds=False)
 
     def is_same_day(self, at: Micros, other: Micros) -> bool:
-        return self._to_local(at).date() == self._to_local(other).date()
+        return self.date_of(at) == self.date_of(other)
+
+    def date_of(self, at: Micros) -> dt.date:
+        return self._to_local(at).date()
 
     def format_day(self, day: dt.date) -> str:
         """Returns the date without the year, such as `1 Jan`."""

@@ -82,6 +82,24 @@ def short_age(at: Micros, now: Micros, local: LocalTime = UTC_TIME) -> str:
     return next((f"{seconds // length}{name[0]}" for length, name in _UNITS if seconds >= length), "now")
 
 
+def time_until(at: Micros, now: Micros) -> str:
+    """Returns a text such as `in 58 minutes`."""
+    seconds = (at - now) // SECOND
+    if seconds <= 0:
+        return "now"
+    for length, name in _UNITS:
+        if seconds >= length:
+            return f"in {pluralize(seconds // length, name)}"
+    return "in less than a minute"
+
+
+def day_heading(at: Micros, now: Micros, local: LocalTime) -> str:
+    """Returns the date, such as `1 Jan 2030`, or a text such as `Today, 1 Jan`."""
+    day = local.date_of(at)
+    name = {0: "Today", 1: "Yesterday"}.get((local.date_of(now) - day).days)
+    return local.format_date(at) if name is None else f"{name}, {local.format_day(day)}"
+
+
 def minute_with_utc(at: Micros, local: LocalTime) -> str:
     """Returns a text such as `1 Jan 2030, 13:00 CET (1 Jan 2030, 12:00 UTC)`.
 
@@ -110,8 +128,8 @@ def _clock(context: Context, at: Micros) -> str:
 
 
 @pass_context
-def _date(context: Context, at: Micros) -> str:
-    return _local_time(context).format_date(at)
+def _day_heading(context: Context, at: Micros) -> str:
+    return day_heading(at, context["now"](), _local_time(context))
 
 
 @pass_context
@@ -127,6 +145,11 @@ def _minute_with_utc(context: Context, at: Micros) -> str:
 @pass_context
 def _relative_time(context: Context, at: Micros) -> str:
     return relative_time(at, context["now"](), _local_time(context))
+
+
+@pass_context
+def _time_until(context: Context, at: Micros) -> str:
+    return time_until(at, context["now"]())
 
 
 @pass_context
@@ -277,7 +300,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "initials": initials,
     "hue": hue,
     "clock": _clock,
-    "date": _date,
+    "day_heading": _day_heading,
     "time_of_day": _time_of_day,
     "ordinal": ordinal,
     "explain_error": explain_error,
@@ -289,6 +312,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "utc_second": UTC_TIME.format_second,
     "relative_time": _relative_time,
     "short_age": _short_age,
+    "time_until": _time_until,
     "pluralize": pluralize,
     "capped": capped,
     "size": format_size,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -9,6 +10,7 @@ from markupsafe import Markup
 from api.dashboard import audit_sentences, list_filters, users
 from api.dashboard.audit_sentences import SentenceContext
 from api.dashboard.page import HtmlPage, NavLink, PageRoute, Redirect, Visit
+from router.admin.display_names import DisplayName
 from router.filters import AuditFilter, query_name
 from router.model import AuditEntry
 
@@ -20,10 +22,15 @@ _USER_FIELD = query_name("user_id")
 
 @dataclass(frozen=True, slots=True)
 class AuditRow:
-    """An entry, the name of who acted, and what they did."""
+    """An entry, the name of who acted, and what they did.
+
+    Attributes:
+        hue_key: What decides the colour of who acted: the address of a user, as in the rail.
+    """
 
     entry: AuditEntry
     actor: str
+    hue_key: str
     sentence: Markup
 
 
@@ -48,12 +55,7 @@ async def show_list(visit: Visit) -> HtmlPage:
     people = [(user.id, users.display_name(user)) for user in await users.list_users(visit)]
     search, *fields = list_filters.build_fields(AuditFilter, given, {_USER_FIELD: people})
     context = {
-        "rows": [
-            AuditRow(
-                entry, audit_sentences.describe_actor(entry, names), audit_sentences.describe_entry(entry, sentences)
-            )
-            for entry in batch.items
-        ],
+        "rows": [_row(entry, known, sentences) for entry in batch.items],
         "next_cursor": batch.next_cursor,
         "is_incomplete": batch.is_incomplete,
         "first_page": "cursor" not in visit.query,
@@ -63,6 +65,12 @@ async def show_list(visit: Visit) -> HtmlPage:
         "path": AUDIT_PATH,
     }
     return HtmlPage("audit.html", "Audit log", context)
+
+
+def _row(entry: AuditEntry, known: Mapping[str, DisplayName], sentences: SentenceContext) -> AuditRow:
+    actor = audit_sentences.describe_actor(entry, sentences.names)
+    user = known.get(entry.user_id or "")
+    return AuditRow(entry, actor, actor if user is None else user.email, audit_sentences.describe_entry(entry, sentences))
 
 
 async def redirect_to_list(_: Visit) -> Redirect:

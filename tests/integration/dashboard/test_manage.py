@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from api.dashboard.avatars import hue
 from router.admin import audit
 from router.enumerations import Role
 from router.model import Actor
@@ -273,7 +274,10 @@ async def test_audit_log_names_user_and_action(sqlite_served: ServedInstallation
     admin = await signed_in_client(sqlite_served, "admin", "ada@people.test")
     await admin.post_and_follow("/manage/domains", {"domain": "third.example.org"})
     page = await admin.get("/activity/audit")
+    assert "Today, " in page.visible_text
     assert "Admin added the domain third.example.org 127.0.0.1" in page.visible_text
+    log = page.text.partition("<main")[2]
+    assert f'class="avatar hue-{hue("ada@people.test")}"' in log, "the colour is that of the rail"
     for _ in range(30):
         await admin.post("/manage/workspace", {"name": "Acme"})
         await admin.post("/manage/workspace", {"name": "<i>Acme</i>"})

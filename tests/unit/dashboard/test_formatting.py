@@ -9,6 +9,7 @@ from api.dashboard import formatting
 from router.admin.installation.attention import MAX_COUNTED, AttentionCounts
 from router.clock import SECOND
 from router.errors import Refused
+from router.local_time import LocalTime
 
 NOW = 1_900_000_000 * SECOND
 
@@ -35,6 +36,27 @@ def test_sizes(nbytes: int, expected: str) -> None:
 )
 def test_relative_times(seconds: int, shown: str) -> None:
     assert formatting.relative_time(NOW - seconds * SECOND, NOW) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0, "now"), (59, "in less than a minute"), (60, "in 1 minute"), (3599, "in 59 minutes"), (7200, "in 2 hours")],
+)
+def test_times_until(seconds: int, shown: str) -> None:
+    assert formatting.time_until(NOW + seconds * SECOND, NOW) == shown
+
+
+@pytest.mark.parametrize(
+    ("timezone", "hours", "shown"),
+    [
+        ("UTC", 0, "Today, 17 Mar"),
+        ("UTC", 18, "Yesterday, 16 Mar"),
+        ("Pacific/Auckland", 7, "Yesterday, 17 Mar"),
+        ("UTC", 42, "15 Mar 2030"),
+    ],
+)
+def test_headings_of_days(timezone: str, hours: int, shown: str) -> None:
+    assert formatting.day_heading(NOW - hours * 3600 * SECOND, NOW, LocalTime(timezone)) == shown
 
 
 @pytest.mark.parametrize(
