@@ -27,7 +27,8 @@ async def show_health(visit: Visit) -> HtmlPage:
         "domains": "problem" if health.domains else "ok",
     }
     checks = sorted(levels.items(), key=lambda item: _ORDER.index(item[1]))
-    return HtmlPage("health.html", "Health", {"health": health, "checks": checks})
+    held_counts = await visit.services.attention.count_parked(visit.actor) if health.failing else {}
+    return HtmlPage("health.html", "Health", {"health": health, "checks": checks, "held_counts": held_counts})
 
 
 NAV_LINKS = (NavLink("Health", HEALTH_PATH, "viewer", 34, parent="/activity"),)

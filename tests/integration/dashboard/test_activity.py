@@ -83,7 +83,8 @@ async def test_attention_bar_is_on_every_page(served: ServedInstallation) -> Non
     assert listed.text.count("data-row") == 3, "each once"
     assert listed.visible_text.index("Held and failed") < listed.visible_text.index("Stuck <door>")
     health = (await agent.get("/activity/health")).visible_text
-    assert "Queue Held 0 queued, 2 held: Support failing" in health
+    assert "Queue Held 0 queued, 2 held, oldest just now ; Support failing · View held deliveries" in health
+    assert "next retry now · View held deliveries" in health
     assert health.index("Integrations Problem 1 failing") < health.index("Queue Held") < health.index("Database OK")
     assert "/replay" not in opened.text
     _, other = await served.create_workspace()
