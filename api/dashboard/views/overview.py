@@ -44,13 +44,16 @@ async def show_overview(visit: Visit) -> HtmlPage:
     overview = await visit.services.overview.get(visit.actor, timezone=local.timezone, days=count)
     waiting = await visit.services.tickets.lists.list(visit.actor, _WAITING, sort="waiting", limit=MAX_OLDEST)
     oldest = waiting.items
+    assignees = [ticket.assigned_to for ticket in oldest]
+    known = await visit.services.display_names.resolve(visit.actor, assignees)
     labels = [local.format_day(day.date) for day in overview.days]
     context = {
         "overview": overview,
         "health": await visit.services.health.get(visit.actor),
         "is_unreachable": await visit.services.reachability.is_unreachable(visit.actor),
         "oldest": oldest,
-        "names": await display_names.resolve(visit, (ticket.assigned_to for ticket in oldest)),
+        "names": await display_names.resolve(visit, assignees),
+        "emails": {id_: user.email for id_, user in known.items()},
         "ranges": RANGES,
         "count": count,
         "count_limit": MAX_COUNTED,

@@ -259,7 +259,7 @@ async def test_overview_shows_numbers(sqlite_served: ServedInstallation) -> None
     assert "no delivery process is running" not in response.visible_text, "nothing is queued"
     assert "2 unassigned" in response.visible_text
     waiting = response.visible_text.partition("Waiting longest")[2].partition("By person")[0]
-    assert "#2 Stuck <door>" in waiting
+    assert "#2 Stuck <door> Ada Customer" in waiting
     assert "Out of office" not in waiting, "nobody waits for a response to automatic mail"
     assert "Out of office" in (await client.get("/tickets/open?sort=waiting")).visible_text
     assert "Out of office" not in (await client.get("/tickets/open?sort=waiting&automatic=exclude")).visible_text
