@@ -70,7 +70,8 @@ async def show_list(visit: Visit) -> HtmlPage:
 def _row(entry: AuditEntry, known: Mapping[str, DisplayName], sentences: SentenceContext) -> AuditRow:
     actor = audit_sentences.describe_actor(entry, sentences.names)
     user = known.get(entry.user_id or "")
-    return AuditRow(entry, actor, actor if user is None else user.email, audit_sentences.describe_entry(entry, sentences))
+    key = actor if user is None else user.email
+    return AuditRow(entry, actor, key, audit_sentences.describe_entry(entry, sentences))
 
 
 async def redirect_to_list(_: Visit) -> Redirect:
