@@ -72,6 +72,7 @@ async def test_from_setup_link_to_first_ticket(window: Window, tmp_path: Path) -
 
             dns.set("example.org", "MX", f"10 {HOST}.")
             await page.get_by_role("button", name="Check records").click()
+            await page.locator("#step-domain summary").click()
             await expect(page.get_by_text("example.org is verified, but mail to it cannot arrive yet")).to_be_visible()
             await expect(page.get_by_role("button", name="Send test email")).to_be_visible()
             mail = mails.plain(subject="Stuck door")
@@ -151,7 +152,12 @@ async def test_setup_steps_without_javascript(
     slack.script(secret, FixedResponse(404, "no_service"))
     assert (await admin.post(test)).status == 409
     page = await admin.get("/set-up")
-    assert ('id="step-integration" class="failed"' in page.text, "no_service" in page.visible_text) == (True, True)
+    assert 'id="step-integration" class="failed"' in page.text
+    assert "3 ! Connect a channel Failed" in page.visible_text, "the number stays"
+    assert "The webhook was removed or disabled in Slack. Add a webhook in Slack" in page.visible_text, "in words"
+    assert "Slack returned 404 no_service: " in page.visible_text, "the response, for a search"
+    assert re.findall(r'aria-current="step"><span class="n" aria-hidden="true">(\d)', page.text) == ["2"]
+    assert re.findall(r'<button class="primary">(S[^<]+)', page.text) == ["Save and send test message"]
     page = await admin.post_and_follow(test, {})
     assert 'id="step-integration" class="done"' in page.text
     form = dict(re.findall(r'type="hidden" name="(domainId|integrationId)" value="([^"]+)"', page.text))
@@ -214,6 +220,7 @@ async def test_a_domain_of_a_provider_is_not_moved_without_a_choice(
     page = await admin.post_and_follow("/set-up/alias", form | {"forwardedFrom": "support@acme.example"})
     assert "Forward support@acme.example to support@help.acme.example" in page.visible_text
     assert "It becomes a ticket" in page.visible_text
+    assert '<details class="finished" open>' in page.text, "the forwarding is still to be done"
     assert "No test message was sent with these settings yet." in page.visible_text
     assert 'id="step-integration" class="next"' in page.text
 
@@ -245,4 +252,8 @@ async def test_invitation_link(sqlite_served: ServedInstallation) -> None:
     assert link
     assert (page.status, "expires" in page.visible_text, 'href="/set-up#step-people"' in page.text) == (200, True, True)
     assert "grace@example.org" in (await anonymous_client(sqlite_served).get(link[0])).visible_text
-    assert 'id="step-people" class="done"' in (await admin.get("/set-up")).text
+    page = await admin.get("/set-up")
+    assert 'id="step-people" class="done"' in page.text
+    assert re.findall(r'<details class="finished"( open)?>', page.text) == ["", ""], "one line for each finished step"
+    page = await admin.post("/set-up/invite", {"email": "nobody", "role": "agent"})
+    assert re.findall(r'<details class="finished"( open)?>', page.text) == ["", " open"], "with the refused form"
