@@ -6,7 +6,8 @@ from api.dashboard import display_names, manage
 from api.dashboard.formatting import select_options
 from api.dashboard.latest_message import find_latest_message
 from api.dashboard.page import HtmlPage, NavLink, PageRoute, Redirect, Visit
-from router.filters import AliasFilter
+from router.admin.paging import MAX_LIMIT
+from router.filters import AliasFilter, IntegrationFilter
 
 
 async def show_list(visit: Visit) -> HtmlPage:
@@ -25,6 +26,7 @@ async def show_list(visit: Visit) -> HtmlPage:
         domains=domains,
         integrations=integrations,
         names=await display_names.resolve(visit, (alias.integration_id for alias in batch.items)),
+        failing=await _failing_ids(visit),
     )
 
 
@@ -45,9 +47,20 @@ async def show_alias(visit: Visit) -> HtmlPage:
     integrations = await manage.list_integrations(visit)
     named_ids = [alias.integration_id, latest.delivery.integration_id if latest.delivery else None]
     names = await display_names.resolve(visit, named_ids)
-    return HtmlPage(
-        "alias.html", alias.email, {"alias": alias, "latest": latest, "integrations": integrations, "names": names}
-    )
+    context = {
+        "alias": alias,
+        "latest": latest,
+        "integrations": integrations,
+        "names": names,
+        "failing": await _failing_ids(visit),
+    }
+    return HtmlPage("alias.html", alias.email, context)
+
+
+async def _failing_ids(visit: Visit) -> set[str]:
+    """Returns the ids of the newest 200 failing integrations."""
+    wanted = IntegrationFilter(status="failing")
+    return {each.id for each in (await visit.services.integrations.list(visit.actor, wanted, limit=MAX_LIMIT)).items}
 
 
 async def change_settings(visit: Visit) -> Redirect:

@@ -23,10 +23,16 @@ async def test_search_and_filters(sqlite_served: ServedInstallation) -> None:
         return page.text.partition("<table")[2]
 
     assert "Nora Lind" in await shown("users?q=NORA&role=&status=")
-    assert "Invited, has not signed in" in await shown("users?status=invited&role=agent")
+    assert 'title="Has not signed in yet">Invited<' in await shown("users?status=invited&role=agent")
     assert "Nora Lind" not in await shown("users?status=active") + await shown("users?role=admin")
     assert "support@example.org" in await shown(f"aliases?domainId={domain}&integrationId={integration}&q=PORT%40")
     assert "Slack" in await shown("integrations?type=slack&status=active")
+    assert "integration failing" not in await shown("aliases")
+    now = served.clock.now()
+    await served.database.execute(
+        "dispatch_mark_failing", id=integration, reason="no_service", now=now, probe_interval=60, probe_at=now
+    )
+    assert 'class="calm amber">Active, integration failing<' in await shown("aliases")
     nothing = await viewer.get("/manage/aliases?status=disabled&q=support")
     assert "Nothing matches." in nothing.visible_text
     assert re.findall(r'href="([^"]+)">Show all<', nothing.text) == ["/manage/aliases"]
