@@ -19,6 +19,7 @@ from router.channels.contract import (
     OperatorAlert,
     Pace,
     Payload,
+    Remedy,
     SendFailure,
     SendOutcome,
     SendRetry,
@@ -49,7 +50,7 @@ class Channel(ABC):
         can_update: Whether a sent message can be changed.
         can_thread: Whether a message can be sent as a reply to a sent message.
         errors: The error table: the meaning of each known error code.
-        remedies: What a user can do about permanent errors, as sentences, by error code.
+        remedies: What a user can do about permanent errors, by error code.
         permanent_statuses: The statuses that mean a removed or forbidden target, whatever the error code.
     """
 
@@ -62,13 +63,13 @@ class Channel(ABC):
     can_update: ClassVar[bool] = False
     can_thread: ClassVar[bool] = False
     errors: ClassVar[Mapping[str, KnownError]] = {}
-    remedies: ClassVar[Mapping[str, str]] = {}
+    remedies: ClassVar[Mapping[str, Remedy]] = {}
     permanent_statuses: ClassVar[frozenset[int]] = PERMANENT_STATUSES
 
-    def remedy(self, error: str) -> str:
+    def remedy(self, error: str) -> Remedy:
         """Returns what a user can do about the last error of an integration."""
-        found = (text for code, text in self.remedies.items() if f" {code}:" in error)
-        return next(found, f"Fix this in {self.label}, or change the settings.")
+        found = (remedy for code, remedy in self.remedies.items() if f" {code}:" in error)
+        return next(found, Remedy(f"Fix this in {self.label}, or change the settings."))
 
     # --- settings
 

@@ -17,6 +17,14 @@ FailureKind = Literal["permanent", "rejected", "payload", "gone"]
 
 
 @dataclass(frozen=True, slots=True)
+class Remedy:
+    """What a user can do about an error, as a sentence. `moves_tickets`: post the tickets with another integration."""
+
+    text: str
+    moves_tickets: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Pace:
     """The rate at which a service accepts messages: `burst` at once, then `per_second`."""
 

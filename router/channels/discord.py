@@ -20,6 +20,7 @@ from router.channels.contract import (
     OperatorAlert,
     Pace,
     Payload,
+    Remedy,
     SendFailure,
     SendOutcome,
     SendRetry,
@@ -49,13 +50,13 @@ _PERMANENT_ERRORS = {
     "220004": "the webhook cannot post in a forum",
     _THREAD_REQUIRED: "the forum requires a thread",
 }
-_ADD_WEBHOOK = "Add a webhook in Discord, and change the webhook URL."
+_ADD_WEBHOOK = Remedy("Add a webhook in Discord, and change the webhook URL.")
 _REMEDIES = {
-    _UNKNOWN_CHANNEL: "Add a webhook for another channel in Discord, and change the webhook URL.",
+    _UNKNOWN_CHANNEL: Remedy("Add a webhook for another channel in Discord, and change the webhook URL."),
     "10015": _ADD_WEBHOOK,
     "50027": _ADD_WEBHOOK,
-    _THREAD_LOCKED: "Unlock the thread in Discord, or change the thread ID.",
-    _THREAD_REQUIRED: "Set the thread ID, or add a webhook for a text channel in Discord.",
+    _THREAD_LOCKED: Remedy("Unlock the thread in Discord, or change the thread ID."),
+    _THREAD_REQUIRED: Remedy("Set the thread ID, or add a webhook for a text channel in Discord."),
 }
 _GONE_ERRORS = {
     "10008": "the message was deleted in Discord",

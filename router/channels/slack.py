@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from router.channels import slack_message
 from router.channels.channel import Channel
-from router.channels.contract import DigestEntry, OperatorAlert, Payload, TestMessage, TicketNotification
+from router.channels.contract import DigestEntry, OperatorAlert, Payload, Remedy, TestMessage, TicketNotification
 from router.channels.responses import KnownError, json_object
 from router.channels.settings import WEBHOOK_URL
 from router.outbound.client import HttpResponse
@@ -34,9 +34,9 @@ _PERMANENT_ERRORS = {
     "posting_to_general_channel_denied": "a Slack workspace administrator has restricted posting to #general",
     "restricted_action": "a Slack workspace administrator has restricted posting",
 }
-_ADD_WEBHOOK = "Add a webhook in Slack, and change the webhook URL."
-_ASK_ADMINISTRATOR = "Ask an administrator of the Slack workspace to allow posting by webhooks."
-_UNARCHIVE = "Unarchive the channel in Slack, or post its tickets elsewhere."
+_ADD_WEBHOOK = Remedy("Add a webhook in Slack, and change the webhook URL.")
+_ASK_ADMINISTRATOR = Remedy("Ask an administrator of the Slack workspace to allow posting by webhooks.")
+_UNARCHIVE = Remedy("Unarchive the channel in Slack, or post its tickets elsewhere.", moves_tickets=True)
 _REMEDIES = {
     "no_service": _ADD_WEBHOOK,
     "no_service_id": _ADD_WEBHOOK,
@@ -44,7 +44,7 @@ _REMEDIES = {
     "invalid_token": _ADD_WEBHOOK,
     "token_revoked": _ADD_WEBHOOK,
     "account_inactive": _ADD_WEBHOOK,
-    "channel_not_found": "Add a webhook for another channel in Slack, and change the webhook URL.",
+    "channel_not_found": Remedy("Add a webhook for another channel in Slack, and change the webhook URL."),
     "channel_is_archived": _UNARCHIVE,
     "is_archived": _UNARCHIVE,
     "action_prohibited": _ASK_ADMINISTRATOR,

@@ -11,7 +11,7 @@ from router.admin.installation.attention import MAX_COUNTED
 from router.admin.paging import MAX_LIMIT
 from router.admin.routes.deliveries import MAX_REPLAYED
 from router.filters import DeliveryFilter, query_name
-from router.model import Delivery, Integration, Ticket
+from router.model import Delivery, Ticket
 
 PER_PAGE = 50
 ACTIVITY_PATH = "/activity"
@@ -28,11 +28,11 @@ async def show_attention(visit: Visit) -> HtmlPage | Redirect:
     health = await visit.services.health.get(visit.actor)
     held = await visit.services.attention.list_held(visit.actor, limit=MAX_SHOWN)
     failed = await visit.services.attention.list_failed(visit.actor, limit=MAX_SHOWN + 1)
-    remedies = {each.id: _remedy(visit, each) for each in health.failing}
+    types = visit.services.integrations.types
+    remedies = {each.id: types[each.type].remedy(each.last_error) for each in health.failing if each.type in types}
     context = {
         "integrations": health.failing,
         "remedies": remedies,
-        "moved": {id_ for id_, remedy in remedies.items() if "elsewhere" in remedy},  # where moving the mail is advised
         "held_counts": await visit.services.attention.count_parked(visit.actor),
         "held": held,
         "domains": health.domains,
@@ -45,11 +45,6 @@ async def show_attention(visit: Visit) -> HtmlPage | Redirect:
         "count_limit": MAX_COUNTED,
     }
     return HtmlPage("attention.html", "Needs attention", context)
-
-
-def _remedy(visit: Visit, integration: Integration) -> str:
-    type_ = visit.services.integrations.types.get(integration.type)
-    return "" if type_ is None else type_.remedy(integration.last_error)
 
 
 async def _tickets(visit: Visit, deliveries: Iterable[Delivery]) -> Mapping[str, Ticket]:

@@ -222,7 +222,7 @@ BROKEN: dict[str, tuple[BreakSetup, str, str, str]] = {
             "UPDATE integrations SET status = 'failing', last_error = 'Slack returned 404 no_service'"
         ),
         "fail",
-        "failing (Slack returned 404 no_service), so its deliveries are parked",
+        "failing (Slack returned 404 no_service), so its deliveries are held",
         "or enter new settings",
     ),
     "settings encrypted with another key": (

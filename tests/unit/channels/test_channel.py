@@ -50,4 +50,4 @@ def test_remedies_are_of_permanent_errors() -> None:
         assert all(channel.errors[code].kind == "permanent" for code in channel.remedies), channel.kind
         for code, remedy in channel.remedies.items():
             assert channel.remedy(f"{channel.label} returned 400 {code}: {channel.errors[code].meaning}") == remedy
-        assert channel.remedy("connection refused").startswith(f"Fix this in {channel.label}")
+        assert channel.remedy("connection refused").text.startswith(f"Fix this in {channel.label}")
