@@ -109,10 +109,10 @@ async def test_openapi(sqlite_served: ServedInstallation) -> None:
 async def test_dashboard(sqlite_served: ServedInstallation, slack: SlackStandIn, line: str) -> None:
     served = sqlite_served
     admin = await signed_in_client(served, "admin")
-    page = await admin.get("/manage/integrations")
-    assert 'href="?type=tele_graph"' in page.text
+    page = await admin.get("/manage/integrations?add=yes")
+    assert 'href="?add=tele_graph"' in page.text
     assert 'name="webhookUrl"' in page.text
-    page = await admin.get("/manage/integrations?type=tele_graph")
+    page = await admin.get("/manage/integrations?add=tele_graph")
     assert re.findall(r'<input type="(\w+)" id="f-(\w+)"', page.text) == [
         ("text", "name"),
         ("url", "lineUrl"),
@@ -141,7 +141,7 @@ async def test_dashboard(sqlite_served: ServedInstallation, slack: SlackStandIn,
 async def test_setup(sqlite_served: ServedInstallation, slack: SlackStandIn, line: str) -> None:
     admin = await signed_in_client(sqlite_served, "admin")
     await admin.post_and_follow("/set-up/domain", {"domain": "example.org", "confirmed": "example.org"})
-    page = await admin.get("/set-up?type=tele_graph")
+    page = await admin.get("/set-up?add=tele_graph")
     assert "or Telegraph:" in page.visible_text
     assert "Choose Rent line and copy its URL." in page.visible_text
     form = {"type": "tele_graph", "name": "Post", "lineUrl": line, "station": "Kiel", "callSign": ""}
