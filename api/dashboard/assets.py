@@ -11,7 +11,7 @@ from api.compression import CompressedOnce
 
 FOLDER = Path(__file__).parent / "static"
 PREFIX = "/static"
-_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 
 
 class Assets:
@@ -20,11 +20,11 @@ class Assets:
     def __init__(self) -> None:
         self._paths: dict[str, str] = {}
         self._files: dict[str, tuple[CompressedOnce, str]] = {}
-        for file in sorted(FOLDER.iterdir()):
-            content = file.read_bytes()
-            path = f"{PREFIX}/{file.stem}.{hashlib.sha256(content).hexdigest()[:12]}{file.suffix}"
-            self._paths[file.name] = path
-            self._files[path] = (CompressedOnce(content), _TYPES[file.suffix])
+        for name, content in read_files().items():
+            stem, _, suffix = name.rpartition(".")
+            path = f"{PREFIX}/{stem}.{hashlib.sha256(content).hexdigest()[:12]}.{suffix}"
+            self._paths[name] = path
+            self._files[path] = (CompressedOnce(content), _TYPES[suffix])
 
     def path(self, name: str) -> str:
         return self._paths[name]
@@ -41,3 +41,14 @@ class Assets:
             "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
         )
         return response
+
+
+def read_files() -> dict[str, bytes]:
+    """Returns the files by name. The stylesheets of a folder are one file with its name, in the order of theirs."""
+    found = {}
+    for entry in sorted(FOLDER.iterdir()):
+        if entry.is_dir():
+            found[f"{entry.name}.css"] = b"\n".join(part.read_bytes() for part in sorted(entry.glob("*.css")))
+        else:
+            found[entry.name] = entry.read_bytes()
+    return found

@@ -12,7 +12,7 @@ import pytest
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from playwright.async_api import Page
 
-from api.dashboard.assets import FOLDER
+from api.dashboard.assets import FOLDER, read_files
 from api.dashboard.avatars import HUES
 from api.dashboard.formatting import FILTERS
 from tests.integration.dashboard.page_checks import PAGE_PICTURES, check_layout
@@ -20,7 +20,7 @@ from tests.support.browser import Window, emulate_device, find_axe_violations
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-STYLESHEET = FOLDER / "app.css"
+STYLESHEET = read_files()["app.css"].decode()
 STATES = ("red", "green", "amber", "blue", "violet")
 SURFACES = ("paper", "card", "hover", "grey-paper", "accent-paper")
 TEXT_PAIRS = (
@@ -74,7 +74,7 @@ def render() -> str:
         visit=SimpleNamespace(form={}, error=None),
         text_pairs=TEXT_PAIRS,
         border_pairs=BORDER_PAIRS,
-        stylesheet=STYLESHEET.read_text(encoding="utf-8"),
+        stylesheet=STYLESHEET,
         icons=re.findall(r'^  "([a-z-]+)": "M', (templates / "icons.html").read_text(), re.MULTILINE),
     )
 
@@ -101,6 +101,6 @@ async def check_contrast(page: Page, selector: str, style: str, count: int, mini
 
 async def test_every_colour_role_is_measured() -> None:
     """A new colour is either a text, a background or a border, or not a colour that a user must discern."""
-    names = set(re.findall(r"--([a-z][a-z0-9-]*): #", STYLESHEET.read_text(encoding="utf-8")))
+    names = set(re.findall(r"--([a-z][a-z0-9-]*): #", STYLESHEET))
     measured = {name for pair in (*TEXT_PAIRS, *BORDER_PAIRS) for name in pair}
     assert names - measured == {"line"}, "lines only decorate"

@@ -57,7 +57,13 @@ def test_wheel_contains_only_the_program(wheel: zipfile.ZipFile) -> None:
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert names == sources
-    for suffix in (".sql", "api/dashboard/templates/layout.html", "api/dashboard/static/app.css", "app.js", "icon.svg"):
+    for suffix in (
+        ".sql",
+        "api/dashboard/templates/layout.html",
+        "api/dashboard/static/app/1-design.css",
+        "app.js",
+        "icon.svg",
+    ):
         assert any(name.endswith(suffix) for name in names), suffix
 
 
