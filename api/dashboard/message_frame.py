@@ -21,6 +21,10 @@ _IMAGE = re.compile(r"<img\b[^<>]*>")
 _SOURCE = re.compile(r' src="([^"]*)"')
 _ALTERNATIVE_TEXT = re.compile(r' alt="([^"]*)"')
 MAX_ALTERNATIVE_LENGTH = 100
+# Browsers also accept hosts that are escaped, not ASCII or numbers such as `0x7f.1`, and `\` instead of `/`.
+_PLAIN_HOST = re.compile(r"https?://([\w.-]+)(?::\d*)?(?:[/?#]|\Z)", re.ASCII | re.IGNORECASE)
+_NUMBER = re.compile(r"\d+|0x[\da-f]*", re.ASCII)
+_IP_ADDRESS = re.compile(r"(?:(?:0|[1-9]\d{0,2})\.){3}(?:0|[1-9]\d{0,2})", re.ASCII)
 _SIGNATURES = (
     (re.compile(rb"\x89PNG\r\n\x1a\n"), "image/png"),
     (re.compile(rb"\xff\xd8\xff"), "image/jpeg"),
@@ -122,9 +126,17 @@ def _source(tag: str) -> str:
 
 
 def _is_host(url: str, host: str) -> bool:
-    """Whether a URL is on the host, on any port: cookies do not depend on the port. Malformed URLs count as such."""
+    """Whether a URL is on the host, on any port: cookies do not depend on the port.
+
+    URLs count as such if browsers and this function could disagree on their host.
+    """
+    found = _PLAIN_HOST.match(url)
+    if found is None:
+        return True
+    name = found[1].rstrip(".").lower()
+    if _NUMBER.fullmatch(name.rpartition(".")[2]) and not _IP_ADDRESS.fullmatch(name):
+        return True
     try:
-        name = urlsplit(url).hostname
-        return name is None or name == urlsplit(f"//{host}").hostname
+        return name == (urlsplit(f"//{host}").hostname or "").rstrip(".")
     except ValueError:
         return True

@@ -113,10 +113,25 @@ def test_pictures_of_a_document() -> None:
         "https://a@desk.test/",
         "https://[/",
         'https://x.test/" width="1',
+        # Browsers read these as the host of the dashboard, in other spellings.
+        "https://%64esk.test/",
+        "https://\uff44esk.test/",
+        "https://de\u00adsk.test/",
+        "https://desk.test\\@x.test/",
+        "https://\\desk.test/",
+        "https:///desk.test/",
+        "https://de\tsk.test/",
+        "https://desk.test./",
     ],
 )
 def test_pictures_that_are_never_loaded(url: str) -> None:
     assert shown_sources(f'<img src="remote:{url}">') == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0x7f.1", "2130706433", "0177.0.0.1", "127.1", "127.0.0.1.", "127.0.0.0x1"])
+def test_pictures_on_an_address_of_the_dashboard_are_never_loaded(host: str) -> None:
+    assert shown_sources(f'<img src="remote:http://{host}/p">', host="127.0.0.1:8025") == []
+    assert shown_sources('<img src="remote:http://192.0.2.10/p">', host="127.0.0.1:8025") == ["http://192.0.2.10/p"]
 
 
 def test_style_sheet_and_colors_of_a_document() -> None:
