@@ -12,6 +12,7 @@ from itertools import groupby
 from markupsafe import Markup
 
 from api.dashboard.text_links import linkify, trim_url
+from router.unicode_security import INVISIBLE_CONTROLS
 
 _FENCE = re.compile(r" {0,3}```")
 _BULLET = re.compile(r" {0,3}[-*+] +(?=\S)")
@@ -25,6 +26,8 @@ _INLINE = re.compile(
     r"|\[(?P<label>[^\[\]\n]+)\]\((?P<url>(?:https?://|mailto:)[^\s()<>\"]+)\)",
     re.IGNORECASE,
 )
+# A label that looks like a target, or whose order of letters is not the written one, could hide the real target.
+_DISGUISE = re.compile(rf"//|\bwww\.|\bmailto:|[{INVISIBLE_CONTROLS}]", re.IGNORECASE)
 _LABELLED_LINK = Markup('<a href="{}" rel="noopener noreferrer nofollow" target="_blank">{}</a>')
 _BREAK = Markup("<br>")
 
@@ -95,8 +98,12 @@ def _render_span(found: re.Match[str], *, is_nested: bool) -> Markup | None:
     if found["code"] is not None:
         return Markup("<code>{}</code>").format(found["code"])
     if found["url"] is not None:
-        url = found["url"]
-        return _LABELLED_LINK.format(url, found["label"]) if trim_url(url) == url else None
+        url, label = found["url"], found["label"]
+        if trim_url(url) != url:
+            return None
+        if label != url and _DISGUISE.search(label):
+            return Markup("[{}]({})").format(linkify(label), linkify(url))
+        return _LABELLED_LINK.format(url, label)
     if is_nested:
         return None
     if found["strong"] is not None:

@@ -94,6 +94,12 @@ A = '<a href="https://a.test" rel="noopener noreferrer nofollow" target="_blank"
         ("[the page](https://a.test) https://a.test", f'<p>{A}>the page</a> {A} dir="ltr">https://a.test</a></p>'),
         ("[x](javascript:a) ![x](/y) <img src=x>", "<p>[x](javascript:a) ![x](/y) &lt;img src=x&gt;</p>"),
         ("[x](https://bank.test@evil.test)", "<p>[x](https://bank.test@evil.test)</p>"),
+        ("[https://a.test](https://a.test)", f"<p>{A}>https://a.test</a></p>"),
+        (  # a label that could be taken for the target is shown with the target
+            "[http://bank.test](https://a.test)",
+            f'<p>[{A.replace("https://a", "http://bank")} dir="ltr">http://bank.test</a>]({A} dir="ltr">https://a.test</a>)</p>',
+        ),
+        ("[\u202etset.knab](https://a.test)", f'<p>[\u202etset.knab]({A} dir="ltr">https://a.test</a>)</p>'),
         ("2 * 3 * 4, snake_case_name, ** a **, -x", "<p>2 * 3 * 4, snake_case_name, ** a **, -x</p>"),
         ("", ""),
     ],
