@@ -26,6 +26,9 @@ from router.errors import Refused
 from router.services import Services
 
 MAX_FIELDS = 200
+# A server can redirect a picture of a mail to the page of a ticket. The request has the cookie of the reader, and would
+# mark the ticket as read.
+_EMBEDDED = frozenset({"audio", "embed", "image", "object", "script", "style", "video"})
 # ENDPOINT_STARTED is set before the body is read, FORM_FIELDS after the form is parsed.
 ENDPOINT_STARTED = web.RequestKey("reached", bool)
 FORM_FIELDS = web.RequestKey("form", dict[str, str])
@@ -48,6 +51,8 @@ class PageEndpoint(DeclaredHandler):
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         request[ENDPOINT_STARTED] = True
+        if request.headers.get("Sec-Fetch-Dest") in _EMBEDDED:
+            raise Refused("forbidden", "A page cannot be shown as a part of another page")
         # Reads no body for GET: an event stream has no time limit and could wait for the body forever.
         content = await body.read(request, self.body_limit) if self._page.method == "POST" else b""
         request[FORM_FIELDS] = form = parse_form(request, content)

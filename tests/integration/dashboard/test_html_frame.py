@@ -117,3 +117,15 @@ async def test_forms_of_a_message(sqlite_served: ServedInstallation) -> None:
     talk = await served.accept_ticket(mails.html(markup="<p style='color:#123'>Hello <b>you</b></p>", text="Hello you"))
     page = await client.get(f"/tickets/{talk}")
     assert ("<iframe" in page.text, page.visible_text.count("Show HTML")) == (False, 1)
+
+
+async def test_pictures_do_not_open_pages(sqlite_served: ServedInstallation) -> None:
+    """A server redirects a picture of a mail to the page of a ticket: the ticket stays unread."""
+    await sqlite_served.create_alias()
+    client = await signed_in_client(sqlite_served, "viewer")
+    sqlite_served.clock.advance(60)
+    ticket = await sqlite_served.accept_ticket()
+    picture = await client.get(f"/tickets/{ticket}", headers={"Sec-Fetch-Dest": "image"})
+    assert (picture.status, 'class="unread' in (await client.get("/tickets")).text) == (403, True)
+    opened = await client.get(f"/tickets/{ticket}", headers={"Sec-Fetch-Dest": "document"})
+    assert (opened.status, 'class="unread' in (await client.get("/tickets")).text) == (200, False)
