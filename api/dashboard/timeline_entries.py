@@ -15,6 +15,7 @@ from typing import Any
 
 from markupsafe import escape
 
+from api.dashboard.note_text import note_html
 from router.admin.tickets.list_rows import ReadMark
 from router.admin.tickets.timeline import MessageExcerpt, Timeline, TimelineEntry
 from router.mail.contents import Attachment
@@ -23,8 +24,9 @@ from router.model import TicketEvent
 
 # Maximum bytes of HTML for the texts on a page. The ticket's first and newest messages do not count.
 MAX_TEXT_BYTES = 40_000
+MAX_NOTE_BYTES = 30_000  # the same for notes
 MAX_FILE_LIST_BYTES = 20_000  # maximum bytes of HTML for the file lists on a page
-MIN_TEXT_BYTES = 600  # bytes of HTML allowed for the text of each message, even beyond MAX_TEXT_BYTES
+MIN_TEXT_BYTES = 600  # bytes of HTML allowed for the text of each message and note, even beyond these limits
 MIN_FILES = 2  # number of files listed for each message, even beyond MAX_FILE_LIST_BYTES
 SNIPPET_LENGTH = 90  # characters of a folded message
 NOTE_SNIPPET_LENGTH = 300  # characters of a folded note, about three lines
@@ -86,9 +88,9 @@ def build_entries(timeline: Timeline, read: ReadMark, requested: Collection[str]
 
     Args:
         read: What the user has read of the ticket.
-        requested: The ids of messages that are open, too.
+        requested: The ids of messages that are open, too, and of notes that are whole.
     """
-    return _fold_above(_fold_changes(_mark_new(_fold(_limit_sizes(timeline), requested), read)))
+    return _fold_above(_fold_changes(_mark_new(_fold(_limit_sizes(timeline, requested), requested), read)))
 
 
 def _mark_new(entries: Sequence[PageEntry], read: ReadMark) -> list[PageEntry]:
@@ -102,14 +104,18 @@ def _mark_new(entries: Sequence[PageEntry], read: ReadMark) -> list[PageEntry]:
     return [replace(entry, is_new=is_partly_read and entry.event.id in unread) for entry in entries]
 
 
-def _limit_sizes(timeline: Timeline) -> list[PageEntry]:
-    """Returns the entries, newest first. Newer messages have priority within the size limits."""
-    text_bytes_left, file_bytes_left = MAX_TEXT_BYTES, MAX_FILE_LIST_BYTES
-    entries = []
+def _limit_sizes(timeline: Timeline, requested: Collection[str]) -> list[PageEntry]:
+    """Returns the entries, newest first. Newer messages and notes have priority within the size limits."""
+    text_bytes_left, note_bytes_left, file_bytes_left = MAX_TEXT_BYTES, MAX_NOTE_BYTES, MAX_FILE_LIST_BYTES
+    entries: list[PageEntry] = []
     for entry in reversed(timeline.entries):
         excerpt = entry.excerpt
         if excerpt is None:
             entries.append(_page_entry(entry))
+            if entries[-1].is_note:
+                if entry.event.id not in requested:
+                    entries[-1] = _truncate_note(entries[-1], max(MIN_TEXT_BYTES, note_bytes_left))
+                note_bytes_left -= _note_size(entries[-1].detail["text"])
             continue
         text = excerpt.text if excerpt.is_full else _truncate(excerpt.text, max(MIN_TEXT_BYTES, text_bytes_left))
         text_bytes_left -= 0 if excerpt.is_full else _html_size(text)
@@ -208,6 +214,14 @@ def _page_entry(entry: TimelineEntry) -> PageEntry:
     return PageEntry(entry.event, json.loads(entry.event.detail), entry.omitted_before, entry.position, entry.excerpt)
 
 
+def _truncate_note(note: PageEntry, size: int) -> PageEntry:
+    whole: str = note.detail["text"]
+    text = whole[:size]
+    weight = _note_size(text)
+    text = text if weight <= size else text[: len(text) * size // weight]
+    return replace(note, detail=note.detail | {"text": text}, is_truncated=len(text) < len(whole))
+
+
 def _truncate(text: str, size: int) -> str:
     """Truncates the text so that it takes at most about `size` bytes of HTML."""
     cut = text.encode()[:size].decode(errors="ignore")
@@ -222,6 +236,10 @@ def _listed_files(files: Sequence[Attachment], size: int) -> tuple[Attachment, .
 
 def _file_link_size(file: Attachment) -> int:
     return _FILE_LINK_BYTES + _html_size(file.filename)
+
+
+def _note_size(text: str) -> int:
+    return len(note_html(text).encode())
 
 
 def _html_size(text: str) -> int:

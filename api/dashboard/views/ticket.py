@@ -30,7 +30,8 @@ async def show_ticket(visit: Visit) -> HtmlPage:
     before = visit.query.get("before")
     timeline = await visit.services.tickets.get_timeline(visit.actor, ticket_id, before)
     ticket = timeline.ticket
-    entries = build_entries(timeline, read, message_display.requested_messages(visit.query))
+    edited_note = visit.path_params.get("note") or visit.query.get("edit", "")
+    entries = build_entries(timeline, read, {*message_display.requested_messages(visit.query), edited_note})
     pane = await build_pane(visit, ticket, inbox.request_of_ticket(visit, ticket))
     context = {
         "ticket": ticket,
@@ -38,7 +39,7 @@ async def show_ticket(visit: Visit) -> HtmlPage:
         "displays": await message_display.read_displays(visit, timeline, f"/tickets/{ticket.id}"),
         "pane": pane,
         "kept": pane.request.ticket_parameters,
-        "edited_note": visit.path_params.get("note") or visit.query.get("edit", ""),
+        "edited_note": edited_note,
         "is_older": before is not None,
         "reply_link": reply_link.build_mailto(timeline.reply_addresses, ticket.subject),
         "names": await _names(visit, [ticket, *(row.ticket for row in pane.rows)], entries),

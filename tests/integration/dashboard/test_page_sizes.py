@@ -83,3 +83,20 @@ async def test_single_message_with_many_escapes_is_shown_in_full(sqlite_served: 
     response = await client.get(f"/tickets/{ticket}")
     assert response.status == 200
     assert "&lt;" * 500 in response.text
+
+
+async def test_long_notes_are_truncated(sqlite_served: ServedInstallation) -> None:
+    """Notes share a limit. A link shows a whole note, and the form that edits one has all of its text."""
+    await sqlite_served.create_alias()
+    ticket = await sqlite_served.accept_ticket()
+    client = await signed_in_client(sqlite_served, "admin")
+    for _ in range(33):
+        await client.post(f"/tickets/{ticket}/notes", {"text": f"{'&' * 19_990} end"})
+    page = await client.get(f"/tickets/{ticket}")
+    assert len(page.text.encode()) < MAX_PAGE_BYTES
+    older = await client.get(re.findall(r'href="([^"]*before=[^"]*)"', page.text)[0].replace("&amp;", "&"))
+    for shown in (page, older):
+        for label in ("Show whole note</a>", "Edit<span"):
+            assert "&amp; end" not in shown.text
+            link = re.findall(rf'href="([^"]*)">{label}', shown.text)[-1].replace("&amp;", "&")
+            assert (await client.get(link)).text.count("&amp; end") == 1, link
