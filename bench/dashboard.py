@@ -24,7 +24,7 @@ from router.admin.access.sessions import SessionService
 from router.admin.access.users import UserService
 from router.admin.installation.overview import RANGES
 from router.clock import SystemClock
-from router.enumerations import DELIVERY_STATE
+from router.enumerations import DELIVERY_STATE, TICKET_SORT
 from router.model import Actor
 from router.secrets import SecretBox, new_key
 from tests.support.process import Program
@@ -52,7 +52,7 @@ def visits(dataset: Dataset, others: dict[str, str]) -> dict[str, list[str]]:
         ],
         "/tickets/mine": ["/tickets/mine", "/tickets/mine?status=resolved"],
         "/tickets/unassigned": ["/tickets/unassigned", f"/tickets/unassigned?cursor={deep}"],
-        "/tickets/open": ["/tickets/open", *(f"/tickets/open?sort={sort}" for sort in ("oldest", "waiting", "priority"))],
+        "/tickets/open": [f"/tickets/open?sort={sort}" for sort in TICKET_SORT.values],
         "/tickets/{id}": [f"/tickets/{ticket}"],
         "/tickets/{id}/tags": [f"/tickets/{ticket}/tags"],
         "/tickets/{id}/block-sender": [f"/tickets/{ticket}/block-sender"],

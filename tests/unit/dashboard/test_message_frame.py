@@ -128,7 +128,9 @@ def test_pictures_that_are_never_loaded(url: str) -> None:
     assert shown_sources(f'<img src="remote:{url}">') == []
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "0x7f.1", "2130706433", "0177.0.0.1", "127.1", "127.0.0.1.", "127.0.0.0x1"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "0x7f.1", "2130706433", "0177.0.0.1", "127.1", "127.0.0.1.", "127.0.0.0x1"]
+)
 def test_pictures_on_an_address_of_the_dashboard_are_never_loaded(host: str) -> None:
     assert shown_sources(f'<img src="remote:http://{host}/p">', host="127.0.0.1:8025") == []
     assert shown_sources('<img src="remote:http://192.0.2.10/p">', host="127.0.0.1:8025") == ["http://192.0.2.10/p"]
