@@ -41,6 +41,7 @@ _TEXT = [2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67,
 _TEXT += (101, 151, 211, 307, 401, 503, 701, 1009, 2003, 4001, 8009, 16001, 32003, 64007)
 # The tickets of each tag.
 TAGS = {"all": "number > 0", "tenth": "number % 10 = 0", "single": "number = 1"}
+_SENTENCE = "Hello, my order has not arrived yet: can you tell me what it waits for and when I get it? "
 _APART = 60_000  # milliseconds between two tickets
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # the alphabet of `router.ids`
 _MINUTE = 60_000_000  # microseconds
@@ -136,9 +137,10 @@ def _statements(dataset: Dataset, *, on_postgres: bool) -> list[str]:
             received_at, rfc_message_id, reference_ids, from_address, from_name, subject, automatic)
         SELECT {_id("msg", hex_id, time_ms)}, '{workspace}', '', '', '', 'ESMTP', '', '', 1, {at}, '', '[]', '', '',
             '', '' FROM {series(dataset.count)}"""
-    contents = f"""INSERT INTO message_contents (message_id, text, quoted, html, attachments, warnings, parser,
+    contents = f"""INSERT INTO message_contents (message_id, text, quoted, html, attachments, warnings, snippet, parser,
             parsed_at)
-        SELECT {_id("msg", hex_id, time_ms)}, '', '', '', '[]', '[]', 1000, {at} FROM {series(dataset.count)}"""
+        SELECT {_id("msg", hex_id, time_ms)}, '{_SENTENCE * 10}', '', '', '[]', '[]', '{_SENTENCE * 2}', 1000, {at}
+        FROM {series(dataset.count)}"""
     text = " || ".join(f"' t{m}x' || (n * 7919 % {m})" for m in _TEXT)
     search = f"""INSERT INTO ticket_search (ticket_id, workspace_id, index_position, words)
         SELECT id, workspace_id, ({time_ms}) << {terms.SLOT_BITS}, '_{workspace.lower()} _nr_' || n
