@@ -41,7 +41,9 @@ UPDATE tickets SET unanswered_since = (
 WHERE status IN ('open', 'in_progress')
   AND id IN (SELECT ticket_id FROM ticket_events WHERE type = 'ticket.reopened' AND actor_type = 'mail');
 
--- The start of the text in one line, and the number of attachments that are not images in the text.
+-- The start of the text in one line, and the number of attachments that are not images in the text. Only the messages
+-- of unresolved tickets get them here: this update rewrites their HTML, and no mail is accepted while it runs. The
+-- others get them when they are parsed again.
 ALTER TABLE message_contents ADD COLUMN snippet TEXT NOT NULL DEFAULT '';
 ALTER TABLE message_contents ADD COLUMN files BIGINT NOT NULL DEFAULT 0;
 UPDATE message_contents SET
@@ -50,7 +52,9 @@ UPDATE message_contents SET
         /*sqlite trim(substr(replace(replace(replace(
             replace(replace(replace(substr(text, 1, 1000), char(9), ' '), char(10), ' '), char(13), ' '),
             ' ', char(1) || char(2)), char(2) || char(1), ''), char(1) || char(2), ' '), 1, 200)) */,
-    files = (length(attachments) - length(replace(attachments, '"inline": false', ''))) / 15;
+    files = (length(attachments) - length(replace(attachments, '"inline": false', ''))) / 15
+WHERE message_id IN (
+    SELECT tm.message_id FROM ticket_messages tm JOIN tickets t ON t.id = tm.ticket_id WHERE t.status <> 'resolved');
 /*sqlite
 -- Without this index, reading the two columns would also read the text and the HTML, which are stored before them.
 CREATE INDEX message_contents_preview ON message_contents (message_id, snippet, files);
