@@ -7,13 +7,13 @@
   const hasFormError = document.querySelector("[data-form-error]") !== null;
   const liveRegions = hasFormError ? [] : [...document.querySelectorAll('[data-live][data-follow="yes"]')];
   let source = null, refreshTimer = null, isRefreshing = false;
-  // Token bucket: five refreshes immediately, then one every five seconds.
-  const BURST = 5, INTERVAL_MS = 5000;
+  // Token bucket: five refreshes immediately, then one a second. After a failure, the next one waits for five tokens.
+  const BURST = 5, INTERVAL_MS = 1000;
   let tokens = BURST, updatedAt = performance.now();
-  function scheduleRefresh() {
+  function scheduleRefresh(cost = 1) {
     if (refreshTimer) return;
     const now = performance.now();
-    tokens = Math.min(BURST, tokens + (now - updatedAt) / INTERVAL_MS) - 1;
+    tokens = Math.min(BURST, tokens + (now - updatedAt) / INTERVAL_MS) - cost;
     updatedAt = now;
     refreshTimer = setTimeout(refresh, Math.max(50, -tokens * INTERVAL_MS));
   }
@@ -21,7 +21,7 @@
     if (!liveRegions.length || source || document.hidden) return;
     const attention = document.getElementById("attention")?.dataset.version ?? "";
     source = new EventSource(`/live?seen=${encodeURIComponent(liveRegions[0].dataset.live)}&trouble=${attention}`);
-    source.addEventListener("changed", scheduleRefresh);
+    source.addEventListener("changed", () => scheduleRefresh());
     // Reconnects with an updated URL. With the old one, the server would report changes that are already shown.
     source.addEventListener("error", () => {
       const isClosed = source?.readyState === EventSource.CLOSED;
@@ -48,7 +48,7 @@
       // The server has a separate rate limit for requests with X-Page-Refresh.
       const response = await fetch(location.href, { headers: { Accept: "text/html", "X-Page-Refresh": "1" } });
       if (response.redirected) { location.reload(); return; } // signed out meanwhile
-      if (response.status >= 429) scheduleRefresh();
+      if (response.status >= 429) scheduleRefresh(BURST);
       if (!response.ok) return;
       const page = new DOMParser().parseFromString(await response.text(), "text/html");
       let changed = false;
@@ -69,7 +69,7 @@
       showUnread();
       if (changed) dashboard.announce("Page updated");
     } catch {
-      scheduleRefresh();
+      scheduleRefresh(BURST);
     } finally {
       isRefreshing = false;
       pollIfPending();
@@ -84,7 +84,7 @@
   // A region with a focused field is updated one second after the field loses the focus, so that the click that moved
   // the focus still hits its target.
   let isDeferred = false;
-  document.addEventListener("focusout", () => { if (isDeferred) { isDeferred = false; setTimeout(scheduleRefresh, 1000); } });
+  document.addEventListener("focusout", () => { if (isDeferred) { isDeferred = false; setTimeout(() => scheduleRefresh(), 1000); } });
   // Replaces the children of `old` by those of `fresh`. Unchanged children keep their open, scroll and focus state.
   function updateChildren(old, fresh) {
     if (document.activeElement?.matches("select, textarea, input") && old.contains(document.activeElement)) {
