@@ -13,7 +13,7 @@ from router.admin.tickets.list_rows import TicketRow
 from router.enumerations import TicketSort
 from router.model import Ticket
 
-PER_PAGE = 50  # as in the list
+PER_PAGE = 40  # as in the list
 MAX_ROWS = 30  # so that the page of a ticket stays below 100 kB
 
 

@@ -17,7 +17,7 @@ from router.filters import ME, TicketFilter, query_name
 from router.model import User
 
 INBOX = LISTS[0].path
-PER_PAGE = 50
+PER_PAGE = 40  # so that a page with long subjects and many addresses stays below 100 kB
 
 
 @dataclass(frozen=True, slots=True)

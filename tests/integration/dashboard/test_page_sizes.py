@@ -30,7 +30,7 @@ async def test_lists_stay_small(sqlite_served: ServedInstallation) -> None:
     client = await signed_in_client(sqlite_served, "admin")
     for path in ("/tickets", "/tickets/unassigned", "/activity/deliveries"):
         response = await client.get(path)
-        assert response.text.count("data-row") == 50
+        assert response.text.count("data-row") == (50 if "deliveries" in path else 40)
         assert len(response.text.encode()) < MAX_PAGE_BYTES, path
 
 
