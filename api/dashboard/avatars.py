@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 import zlib
+from collections.abc import Iterable, Mapping
+
+from router.model import User
 
 HUES = 6  # the classes `hue-0` to `hue-5` of the stylesheet
 
@@ -20,8 +23,17 @@ def initials(name: str) -> str:
     return (first + last).upper() if len(words) > 1 and first.upper() != first.lower() else first.upper()
 
 
+def team_hues(users: Iterable[User]) -> Mapping[str, int]:
+    """Returns the numbers of the colours of users by id and by address, in the order in which they were added.
+
+    So up to `HUES` users have different colours.
+    """
+    ranked = enumerate(sorted(users, key=lambda user: user.id))
+    return {key: rank % HUES for rank, user in ranked for key in (user.id, user.email)}
+
+
 def hue(key: str) -> int:
-    """Returns the number of a colour, always the same for a person. `key` is the address or the id."""
+    """Returns the number of the colour of somebody who is no user, always the same for the same address or id."""
     return zlib.crc32(key.casefold().encode("utf-8", "replace")) % HUES
 
 

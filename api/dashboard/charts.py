@@ -28,10 +28,11 @@ class ChartPoint:
     value: int
 
 
-def column_chart(name: str, title: str, points: Sequence[ChartPoint]) -> Markup:
+def column_chart(name: str, title: str, points: Sequence[ChartPoint], scale: int = 0) -> Markup:
     """Returns a column chart as SVG.
 
-    `name` is a prefix of the element ids, unique on the page. `title` describes the chart for screen readers.
+    `name` is a prefix of the element ids, unique on the page. `title` describes the chart for screen readers. `scale`
+    is the value of the full height, if it is larger than all values: charts that are compared have the same.
     """
     maximum = max((point.value for point in points), default=0)
     base = HEIGHT - _BOTTOM
@@ -41,7 +42,7 @@ def column_chart(name: str, title: str, points: Sequence[ChartPoint]) -> Markup:
     for n, point in enumerate(points):
         if point.value <= 0:
             continue
-        height = max(_MIN_HEIGHT, (base - _TOP) * point.value / maximum)
+        height = max(_MIN_HEIGHT, (base - _TOP) * point.value / max(maximum, scale))
         parts.append(
             Markup('<rect class="column" x="{}%" y="{}" width="{}%" height="{}"><title>{}: {}</title></rect>').format(
                 _format_number(n * step + step * 0.15),
@@ -54,7 +55,8 @@ def column_chart(name: str, title: str, points: Sequence[ChartPoint]) -> Markup:
         )
     if maximum > 0:
         index = next(n for n, point in enumerate(points) if point.value == maximum)
-        parts.append(_svg_text((index + 0.5) * step, _TOP - 6, f"{maximum:,}", "maximum"))
+        top = base - max(_MIN_HEIGHT, (base - _TOP) * maximum / max(maximum, scale))
+        parts.append(_svg_text((index + 0.5) * step, round(top) - 6, f"{maximum:,}", "maximum"))
     if points:
         parts.append(_svg_text(0, HEIGHT - 6, points[0].label, "label"))
         if len(points) > 1:

@@ -157,6 +157,12 @@ def _short_age(context: Context, at: Micros) -> str:
     return short_age(at, context["now"](), _local_time(context))
 
 
+@pass_context
+def _hue(context: Context, key: str) -> int:
+    found: int = context.get("team_hues", {}).get(key, hue(key))
+    return found
+
+
 def _local_time(context: Context) -> LocalTime:
     local: LocalTime = context["local_time"]
     return local
@@ -298,7 +304,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "address": append_a_labels,
     "iso": iso,
     "initials": initials,
-    "hue": hue,
+    "hue": _hue,
     "clock": _clock,
     "day_heading": _day_heading,
     "time_of_day": _time_of_day,

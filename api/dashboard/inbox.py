@@ -34,7 +34,7 @@ class InboxList:
 LISTS = (
     InboxList("unassigned", "Unassigned", "Unassigned tickets", "/tickets/unassigned", {"unassigned": True}),
     InboxList("mine", "Mine", "My tickets", "/tickets/mine", {"assigned_to": ME, "unresolved": True}),
-    InboxList("open", "Open", "Open tickets", "/tickets/open", {"unresolved": True}),
+    InboxList("open", "Unresolved", "Unresolved tickets", "/tickets/open", {"unresolved": True}),
     InboxList("all", "All", "All tickets", "/tickets"),
 )
 _BY_NAME = {each.name: each for each in LISTS}

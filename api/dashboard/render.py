@@ -13,8 +13,9 @@ from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from api import compression
-from api.dashboard import display_options, formatting, setup_progress
+from api.dashboard import display_options, formatting, setup_progress, users
 from api.dashboard.assets import FOLDER, Assets
+from api.dashboard.avatars import team_hues
 from api.dashboard.flash import path_without_flash, read_flash
 from api.dashboard.page import HtmlPage, NavLink, Visit
 from api.dashboard.page_headers import set_page_headers
@@ -67,6 +68,7 @@ class Renderer:
         context = {
             "visit": visit,
             "counts": counts,
+            "team_hues": {} if visit.caller is None else team_hues(await users.list_users(visit)),
             "unread": 0 if counts is None else counts.unread,
             "me": me,
             "local_time": UTC_TIME if me is None or me.workspace is None else LocalTime.for_user(me.user, me.workspace),

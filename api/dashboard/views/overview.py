@@ -104,21 +104,21 @@ def _charts(labels: Sequence[str], days: Sequence[DayCounts]) -> list[dict[str, 
     def points(name: str) -> list[ChartPoint]:
         return [ChartPoint(label, getattr(day, name)) for label, day in zip(labels, days, strict=True)]
 
+    compared = {"messages": "Messages", "tickets": "New tickets", "resolved": "Resolved"}
+    scale = max((point.value for name in compared for point in points(name)), default=0)
     return [
-        _chart("messages", "Messages", points("messages")),
-        _chart("tickets", "New tickets", points("tickets")),
-        _chart("resolved", "Resolved", points("resolved")),
+        *(_chart(name, heading, points(name), scale) for name, heading in compared.items()),
         _chart("dead", "Failed deliveries", points("dead")),
     ]
 
 
-def _chart(name: str, heading: str, points: list[ChartPoint]) -> dict[str, Any]:
+def _chart(name: str, heading: str, points: list[ChartPoint], scale: int = 0) -> dict[str, Any]:
     total = sum(point.value for point in points)
     peak = max(points, key=lambda point: point.value)
     title = f"{heading} per day: {total:,} in {len(points)} days"
     if peak.value:
         title += f", maximum {peak.value:,} on {peak.label}"
-    return {"name": name, "heading": heading, "total": total, "svg": charts.column_chart(name, title, points)}
+    return {"name": name, "heading": heading, "total": total, "svg": charts.column_chart(name, title, points, scale)}
 
 
 def _address_context(overview: Overview) -> dict[str, Any]:
