@@ -31,7 +31,7 @@ _SIGNATURES = (
     (re.compile(rb"GIF8[79]a"), "image/gif"),
     (re.compile(rb"RIFF....WEBP", re.DOTALL), "image/webp"),
 )
-# The colours of the dashboard (`static/app.css`) apply to messages without colours of their own. In dark mode, the
+# The colours of the dashboard (`static/app`) apply to messages without colours of their own. In dark mode, the
 # colours of other messages are inverted, but not those of pictures, of dark messages and of messages with own rules.
 # The alternative text of an image has its own colours, because its background may be that of the image.
 _STYLE = """

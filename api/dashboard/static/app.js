@@ -39,10 +39,10 @@
   document.addEventListener("pointerdown", () => { isPointing = true; });
   document.addEventListener("keydown", () => { isPointing = false; });
   document.addEventListener("change", ({ target }) => { if (isPointing && target.matches("[data-submits] select")) target.form.requestSubmit(); });
-  // Removes a toast after a while, unless the user points at it or its button has the focus.
+  // Removes a toast after a while, unless the user points at it, its button has the focus, or it offers to undo.
   const TOAST_MS = 12000;
   const toast = document.querySelector(".toast");
-  if (toast) setTimeout(function close() { if (toast.matches(":hover, :focus-within")) setTimeout(close, 1000); else toast.remove(); }, TOAST_MS);
+  if (toast && !toast.querySelector("form")) setTimeout(function close() { if (toast.matches(":hover, :focus-within")) setTimeout(close, 1000); else toast.remove(); }, TOAST_MS);
   // Replaces a link to quoted text with the text.
   document.addEventListener("click", async (event) => {
     const link = event.target.closest("a[data-expand]");

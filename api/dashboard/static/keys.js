@@ -33,7 +33,12 @@
     sequenceUntil = event.key === "g" && !isSecond ? event.timeStamp + SEQUENCE_MS : 0;
     if (sequenceUntil) return;
     const row = document.querySelector("[data-row].selected");
-    if (event.key === "x" && row?.querySelector(".pick input")) { row.querySelector(".pick input").click(); return; }
+    const pick = row?.querySelector(".pick input");
+    if (event.key.toLowerCase() === "x" && pick) {
+      pick.checked = event.shiftKey || !pick.checked;
+      select(pick, event.shiftKey);
+      return;
+    }
     if (event.key === "Enter" && event.target.closest("a, button, summary")) return;
     if (event.key === "Enter" || event.key === "o") { row?.querySelector("[data-open]")?.click(); return; }
     const target = document.querySelector(`[${isSecond ? "data-go" : "data-key"}="${CSS.escape(event.key)}"]`);
@@ -58,15 +63,17 @@
   let last = null;
   document.addEventListener("click", (event) => {
     const pick = event.target.closest(".pick input");
-    if (!pick) return;
+    if (pick) select(pick, event.shiftKey);
+  });
+  function select(pick, isRange) {
     const picks = [...document.querySelectorAll(".pick input")];
-    if (event.shiftKey && last?.isConnected) {
+    if (isRange && last?.isConnected) {
       const [from, to] = [picks.indexOf(last), picks.indexOf(pick)].sort((a, b) => a - b);
       for (const each of picks.slice(from, to + 1)) each.checked = pick.checked;
     }
     last = pick;
     showCount(picks);
-  });
+  }
   document.addEventListener("keydown", (event) => {
     const picks = [...document.querySelectorAll(".pick input:checked")];
     if (event.key !== "Escape" || !picks.length || document.querySelector("dialog[open], .menu[open]")) return;

@@ -25,11 +25,11 @@ async def change_selected(visit: Visit) -> Redirect:
         return Redirect(path, flash="none-selected")
     result = await visit.services.tickets.change_many(visit.actor, ids, _CHANGES[action](visit.form))
     changed = [done.event_id for done in result.done if done.event_id is not None]
+    undo = () if action == "tag" else changed  # tags cannot be undone
     if result.failed:
         code = result.failed[0][1].code
         flash = f"{code if code in _REASONS else 'other'}-failed"
-        return Redirect(path, flash=flash, number=len(result.failed), undo=changed)
-    undo = () if action == "tag" else changed
+        return Redirect(path, flash=flash, number=len(result.failed), undo=undo)
     return Redirect(path, flash="bulk-one" if len(changed) == 1 else "bulk-changed", number=len(changed), undo=undo)
 
 

@@ -18,10 +18,10 @@ async def confirm_erasure(visit: Visit) -> HtmlPage:
     ]
     consequences = [f"These are erased and cannot be recovered: {', '.join(erased)}, and the history of the ticket."]
     if preview.kept_messages:
-        verb = "belongs" if preview.kept_messages == 1 else "belong"
-        consequences.append(
-            f"{pluralize(preview.kept_messages, 'message')} also {verb} to another ticket and stays there."
+        what = (
+            "belongs to another ticket and stays" if preview.kept_messages == 1 else "belong to other tickets and stay"
         )
+        consequences.append(f"{pluralize(preview.kept_messages, 'message')} also {what} there.")
     consequences.append("Posts in your channels are not removed.")
     return manage.confirmation_page(
         f"Erase #{ticket.number} {ticket.subject or '(no subject)'}?",

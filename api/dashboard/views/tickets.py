@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
 
-from api.dashboard import display_names, users
+from api.dashboard import display_names, list_filters, users
 from api.dashboard.change_feed import newest_id
 from api.dashboard.inbox import LISTS, InboxList, ListRequest, request_of_form, request_of_list
 from api.dashboard.page import HtmlPage, NavLink, PageRoute, Redirect, Visit
@@ -18,20 +17,6 @@ from router.model import User
 
 INBOX = LISTS[0].path
 PER_PAGE = 40  # so that a page with long subjects and many addresses stays below 100 kB
-
-
-@dataclass(frozen=True, slots=True)
-class FilterField:
-    """A field of the filter form. `options` has (value, label) pairs; None is a text field."""
-
-    name: str
-    label: str
-    value: str
-    options: list[tuple[str, str]] | None
-
-    @property
-    def shown_value(self) -> str:
-        return dict(self.options or []).get(self.value, self.value)
 
 
 async def show_list(ticket_list: InboxList, visit: Visit) -> HtmlPage:
@@ -67,22 +52,16 @@ async def mark_all_read(visit: Visit) -> Redirect:
     return Redirect(request_of_form(visit).here_path(), flash="all-read")
 
 
-async def _filter_fields(visit: Visit, request: ListRequest, workspace_users: Sequence[User]) -> list[FilterField]:
+async def _filter_fields(
+    visit: Visit, request: ListRequest, workspace_users: Sequence[User]
+) -> Sequence[list_filters.FilterInput]:
     aliases = await visit.services.aliases.list(visit.actor, limit=MAX_LIMIT)
-    known = {
-        "user": [(ME, "Me"), *((user.id, user.name or user.email) for user in workspace_users)],
-        "alias": sorted(((alias.id, alias.email) for alias in aliases.items), key=itemgetter(1)),
+    options = {
+        "assignedTo": [(ME, "Me"), *((user.id, user.name or user.email) for user in workspace_users)],
+        "aliasId": sorted(((alias.id, alias.email) for alias in aliases.items), key=itemgetter(1)),
     }
-    return [
-        FilterField(
-            query_name(name),
-            criterion.label,
-            request.given.get(query_name(name), ""),
-            known.get(criterion.refers_to or "") if criterion.choice is None else criterion.choice.options(),
-        )
-        for name, criterion in TicketFilter.criteria().items()
-        if name not in request.ticket_list.fixed
-    ]
+    fixed = {query_name(name) for name in request.ticket_list.fixed}
+    return list_filters.build_fields(TicketFilter, request.given, options, without=fixed)
 
 
 FLASH_MESSAGES = {"all-read": "All tickets are marked as read."}

@@ -185,6 +185,21 @@ async def test_keyboard_shortcuts(site: ServedInstallation, window: Window) -> N
     for key in "jjk":
         await page.keyboard.press(key)
     await expect(page.get_by_role("link", name="Second")).to_be_focused()
+    for key in ("x", "j", "Shift+x"):
+        await page.keyboard.press(key)
+    await expect(page.locator("#selected-count")).to_have_text("2 selected")
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#selected-count")).to_be_hidden()
+    await page.keyboard.press("/")
+    await page.keyboard.type("second")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("link", name="First")).to_have_count(0)
+    for key in ("g", "i"):
+        await page.keyboard.press(key)
+    await expect(page.get_by_role("link", name="First")).to_be_visible()
+    await page.wait_for_load_state()
+    await page.keyboard.press("j")
+    await expect(page.get_by_role("link", name="Second")).to_be_focused()
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("heading", level=1)).to_contain_text("Second")
     await page.keyboard.press("j")

@@ -29,7 +29,6 @@ TEXT_PAIRS = (
     *((text, background) for text in ("ink",) for background in (f"{state}-paper" for state in STATES)),
     ("on-accent", "accent"),
     *(("card", "ink"), ("card", "red")),
-    *(("ink", "heat-1"), ("ink", "heat-2"), ("heat-ink", "heat-3")),
     *(("on-hue", f"hue-{n}") for n in range(HUES)),
     *(("ink", "heat-1"), ("ink", "heat-2"), ("heat-ink", "heat-3")),
 )
