@@ -1,0 +1,99 @@
+"""Calls of agents for a ticket: taking it over, notes, drafts and the customer's other tickets."""
+
+from tests.support import mails
+from tests.support.installation.http import ServedInstallation
+
+
+async def test_a_claimed_ticket_is_taken_over(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    await served.create_alias()
+    path = f"/emails/tickets/{await served.accept_ticket()}"
+    agent, agent_id = await served.add_client("agent")
+    rival, rival_id = await served.add_client("agent")
+    for body in (None, {}, {"takeOver": False}):
+        assert (await agent.post(f"{path}/claim", body)).status == 200
+        late = await rival.post(f"{path}/claim", body)
+        assert (late.status, late.code) == (409, "already_claimed")
+    wrong = await rival.post(f"{path}/claim", {"takeOver": "yes"})
+    assert (wrong.status, wrong.code, wrong.field) == (400, "invalid_request", "takeOver")
+    taken = await rival.post(f"{path}/claim", {"takeOver": True})
+    assert (taken.status, taken.body["assignedTo"], taken.body["status"]) == (200, rival_id, "in_progress")
+    event = (await agent.get(path)).body["events"][-1]
+    assert (event["type"], event["event"], event["detail"]) == ("ticket.claimed", "claimed", {"from": agent_id})
+
+
+async def test_notes_are_edited_and_removed(served: ServedInstallation) -> None:
+    await served.create_alias()
+    path = f"/emails/tickets/{await served.accept_ticket()}"
+    agent, _ = await served.add_client("agent")
+    colleague, _ = await served.add_client("agent")
+    key = {"Idempotency-Key": "once"}
+    added = await agent.request("POST", f"{path}/notes", {"text": "Called bakc."}, headers=key)
+    assert (added.status, added.body["editedAt"]) == (201, None)
+    assert (await agent.request("POST", f"{path}/notes", {"text": "Called bakc."}, headers=key)).body == added.body
+    note = f"{path}/notes/{added.body['id']}"
+    served.clock.advance(60)
+    edited = await agent.patch(note, {"text": "Called back."})
+    assert (edited.status, edited.body) == (
+        200,
+        added.body | {"text": "Called back.", "editedAt": "2030-01-01T12:01:00Z"},
+    )
+    # The response to the first request had the erased text.
+    repeated = await agent.request("POST", f"{path}/notes", {"text": "Called bakc."}, headers=key)
+    assert (repeated.status, repeated.code) == (409, "conflict")
+    assert await served.count_rows("idempotent_requests", "answer LIKE '%bakc%'") == 0
+    for method, body in (("PATCH", {"text": "Mine"}), ("DELETE", None)):
+        forbidden = await colleague.request(method, note, body)
+        assert (forbidden.status, forbidden.code) == (403, "forbidden")
+    events = (await agent.get(path)).body["events"]
+    assert events[1]["detail"] == {"text": "Called back.", "editedAt": "2030-01-01T12:01:00Z"}
+    assert (events[2]["type"], events[2]["event"], events[2]["detail"]) == (
+        "ticket.note_changed",
+        "note",
+        {"noteId": added.body["id"]},
+    )
+    assert (await served.admin.delete(note)).status == 204
+    for missing in (await agent.patch(note, {"text": "Again"}), await agent.delete(note)):
+        assert (missing.status, missing.code) == (404, "not_found")
+    events = (await agent.get(path)).body["events"]
+    assert events[1]["detail"] == {"removedAt": "2030-01-01T12:01:00Z"}
+
+
+async def test_drafts(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    await served.create_alias()
+    path = f"/emails/tickets/{await served.accept_ticket()}"
+    agent, _ = await served.add_client("agent")
+    none = {"kind": "note", "text": "", "savedAt": None}
+    assert (await agent.get(f"{path}/draft?kind=note")).body == none
+    saved = await agent.request("PUT", f"{path}/draft", {"kind": "note", "text": "They say"})
+    assert (saved.status, saved.body) == (200, none | {"text": "They say", "savedAt": "2030-01-01T12:00:00Z"})
+    assert (await agent.get(f"{path}/draft?kind=note")).body == saved.body
+    assert (await served.admin.get(f"{path}/draft?kind=note")).body == none
+    for refused in (
+        await agent.get(f"{path}/draft?kind=reply"),
+        await agent.request("PUT", f"{path}/draft", {"kind": "reply", "text": "They say"}),
+        await agent.delete(f"{path}/draft?kind=reply"),
+    ):
+        assert (refused.status, refused.code, refused.field) == (400, "invalid_request", "kind")
+        assert refused.body["error"]["message"] == "kind must be one of: note"
+    assert (await agent.request("PUT", f"{path}/draft", {"kind": "note", "text": ""})).body == none
+    await agent.request("PUT", f"{path}/draft", {"kind": "note", "text": "They say"})
+    assert (await agent.delete(f"{path}/draft?kind=note")).status == 204
+    assert (await agent.get(f"{path}/draft?kind=note")).body == none
+
+
+async def test_a_sender(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    await served.create_alias()
+    ticket_id = await served.accept_ticket(mails.plain(from_="Ada <Ada/x@Customer.test>"))
+    known = await served.admin.get("/senders/ada%2Fx@customer.test")
+    assert (known.status, known.body["tickets"]) == (200, {"open": 1, "in_progress": 0, "waiting": 0, "resolved": 0})
+    listed = (await served.admin.get("/emails/tickets")).body["tickets"]
+    assert (known.body["recent"], listed[0]["id"]) == (listed, ticket_id)
+    assert known.body["firstSeenAt"] == known.body["lastSeenAt"] == "2030-01-01T12:00:00Z"
+    foreign, _ = await served.create_workspace()
+    unknown = await foreign.get("/senders/ada%2Fx@customer.test")
+    assert (unknown.status, unknown.body["recent"], unknown.body["lastSeenAt"]) == (200, [], None)
+    wrong = await served.admin.get("/senders/ada")
+    assert (wrong.status, wrong.code, wrong.field) == (400, "invalid_request", "address")
