@@ -25,7 +25,7 @@ import uvloop
 from aiosmtpd.handlers import Sink
 from aiosmtpd.smtp import SMTP
 
-from config.schema import SmtpSettings
+from config.smtp import SmtpSettings
 from emailrouter import log
 from router import ids
 from router.clock import SystemClock

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from config.schema import SmtpSettings
+from config.smtp import SmtpSettings
 
 
 @dataclass(frozen=True)

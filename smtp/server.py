@@ -12,7 +12,7 @@ from datetime import timedelta
 
 import structlog
 
-from config.schema import SmtpSettings
+from config.smtp import SmtpSettings
 from router import sockets
 from router.clock import Clock
 from router.meter import NULL_METER, Meter

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from config.schema import SmtpSettings
+from config.smtp import SmtpSettings
 from router.clock import Clock, SystemClock
 from router.mail.address import Mailbox
 from router.meter import NULL_METER, Meter

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from config.schema import SECTIONS, SETTINGS, Config, DatabaseSettings, MxHost, ServerSettings, SmtpSettings
+from config.schema import SECTIONS, SETTINGS, Config, DatabaseSettings, MxHost, ServerSettings
 from config.secret import DatabaseUrl
+from config.smtp import SmtpSettings
 from config.values import Address
 
 
