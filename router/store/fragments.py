@@ -1,4 +1,4 @@
-"""Expands references to the models in SQL texts, so that only `router/model.py` lists the columns of a model.
+"""Expands references to the models in SQL texts, so that only `router/model` lists the columns of a model.
 
 - `{Ticket}` becomes the columns of `Ticket`: `id, workspace_id, ...`; `{Ticket:t}` becomes `t.id, t.workspace_id, ...`.
 - `{choices:t}` becomes the enumerations of the ticket `t` (`TICKET_CHOICES`): `t.status, ...`.
@@ -115,5 +115,5 @@ def _sql_type(hint: Any) -> str:
 def _find_model(name: str) -> Any:
     cls = getattr(model, name, None)
     if not is_dataclass(cls):
-        raise ValueError(f"{{{name}}}: router/model.py has no model {name}")
+        raise ValueError(f"{{{name}}}: router/model has no model {name}")
     return cls

@@ -1,4 +1,4 @@
-"""The columns of a model are listed in router/model.py alone."""
+"""The columns of a model are listed in router/model alone."""
 
 import asyncio
 import re

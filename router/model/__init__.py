@@ -1,0 +1,28 @@
+"""The data model as frozen dataclasses.
+
+Field names are column names (`router.store.fragments`). A missing text of a message, such as its subject, is `""`.
+"""
+
+from router.model.accounts import Actor, ApiKey, AuditEntry, User, Workspace
+from router.model.deliveries import Attempt, Delivery
+from router.model.routes import Alias, Domain, Integration
+from router.model.tickets import Message, Ticket, TicketEvent, TicketMessage
+from router.model.time import Micros
+
+__all__ = [
+    "Actor",
+    "Alias",
+    "ApiKey",
+    "Attempt",
+    "AuditEntry",
+    "Delivery",
+    "Domain",
+    "Integration",
+    "Message",
+    "Micros",
+    "Ticket",
+    "TicketEvent",
+    "TicketMessage",
+    "User",
+    "Workspace",
+]

@@ -1,0 +1,52 @@
+"""Deliveries and their attempts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from router.enumerations import DeliveryEvent, DeliveryState
+from router.model.time import Micros
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A ticket event to be posted to an integration; a row of the outbox."""
+
+    id: str
+    workspace_id: str
+    ticket_id: str
+    message_id: str
+    integration_id: str
+    event: DeliveryEvent
+    created_at: Micros
+    expires_at: Micros
+    next_attempt_at: Micros | None
+    parked_at: Micros | None = None
+    state: DeliveryState = "pending"
+    attempts: int = 0
+    claims: int = 0
+    delivered_at: Micros | None = None
+    via: str = ""
+    last_error: str = ""
+
+    @property
+    def parked(self) -> bool:
+        """Whether the delivery waits until its failing integration works again."""
+        return self.parked_at is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An attempt to send a delivery, recorded with the outcome `open` before the request, and updated afterwards.
+
+    `latency` is in microseconds. `answer` is the start of the response body, or else the reason of the failure.
+    """
+
+    delivery_id: str
+    n: int
+    started_at: Micros
+    finished_at: Micros | None
+    outcome: str
+    status: int | None
+    latency: int | None
+    answer: str

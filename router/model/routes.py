@@ -1,0 +1,111 @@
+"""Domains, aliases and integrations: where mail comes in, and where its tickets go."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+from router.enumerations import AliasStatus, DomainStatus, IntegrationStatus, MxManaged
+from router.model.time import Micros
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """A mail domain of a workspace.
+
+    Attributes:
+        name, records: The A-label form in lower case, and the result of the last check as JSON.
+        mx_managed: `upstream` if another relay receives the mail, so that only the TXT record verifies the domain.
+        misses: The number of rechecks that found no correct record, since the last check that found one.
+        alert: The text of the pending alert to the domain's integrations.
+    """
+
+    id: str
+    workspace_id: str
+    name: str
+    status: DomainStatus
+    token: str
+    records: str
+    created_at: Micros
+    verified_at: Micros | None
+    checked_at: Micros | None
+    mx_managed: MxManaged = "here"
+    misses: int = 0
+    missing_since: Micros | None = None
+    next_check_at: Micros = 0
+    alert: str = ""
+    alert_at: Micros | None = None
+
+    @property
+    def verified(self) -> bool:
+        return self.status == "active"
+
+    @property
+    def mx_managed_upstream(self) -> bool:
+        return self.mx_managed == "upstream"
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    """A target that tickets are posted to. `public_settings` is a JSON object with null for each secret that is set.
+
+    Attributes:
+        hint: The target, masked for display.
+        probe_at: When the next parked delivery of a failing integration is tried, `probe_interval` after the last one.
+        paced_at: See `router.dispatch.pacing`.
+        updates_after: When the service accepts changes of messages again.
+        last_test_at: When the last test with the current settings was sent; `last_test_error` is "" if it arrived.
+    """
+
+    id: str
+    workspace_id: str
+    type: str
+    name: str
+    created_at: Micros
+    encrypted_settings: str
+    hint: str
+    public_settings: str = "{}"
+    status: IntegrationStatus = "active"
+    last_error: str = ""
+    failing_since: Micros | None = None
+    probe_at: Micros | None = None
+    probe_interval: int = 0
+    paced_at: Micros = 0
+    lease_until: Micros = 0
+    updates_after: Micros = 0
+    last_test_at: Micros | None = None
+    last_test_error: str = ""
+
+    @property
+    def is_tested(self) -> bool:
+        return self.last_test_at is not None and not self.last_test_error
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings that are not secret."""
+        return {name: value for name, value in json.loads(self.public_settings).items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """An address at a domain, and the integration that receives the tickets of this address.
+
+    Attributes:
+        local_part, local_key: As entered, `*` for the catch-all, and normalised for matching.
+        forwarded_from: The address elsewhere that forwards to this alias, as a note; it proves nothing.
+    """
+
+    id: str
+    workspace_id: str
+    domain_id: str
+    domain: str = field(metadata={"joined": True})  # the name in the table `domains`
+    local_part: str
+    local_key: str
+    integration_id: str | None
+    status: AliasStatus
+    created_at: Micros
+    forwarded_from: str | None = None
+
+    @property
+    def email(self) -> str:
+        return f"{self.local_part}@{self.domain}"

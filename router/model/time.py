@@ -1,0 +1,3 @@
+"""The unit of times and durations."""
+
+Micros = int  # since the epoch
