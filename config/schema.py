@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
 from config import values
+from config.checks import ChecksSettings
 from config.secret import DatabaseUrl
 from config.section import (
     AS_TEXT,
@@ -191,6 +192,9 @@ class RetentionSettings(Section):
     resolved_tickets: RetentionPeriod = setting(
         "forever", "How long resolved tickets are kept, including their messages and raw messages."
     )
+    spam_tickets: RetentionPeriod = setting(
+        "forever", "How long tickets held as spam are kept, including their messages and raw messages."
+    )
 
 
 class MetricsSettings(Section):
@@ -209,6 +213,7 @@ class Config(Section):
     smtp: SmtpSettings = Field(default_factory=SmtpSettings)
     api: ApiSettings = Field(default_factory=ApiSettings)
     dns: DnsSettings = Field(default_factory=DnsSettings)
+    checks: ChecksSettings = Field(default_factory=ChecksSettings)
     delivery: DeliverySettings = Field(default_factory=DeliverySettings)
     retention: RetentionSettings = Field(default_factory=RetentionSettings)
     metrics: MetricsSettings = Field(default_factory=MetricsSettings)
@@ -229,6 +234,7 @@ SECTIONS: dict[str, type[Section]] = {
     "smtp": SmtpSettings,
     "api": ApiSettings,
     "dns": DnsSettings,
+    "checks": ChecksSettings,
     "delivery": DeliverySettings,
     "retention": RetentionSettings,
     "metrics": MetricsSettings,

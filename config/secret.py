@@ -41,6 +41,15 @@ class Secret:
             raise ValueError(f"must be a string of at least {MIN_SECRET_LENGTH} characters without whitespace")
         return cls(value)
 
+    @classmethod
+    def parse_password(cls, value: object) -> Self:
+        """Accepts a password of another program, of any length. Raises ValueError."""
+        if isinstance(value, cls):
+            return value
+        if not isinstance(value, str) or not value or not value.isascii() or not value.isprintable():
+            raise ValueError("must be a string of printable ASCII characters")
+        return cls(value)
+
     def reveal(self) -> str:
         return self.__value
 

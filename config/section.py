@@ -30,6 +30,7 @@ RetentionPeriod = Annotated[timedelta | None, BeforeValidator(values.parse_reten
 Hostname = Annotated[str, BeforeValidator(values.parse_hostname)]
 PathField = Annotated[Path, BeforeValidator(values.parse_path)]
 NetworkField = Annotated[Network, PlainValidator(values.parse_network), AS_TEXT]
+PasswordText = Annotated[Secret, PlainValidator(Secret.parse_password), AS_TEXT]
 SecretText = Annotated[Secret, PlainValidator(Secret.parse), AS_TEXT]
 
 

@@ -196,6 +196,30 @@ def parse_public_url(value: object) -> str:
     return parts.geturl().rstrip("/")
 
 
+def parse_optional_url(value: object) -> str | None:
+    """Returns an HTTP or HTTPS URL without a trailing slash; None for "off"."""
+    if value is None or value == "off":
+        return None
+    try:
+        return parse_public_url(value)
+    except ValueError as error:
+        raise ValueError(f'{error}, or "off"') from None
+
+
+def parse_relay(value: object) -> str:
+    """Returns a network, a host name, or `.` and a domain for all hosts below it."""
+    if isinstance(value, str):
+        try:
+            return str(ip_network(value))
+        except ValueError:
+            pass
+        try:
+            return ("." if value.startswith(".") else "") + parse_hostname(value.removeprefix("."))
+        except ValueError:
+            pass
+    raise ValueError('must be a network like "192.0.2.0/24", a host name, or "." and a domain, like ".example.org"')
+
+
 def parse_blocked_sender(value: object) -> str:
     """Normalises an address, a domain (with or without `@`) or a network."""
     allowed = 'must be an address ("a@spam.example"), a domain ("@spam.example") or a network ("192.0.2.0/24")'

@@ -19,7 +19,15 @@ TicketStatus = Literal["open", "in_progress", "waiting", "resolved"]
 TicketPriority = Literal["urgent", "high", "normal", "low"]
 TicketSort = Literal["newest", "oldest", "waiting", "priority"]
 AutomaticMail = Literal["only", "exclude"]
-DeliveryState = Literal["pending", "delivered", "dead"]
+DeliveryState = Literal["pending", "delivered", "dead", "spam"]
+DeliveryTarget = Literal["integration", "webhook", "smarthost"]
+# What a pending delivery waits for.
+Awaiting = Literal["checks", "rules"]
+# What happens to a message that fails a check, and to mail of a blocked sender.
+CheckAction = Literal["show", "flag", "quarantine"]
+BlockAction = Literal["refuse", "spam"]
+# Which tickets a list contains; without it, those that are not spam.
+SpamTickets = Literal["true", "false", "all"]
 DeliveryEvent = Literal["opened", "replied", "updated"]
 TicketEventType = Literal[
     "ticket.created",
@@ -35,6 +43,7 @@ TicketEventType = Literal[
     "ticket.note_changed",
     "ticket.note_removed",
     "ticket.tags_changed",
+    "ticket.spam_changed",
 ]
 DraftKind = Literal["note"]
 AuditAction = Literal[
@@ -104,7 +113,16 @@ AUTOMATIC_MAIL: Choice[AutomaticMail] = Choice(
     "automatic", get_args(AutomaticMail), labels={"only": "Only automatic mail", "exclude": "Without automatic mail"}
 )
 DELIVERY_STATE: Choice[DeliveryState] = Choice(
-    "state", get_args(DeliveryState), labels={"pending": "Queued", "dead": "Failed"}
+    "state", get_args(DeliveryState), labels={"pending": "Queued", "dead": "Failed", "spam": "Held as spam"}
+)
+CHECK_ACTION: Choice[CheckAction] = Choice(
+    "action", get_args(CheckAction), labels={"flag": "Warn", "quarantine": "Hold as spam"}
+)
+BLOCK_ACTION: Choice[BlockAction] = Choice(
+    "action", get_args(BlockAction), labels={"spam": "Hold as spam"}, default="refuse"
+)
+SPAM_TICKETS: Choice[SpamTickets] = Choice(
+    "spam", get_args(SpamTickets), labels={"true": "Only spam", "false": "Without spam", "all": "With spam"}
 )
 REPLAYABLE_STATE: Choice[DeliveryState] = Choice("state", ("dead", "pending"), labels=DELIVERY_STATE.labels)
 DRAFT_KIND: Choice[DraftKind] = Choice("kind", get_args(DraftKind))

@@ -8,6 +8,7 @@ from router.model.deliveries import Attempt, Delivery
 from router.model.routes import Alias, Domain, Integration
 from router.model.tickets import Message, Ticket, TicketEvent, TicketMessage
 from router.model.time import Micros
+from router.tag import Tag
 
 __all__ = [
     "Actor",
@@ -20,6 +21,7 @@ __all__ = [
     "Integration",
     "Message",
     "Micros",
+    "Tag",
     "Ticket",
     "TicketEvent",
     "TicketMessage",

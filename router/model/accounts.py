@@ -10,7 +10,7 @@ from router.model.time import Micros
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """The tenant: every other object belongs to exactly one workspace."""
+    """The tenant: every other object belongs to exactly one workspace. `check_policy`: see router/checks/policy.py."""
 
     id: str
     name: str
@@ -19,6 +19,7 @@ class Workspace:
     created_at: Micros
     timezone: str = "UTC"
     locale: str = "en"
+    check_policy: str = "{}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from router.enumerations import DeliveryEvent, DeliveryState
+from router.enumerations import Awaiting, DeliveryEvent, DeliveryState, DeliveryTarget
 from router.model.time import Micros
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A ticket event to be posted to an integration; a row of the outbox."""
+    """A ticket event to be posted to an integration; a row of the outbox.
+
+    Attributes:
+        awaiting: What a pending delivery waits for, until `next_attempt_at` at the latest.
+        released: 1 if the ticket was held as spam, and released by a person.
+    """
 
     id: str
     workspace_id: str
@@ -28,6 +33,9 @@ class Delivery:
     delivered_at: Micros | None = None
     via: str = ""
     last_error: str = ""
+    awaiting: Awaiting | None = None
+    released: int = 0
+    target: DeliveryTarget = "integration"
 
     @property
     def parked(self) -> bool:

@@ -93,6 +93,7 @@ class Alias:
     Attributes:
         local_part, local_key: As entered, `*` for the catch-all, and normalised for matching.
         forwarded_from: The address elsewhere that forwards to this alias, as a note; it proves nothing.
+        check_policy: What differs from the workspace (`router/checks/policy.py`), as JSON.
     """
 
     id: str
@@ -105,6 +106,7 @@ class Alias:
     status: AliasStatus
     created_at: Micros
     forwarded_from: str | None = None
+    check_policy: str = "{}"
 
     @property
     def email(self) -> str:

@@ -43,7 +43,8 @@ class Ticket:
     """A conversation at one address. `number` is unique within the workspace.
 
     `automatic` is why the first message is automatic, or `""` if a person wrote any message. `unanswered_since` is when
-    the oldest unanswered reply arrived, or None if it is the first message; agents never change it.
+    the oldest unanswered reply arrived, or None if it is the first message; agents never change it. `spam` is 1 if the
+    ticket is held as spam, since `spam_at` because of `spam_reason`. `flagged` is 1 if a message has a warning.
     """
 
     id: str
@@ -63,6 +64,10 @@ class Ticket:
     priority: TicketPriority = "normal"
     automatic: str = ""
     unanswered_since: Micros | None = None
+    spam: int = 0
+    spam_reason: str = ""
+    spam_at: Micros | None = None
+    flagged: int = 0
     tags: tuple[Tag, ...] = field(default=(), metadata={"related": True})
 
     @property
@@ -74,7 +79,10 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class TicketMessage:
-    """A message in a ticket, with a row for each recipient at its alias. `sequence` is that of the message's event."""
+    """A message in a ticket, with a row for each recipient at its alias.
+
+    `sequence` is that of the message's event, `warning` what the reader is warned of, or `""`.
+    """
 
     ticket_id: str
     message_id: str
@@ -84,6 +92,7 @@ class TicketMessage:
     joined_by: str
     sequence: int
     created_at: Micros
+    warning: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,8 @@ RETURNING id AS workspace_id, last_ticket_number;
 -- name: accept_insert_ticket
 -- Inserts a ticket.
 INSERT INTO tickets
-{rows:Ticket - status, assigned_to, claimed_at, resolved_at, priority, unanswered_since + last_sequence BIGINT};
+{rows:Ticket - status, assigned_to, claimed_at, resolved_at, priority, unanswered_since, spam, spam_reason, spam_at, flagged
+ + last_sequence BIGINT};
 
 -- name: accept_join_ticket
 -- Sets the update time of a ticket that messages have joined, and reserves a sequence for each of them. `replied_at` is
@@ -95,9 +96,9 @@ RETURNING id AS ticket_id, workspace_id, last_sequence;
 
 -- name: accept_insert_recipient
 -- Links a recipient of a message to a ticket.
-INSERT INTO ticket_messages {rows:TicketMessage + rfc_message_id TEXT, thread_key TEXT, integration_id TEXT}
+INSERT INTO ticket_messages {rows:TicketMessage - warning + rfc_message_id TEXT, thread_key TEXT, integration_id TEXT}
 ON CONFLICT (ticket_id, message_id, recipient) DO NOTHING;
 
 -- name: accept_insert_delivery
 -- Inserts a delivery, due at once or parked.
-INSERT INTO deliveries {rows:Delivery - state, attempts, claims, delivered_at, via, last_error};
+INSERT INTO deliveries {rows:Delivery - state, attempts, claims, delivered_at, via, last_error, awaiting, released, target};

@@ -42,7 +42,7 @@ def test_specified_defaults() -> None:
 
 
 def test_specified_sections() -> None:
-    assert list(SECTIONS) == ["server", "database", "smtp", "api", "dns", "delivery", "retention", "metrics"]
+    assert list(SECTIONS) == ["server", "database", "smtp", "api", "dns", "checks", "delivery", "retention", "metrics"]
     assert [name for name in Config.model_fields if name != "source"] == list(SECTIONS)
     for name, model in SECTIONS.items():
         assert isinstance(getattr(Config(), name), model)
