@@ -156,10 +156,10 @@ WHERE delivery_id = :delivery_id AND n = :n;
 UPDATE attempts SET finished_at = :now, outcome = 'lost' WHERE delivery_id = :delivery_id AND outcome = 'open';
 
 -- name: dispatch_mark_delivered
--- Marks a delivery as delivered.
+-- Marks a delivery as delivered, also if its ticket was marked as spam during the attempt.
 UPDATE deliveries SET state = 'delivered', delivered_at = :now, via = :via, next_attempt_at = NULL, parked_at = NULL,
                       claims = 0, last_error = ''
-WHERE id = :id AND state = 'pending';
+WHERE id = :id AND state IN ('pending', 'spam');
 
 -- name: dispatch_reschedule
 -- Schedules the next attempt of a delivery; a parked delivery stays parked.
