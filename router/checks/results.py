@@ -1,0 +1,94 @@
+"""The stored results of the checks of a message. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from router.checks.spam_verdict import SpamSymbol, SpamVerdict
+from router.mail.auth_results import AuthMethod, AuthResult, AuthWord
+from router.model import Micros
+
+# `pending`: no result is stored, and the message waits for its check. `skipped`: no check was needed.
+CheckState = Literal["pending", "done", "skipped"]
+_METHODS: tuple[AuthMethod, ...] = ("spf", "dkim", "dmarc", "iprev", "arc")
+
+
+@dataclass(frozen=True, slots=True)
+class MessageChecks:
+    """The results of the checks of one message.
+
+    Attributes:
+        checked_at: None while the state is `pending`.
+        rechecked: Whether a later check replaced the first one, with the DNS of its day.
+        results: Ours: one for each method, for DKIM one for each signature.
+        relay_results: Those that a trusted relay reported in its own Authentication-Results.
+        spam: The verdict of the spam filter, or None.
+    """
+
+    state: CheckState
+    checked_at: Micros | None = None
+    rechecked: bool = False
+    results: tuple[AuthResult, ...] = ()
+    relay_results: tuple[AuthResult, ...] = ()
+    spam: SpamVerdict | None = None
+
+    def find(self, method: AuthMethod) -> AuthResult | None:
+        """Returns the result of a method: for DKIM, of the first signature that passes, or else of the first one."""
+        found = [result for result in self.results if result.method == method]
+        return next((result for result in found if result.result == "pass"), found[0] if found else None)
+
+    def words(self) -> dict[AuthMethod, AuthWord]:
+        """Returns the word of each method that has a result."""
+        found = ((method, self.find(method)) for method in _METHODS)
+        return {method: result.result for method, result in found if result is not None}
+
+    @property
+    def summary(self) -> str:
+        """Returns the results in one line, such as `DMARC pass (example.com), SPF pass (example.com)`; "" without."""
+        shown = (self.find(method) for method in ("dmarc", "dkim", "spf"))
+        return ", ".join(
+            f"{result.method.upper()} {result.result}" + (f" ({result.domain})" if result.domain else "")
+            for result in shown
+            if result is not None
+        )
+
+
+def from_row(row: Mapping[str, Any]) -> MessageChecks:
+    """Builds the checks from a row of `message_checks`."""
+    return MessageChecks(
+        state=row["state"],
+        checked_at=row["checked_at"],
+        rechecked=bool(row["rechecked"]),
+        results=_read_results(row["results"]),
+        relay_results=_read_results(row["relay_results"]),
+        spam=_read_spam(json.loads(row["spam"])),
+    )
+
+
+def to_values(checks: MessageChecks) -> dict[str, object]:
+    """Returns the values of the columns, except `message_id`."""
+    return {
+        "state": checks.state,
+        "checked_at": checks.checked_at,
+        "rechecked": int(checks.rechecked),
+        "results": _write_results(checks.results),
+        "relay_results": _write_results(checks.relay_results),
+        "spam": json.dumps(None if checks.spam is None else asdict(checks.spam)),
+    }
+
+
+def _write_results(results: Sequence[AuthResult]) -> str:
+    return json.dumps([{name: value for name, value in asdict(result).items() if value} for result in results])
+
+
+def _read_results(text: str) -> tuple[AuthResult, ...]:
+    return tuple(AuthResult(**result) for result in json.loads(text))
+
+
+def _read_spam(value: dict[str, Any] | None) -> SpamVerdict | None:
+    if value is None:
+        return None
+    return SpamVerdict(**{**value, "symbols": tuple(SpamSymbol(**symbol) for symbol in value["symbols"])})
