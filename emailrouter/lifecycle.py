@@ -286,7 +286,7 @@ async def _run_background_tasks(process: Process, stop: Shutdown) -> AsyncIterat
     if process.dispatcher is not None:
         awaited_tasks["dispatcher"] = process.dispatcher.run()
         if isinstance(database, PostgresDatabase):
-            cancelled_tasks["listener"] = pg_notify.listen(database, process.dispatcher.wake)
+            cancelled_tasks["listener"] = pg_notify.listen(database, process.dispatcher.wake, lambda: None)
     if isinstance(database, SqliteDatabase):
         cancelled_tasks["wal"] = wal.truncate_wal_periodically(database)
     if process.maintenance is not None:

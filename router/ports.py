@@ -53,13 +53,18 @@ class Acceptor(Protocol):
 
 
 class Waker(Protocol):
-    """Notifies delivery processes that integrations have due deliveries."""
+    """Notifies delivery processes that integrations have due deliveries, or that messages wait for their checks."""
 
     def wake(self, integration_ids: Iterable[str]) -> None: ...
+
+    def wake_checks(self) -> None: ...
 
 
 class NullWaker:
     """Does not notify: delivery processes find the work when they poll."""
 
     def wake(self, integration_ids: Iterable[str]) -> None:
+        """Does nothing."""
+
+    def wake_checks(self) -> None:
         """Does nothing."""

@@ -78,6 +78,15 @@ class SecretBox:
         """Decrypts a text and encrypts it with the first key. Raises `DecryptionError`."""
         return self.encrypt(self.decrypt(encrypted, purpose), purpose)
 
+    def sign(self, text: str, purpose: str) -> str:
+        """Returns a signature of 26 lower-case letters and digits, which survives a change of case."""
+        return _sign(self._keys[0], text, purpose)
+
+    def verify(self, text: str, signature: str, purpose: str) -> bool:
+        """Whether any of the keys has signed the text for the purpose."""
+        given = signature.lower().encode("utf-8", "surrogatepass")
+        return any(hmac.compare_digest(_sign(key, text, purpose).encode(), given) for key in self._keys)
+
     def __repr__(self) -> str:
         return f"SecretBox({len(self._keys)} keys)"
 
@@ -90,6 +99,11 @@ class SecretBox:
 def _derive_key(key: str | bytes, purpose: str) -> bytes:
     kdf = HKDF(hashes.SHA256(), length=32, salt=None, info=f"emailrouter:{purpose}".encode())
     return base64.urlsafe_b64encode(kdf.derive(_key_material(key)))
+
+
+def _sign(key: str | bytes, text: str, purpose: str) -> str:
+    digest = hmac.digest(_derive_key(key, f"signature:{purpose}"), text.encode("utf-8", "surrogatepass"), "sha256")
+    return base64.b32encode(digest).decode("ascii").lower()[:26]
 
 
 # --- the secret key and its file

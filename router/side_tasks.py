@@ -52,6 +52,9 @@ class _SideTaskWaker:
     def wake(self, integration_ids: Iterable[str]) -> None:
         self._tasks.run("wake", lambda: self._waker.wake(integration_ids))
 
+    def wake_checks(self) -> None:
+        self._tasks.run("wake", self._waker.wake_checks)
+
 
 class _SideTaskMeter:
     def __init__(self, meter: Meter, tasks: SideTasks) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from config.schema import Config
 from router.accept import Accept
-from router.accept.incoming import IncomingMail
+from router.accept.incoming import CheckWaits, IncomingMail
 from router.accept.transaction import Committed, commit_group
 from router.clock import Clock, to_micros
 from router.contents.pool import Parser
@@ -129,7 +129,11 @@ class Core:
 
     @cached_property
     def wake(self) -> Waker:
-        return self.side_tasks.wrap_waker(self._wake or self.dispatcher)
+        if self._wake is not None:
+            return self.side_tasks.wrap_waker(self._wake)
+        from router.dispatch.check_runner import LocalWaker  # noqa: PLC0415 - see the module docstring
+
+        return self.side_tasks.wrap_waker(LocalWaker(self.dispatcher.wake, lambda: None))
 
     @cached_property
     def accept_writer(self) -> GroupWriter[IncomingMail, Committed]:
@@ -153,9 +157,19 @@ class Core:
             max_age=to_micros(config.delivery.max_age),
             duplicate_window=to_micros(config.smtp.duplicate_window),
             max_header_bytes=config.smtp.max_header_bytes,
+            check_waits=self.check_waits,
             meter=self.meter,
             free_space=self.free_space,
             side_tasks=self.side_tasks,
+        )
+
+    @property
+    def check_waits(self) -> CheckWaits | None:
+        checks = self.config.checks
+        if not checks.enabled:
+            return None
+        return CheckWaits(
+            to_micros(checks.post_wait), to_micros(checks.deadline), has_spam_filter=checks.rspamd_url is not None
         )
 
     @cached_property

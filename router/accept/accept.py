@@ -10,7 +10,14 @@ import hashlib
 import json
 
 from router import ids
-from router.accept.incoming import MAX_LOOKUPS, MAX_PARTICIPANT_ROWS, IncomingMail, WorkspaceShare, limit_per_alias
+from router.accept.incoming import (
+    MAX_LOOKUPS,
+    MAX_PARTICIPANT_ROWS,
+    CheckWaits,
+    IncomingMail,
+    WorkspaceShare,
+    limit_per_alias,
+)
 from router.accept.transaction import Committed
 from router.clock import Clock
 from router.mail import automatic
@@ -40,6 +47,7 @@ class Accept:
         max_age: Micros,
         duplicate_window: Micros,
         max_header_bytes: int,
+        check_waits: CheckWaits | None = None,
         meter: Meter = NULL_METER,
         free_space: FreeSpaceCheck | None = None,
         side_tasks: SideTasks | None = None,
@@ -52,6 +60,7 @@ class Accept:
         self._max_age = max_age
         self._duplicate_window = duplicate_window
         self._max_header_bytes = max_header_bytes
+        self._check_waits = check_waits
         # As a side task, the meter cannot raise: after the commit, an exception would turn the 250 into a 451.
         self._meter = side_tasks.wrap_meter(meter)
         self._free_space = free_space
@@ -69,7 +78,10 @@ class Accept:
                 fingerprint = compute_fingerprint(envelope.reverse_path, content)
         mail = self._prepare(envelope, content, facts, fingerprint)
         committed = await self._commit(mail)
-        self._wake.wake(committed.due_integrations)
+        if self._check_waits is None:
+            self._wake.wake(committed.due_integrations)
+        elif not committed.is_repeat:
+            self._wake.wake_checks()
         return AcceptResult(committed.message_id, committed.is_repeat)
 
     async def _commit(self, mail: IncomingMail) -> Committed:
@@ -116,6 +128,7 @@ class Accept:
             relayed_reply_ids=facts.relayed_reply_ids if envelope.reverse_path else (),
             expires_at=now + self._max_age,
             horizon=now - self._duplicate_window,
+            check_waits=self._check_waits,
         )
 
 

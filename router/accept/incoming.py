@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from router.checks import policy
 from router.model import Message, Micros
 from router.routing.route import Target
 
@@ -21,6 +22,26 @@ MAX_PARTICIPANT_ROWS = 2000
 # The estimated costs of an alias, a lookup and a participant row, each as the number of content bytes that the database
 # writes in the same time. A limit on the weight of a group therefore limits the duration of its transaction.
 ALIAS_WEIGHT, LOOKUP_WEIGHT, PARTICIPANT_WEIGHT = 4096, 512, 64
+
+
+@dataclass(frozen=True, slots=True)
+class CheckWaits:
+    """How long the deliveries of a new message wait for the checks of its sender, in microseconds.
+
+    Attributes:
+        short: Where the checks only add to a post.
+        full: Where they can hold it as spam.
+        has_spam_filter: Whether a spam filter is one of the checks.
+    """
+
+    short: Micros
+    full: Micros
+    has_spam_filter: bool
+
+    def choose(self, workspace_policy: str, alias_policy: str | None) -> Micros:
+        """Returns the time for the stored policies of a workspace and of an alias."""
+        in_effect = policy.merge(workspace_policy, alias_policy or "{}")
+        return self.full if in_effect.holds_spam(has_spam_filter=self.has_spam_filter) else self.short
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +61,7 @@ class IncomingMail:
         fingerprint: `""` for a message that is never treated as a repeat.
         reference_ids: The Message-IDs that the message refers to, newest first.
         horizon: A message accepted before this time does not make this one a repeat.
+        check_waits: None if senders are not checked.
     """
 
     shares: tuple[WorkspaceShare, ...]
@@ -52,6 +74,7 @@ class IncomingMail:
     relayed_reply_ids: tuple[str, ...]
     expires_at: Micros
     horizon: Micros
+    check_waits: CheckWaits | None = None
 
     @property
     def max_tickets_per_lookup(self) -> int:
@@ -74,7 +97,8 @@ def limit_per_alias(values: tuple[str, ...], aliases: int, maximum: int) -> tupl
 class AcceptEntry:
     """A message at one of its aliases, while the transaction assigns it to a ticket.
 
-    `sequence` is the number of the message among the events of the ticket.
+    `sequence` is the number of the message among the events of the ticket. `joins_spam`: the ticket that it joins is
+    held as spam.
     """
 
     mail: IncomingMail
@@ -85,6 +109,7 @@ class AcceptEntry:
     ticket_id: str = ""
     joined_by: str = ""
     sequence: int = 1
+    joins_spam: bool = False
 
     @property
     def thread_key(self) -> str:

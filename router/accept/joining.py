@@ -147,7 +147,8 @@ def group_by_ticket(new_entries: Sequence[AcceptEntry]) -> dict[str, list[Accept
 def update_joined_tickets(by_ticket: Mapping[str, Sequence[AcceptEntry]]) -> StatementGenerator[None]:
     """Updates the tickets that existed before the group, and reopens those that a person replied to.
 
-    Renumbers the entries of these tickets. Raises `SerializationConflict` if a ticket was erased after it was found.
+    Renumbers the entries of these tickets, and marks those that join spam. Raises `SerializationConflict` if a ticket
+    was erased after it was found.
     """
     joined = {ticket_id: entries for ticket_id, entries in by_ticket.items() if entries[0].joined_by}
     if not joined:
@@ -170,6 +171,7 @@ def update_joined_tickets(by_ticket: Mapping[str, Sequence[AcceptEntry]]) -> Sta
         entries = joined[row["ticket_id"]]
         for n, entry in enumerate(reversed(entries)):
             entry.sequence = row["last_sequence"] - n
+            entry.joins_spam = bool(row["spam"])
     yield from _reopen_tickets(joined, {row["ticket_id"]: row["status"] for row in rows})
 
 

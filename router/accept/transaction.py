@@ -63,6 +63,8 @@ class _CurrentIntegration:
 
     id: str
     status: str
+    workspace_policy: str
+    alias_policy: str | None
 
 
 def commit_group(mails: Sequence[IncomingMail]) -> StatementGenerator[Sequence[Committed]]:
@@ -87,6 +89,7 @@ def commit_group(mails: Sequence[IncomingMail]) -> StatementGenerator[Sequence[C
     yield from join_conversations(new_entries)
     clear_automatic_of_replies(new_entries)  # changes values that the next statement writes
     yield from _write_messages(new_entries, repeated)
+    yield from _queue_checks(new_entries)
     integrations = yield from _read_integrations(new_entries)
     by_ticket = group_by_ticket(new_entries)
     yield from update_joined_tickets(by_ticket)
@@ -166,6 +169,11 @@ def _chunk_statements(contents: dict[str, bytes]) -> StatementGenerator[None]:
         yield Statement("accept_insert_chunk", rows)
 
 
+def _queue_checks(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[None]:
+    queued = {entry.message.id: None for entry in new_entries if entry.mail.check_waits is not None}
+    yield Statement("accept_queue_check", [{"message_id": message_id} for message_id in queued])
+
+
 def _read_integrations(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[dict[str, _CurrentIntegration]]:
     """Reads the current integration of each alias that has one.
 
@@ -177,7 +185,9 @@ def _read_integrations(new_entries: Sequence[AcceptEntry]) -> StatementGenerator
         [{"workspace_id": t.workspace_id, "alias_id": t.alias_id} for t in targets.values()],
     )
     found = {
-        (row["workspace_id"], row["alias_id"]): _CurrentIntegration(row["integration_id"], row["integration_status"])
+        (row["workspace_id"], row["alias_id"]): _CurrentIntegration(
+            row["integration_id"], row["integration_status"], row["workspace_policy"], row["alias_policy"]
+        )
         for row in rows
         if row["integration_id"] is not None
     }
@@ -216,7 +226,10 @@ def _link_recipients(
 def _queue_deliveries(
     new_entries: Sequence[AcceptEntry], integrations: dict[str, _CurrentIntegration], queued: Counter[str]
 ) -> StatementGenerator[dict[str, list[str]]]:
-    """Writes the deliveries; returns the ids of the integrations to wake, by message id."""
+    """Writes the deliveries; returns the ids of the integrations to wake, by message id.
+
+    A delivery waits for the checks of the sender, but is due at the end of their time whatever is missing.
+    """
     due_integrations: dict[str, list[str]] = {}
     deliveries = []
     for entry in new_entries:
@@ -224,10 +237,12 @@ def _queue_deliveries(
         if integration is None:
             continue
         queued[entry.message.id] += 1
-        now = entry.message.received_at
-        parked = integration.status == "failing"
-        if not parked:
+        now, waits = entry.message.received_at, entry.mail.check_waits
+        is_parked = integration.status == "failing" and not entry.joins_spam
+        is_pending = not is_parked and not entry.joins_spam
+        if is_pending and waits is None:
             due_integrations.setdefault(entry.message.id, []).append(integration.id)
+        wait = 0 if waits is None else waits.choose(integration.workspace_policy, integration.alias_policy)
         deliveries.append(
             {
                 "id": ids.new_id("dlv"),
@@ -238,8 +253,10 @@ def _queue_deliveries(
                 "event": "replied" if entry.joined_by else "opened",
                 "created_at": now,
                 "expires_at": entry.mail.expires_at,
-                "next_attempt_at": None if parked else now,
-                "parked_at": now if parked else None,
+                "next_attempt_at": now + wait if is_pending else None,
+                "parked_at": now if is_parked else None,
+                "state": "spam" if entry.joins_spam else "pending",
+                "awaiting": None if waits is None or entry.joins_spam else "checks",
             }
         )
     yield Statement("accept_insert_delivery", deliveries)

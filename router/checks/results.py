@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from router.checks.decision import SenderFacts
 from router.checks.spam_verdict import SpamSymbol, SpamVerdict
 from router.mail.auth_results import AuthMethod, AuthResult, AuthWord
 from router.model import Micros
@@ -26,6 +27,7 @@ class MessageChecks:
         results: Ours: one for each method, for DKIM one for each signature.
         relay_results: Those that a trusted relay reported in its own Authentication-Results.
         spam: The verdict of the spam filter, or None.
+        facts: The other facts of the decision.
     """
 
     state: CheckState
@@ -34,6 +36,7 @@ class MessageChecks:
     results: tuple[AuthResult, ...] = ()
     relay_results: tuple[AuthResult, ...] = ()
     spam: SpamVerdict | None = None
+    facts: SenderFacts = field(default_factory=SenderFacts)
 
     def find(self, method: AuthMethod) -> AuthResult | None:
         """Returns the result of a method: for DKIM, of the first signature that passes, or else of the first one."""
@@ -65,6 +68,7 @@ def from_row(row: Mapping[str, Any]) -> MessageChecks:
         results=_read_results(row["results"]),
         relay_results=_read_results(row["relay_results"]),
         spam=_read_spam(json.loads(row["spam"])),
+        facts=SenderFacts(**json.loads(row["facts"])),
     )
 
 
@@ -77,6 +81,7 @@ def to_values(checks: MessageChecks) -> dict[str, object]:
         "results": _write_results(checks.results),
         "relay_results": _write_results(checks.relay_results),
         "spam": json.dumps(None if checks.spam is None else asdict(checks.spam)),
+        "facts": json.dumps({name: value for name, value in asdict(checks.facts).items() if value}),
     }
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# The actions of rspamd that mean spam. `greylist` and `soft reject` mean nothing after the message is accepted.
+_SPAM_ACTIONS = frozenset({"add header", "rewrite subject", "reject", "discard", "quarantine"})
+
 
 @dataclass(frozen=True, slots=True)
 class SpamSymbol:
@@ -29,3 +32,7 @@ class SpamVerdict:
     required: float
     action: str
     symbols: tuple[SpamSymbol, ...] = ()
+
+    def is_spam(self, spam_score: float | None) -> bool:
+        """Whether the message is spam: by the recommended action, or by its score if `spam_score` is given."""
+        return self.action in _SPAM_ACTIONS if spam_score is None else self.score >= spam_score

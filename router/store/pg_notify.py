@@ -7,7 +7,7 @@ the commit: NOTIFY inside the accept transaction would serialise the commits of 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
@@ -16,6 +16,8 @@ from router.store.postgres import PostgresDatabase
 from router.store.postgres_connection import PostgresConnection
 
 CHANNEL = "emailrouter_deliveries"
+# In place of the id of an integration: messages wait for their checks. An older process finds no such integration.
+CHECKS = "checks"
 # PostgreSQL limits a payload to less than 8000 bytes; an id with a comma has 31 bytes.
 MAX_IDS_PER_NOTIFY = 200
 RECONNECT_MIN_SECONDS, RECONNECT_MAX_SECONDS = 0.5, 10.0
@@ -37,6 +39,9 @@ class Notifier:
         for integration_id in integration_ids:
             self._pending[integration_id] = None
             self._has_pending.set()
+
+    def wake_checks(self) -> None:
+        self.wake((CHECKS,))
 
     async def run(self) -> None:
         """Sends notifications until cancelled. Drops ids that cannot be sent."""
@@ -61,8 +66,10 @@ class Notifier:
                 connection.terminate()
 
 
-async def listen(database: PostgresDatabase, wake: Callable[[Iterable[str]], None]) -> None:
-    """Calls `wake` with the integration ids of each notification, until cancelled.
+async def listen(
+    database: PostgresDatabase, wake: Callable[[Iterable[str]], None], wake_checks: Callable[[], None]
+) -> None:
+    """Calls `wake` with the integration ids of each notification, and `wake_checks`, until cancelled.
 
     Reconnects when the connection is lost.
     """
@@ -74,7 +81,9 @@ async def listen(database: PostgresDatabase, wake: Callable[[Iterable[str]], Non
             lost = asyncio.Event()
             connection.add_termination_listener(lambda _, lost=lost: lost.set())
             with database.guard_statements(connection):
-                await connection.add_listener(CHANNEL, lambda _c, _p, _n, ids: wake(ids.split(",")))
+                await connection.add_listener(
+                    CHANNEL, lambda _c, _p, _n, text: _forward(text.split(","), wake, wake_checks)
+                )
             delay = RECONNECT_MIN_SECONDS
             while not await _wait_for(lost, LISTEN_CHECK_SECONDS) and await database.is_usable(connection):
                 pass
@@ -85,6 +94,13 @@ async def listen(database: PostgresDatabase, wake: Callable[[Iterable[str]], Non
                 connection.terminate()
         await asyncio.sleep(delay)
         delay = min(delay * 2, RECONNECT_MAX_SECONDS)
+
+
+def _forward(texts: Sequence[str], wake: Callable[[Iterable[str]], None], wake_checks: Callable[[], None]) -> None:
+    integration_ids = [text for text in texts if text != CHECKS]
+    if len(integration_ids) < len(texts):
+        wake_checks()
+    wake(integration_ids)
 
 
 async def _wait_for(event: asyncio.Event, seconds: float) -> bool:

@@ -31,6 +31,9 @@ class FailingWake:
     def wake(self, integration_ids: Iterable[str]) -> None:
         raise FailingError(list(integration_ids))
 
+    def wake_checks(self) -> None:
+        raise FailingError("checks")
+
 
 @contextmanager
 def failing_log(*events: str) -> Iterator[list[str]]:

@@ -16,10 +16,12 @@ CREATE TABLE message_checks (
     checked_at BIGINT NOT NULL,
     -- 1 after a check of a later day, with the DNS of that day.
     rechecked BIGINT NOT NULL DEFAULT 0,
-    -- JSON: a list of AuthResult, that of the trusted relay that handed the message on, and the answer of rspamd or null.
+    -- JSON: a list of AuthResult, that of the trusted relay that handed the message on, the answer of rspamd or null, and
+    -- the other facts of the decision (router/checks/decision.py).
     results TEXT NOT NULL,
     relay_results TEXT NOT NULL DEFAULT '[]',
-    spam TEXT NOT NULL DEFAULT 'null'
+    spam TEXT NOT NULL DEFAULT 'null',
+    facts TEXT NOT NULL DEFAULT '{}'
 );
 
 -- What a reader of a message is warned of; '' if nothing. Depends on the alias, whose settings decide what is flagged.

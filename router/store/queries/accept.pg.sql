@@ -1,7 +1,8 @@
 -- PostgreSQL executes a statement once for many rows, with arrays as parameters.
 
 -- name: accept_current_integrations
-SELECT w.id AS workspace_id, a.id AS alias_id, i.id AS integration_id, i.status AS integration_status
+SELECT w.id AS workspace_id, a.id AS alias_id, i.id AS integration_id, i.status AS integration_status,
+       w.check_policy AS workspace_policy, a.check_policy AS alias_policy
 FROM unnest(CAST(:workspace_id AS TEXT[]), CAST(:alias_id AS TEXT[])) AS wanted (workspace_id, alias_id)
 JOIN workspaces w ON w.id = wanted.workspace_id
 LEFT JOIN aliases a ON a.workspace_id = w.id AND a.id = wanted.alias_id
@@ -80,7 +81,7 @@ UPDATE tickets t SET updated_at = joined.received_at, last_sequence = t.last_seq
                                         THEN joined.replied_at ELSE t.unanswered_since END
 FROM joined JOIN locked ON locked.id = joined.ticket_id
 WHERE t.id = joined.ticket_id
-RETURNING t.id AS ticket_id, t.last_sequence, t.status;
+RETURNING t.id AS ticket_id, t.last_sequence, t.status, t.spam;
 
 -- name: accept_reopen_ticket
 UPDATE tickets SET status = 'open', resolved_at = NULL, last_sequence = last_sequence + 1,

@@ -2,7 +2,8 @@
 
 -- name: accept_current_integrations
 -- The current integration of an alias. If `alias_id` is NULL, the default integration of the workspace.
-SELECT w.id AS workspace_id, a.id AS alias_id, i.id AS integration_id, i.status AS integration_status
+SELECT w.id AS workspace_id, a.id AS alias_id, i.id AS integration_id, i.status AS integration_status,
+       w.check_policy AS workspace_policy, a.check_policy AS alias_policy
 FROM workspaces w
 LEFT JOIN aliases a ON a.workspace_id = w.id AND a.id = :alias_id
 LEFT JOIN integrations i ON i.id = CASE WHEN CAST(:alias_id AS TEXT) IS NULL THEN w.default_integration_id
@@ -73,13 +74,14 @@ INSERT INTO tickets
 
 -- name: accept_join_ticket
 -- Sets the update time of a ticket that messages have joined, and reserves a sequence for each of them. `replied_at` is
--- the time of the first one that a person wrote, or NULL. Returns the status before the ticket is reopened.
+-- the time of the first one that a person wrote, or NULL. Returns the status before the ticket is reopened, and whether
+-- it is spam.
 UPDATE tickets SET updated_at = :received_at, last_sequence = last_sequence + :messages,
                    automatic = CASE WHEN :replied_at IS NULL THEN automatic ELSE '' END,
                    unanswered_since = CASE WHEN :replied_at IS NOT NULL AND status IN ('waiting', 'resolved')
                                       THEN :replied_at ELSE unanswered_since END
 WHERE id = :ticket_id
-RETURNING id AS ticket_id, last_sequence, status;
+RETURNING id AS ticket_id, last_sequence, status, spam;
 
 -- fragment: known_assignee
 -- The assignee of a ticket, or NULL if they were deleted: their resolved tickets keep the id.
@@ -99,6 +101,10 @@ RETURNING id AS ticket_id, workspace_id, last_sequence;
 INSERT INTO ticket_messages {rows:TicketMessage - warning + rfc_message_id TEXT, thread_key TEXT, integration_id TEXT}
 ON CONFLICT (ticket_id, message_id, recipient) DO NOTHING;
 
+-- name: accept_queue_check
+-- Queues the checks of the sender of a message.
+INSERT INTO check_queue {rows:message_id TEXT};
+
 -- name: accept_insert_delivery
--- Inserts a delivery, due at once or parked.
-INSERT INTO deliveries {rows:Delivery - state, attempts, claims, delivered_at, via, last_error, awaiting, released, target};
+-- Inserts a delivery: pending, parked, or held as spam with its ticket.
+INSERT INTO deliveries {rows:Delivery - attempts, claims, delivered_at, via, last_error, released, target};

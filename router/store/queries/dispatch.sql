@@ -158,7 +158,7 @@ UPDATE attempts SET finished_at = :now, outcome = 'lost' WHERE delivery_id = :de
 -- name: dispatch_mark_delivered
 -- Marks a delivery as delivered, also if its ticket was marked as spam during the attempt.
 UPDATE deliveries SET state = 'delivered', delivered_at = :now, via = :via, next_attempt_at = NULL, parked_at = NULL,
-                      claims = 0, last_error = ''
+                      claims = 0, last_error = '', awaiting = NULL
 WHERE id = :id AND state IN ('pending', 'spam');
 
 -- name: dispatch_reschedule
@@ -169,7 +169,7 @@ WHERE id = :id AND state = 'pending';
 
 -- fragment: set_dead
 -- Marks a delivery as failed permanently. It can still be replayed.
-state = 'dead', next_attempt_at = NULL, parked_at = NULL, last_error = :reason
+state = 'dead', next_attempt_at = NULL, parked_at = NULL, awaiting = NULL, last_error = :reason
 
 -- name: dispatch_mark_dead
 -- Fails a delivery.

@@ -1,0 +1,104 @@
+"""Decides what follows for a ticket from the checks of a message: nothing, a warning, or a mark as spam. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from router.checks.policy import CheckPolicy
+from router.checks.spam_verdict import SpamVerdict
+from router.enumerations import CheckAction
+
+_SEVERITY: tuple[CheckAction, ...] = ("show", "flag", "quarantine")
+
+
+@dataclass(frozen=True, slots=True)
+class SenderFacts:
+    """What the decision needs beside the verdict of the spam filter.
+
+    Attributes:
+        from_domain: The domain of the From address in A-labels; "" if there is no single one.
+        dmarc: The word of DMARC, "" without one.
+        dmarc_policy: The policy of the domain for failures, after `t=y`.
+        aligned: Whether SPF or DKIM passes for the From domain, also where it has no DMARC record.
+        is_relayed: Whether a host that forwards mail sent the message, so that a failure is only shown.
+        is_own_domain: Whether From names an active domain of the workspace.
+        allowed: The entry of the allow list that holds, or "".
+        blocked: The entry of the block list that holds, or "".
+    """
+
+    from_domain: str = ""
+    dmarc: str = ""
+    dmarc_policy: Literal["", "none", "quarantine", "reject"] = ""
+    aligned: bool = False
+    is_relayed: bool = False
+    is_own_domain: bool = False
+    allowed: str = ""
+    blocked: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Why the message is spam, and what its reader is warned of, as sentences without a period; "" for neither."""
+
+    spam_reason: str = ""
+    warning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    action: CheckAction
+    spam_reason: str
+    warning: str
+
+
+def decide(facts: SenderFacts, spam: SpamVerdict | None, policy: CheckPolicy) -> Decision:
+    """Returns the most severe consequence of all findings; of equally severe ones, the first."""
+    if facts.allowed:
+        return Decision()
+    findings = [
+        each
+        for each in (_judge_block_list(facts, policy), _judge_spam(spam, policy), _judge_sender(facts, policy))
+        if each is not None and each.action != "show"
+    ]
+    if not findings:
+        return Decision()
+    worst = max(findings, key=lambda each: _SEVERITY.index(each.action))
+    return Decision(spam_reason=worst.spam_reason) if worst.action == "quarantine" else Decision(warning=worst.warning)
+
+
+def _judge_block_list(facts: SenderFacts, policy: CheckPolicy) -> _Finding | None:
+    if not facts.blocked:
+        return None
+    text = f"The sender is blocked ({facts.blocked})"
+    return _Finding(policy.on_spam, text, text)
+
+
+def _judge_spam(spam: SpamVerdict | None, policy: CheckPolicy) -> _Finding | None:
+    if spam is None or not spam.is_spam(policy.spam_score):
+        return None
+    required = spam.required if policy.spam_score is None else policy.spam_score
+    text = f"{spam.source} rates this message as spam (score {spam.score:.1f} of {required:.1f})"
+    return _Finding(policy.on_spam, text, text)
+
+
+def _judge_sender(facts: SenderFacts, policy: CheckPolicy) -> _Finding | None:
+    if facts.is_relayed:
+        return None  # the host that forwarded the message may have broken what authenticated it
+    domain = facts.from_domain
+    if facts.dmarc == "fail":
+        action = policy.on_fail
+        if action == "quarantine" and facts.dmarc_policy == "none":
+            action = "flag"
+        if action == "show" and facts.is_own_domain:
+            action = "flag"
+    elif facts.is_own_domain and not facts.aligned and facts.dmarc != "temperror":
+        action = "flag"
+    else:
+        return None
+    own = "your domain " if facts.is_own_domain else ""
+    return _Finding(
+        action,
+        f"The sender address is at {own}{domain}, which did not authenticate the message (DMARC)",
+        f"This message may be forged: its sender address is at {own}{domain}, which did not authenticate it",
+    )

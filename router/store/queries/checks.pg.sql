@@ -1,0 +1,42 @@
+-- PostgreSQL needs explicit row locks, executes a statement once for many rows, and reads JSON lists with other functions.
+
+-- name: check_queue_claim
+WITH wanted AS (
+    SELECT * FROM unnest(CAST(:message_id AS TEXT[]), CAST(:owner AS TEXT[]), CAST(:until AS BIGINT[]),
+                         CAST(:now AS BIGINT[]), CAST(:latest_plausible AS BIGINT[]))
+                  AS wanted (message_id, owner, until, now, latest_plausible)
+), locked AS MATERIALIZED (
+    SELECT q.message_id, wanted.owner, wanted.until FROM wanted JOIN check_queue q ON q.message_id = wanted.message_id
+    WHERE q.lease_until <= wanted.now OR q.lease_until > wanted.latest_plausible
+    FOR UPDATE OF q SKIP LOCKED
+)
+UPDATE check_queue q SET claims = q.claims + 1, lease_owner = locked.owner, lease_until = locked.until
+FROM locked WHERE q.message_id = locked.message_id
+RETURNING q.message_id, q.claims;
+
+-- name: check_messages
+SELECT {Message:m}, r.data, CASE WHEN EXISTS (
+           SELECT 1 FROM ticket_messages tm
+           JOIN aliases a ON a.id = tm.alias_id
+           JOIN domains d ON d.id = a.domain_id
+           WHERE tm.message_id = m.id AND d.mx_managed = 'upstream') THEN 1 ELSE 0 END AS is_upstream
+FROM json_array_elements_text(CAST(:ids AS JSON)) AS asked (id)
+JOIN messages m ON m.id = asked.id
+LEFT JOIN raw_chunks r ON r.message_id = m.id AND r.n = 0;
+
+-- name: check_active_domains
+SELECT name FROM domains
+WHERE workspace_id = :workspace_id AND status = 'active'
+  AND name IN (SELECT json_array_elements_text(CAST(:names AS JSON)));
+
+-- name: check_lock_tickets
+SELECT tm.message_id, t.id AS ticket_id, tm.joined_by, t.spam, t.status, t.assigned_to, w.check_policy AS workspace_policy,
+       COALESCE(a.check_policy, '{}') AS alias_policy, CASE WHEN c.message_id IS NULL THEN 0 ELSE 1 END AS is_checked
+FROM (SELECT DISTINCT message_id, ticket_id, joined_by FROM ticket_messages
+      WHERE message_id = ANY (CAST(:message_id AS TEXT[]))) tm
+JOIN tickets t ON t.id = tm.ticket_id
+JOIN workspaces w ON w.id = t.workspace_id
+LEFT JOIN aliases a ON a.id = t.alias_id
+LEFT JOIN message_checks c ON c.message_id = tm.message_id
+ORDER BY t.id
+FOR NO KEY UPDATE OF t;
