@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import dns.asyncresolver
 import dns.exception
@@ -20,6 +20,7 @@ import dns.resolver
 import dns.reversename
 import structlog
 
+from router.dns.answers import AnswerFault, DnsAnswer, RecordType
 from router.dns.exchange import TooManyRecords
 from router.dns.servers import POLL_SECONDS, RESOLV_CONF, NameServers
 
@@ -27,6 +28,10 @@ _log = structlog.get_logger()
 
 _MAX_VALUES = 50  # records in a result
 _MAX_TXT_LENGTH = 1000
+# Bytes of a TXT record in a `DnsAnswer`. The key record of an RSA key of 16,384 bits has 2,800, the longest known SPF
+# records about 2,000. A record of this length was cut: readers must reject it.
+MAX_TXT_BYTES = 4096
+MAX_NAME_LENGTH = 253  # characters without the trailing dot: 255 bytes in DNS (RFC 1035 section 2.3.4)
 # Bytes. A larger UDP response could be fragmented (DNS flag day 2020), so it is sent over TCP.
 _UDP_PAYLOAD = 1232
 
@@ -49,9 +54,14 @@ class DnsRecords(Generic[V]):
 
 @dataclass(frozen=True, slots=True)
 class NoDnsRecord:
-    """The name has no such record; `alias` is the target of a CNAME, or ""."""
+    """The name has no such record; `alias` is the target of a CNAME, or "".
+
+    Attributes:
+        is_name_missing: Whether the name does not exist (NXDOMAIN).
+    """
 
     alias: str = ""
+    is_name_missing: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +69,7 @@ class DnsFailure:
     """The query failed, so it is unknown whether the record exists. `reason` is shown to users."""
 
     reason: str
+    fault: AnswerFault = field(default="malformed", compare=False)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -113,6 +124,23 @@ class DnsResolver:
         self.alternates: tuple[DnsResolver, ...] = tuple(
             DnsResolver([server], timeout=timeout, lifetime=lifetime) for server in list(nameservers)[1:]
         )
+
+    async def query(self, name: str, record_type: RecordType) -> DnsAnswer:
+        """Queries the records of a name, which is taken literally: `\\` is no escape, and U-labels are not converted.
+
+        All records are returned, at most `router.dns.exchange.MAX_RECORDS`. A name that DNS cannot contain does not
+        exist: the answer is `no_domain`, without a query.
+        """
+        absolute = _literal_name(name)
+        if absolute is None:
+            return DnsAnswer("no_domain")
+        answer = await self._query_name(absolute, dns.rdatatype.from_text(record_type))
+        match answer:
+            case DnsFailure():
+                return DnsAnswer("failed", fault=answer.fault)
+            case NoDnsRecord():
+                return DnsAnswer("no_domain" if answer.is_name_missing else "no_data")
+        return DnsAnswer("found", tuple(sorted(map(_record_text, answer))), ttl=_minimum_ttl(answer))
 
     async def query_mx(self, name: str) -> DnsRecords[MxRecord] | NoDnsRecord | DnsFailure:
         answer = await self._query(name, dns.rdatatype.MX)
@@ -171,36 +199,66 @@ class DnsResolver:
             absolute = dns.name.from_text(name, origin=dns.name.root)
         except (dns.exception.DNSException, ValueError):
             return DnsFailure("it is not a valid DNS name")
+        return await self._query_name(absolute, record_type)
+
+    async def _query_name(
+        self, name: dns.name.Name, record_type: dns.rdatatype.RdataType
+    ) -> dns.resolver.Answer | NoDnsRecord | DnsFailure:
         self._resolver.nameservers = self.servers.current_servers()
         try:
-            answer = await self._resolver.resolve(absolute, record_type, raise_on_no_answer=False, search=False)
+            answer = await self._resolver.resolve(name, record_type, raise_on_no_answer=False, search=False)
         except dns.resolver.NXDOMAIN:
-            return NoDnsRecord()
+            return NoDnsRecord(is_name_missing=True)
         except dns.resolver.YXDOMAIN:
-            return DnsFailure("the name servers returned an error (YXDOMAIN)")
+            return DnsFailure("the name servers returned an error (YXDOMAIN)", "refused")
         except (dns.resolver.NoNameservers, dns.resolver.LifetimeTimeout) as error:
-            return DnsFailure(self._failure_reason(error))
+            return self._failure(error)
         except Exception as error:  # noqa: BLE001 - DNS failures must not stop the caller
             _log.exception("dns.internal_error", record_type=dns.rdatatype.to_text(record_type))
             return DnsFailure(f"the DNS query failed ({type(error).__name__})")
         return answer if answer.rrset is not None else NoDnsRecord(alias=_cname_target(answer))
 
-    def _failure_reason(self, error: dns.exception.DNSException) -> str:
+    def _failure(self, error: dns.exception.DNSException) -> DnsFailure:
         attempts = [(tcp, cause) for _, tcp, _, cause, _ in error.kwargs["errors"]]
         rcodes = sorted({cause for _, cause in attempts if isinstance(cause, str)})
         if rcodes:
-            return f"the name servers returned an error ({', '.join(rcodes)})"
+            return DnsFailure(f"the name servers returned an error ({', '.join(rcodes)})", "refused")
         if self.servers.has_no_usable_server:
-            return f"{self.servers.path} contains no usable name server: set [dns] nameservers"
+            return DnsFailure(f"{self.servers.path} contains no usable name server: set [dns] nameservers", "timeout")
         if any(tcp and isinstance(cause, OSError | EOFError | dns.exception.Timeout) for tcp, cause in attempts):
-            return "the response is too large for UDP, and the name servers do not respond over TCP"
+            return DnsFailure(
+                "the response is too large for UDP, and the name servers do not respond over TCP", "timeout"
+            )
         if isinstance(error, dns.resolver.LifetimeTimeout):
-            return f"no name server responded within {self._resolver.lifetime:g} s"
+            return DnsFailure(f"no name server responded within {self._resolver.lifetime:g} s", "timeout")
         if any(isinstance(cause, TooManyRecords) for _, cause in attempts):
-            return "the response contains too many records"
+            return DnsFailure("the response contains too many records", "malformed")
         if all(isinstance(cause, OSError) for _, cause in attempts):
-            return "the name servers cannot be reached"
-        return "the name servers returned a malformed response"
+            return DnsFailure("the name servers cannot be reached", "timeout")
+        return DnsFailure("the name servers returned a malformed response", "malformed")
+
+
+def _literal_name(name: str) -> dns.name.Name | None:
+    """Returns None for the root and for a name that DNS cannot contain."""
+    text = name.removesuffix(".")
+    if not text or len(text) > MAX_NAME_LENGTH:
+        return None
+    try:
+        return dns.name.Name([*text.encode("ascii").split(b"."), b""])
+    except (UnicodeEncodeError, dns.exception.DNSException):
+        return None
+
+
+def _record_text(record: Any) -> str:
+    """Returns a record as the text that `DnsAnswer.values` describes."""
+    match record.rdtype:
+        case dns.rdatatype.TXT:
+            return b"".join(record.strings)[:MAX_TXT_BYTES].decode("latin-1")
+        case dns.rdatatype.MX:
+            return f"{record.preference} {_host_text(record.exchange)}"
+        case dns.rdatatype.PTR:
+            return _host_text(record.target)
+    return str(record.address)
 
 
 def _host_text(name: dns.name.Name) -> str:
