@@ -38,6 +38,14 @@ class Meter(Protocol):
     def record_parse(self, result: ParseResult) -> None:
         """Records the result of parsing a message."""
 
+    def record_dns_question(self, seconds: float, fault: str) -> None:
+        """Records a DNS question of the sender checks that was sent.
+
+        Args:
+            seconds: The response time.
+            fault: A `router.dns.answers.AnswerFault`.
+        """
+
     def record_attempt(self, outcome: str, deliveries: int, seconds: float) -> None:
         """Records an attempt to send deliveries to an integration in one request.
 
@@ -79,6 +87,9 @@ class NullMeter:
         """See `Meter`."""
 
     def record_parse(self, result: ParseResult) -> None:
+        """See `Meter`."""
+
+    def record_dns_question(self, seconds: float, fault: str) -> None:
         """See `Meter`."""
 
     def record_attempt(self, outcome: str, deliveries: int, seconds: float) -> None:

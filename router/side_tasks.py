@@ -82,6 +82,9 @@ class _SideTaskMeter:
     def record_parse(self, result: ParseResult) -> None:
         self._tasks.run("meter", lambda: self._meter.record_parse(result))
 
+    def record_dns_question(self, seconds: float, fault: str) -> None:
+        self._tasks.run("meter", lambda: self._meter.record_dns_question(seconds, fault))
+
     def record_attempt(self, outcome: str, deliveries: int, seconds: float) -> None:
         self._tasks.run("meter", lambda: self._meter.record_attempt(outcome, deliveries, seconds))
 

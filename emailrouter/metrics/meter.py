@@ -23,6 +23,8 @@ COMMIT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.
 ANSWER_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 # A ticket event may wait days for a failing webhook; `[delivery] max_age` is 3 days by default.
 DELIVERY_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 21600, 86400, 259200)
+# A question of the sender checks ends after 4 s.
+DNS_BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
 # `[api] request_timeout` is 30 s by default.
 REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30)
@@ -74,6 +76,17 @@ _METRICS = {
         "Messages parsed: clean, with warnings, or failed (shown unparsed).",
         ("result",),
         values=("clean", "warnings", "failed"),
+    ),
+    "dns_seconds": _MetricSpec(
+        "emailrouter_check_dns_seconds",
+        "Response time of the DNS questions of the sender checks, without those answered from the cache.",
+        buckets=DNS_BUCKETS,
+    ),
+    "dns_faults": _MetricSpec(
+        "emailrouter_check_dns_faults",
+        "DNS questions of the sender checks without a usable answer, by fault.",
+        ("fault",),
+        values=("timeout", "refused", "malformed"),
     ),
     "attempts": _MetricSpec(
         "emailrouter_delivery_attempts",
@@ -174,6 +187,11 @@ class PrometheusMeter:
 
     def record_parse(self, result: ParseResult) -> None:
         self._counters["parsed"].labels(result).inc()
+
+    def record_dns_question(self, seconds: float, fault: str) -> None:
+        self._histograms["dns_seconds"].observe(seconds)
+        if fault:
+            self._counters["dns_faults"].labels(fault).inc()
 
     def record_attempt(self, outcome: str, deliveries: int, seconds: float) -> None:
         self._counters["attempts"].labels(outcome).inc(deliveries)

@@ -62,7 +62,7 @@ def test_label_names() -> None:
     names = {
         label for collector in meter.registry._collector_to_names for label in getattr(collector, "_labelnames", ())
     }
-    assert names == {"reason", "kind", "result", "outcome", "method", "route", "status"}
+    assert names == {"reason", "kind", "result", "outcome", "fault", "method", "route", "status"}
 
 
 def _alerts() -> list[dict[str, Any]]:
