@@ -19,7 +19,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 STYLE = ROOT / "docs" / "style.md"
 LISTS = frozenset({"docs/style.md", "docs/glossary.md", "tests/unit/test_glossary.py"})
-SKIPPED = re.compile(r"^LICENSE$|__pycache__/|common_passwords\.txt$|\.(lock|png|pyc|db|db-shm|db-wal)$")
+SKIPPED = re.compile(r"(?:^|\.)LICENSE$|__pycache__/|common_passwords\.txt$|\.(lock|png|pyc|db|db-shm|db-wal)$")
 FIXTURES = re.compile(r"tests/corpus/|tests/.*/golden/")
 # In these modules string literals are parts of messages, so only names, comments and docstrings are checked.
 MESSAGE_LITERALS = re.compile(r"tests/unit/mail/")

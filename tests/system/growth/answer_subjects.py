@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -14,8 +15,11 @@ import dns.resolver
 
 from router.channels import CHANNELS, slack, slack_blocks, untrusted_text
 from router.channels.contract import DigestEntry, OperatorAlert, TestMessage, TicketNotification
+from router.checks.iprev import check_iprev
+from router.checks.spf import check_spf
 from router.dispatch import ticket_notification
 from router.dns import exchange, records, resolver
+from router.dns.answers import DnsAnswer, RecordType
 from router.errors import Refused
 from router.mail.contents import Attachment, Contents
 from router.outbound import client, recorder
@@ -81,6 +85,26 @@ def evaluate_mx_records(data: bytes) -> None:
     found = sorted(resolver.MxRecord(record.preference, resolver._host_text(record.exchange)) for record in answer)[:50]
     records.check_mx("example.com", resolver.DnsRecords(tuple(found)), _OURS)
     records.check_upstream_mx("example.com", resolver.DnsRecords(tuple(found)))
+
+
+def evaluate_spf_record(data: bytes) -> None:
+    """Evaluates a record that includes `data` nine times. Each host has ten names and many addresses."""
+    names = tuple(f"h{n}.example.com" for n in range(10))
+    addresses = tuple(f"198.51.{n}.1" for n in range(exchange.MAX_RECORDS))
+    first = "v=spf1 " + " ".join(f"include:{n}.example.net" for n in range(9))
+    included = f"v=spf1 {data.decode('latin-1')}"[: resolver.MAX_TXT_BYTES - 1]
+    values = {"A": addresses, "MX": tuple(f"1 {name}" for name in names), "PTR": names, "AAAA": ("2001:db8::2",)}
+
+    async def lookup(name: str, record_type: RecordType) -> DnsAnswer:
+        text = first if name == "example.com" else included
+        return DnsAnswer("found", (text,) if record_type == "TXT" else values[record_type])
+
+    async def check() -> None:
+        for peer in ("192.0.2.1", "2001:db8::1"):
+            await check_spf(lookup, peer=peer, helo="a." * 100 + "test", reverse_path=f"{'a.' * 60}a@example.com")
+            await check_iprev(lookup, peer)
+
+    asyncio.run(check())
 
 
 def process_channel_response(data: bytes) -> None:
@@ -160,6 +184,16 @@ SUBJECTS = (
     ),
     Subject("dns: TXT records", evaluate_txt_records, 60_000, (PUNCTUATION, TEXT, (b'" "', b"\t"))),
     Subject("dns: MX records", evaluate_mx_records, 12_000, (PUNCTUATION, TEXT, (b"mx1example", b"10 ", b"xn--"))),
+    Subject(
+        "checks: SPF records",
+        evaluate_spf_record,
+        resolver.MAX_TXT_BYTES,
+        (
+            PUNCTUATION,
+            (b"ip4:192.0.2.9 ", b"ip6:2001:db8::9/64 ", b"a ", b"x=%{l} ", b"%{d1", b"x=%{d", b"1"),
+            (b"exists:" + b"%{p}" * 62 + b" ", b"exists:" + b"%{sr-}" * 40 + b" ", b"exists:%{H}.test "),
+        ),
+    ),
     Subject(
         "channels: a response",
         process_channel_response,

@@ -1,0 +1,203 @@
+"""The cache of DNS answers: lifetimes, merged questions, limits, cancelled callers and prefetches."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.checks import dns_cache
+from router.checks.dns_cache import MAX_CONCURRENT, MAX_PREFETCHES, DnsCache, seconds_to_cache
+from router.dns.answers import AnswerFault, DnsAnswer, RecordType
+from router.meter import NullMeter
+from tests.support.clock import FakeClock
+from tests.support.waiting import wait_until
+
+
+class GatedResolver:
+    """A resolver that records its questions and answers only while `release` is set."""
+
+    def __init__(self) -> None:
+        self.answer = DnsAnswer("found", ("x",), ttl=60)
+        self.asked: list[str] = []
+        self.running = 0
+        self.max_running = 0
+        self.release = asyncio.Event()
+        self.release.set()
+
+    async def query(self, name: str, record_type: RecordType) -> DnsAnswer:
+        self.asked.append(name)
+        self.running += 1
+        self.max_running = max(self.max_running, self.running)
+        await self.release.wait()
+        self.running -= 1
+        return self.answer
+
+
+class RecordingMeter(NullMeter):
+    def __init__(self) -> None:
+        self.faults: list[str] = []
+
+    def record_dns_question(self, seconds: float, fault: str) -> None:
+        assert seconds >= 0
+        self.faults.append(fault)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def resolver() -> GatedResolver:
+    return GatedResolver()
+
+
+@pytest.fixture
+def cache(resolver: GatedResolver, clock: FakeClock) -> DnsCache:
+    return DnsCache(resolver, clock)
+
+
+def start(work: Coroutine[Any, Any, DnsAnswer]) -> asyncio.Task[DnsAnswer]:
+    return asyncio.create_task(work)
+
+
+@pytest.mark.parametrize(
+    ("answer", "seconds"),
+    [
+        (DnsAnswer("found", ("x",), ttl=300), 300),
+        (DnsAnswer("found", ("x",), ttl=0), 5),
+        (DnsAnswer("found", ("x",), ttl=86_400), 3600),
+        (DnsAnswer("no_domain"), 60),
+        (DnsAnswer("no_data", ttl=86_400), 60),
+        (DnsAnswer("failed", fault="timeout"), 10),
+    ],
+)
+async def test_lifetimes(
+    cache: DnsCache, resolver: GatedResolver, clock: FakeClock, answer: DnsAnswer, seconds: int
+) -> None:
+    resolver.answer = answer
+    assert await cache.query("A.test.", "TXT") == await cache.query("a.test", "TXT") == answer
+    clock.advance(seconds - 1)
+    await cache.query("a.test", "TXT")
+    assert resolver.asked == ["a.test"]
+    await cache.query("a.test", "A")
+    clock.advance(1)
+    await cache.query("a.test", "TXT")
+    assert len(resolver.asked) == 3
+
+
+@given(st.sampled_from(["found", "no_data", "no_domain", "failed"]), st.integers(-(2**31), 2**32))
+def test_lifetimes_are_bounded(status: Any, ttl: int) -> None:
+    assert 5 <= seconds_to_cache(DnsAnswer(status, ttl=ttl)) <= 3600
+
+
+async def test_equal_questions_are_sent_once_and_others_are_limited(cache: DnsCache, resolver: GatedResolver) -> None:
+    resolver.release.clear()
+    tasks = [start(cache.query(f"{n % 100}.test", "TXT")) for n in range(300)]
+    await wait_until(lambda: resolver.running == MAX_CONCURRENT, "all slots")
+    resolver.release.set()
+    assert set(await asyncio.gather(*tasks)) == {resolver.answer}
+    assert sorted(resolver.asked) == sorted(f"{n}.test" for n in range(100))
+    assert resolver.max_running == MAX_CONCURRENT
+
+
+async def test_cancelled_caller_does_not_cancel_the_question_of_others(
+    cache: DnsCache, resolver: GatedResolver
+) -> None:
+    resolver.release.clear()
+    first, second = (start(cache.query("a.test", "TXT")) for _ in range(2))
+    await wait_until(lambda: resolver.running == 1, "one question")
+    first.cancel()
+    resolver.release.set()
+    assert await second == resolver.answer
+
+
+async def test_answer_of_a_sent_question_is_cached_without_callers(cache: DnsCache, resolver: GatedResolver) -> None:
+    resolver.release.clear()
+    only = start(cache.query("a.test", "TXT"))
+    await wait_until(lambda: resolver.running == 1, "one question")
+    only.cancel()
+    await asyncio.gather(only, return_exceptions=True)
+    resolver.release.set()
+    assert await cache.query("a.test", "TXT") == resolver.answer
+    assert resolver.asked == ["a.test"]
+
+
+async def test_waiting_question_without_callers_is_not_sent(cache: DnsCache, resolver: GatedResolver) -> None:
+    resolver.release.clear()
+    sent = [start(cache.query(f"{n}.test", "TXT")) for n in range(MAX_CONCURRENT)]
+    await wait_until(lambda: resolver.running == MAX_CONCURRENT, "all slots")
+    abandoned = [start(cache.query("late.test", "TXT")) for _ in range(2)]
+    await asyncio.sleep(0)
+    for task in abandoned:
+        task.cancel()
+    await asyncio.gather(*abandoned, return_exceptions=True)
+    wanted = start(cache.query("late.test", "A"))
+    again = start(cache.query("late.test", "TXT"))
+    resolver.release.set()
+    assert await wanted == await again == resolver.answer
+    await asyncio.gather(*sent)
+    assert resolver.asked.count("late.test") == 2
+
+
+async def test_prefetch(cache: DnsCache, resolver: GatedResolver) -> None:
+    resolver.release.clear()
+    for n in range(100):
+        cache.prefetch(f"{n}.test", "TXT")
+        cache.prefetch("0.test", "TXT")
+    cache.prefetch("", "TXT")
+    cache.prefetch("ü" * 400, "TXT")
+    await wait_until(lambda: resolver.running == MAX_PREFETCHES, "the prefetches")
+    asked = start(cache.query("0.test", "TXT"))
+    others = [start(cache.query(f"{n}.other.test", "TXT")) for n in range(MAX_CONCURRENT - MAX_PREFETCHES)]
+    await wait_until(lambda: resolver.running == MAX_CONCURRENT, "all slots")
+    cache.prefetch("full.test", "TXT")
+    resolver.release.set()
+    assert await asked == resolver.answer
+    await asyncio.gather(*others)
+    assert len(resolver.asked) == MAX_CONCURRENT
+    cache.prefetch("full.test", "TXT")
+    await wait_until(lambda: "full.test" in resolver.asked, "a prefetch after the others")
+
+
+async def test_prefetch_that_a_caller_gave_up_is_sent(cache: DnsCache, resolver: GatedResolver) -> None:
+    cache.prefetch("a.test", "TXT")
+    caller = start(cache.query("a.test", "TXT"))
+    caller.cancel()
+    await wait_until(lambda: resolver.asked == ["a.test"], "the prefetch")
+
+
+async def test_number_and_size_of_answers_are_limited(
+    cache: DnsCache, resolver: GatedResolver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dns_cache, "MAX_ANSWERS", 3)
+    for n in range(4):
+        await cache.query(f"{n}.test", "TXT")
+    await cache.query("3.test", "TXT")
+    await cache.query("0.test", "TXT")
+    assert resolver.asked == ["0.test", "1.test", "2.test", "3.test", "0.test"]
+    monkeypatch.setattr(dns_cache, "MAX_CACHED_CHARACTERS", 500)
+    resolver.answer = DnsAnswer("found", ("x" * 300,), ttl=60)
+    for name in ("a.test", "b.test", "b.test", "a.test"):
+        await cache.query(name, "TXT")
+    assert resolver.asked[5:] == ["a.test", "b.test", "a.test"]
+
+
+@pytest.mark.parametrize("name", ["", ".", "ü.test", "a" * 254, "a." * 200])
+async def test_names_that_dns_cannot_contain(cache: DnsCache, resolver: GatedResolver, name: str) -> None:
+    assert await cache.query(name, "TXT") == DnsAnswer("no_domain")
+    assert resolver.asked == []
+
+
+async def test_meter_gets_sent_questions(resolver: GatedResolver, clock: FakeClock) -> None:
+    meter = RecordingMeter()
+    cache = DnsCache(resolver, clock, meter=meter)
+    faults: tuple[AnswerFault, ...] = ("", "timeout", "refused")
+    for fault in faults:
+        resolver.answer = DnsAnswer("failed" if fault else "found", fault=fault)
+        for _ in range(2):
+            await cache.query(f"{fault}.test", "TXT")
+    assert meter.faults == list(faults)
