@@ -2,7 +2,8 @@
 
 A query with EDNS (RFC 6891) is repeated without EDNS if the response is an error or cannot be decoded, or if no
 response arrives over UDP. After a conclusive response without EDNS, the server is queried without EDNS for
-`EDNS_RETRY_SECONDS`. Responses are decoded in bounded time.
+`EDNS_RETRY_SECONDS`. A server that did not respond in time is unresponsive for `UNRESPONSIVE_SECONDS`. Responses are
+decoded in bounded time.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import dns.nameserver
 import dns.rcode
 
 EDNS_RETRY_SECONDS = 600.0  # then EDNS is tried again, in case the server was replaced
+UNRESPONSIVE_SECONDS = 30.0  # then the server is queried in its turn again
 MAX_RECORDS = 200  # per response, including questions
 MAX_READS = 6_000  # slices of a response (docs/decisions/0020-dns-answers.md)
 _MAX_DATAGRAMS = 16  # per request; limits the work in a flood of forged responses
@@ -42,10 +44,15 @@ class NameServer(dns.nameserver.Do53Nameserver):
     """A name server that is queried without EDNS if it does not support EDNS."""
 
     _edns_disabled_until = 0.0
+    _unresponsive_until = 0.0
 
     @property
     def skips_edns(self) -> bool:
         return time.monotonic() < self._edns_disabled_until
+
+    @property
+    def is_unresponsive(self) -> bool:
+        return time.monotonic() < self._unresponsive_until
 
     async def async_query(
         self, request: dns.message.QueryMessage, timeout: float, *_: Any, **options: Any
@@ -66,8 +73,9 @@ class NameServer(dns.nameserver.Do53Nameserver):
         except (OSError, EOFError, dns.exception.FormError) as error:
             if edns_response is not None:
                 return edns_response
-            if isinstance(error, TimeoutError):  # TimeoutError is an OSError: dnspython would not retry this server
-                raise dns.exception.Timeout from None
+            if isinstance(error, TimeoutError):
+                self._unresponsive_until = time.monotonic() + UNRESPONSIVE_SECONDS
+                raise dns.exception.Timeout from None  # after an OSError, dnspython would not retry this server
             raise
 
     async def _send(

@@ -82,11 +82,12 @@ class NameServers:
             self._reload(is_first=True)
 
     def current_servers(self) -> list[NameServer]:
+        """Returns the servers in the configured order, but unresponsive ones last."""
         now = time.monotonic()
         if self.uses_file and now - self._polled_at >= self._poll_seconds:
             self._polled_at = now
             self._reload()
-        return list(self._servers)
+        return sorted(self._servers, key=lambda server: server.is_unresponsive)
 
     def _reload(self, *, is_first: bool = False) -> None:
         data, problem = _read_file(self.path)

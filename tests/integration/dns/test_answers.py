@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from dns import rdatatype
 
+from router.dns import exchange
 from router.dns.answers import AnswerFault, DnsAnswer, RecordType
 from router.dns.exchange import MAX_RECORDS
 from router.dns.resolver import MAX_TXT_BYTES, DnsResolver
@@ -141,3 +142,21 @@ async def test_malformed_responses(rdata: bytes) -> None:
     assert answer == DnsAnswer("failed", fault="malformed")
     answer = await query_raw(lambda query: [build_response(query, rdatatype.TXT, count=MAX_RECORDS)], "TXT")
     assert answer == DnsAnswer("failed", fault="malformed")
+
+
+async def test_unresponsive_server_is_queried_last(dns: DnsStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with DnsStandIn() as second:
+        second.set("a.test", "TXT", "x")
+        dns.fail("a.test", "TIMEOUT")
+        resolver = DnsResolver([("127.0.0.1", dns.port), ("127.0.0.1", second.port)], timeout=0.2, lifetime=5)
+        for _ in range(3):
+            assert (await resolver.query("a.test", "TXT")).values == ("x",)
+        assert dns.query_count("a.test", "TXT") == 2, "with and without EDNS, in one attempt"
+        assert second.query_count("a.test", "TXT") == 3
+        second.fail("a.test", "REFUSED")
+        dns.restore("a.test")
+        assert await resolver.query("a.test", "TXT") == DnsAnswer("no_domain")
+        asked = second.query_count("a.test", "TXT")
+        monkeypatch.setattr(exchange.NameServer, "is_unresponsive", False)
+        assert await resolver.query("a.test", "TXT") == DnsAnswer("no_domain")
+        assert second.query_count("a.test", "TXT") == asked, "the first server is queried in its turn again"
