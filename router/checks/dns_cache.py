@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from router.clock import Clock
 from router.dns.answers import DnsAnswer, RecordType
-from router.dns.resolver import MAX_NAME_LENGTH
+from router.dns.resolver import MAX_NAME_LENGTH, DnsResolver
 from router.meter import NULL_METER, Meter
 
-# Time limits in seconds for the resolver of the cache. Three questions that follow from each other fit into
-# `[checks] deadline` (5 s) even if the first name server does not respond.
+# Time limits in seconds of an attempt at one server and of a question. `[checks] deadline` is 5 s by default.
 ATTEMPT_TIMEOUT = 1.2
 QUESTION_LIFETIME = 4.0
 
@@ -56,7 +56,7 @@ class _Flight:
 class DnsCache:
     """Answers questions from memory or through a resolver. All users in a process share one."""
 
-    def __init__(self, resolver: QuestionResolver, clock: Clock, *, meter: Meter = NULL_METER) -> None:
+    def __init__(self, resolver: QuestionResolver, clock: Clock, meter: Meter = NULL_METER) -> None:
         self._resolver = resolver
         self._clock = clock
         self._meter = meter
@@ -129,6 +129,12 @@ class DnsCache:
         entry = self._answers.pop(question, None)
         if entry is not None:
             self._cached_characters -= _characters(question, entry[1])
+
+
+def open_dns_cache(nameservers: Sequence[tuple[str, int]], clock: Clock, meter: Meter) -> DnsCache:
+    """Returns a cache over a resolver. Without `nameservers`, it uses those of this host."""
+    resolver = DnsResolver(nameservers, timeout=ATTEMPT_TIMEOUT, lifetime=QUESTION_LIFETIME)
+    return DnsCache(resolver, clock, meter)
 
 
 def normalize_question(name: str, record_type: RecordType) -> Question | None:

@@ -28,8 +28,8 @@ _log = structlog.get_logger()
 
 _MAX_VALUES = 50  # records in a result
 _MAX_TXT_LENGTH = 1000
-# Bytes of a TXT record in a `DnsAnswer`. The key record of an RSA key of 16,384 bits has 2,800, the longest known SPF
-# records about 2,000. A record of this length was cut: readers must reject it.
+# Bytes of a TXT record in a `DnsAnswer`. The key record of an RSA key of 16,384 bits has 2,800; RFC 7208 section 3.4
+# advises 450 for SPF records. A record of this length was cut: readers must reject it.
 MAX_TXT_BYTES = 4096
 MAX_NAME_LENGTH = 253  # characters without the trailing dot: 255 bytes in DNS (RFC 1035 section 2.3.4)
 # Bytes. A larger UDP response could be fragmented (DNS flag day 2020), so it is sent over TCP.

@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from router.checks.dns_cache import DnsCache
+from router.checks.dns_cache import open_dns_cache
 from router.checks.iprev import check_iprev
 from router.checks.questions import Questions
 from router.checks.spf import check_spf
 from router.clock import SystemClock
-from router.dns.resolver import DnsResolver
 from router.mail.auth_results import AuthResult
+from router.meter import NULL_METER
 from tests.support.dns import DnsStandIn
 
 
@@ -23,7 +23,7 @@ async def dns() -> AsyncIterator[DnsStandIn]:
 
 async def run_checks(port: int) -> list[AuthResult]:
     """Checks one message with an empty cache."""
-    lookup = Questions(DnsCache(DnsResolver([("127.0.0.1", port)], timeout=5, lifetime=5), SystemClock())).query
+    lookup = Questions(open_dns_cache([("127.0.0.1", port)], SystemClock(), NULL_METER)).query
     spf = check_spf(lookup, peer="192.0.2.1", helo="mail.a.test", reverse_path="user@a.test")
     return [*await asyncio.gather(spf, check_iprev(lookup, "192.0.2.1"))]
 

@@ -194,7 +194,7 @@ async def test_names_that_dns_cannot_contain(cache: DnsCache, resolver: GatedRes
 
 async def test_meter_gets_sent_questions(resolver: GatedResolver, clock: FakeClock) -> None:
     meter = RecordingMeter()
-    cache = DnsCache(resolver, clock, meter=meter)
+    cache = DnsCache(resolver, clock, meter)
     faults: tuple[AnswerFault, ...] = ("", "timeout", "refused")
     for fault in faults:
         resolver.answer = DnsAnswer("failed" if fault else "found", fault=fault)
