@@ -28,6 +28,7 @@ MAX_TEXT_LENGTH = 998
 MAX_FIELDS = 20  # fields with the same name; also values that charset detection reads
 # Bytes at the start of the body from which the charset is determined.
 MAX_HINT_BYTES = 16384
+HEADER_TOO_LARGE = "header too large"  # a warning
 HINT_FIELDS = (b"subject", b"from")  # fields whose encoded words indicate the charset of the message
 # Fields in which lists and relays keep the author when they replace From, in the order in which they are read.
 ORIGINAL_AUTHOR = (b"x-original-from", b"original-from", b"author", b"x-google-original-from", b"x-original-sender")
@@ -129,7 +130,7 @@ def find_header_block(content: bytes, max_bytes: int = 262144) -> HeaderBlock:
     if end < 0:
         end = body = min(len(content), limit)
         if len(content) > limit:
-            warnings.append("header too large")
+            warnings.append(HEADER_TOO_LARGE)
             line_start = content.rfind(b"\r" if has_bare_cr else b"\n", start, limit)
             end = body = line_start + 1 if line_start >= 0 else end
     data = content[start:end]
