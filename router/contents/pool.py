@@ -1,7 +1,8 @@
-"""Parses messages without blocking the event loop, in bounded time for any message.
+"""Parses messages and verifies their signatures without blocking the event loop, in bounded time for any message.
 
-Small messages without HTML are parsed in a thread, all others in a worker process. A crafted message can at most end a
-worker. Workers start on demand in a new interpreter. They end with `close` or with this process.
+Small messages without HTML are parsed in a thread, all others in a worker process. Signatures are always verified in a
+worker. A crafted message can at most end a worker. Workers start on demand in a new interpreter. They end with `close`
+or with this process.
 """
 
 from __future__ import annotations
@@ -11,17 +12,28 @@ import json
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import structlog
 
-from router.contents.worker import ATTACHMENT_OPERATION, PARSE_OPERATION, READY_SIGNAL, REQUEST_HEADER, RESPONSE_HEADER
+from router.contents.worker import (
+    ATTACHMENT_OPERATION,
+    PARSE_OPERATION,
+    READY_SIGNAL,
+    REQUEST_HEADER,
+    RESPONSE_HEADER,
+    VERIFY_OPERATION,
+)
+from router.dns.answers import DnsAnswer
 from router.errors import Unavailable
 from router.mail import parse
+from router.mail.auth_results import AuthResult
 from router.mail.contents import Attachment, AttachmentData, Contents, HtmlNotAllowed
+from router.mail.dkim.signature import read_signatures, results_without_keys
+from router.model import Micros
 from router.search import terms
 
 # Bytes. A thread that parses a larger message could hold the GIL for too long.
@@ -46,7 +58,7 @@ log = structlog.get_logger()
 
 
 class UnparsableMessage(Exception):  # noqa: N818 - describes a message, not a fault
-    """This parser version cannot parse the message. The exception text is the reason, which the dashboard displays."""
+    """This version cannot parse the message, or verify it. The exception text is the reason, which users see."""
 
 
 class _WorkerKilled(Exception):  # noqa: N818 - describes a worker
@@ -95,7 +107,7 @@ class Parser:
             with suppress(HtmlNotAllowed):
                 async with self._thread_slots:
                     return await asyncio.to_thread(_parse_here, content)
-        head, words = await self._request(PARSE_OPERATION, 0, content, before_parse)
+        head, words = await self._request(PARSE_OPERATION, 0, (content,), before_parse)
         return ParsedMessage(Contents.from_json(head), words.decode().split("\n") if words else [])
 
     async def extract_attachment(self, content: bytes, n: int) -> AttachmentData | None:
@@ -106,9 +118,34 @@ class Parser:
                     return await asyncio.to_thread(parse.extract_attachment, content, n, html=False)
         if not 0 < n < 1 << 32:
             return None
-        head, data = await self._request(ATTACHMENT_OPERATION, n, content)
+        head, data = await self._request(ATTACHMENT_OPERATION, n, (content,))
         found = json.loads(head)
         return None if found is None else AttachmentData(Attachment(**found), data)
+
+    async def verify_signatures(
+        self, content: bytes, from_domain: str, keys: Mapping[str, DnsAnswer], received_at: Micros
+    ) -> tuple[AuthResult, ...]:
+        """Verifies the DKIM signatures of a message, as `router.mail.dkim.verify.verify` describes.
+
+        The signatures of a message that ends its worker are `temperror`.
+
+        Args:
+            keys: The answers for the TXT records of the keys, by `DkimSignature.key_name`.
+
+        Raises:
+            Unavailable: No worker could be started.
+        """
+        signatures = read_signatures(content, from_domain)
+        results = results_without_keys(signatures)
+        if results is not None:
+            return results
+        names = {signature.key_name for signature in signatures} & keys.keys()
+        question = json.dumps([from_domain, {name: asdict(keys[name]) for name in names}, received_at]).encode()
+        try:
+            head, _ = await self._request(VERIFY_OPERATION, len(question), (question, content))
+        except UnparsableMessage as error:
+            return tuple(item.fault or item.result("temperror", f"not verified: {error}") for item in signatures)
+        return tuple(AuthResult(**result) for result in json.loads(head))
 
     async def close(self) -> None:
         """Stops the idle workers. A busy worker completes its request and then stops."""
@@ -118,7 +155,11 @@ class Parser:
             await worker.close()
 
     async def _request(
-        self, operation: bytes, n: int, content: bytes, before_parse: Callable[[], Awaitable[None]] = _record_nothing
+        self,
+        operation: bytes,
+        n: int,
+        data: Sequence[bytes],
+        before_parse: Callable[[], Awaitable[None]] = _record_nothing,
     ) -> tuple[str, bytes]:
         async with self._worker_slots:
             await before_parse()
@@ -127,13 +168,13 @@ class Parser:
                 is_done = False
                 try:
                     async with asyncio.timeout(self._timeout_seconds):
-                        response = await worker.request(operation, n, content)
+                        response = await worker.request(operation, n, data)
                     is_done = True
                     return response
                 except TimeoutError:
                     raise UnparsableMessage("parsing timed out") from None
                 except _WorkerKilled:
-                    log.warning("parsing.worker_killed", size=len(content), retry=not is_last)
+                    log.warning("parsing.worker_killed", size=sum(map(len, data)), retry=not is_last)
                     if is_last:
                         raise UnparsableMessage("the parser process crashed") from None
                 finally:
@@ -191,30 +232,35 @@ class _Worker:
     def is_alive(self) -> bool:
         return self._process.returncode is None
 
-    async def request(self, operation: bytes, n: int, content: bytes) -> tuple[str, bytes]:
+    async def request(self, operation: bytes, n: int, data: Sequence[bytes]) -> tuple[str, bytes]:
         """Sends a request; returns the JSON and the data of the response.
+
+        Args:
+            data: The pieces of the data.
 
         Raises:
             _WorkerKilled: SIGKILL ended the worker.
             UnparsableMessage: The worker ended for any other reason.
         """
         stdin, stdout = self._stdin, self._stdout
+        size = sum(map(len, data))
         try:
-            stdin.write(REQUEST_HEADER.pack(operation, n, len(content)))
-            view = memoryview(content)
-            for start in range(0, len(content), _CHUNK_BYTES):
-                stdin.write(view[start : start + _CHUNK_BYTES])
-                await stdin.drain()
+            stdin.write(REQUEST_HEADER.pack(operation, n, size))
+            for piece in data:
+                view = memoryview(piece)
+                for start in range(0, len(view), _CHUNK_BYTES):
+                    stdin.write(view[start : start + _CHUNK_BYTES])
+                    await stdin.drain()
             await stdin.drain()
-            head, data = RESPONSE_HEADER.unpack(await stdout.readexactly(RESPONSE_HEADER.size))
-            return (await stdout.readexactly(head)).decode(), await stdout.readexactly(data)
+            head_size, data_size = RESPONSE_HEADER.unpack(await stdout.readexactly(RESPONSE_HEADER.size))
+            return (await stdout.readexactly(head_size)).decode(), await stdout.readexactly(data_size)
         except (asyncio.IncompleteReadError, ConnectionError):
             code = await self._process.wait()
             if code == -signal.SIGPROF:
                 raise UnparsableMessage("parsing timed out") from None
             if code == -signal.SIGKILL:
                 raise _WorkerKilled from None
-            log.warning("parsing.worker_crashed", size=len(content), exit_code=code)
+            log.warning("parsing.worker_crashed", size=size, exit_code=code)
             raise UnparsableMessage("the parser process crashed") from None
 
     async def close(self) -> None:

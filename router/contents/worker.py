@@ -1,12 +1,16 @@
-"""The worker process that parses large messages and all HTML. It serves requests on standard input.
+"""The worker process that parses large messages and all HTML, and verifies DKIM signatures.
+
+It serves requests on standard input.
 
 The process has no database, settings or environment, and limits its CPU time and memory. All that a crafted message
 can do is end the process. The process ends when standard input is closed, including when its parent exits or is killed.
 
-Protocol: the worker first writes `READY_SIGNAL`. A request is `REQUEST_HEADER` (operation, attachment number, size of
-the message) and the message. A response is `RESPONSE_HEADER` (size of the JSON, size of the data), the JSON and the
-data. The JSON describes the contents or the attachment. The data are the search terms of the message, one per line, or
-the bytes of the attachment.
+Protocol: the worker first writes `READY_SIGNAL`. A request is `REQUEST_HEADER` (operation, number, size of the data)
+and the data. A response is `RESPONSE_HEADER` (size of the JSON, size of the data), the JSON and the data.
+
+- `PARSE_OPERATION`: takes a message. Returns its contents, and its search terms as data, one per line.
+- `ATTACHMENT_OPERATION`: takes a message and the number of an attachment. Returns its description and its bytes.
+- `VERIFY_OPERATION`: see `router.mail.dkim.request`. Returns the results.
 """
 
 from __future__ import annotations
@@ -29,7 +33,7 @@ from router.search import terms
 READY_SIGNAL = b"r"
 REQUEST_HEADER = struct.Struct(">cIQ")
 RESPONSE_HEADER = struct.Struct(">QQ")
-PARSE_OPERATION, ATTACHMENT_OPERATION = b"p", b"a"
+PARSE_OPERATION, ATTACHMENT_OPERATION, VERIFY_OPERATION = b"p", b"a", b"v"
 
 # The worst known 50 MB message takes 0.2 s (docs/mail.md), the worst growth of HTML 0.4 s
 # (docs/decisions/0015-html-growth.md).
@@ -46,6 +50,7 @@ NICENESS = 10
 
 ParseFunction = Callable[[bytes], Contents]
 ExtractFunction = Callable[[bytes, int], AttachmentData | None]
+VerifyFunction = Callable[[bytes, int], bytes]
 
 
 def main() -> None:
@@ -53,11 +58,22 @@ def main() -> None:
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
     os.close(null)
-    serve(parse.parse, parse.extract_attachment)
+    serve(parse.parse, parse.extract_attachment, load_verifier)
+
+
+def load_verifier() -> VerifyFunction:
+    """Imports `cryptography`, which takes time and memory, and which a worker that only parses never needs."""
+    from router.mail.dkim.request import answer_request  # noqa: PLC0415 - see above
+
+    return answer_request
 
 
 def serve(
-    parse_message: ParseFunction, extract_attachment: ExtractFunction, *, cpu_seconds: float = CPU_SECONDS
+    parse_message: ParseFunction,
+    extract_attachment: ExtractFunction,
+    load_verify: Callable[[], VerifyFunction],
+    *,
+    cpu_seconds: float = CPU_SECONDS,
 ) -> None:
     """Handles requests until standard input is closed. Tests replace the functions with failing ones."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -68,6 +84,7 @@ def serve(
     with suppress(OSError):  # not Linux, or /proc is not writable
         Path("/proc/self/oom_score_adj").write_text(OOM_SCORE, encoding="ascii")
     base = max(BASE_MEMORY_BYTES, _mapped_bytes() + HEADROOM_BYTES)
+    verify: VerifyFunction | None = None
     requests, responses = sys.stdin.buffer, sys.stdout.buffer
     with suppress(BrokenPipeError):
         responses.write(READY_SIGNAL)
@@ -79,11 +96,16 @@ def serve(
             if len(content) < size:
                 return  # the parent ended during its request
             signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
-            head, data = (
-                _build_parse_response(parse_message, content)
-                if operation == PARSE_OPERATION
-                else _build_attachment_response(extract_attachment, content, n)
-            )
+            if operation == PARSE_OPERATION:
+                head, data = _build_parse_response(parse_message, content)
+            elif operation == ATTACHMENT_OPERATION:
+                head, data = _build_attachment_response(extract_attachment, content, n)
+            else:
+                if verify is None:
+                    verify = load_verify()
+                    base = max(base, _mapped_bytes() + HEADROOM_BYTES)
+                    _limit_memory(base + MEMORY_PER_MESSAGE_BYTE * size)
+                head, data = verify(content, n), b""
             signal.setitimer(signal.ITIMER_PROF, 0)
             for piece in (RESPONSE_HEADER.pack(len(head), len(data)), head, data):
                 responses.write(piece)

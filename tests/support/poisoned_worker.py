@@ -1,4 +1,4 @@
-"""A parsing worker that misbehaves if a message contains one of these words.
+"""A worker that misbehaves if a message that it parses or verifies contains one of these words.
 
 `endless` makes it parse for ever. `abort` ends the process like a crash in C code, `stop` suspends it with SIGSTOP, and
 `hungry` allocates 1 TiB. `unbounded` removes the limits on the growth of HTML for this and all later messages.
@@ -7,12 +7,22 @@
 import os
 import signal
 
-from router.contents.worker import serve
+from router.contents.worker import load_verifier, serve
 from router.mail import html_growth, parse
 from router.mail.contents import Contents
 
 
 def parse_or_obey(content: bytes) -> Contents:
+    obey(content)
+    return parse.parse(content)
+
+
+def verify_or_obey(data: bytes, n: int) -> bytes:
+    obey(data)
+    return load_verifier()(data, n)
+
+
+def obey(content: bytes) -> None:
     if b"endless" in content:
         while True:
             pass
@@ -24,8 +34,7 @@ def parse_or_obey(content: bytes) -> Contents:
         bytearray(1 << 40)
     if b"unbounded" in content:
         html_growth.MAX_REOPENED_LENGTH = html_growth.REOPENED_BASE_LENGTH = 1 << 60
-    return parse.parse(content)
 
 
 if __name__ == "__main__":
-    serve(parse_or_obey, parse.extract_attachment, cpu_seconds=0.2)
+    serve(parse_or_obey, parse.extract_attachment, lambda: verify_or_obey, cpu_seconds=0.2)
