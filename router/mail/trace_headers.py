@@ -42,11 +42,12 @@ def render(message: Message, recipients: Sequence[str] = ()) -> bytes:
         clauses.append(f"for <{_clean_path(recipients[0])}>")
     clauses[-1] += ";"
     clauses.append(format_datetime(datetime.fromtimestamp(message.received_at // 1_000_000, UTC)))
-    lines += _fold("Received:", clauses)
+    lines += fold("Received:", clauses)
     return "".join(f"{line}\r\n" for line in lines).encode()
 
 
-def _fold(name: str, clauses: Sequence[str]) -> list[str]:
+def fold(name: str, clauses: Sequence[str]) -> list[str]:
+    """Returns the lines of a header field. A line is longer than recommended only for a longer clause."""
     lines = [name]
     for clause in clauses:
         if len(lines[-1]) + 1 + len(clause) > _MAX_LINE_LENGTH and lines[-1].strip() != name:
