@@ -81,7 +81,7 @@ class DnsCache:
             return await asyncio.shield(flight.task)
         finally:
             flight.waiting -= 1
-            if not (flight.waiting or flight.is_sent or flight.is_prefetch):
+            if not (flight.waiting or flight.is_sent):
                 self._flights.pop(question, None)
                 flight.task.cancel()
 

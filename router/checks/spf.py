@@ -139,7 +139,7 @@ def _check_records(values: tuple[str, ...]) -> None:
 def _reason(result: Result, resolver: _LookupResolver) -> str:
     match result.result:
         case "temperror":
-            return FAULT_REASONS[resolver.fault]
+            return FAULT_REASONS[resolver.fault or "timeout"]  # without a fault, the time limit of spftrace has passed
         case "none":
             return "no SPF record"
         case "permerror":

@@ -134,13 +134,16 @@ async def test_waiting_question_without_callers_is_not_sent(cache: DnsCache, res
     await asyncio.sleep(0)
     for task in abandoned:
         task.cancel()
-    await asyncio.gather(*abandoned, return_exceptions=True)
-    wanted = start(cache.query("late.test", "A"))
-    again = start(cache.query("late.test", "TXT"))
+    await asyncio.sleep(0)  # the question is being cancelled now
+    again = [start(cache.query("late.test", "TXT"))]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    again.append(start(cache.query("late.test", "TXT")))
     resolver.release.set()
-    assert await wanted == await again == resolver.answer
+    assert await asyncio.gather(*again) == [resolver.answer] * 2
     await asyncio.gather(*sent)
-    assert resolver.asked.count("late.test") == 2
+    assert all(task.cancelled() for task in abandoned)
+    assert resolver.asked.count("late.test") == 1
 
 
 async def test_prefetch(cache: DnsCache, resolver: GatedResolver) -> None:
@@ -154,20 +157,25 @@ async def test_prefetch(cache: DnsCache, resolver: GatedResolver) -> None:
     asked = start(cache.query("0.test", "TXT"))
     others = [start(cache.query(f"{n}.other.test", "TXT")) for n in range(MAX_CONCURRENT - MAX_PREFETCHES)]
     await wait_until(lambda: resolver.running == MAX_CONCURRENT, "all slots")
-    cache.prefetch("full.test", "TXT")
     resolver.release.set()
     assert await asked == resolver.answer
     await asyncio.gather(*others)
-    assert len(resolver.asked) == MAX_CONCURRENT
+    cache.prefetch("0.test", "TXT")
+    cache.prefetch("new.test", "TXT")
+    await wait_until(lambda: "new.test" in resolver.asked, "a prefetch of a new name")
+    assert len(resolver.asked) == len(set(resolver.asked)) == MAX_CONCURRENT + 1
+
+
+async def test_prefetch_never_waits_for_a_slot(cache: DnsCache, resolver: GatedResolver) -> None:
+    resolver.release.clear()
+    callers = [start(cache.query(f"{n}.test", "TXT")) for n in range(MAX_CONCURRENT)]
+    await wait_until(lambda: resolver.running == MAX_CONCURRENT, "all slots")
     cache.prefetch("full.test", "TXT")
-    await wait_until(lambda: "full.test" in resolver.asked, "a prefetch after the others")
-
-
-async def test_prefetch_that_a_caller_gave_up_is_sent(cache: DnsCache, resolver: GatedResolver) -> None:
-    cache.prefetch("a.test", "TXT")
-    caller = start(cache.query("a.test", "TXT"))
-    caller.cancel()
-    await wait_until(lambda: resolver.asked == ["a.test"], "the prefetch")
+    resolver.release.set()
+    await asyncio.gather(*callers)
+    cache.prefetch("next.test", "TXT")
+    await wait_until(lambda: "next.test" in resolver.asked, "a prefetch after the others")
+    assert "full.test" not in resolver.asked
 
 
 async def test_number_and_size_of_answers_are_limited(
@@ -201,3 +209,48 @@ async def test_meter_gets_sent_questions(resolver: GatedResolver, clock: FakeClo
         for _ in range(2):
             await cache.query(f"{fault}.test", "TXT")
     assert meter.faults == list(faults)
+
+
+_STEPS = st.lists(
+    st.tuples(st.sampled_from(["query", "prefetch", "cancel", "release", "hold", "expire"]), st.integers(0, 7)),
+    max_size=40,
+)
+
+
+@given(_STEPS)
+async def test_any_order_of_steps(steps: list[tuple[str, int]]) -> None:
+    """Callers that were not cancelled get an answer, the limit holds, and nothing is left behind."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dns_cache, "MAX_CONCURRENT", 3)
+        patch.setattr(dns_cache, "MAX_PREFETCHES", 2)
+        patch.setattr(dns_cache, "MAX_ANSWERS", 4)
+        resolver, clock = GatedResolver(), FakeClock()
+        cache = DnsCache(resolver, clock)
+        callers: list[asyncio.Task[DnsAnswer]] = []
+        for step, n in steps:
+            match step:
+                case "query":
+                    callers.append(start(cache.query(f"{n}.test", "TXT")))
+                case "prefetch":
+                    cache.prefetch(f"{n}.test", "TXT")
+                case "cancel" if callers:
+                    callers[n % len(callers)].cancel()
+                case "release":
+                    resolver.release.set()
+                case "hold":
+                    resolver.release.clear()
+                case "expire":
+                    clock.advance(60)
+            for _ in range(n):
+                await asyncio.sleep(0)
+        resolver.release.set()
+        answers = await asyncio.gather(*callers, return_exceptions=True)
+        assert all(
+            answer == resolver.answer or caller.cancelled() for caller, answer in zip(callers, answers, strict=True)
+        )
+        await wait_until(lambda: not cache._flights, "the end of all questions")
+        assert resolver.max_running <= 3
+        assert cache._prefetches == 0
+        assert cache._slots._value == 3
+        assert len(cache._answers) <= 4
+        assert cache._cached_characters == sum(len(name) + len("x") for name, _ in cache._answers)
