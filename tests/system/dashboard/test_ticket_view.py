@@ -110,7 +110,7 @@ ROWS = """() => {
 
 
 @dataclass(frozen=True)
-class Questions:
+class ShownQuestions:
     """An installation, the token of an agent's session, and the start of the newest question by ticket id."""
 
     served: ServedInstallation
@@ -119,15 +119,15 @@ class Questions:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def questions(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Questions]:
+async def questions(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ShownQuestions]:
     async with sqlite_store(tmp_path_factory.mktemp("view")) as store, serve_api(store) as served:
         found = await add_tickets(served)
         address, _ = await create_user(served, "agent")
         new = await served.services.sessions.sign_in(address, PASSWORD, address="127.0.0.1")
-        yield Questions(served, new.token, found)
+        yield ShownQuestions(served, new.token, found)
 
 
-async def test_question_is_in_view(questions: Questions, window: Window) -> None:
+async def test_question_is_in_view(questions: ShownQuestions, window: Window) -> None:
     root = questions.served.root
     await window.sign_in(root, questions.token)
     page = await window.open(f"{root}/account")
@@ -199,7 +199,7 @@ async def test_draft_and_new_message(site: ServedInstallation, window: Window, c
     await check_page(page, "ticket-note-edited", "light", "dark", "phone", folder="")
 
 
-async def test_fourteen_rows_are_in_view(questions: Questions, window: Window) -> None:
+async def test_fourteen_rows_are_in_view(questions: ShownQuestions, window: Window) -> None:
     root = questions.served.root
     await window.sign_in(root, questions.token)
     page = await window.open(f"{root}/tickets/unassigned")

@@ -16,7 +16,7 @@ from tests.support.clock import FakeClock
 from tests.support.waiting import wait_until
 
 
-class GatedResolver:
+class WaitingResolver:
     """A resolver that records its questions and answers only while `release` is set."""
 
     def __init__(self) -> None:
@@ -51,12 +51,12 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def resolver() -> GatedResolver:
-    return GatedResolver()
+def resolver() -> WaitingResolver:
+    return WaitingResolver()
 
 
 @pytest.fixture
-def cache(resolver: GatedResolver, clock: FakeClock) -> DnsCache:
+def cache(resolver: WaitingResolver, clock: FakeClock) -> DnsCache:
     return DnsCache(resolver, clock)
 
 
@@ -76,7 +76,7 @@ def start(work: Coroutine[Any, Any, DnsAnswer]) -> asyncio.Task[DnsAnswer]:
     ],
 )
 async def test_lifetimes(
-    cache: DnsCache, resolver: GatedResolver, clock: FakeClock, answer: DnsAnswer, seconds: int
+    cache: DnsCache, resolver: WaitingResolver, clock: FakeClock, answer: DnsAnswer, seconds: int
 ) -> None:
     resolver.answer = answer
     assert await cache.query("A.test.", "TXT") == await cache.query("a.test", "TXT") == answer
@@ -94,7 +94,7 @@ def test_lifetimes_are_bounded(status: Any, ttl: int) -> None:
     assert 5 <= seconds_to_cache(DnsAnswer(status, ttl=ttl)) <= 3600
 
 
-async def test_equal_questions_are_sent_once_and_others_are_limited(cache: DnsCache, resolver: GatedResolver) -> None:
+async def test_equal_questions_are_sent_once_and_others_are_limited(cache: DnsCache, resolver: WaitingResolver) -> None:
     resolver.release.clear()
     tasks = [start(cache.query(f"{n % 100}.test", "TXT")) for n in range(300)]
     await wait_until(lambda: resolver.running == MAX_CONCURRENT, "all slots")
@@ -105,7 +105,7 @@ async def test_equal_questions_are_sent_once_and_others_are_limited(cache: DnsCa
 
 
 async def test_cancelled_caller_does_not_cancel_the_question_of_others(
-    cache: DnsCache, resolver: GatedResolver
+    cache: DnsCache, resolver: WaitingResolver
 ) -> None:
     resolver.release.clear()
     first, second = (start(cache.query("a.test", "TXT")) for _ in range(2))
@@ -115,7 +115,7 @@ async def test_cancelled_caller_does_not_cancel_the_question_of_others(
     assert await second == resolver.answer
 
 
-async def test_answer_of_a_sent_question_is_cached_without_callers(cache: DnsCache, resolver: GatedResolver) -> None:
+async def test_answer_of_a_sent_question_is_cached_without_callers(cache: DnsCache, resolver: WaitingResolver) -> None:
     resolver.release.clear()
     only = start(cache.query("a.test", "TXT"))
     await wait_until(lambda: resolver.running == 1, "one question")
@@ -126,7 +126,7 @@ async def test_answer_of_a_sent_question_is_cached_without_callers(cache: DnsCac
     assert resolver.asked == ["a.test"]
 
 
-async def test_waiting_question_without_callers_is_not_sent(cache: DnsCache, resolver: GatedResolver) -> None:
+async def test_waiting_question_without_callers_is_not_sent(cache: DnsCache, resolver: WaitingResolver) -> None:
     resolver.release.clear()
     sent = [start(cache.query(f"{n}.test", "TXT")) for n in range(MAX_CONCURRENT)]
     await wait_until(lambda: resolver.running == MAX_CONCURRENT, "all slots")
@@ -146,7 +146,7 @@ async def test_waiting_question_without_callers_is_not_sent(cache: DnsCache, res
     assert resolver.asked.count("late.test") == 1
 
 
-async def test_prefetch(cache: DnsCache, resolver: GatedResolver) -> None:
+async def test_prefetch(cache: DnsCache, resolver: WaitingResolver) -> None:
     resolver.release.clear()
     for n in range(100):
         cache.prefetch(f"{n}.test", "TXT")
@@ -166,7 +166,7 @@ async def test_prefetch(cache: DnsCache, resolver: GatedResolver) -> None:
     assert len(resolver.asked) == len(set(resolver.asked)) == MAX_CONCURRENT + 1
 
 
-async def test_prefetch_never_waits_for_a_slot(cache: DnsCache, resolver: GatedResolver) -> None:
+async def test_prefetch_never_waits_for_a_slot(cache: DnsCache, resolver: WaitingResolver) -> None:
     resolver.release.clear()
     callers = [start(cache.query(f"{n}.test", "TXT")) for n in range(MAX_CONCURRENT)]
     await wait_until(lambda: resolver.running == MAX_CONCURRENT, "all slots")
@@ -179,7 +179,7 @@ async def test_prefetch_never_waits_for_a_slot(cache: DnsCache, resolver: GatedR
 
 
 async def test_number_and_size_of_answers_are_limited(
-    cache: DnsCache, resolver: GatedResolver, monkeypatch: pytest.MonkeyPatch
+    cache: DnsCache, resolver: WaitingResolver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dns_cache, "MAX_ANSWERS", 3)
     for n in range(4):
@@ -195,12 +195,12 @@ async def test_number_and_size_of_answers_are_limited(
 
 
 @pytest.mark.parametrize("name", ["", ".", "ü.test", "a" * 254, "a." * 200])
-async def test_names_that_dns_cannot_contain(cache: DnsCache, resolver: GatedResolver, name: str) -> None:
+async def test_names_that_dns_cannot_contain(cache: DnsCache, resolver: WaitingResolver, name: str) -> None:
     assert await cache.query(name, "TXT") == DnsAnswer("no_domain")
     assert resolver.asked == []
 
 
-async def test_meter_gets_sent_questions(resolver: GatedResolver, clock: FakeClock) -> None:
+async def test_meter_gets_sent_questions(resolver: WaitingResolver, clock: FakeClock) -> None:
     meter = RecordingMeter()
     cache = DnsCache(resolver, clock, meter)
     faults: tuple[AnswerFault, ...] = ("", "timeout", "refused")
@@ -224,7 +224,7 @@ async def test_any_order_of_steps(steps: list[tuple[str, int]]) -> None:
         patch.setattr(dns_cache, "MAX_CONCURRENT", 3)
         patch.setattr(dns_cache, "MAX_PREFETCHES", 2)
         patch.setattr(dns_cache, "MAX_ANSWERS", 4)
-        resolver, clock = GatedResolver(), FakeClock()
+        resolver, clock = WaitingResolver(), FakeClock()
         cache = DnsCache(resolver, clock)
         callers: list[asyncio.Task[DnsAnswer]] = []
         for step, n in steps:
