@@ -283,10 +283,14 @@ async def _run_background_tasks(process: Process, stop: Shutdown) -> AsyncIterat
     awaited_tasks: dict[str, Coroutine[Any, Any, None]] = {}
     cancelled_tasks: dict[str, Coroutine[Any, Any, None]] = {}
     database = process.core.database
+    check_runner = process.core.check_runner if process.dispatcher is not None else None
+    if check_runner is not None:
+        awaited_tasks["checks"] = check_runner.run()
     if process.dispatcher is not None:
         awaited_tasks["dispatcher"] = process.dispatcher.run()
         if isinstance(database, PostgresDatabase):
-            cancelled_tasks["listener"] = pg_notify.listen(database, process.dispatcher.wake, lambda: None)
+            waker = process.core.local_waker
+            cancelled_tasks["listener"] = pg_notify.listen(database, waker.wake, waker.wake_checks)
     if isinstance(database, SqliteDatabase):
         cancelled_tasks["wal"] = wal.truncate_wal_periodically(database)
     if process.maintenance is not None:
@@ -304,6 +308,8 @@ async def _run_background_tasks(process: Process, stop: Shutdown) -> AsyncIterat
         yield tasks
     finally:
         tasks.is_shutting_down = True
+        if check_runner is not None:
+            check_runner.stop()
         if process.dispatcher is not None:
             process.dispatcher.stop()
             delivery = (

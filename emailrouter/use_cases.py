@@ -57,6 +57,7 @@ def build_services(core: Core) -> Services:
         core.routing_cache,
         smtp_servers.build_client(config),
         lambda: smtp_servers.find_servers(config, core.listening_smtp()),
+        box=core.box,
         hostname=config.server.hostname,
     )
     return Services(

@@ -25,6 +25,21 @@ class RecipientResolver(Protocol):
         ...
 
 
+class SenderPrefetch(Protocol):
+    """Starts the DNS questions about a sender before its message arrives."""
+
+    def prefetch(self, *, peer: str, helo: str, reverse_path: str) -> None:
+        """Returns at once, and never raises. `reverse_path` is `""` for a null reverse-path."""
+        ...
+
+
+class NullPrefetch:
+    """Asks nothing: the questions are asked when the message is checked."""
+
+    def prefetch(self, *, peer: str, helo: str, reverse_path: str) -> None:
+        """Does nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class AcceptResult:
     """The result of accepting a message, for the `250` reply.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from router.clock import Clock
 from router.meter import NULL_METER, Meter
-from router.ports import Acceptor, RecipientResolver
+from router.ports import Acceptor, NullPrefetch, RecipientResolver, SenderPrefetch
 from router.side_tasks import SideTasks
 from smtp.bounds import Bounds
 from smtp.dnsbl import BlockLists
@@ -36,3 +36,4 @@ class ServerContext:
     network_refusals: NetworkRefusals = field(default_factory=NetworkRefusals)
     meter: Meter = NULL_METER
     side_tasks: SideTasks = field(default_factory=SideTasks)
+    senders: SenderPrefetch = field(default_factory=NullPrefetch)

@@ -16,7 +16,7 @@ from config.smtp import SmtpSettings
 from router import sockets
 from router.clock import Clock
 from router.meter import NULL_METER, Meter
-from router.ports import Acceptor, RecipientResolver
+from router.ports import Acceptor, NullPrefetch, RecipientResolver, SenderPrefetch
 from router.side_tasks import SideTasks
 from smtp import replies
 from smtp.bounds import Bounds
@@ -42,6 +42,7 @@ class Server:
         environ: The variables in which systemd passes sockets.
         side_tasks: Runs work whose failure must not change a reply.
         bounds: Replaces the bounds that follow from `settings`.
+        senders: Prepares the checks of the sender when a recipient is accepted.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Server:
         meter: Meter = NULL_METER,
         side_tasks: SideTasks | None = None,
         bounds: Bounds | None = None,
+        senders: SenderPrefetch | None = None,
     ) -> None:
         side_tasks = side_tasks or SideTasks()
         self._bounds = bounds = bounds or Bounds.from_settings(settings)
@@ -78,6 +80,7 @@ class Server:
             block_lists=_create_block_lists(settings, resolver, bounds),
             meter=side_tasks.wrap_meter(meter),
             side_tasks=side_tasks,
+            senders=senders or NullPrefetch(),
         )
         self._tls: TlsFiles | None = None
         self._listeners = Listeners(self._create_connection, bounds)

@@ -165,6 +165,8 @@ class Session:
             if isinstance(result, Target):
                 if result.recipient in transaction.targets:
                     return self._count_idle_command(replies.RECIPIENT_OK)
+                if not transaction.targets:
+                    context.side_tasks.run("prefetch", lambda: self._prefetch(sender))
                 transaction.targets[result.recipient] = result
                 return replies.RECIPIENT_OK
             refusal = policy.refusal_reply(result) if isinstance(result, Refusal) else result
@@ -172,6 +174,9 @@ class Session:
         refusal = policy.refused_recipient_reply(refusal, self._refused_recipients, context.bounds)
         self._count_refusal(refusal, _format_mailbox(mailbox), reverse_path=_format_mailbox(transaction.sender))
         return refusal
+
+    def _prefetch(self, reverse_path: str) -> None:
+        self._context.senders.prefetch(peer=self.peer, helo=self.helo, reverse_path=reverse_path)
 
     def next_guess_delay(self, reply: Reply) -> float:
         """Returns the seconds to wait before a reply to RCPT, to slow down harvesting.

@@ -32,6 +32,8 @@ from router.store.sqlite import SqliteDatabase
 if TYPE_CHECKING:
     from router.admin.installation.reachability import ReachabilityService
     from router.channels.poster import Poster
+    from router.checks.dns_cache import DnsCache
+    from router.dispatch.check_runner import CheckRunner
     from router.dispatch.dispatcher import Dispatcher
     from router.outbound.client import OutboundClient
     from router.services import Services
@@ -128,12 +130,32 @@ class Core:
         return deliver.build_dispatcher(self)
 
     @cached_property
-    def wake(self) -> Waker:
-        if self._wake is not None:
-            return self.side_tasks.wrap_waker(self._wake)
+    def dns_cache(self) -> DnsCache:
+        """Answers the questions about senders: those of the SMTP server in advance, and those of the checks."""
+        from router.checks.dns_cache import open_dns_cache  # noqa: PLC0415 - see the module docstring
+
+        servers = [(server.host, server.port) for server in self.config.dns.nameservers]
+        return open_dns_cache(servers, self.clock, self.meter)
+
+    @cached_property
+    def check_runner(self) -> CheckRunner | None:
+        """Checks the senders of messages. None if the checks are disabled."""
+        if not self.config.checks.enabled:
+            return None
+        from emailrouter.assembly import deliver  # noqa: PLC0415 - see the module docstring
+
+        return deliver.build_check_runner(self)
+
+    @cached_property
+    def local_waker(self) -> Waker:
+        """Notifies the dispatcher and the check runner of this core."""
         from router.dispatch.check_runner import LocalWaker  # noqa: PLC0415 - see the module docstring
 
-        return self.side_tasks.wrap_waker(LocalWaker(self.dispatcher.wake, lambda: None))
+        return LocalWaker(self.dispatcher.wake, self.check_runner)
+
+    @cached_property
+    def wake(self) -> Waker:
+        return self.side_tasks.wrap_waker(self._wake or self.local_waker)
 
     @cached_property
     def accept_writer(self) -> GroupWriter[IncomingMail, Committed]:

@@ -7,7 +7,12 @@ from emailrouter.assembly.core import Core
 from router.admin.tickets.tags import TagService
 from router.channels import CHANNELS
 from router.channels.contract import Pace
+from router.checks.authenticate import Authenticator
+from router.checks.check_queue import CheckQueue
+from router.checks.evaluate import SenderEvaluator
+from router.checks.relays import Relays
 from router.clock import SECOND, to_micros
+from router.dispatch.check_runner import CheckRunner
 from router.dispatch.delivery_batch import OutboxLimits, channel_limits
 from router.dispatch.dispatcher import POLL_INTERVAL_SECONDS, Dispatcher
 from router.dispatch.domain_alerts import DomainAlerts
@@ -16,6 +21,7 @@ from router.dispatch.outbox import Outbox
 from router.dispatch.retention import Retention, RetentionPeriods
 from router.dispatch.sender import TicketSender
 from router.lease_owner import new_lease_owner
+from router.routing.envelope import is_own_test_message
 from router.store import batches
 from router.store.sqlite import SqliteDatabase
 
@@ -34,11 +40,35 @@ def build_dispatcher(core: Core) -> Dispatcher:
         core.clock,
         concurrency=settings.concurrency,
         drain=settings.timeout.total_seconds() + shutdown.OUTCOME_SECONDS,
-        poll_interval=SQLITE_POLL_INTERVAL_SECONDS
-        if isinstance(core.database, SqliteDatabase)
-        else POLL_INTERVAL_SECONDS,
+        poll_interval=_poll_interval(core),
         meter=core.meter,
         side_tasks=core.side_tasks,
+    )
+
+
+def _poll_interval(core: Core) -> float:
+    return SQLITE_POLL_INTERVAL_SECONDS if isinstance(core.database, SqliteDatabase) else POLL_INTERVAL_SECONDS
+
+
+def build_check_runner(core: Core) -> CheckRunner:
+    config = core.config
+    relays = Relays(config.checks.relays, config.smtp.trusted_networks)
+    authenticator = Authenticator(
+        core.contents, core.parser, core.dns_cache, relays, deadline=config.checks.deadline.total_seconds()
+    )
+    evaluator = SenderEvaluator(
+        core.database,
+        authenticator,
+        core.clock,
+        max_header_bytes=config.smtp.max_header_bytes,
+        is_own_test=lambda message: is_own_test_message(core.box, message.rfc_message_id),
+    )
+    return CheckRunner(
+        CheckQueue(core.database, core.writers, core.clock),
+        evaluator,
+        core.clock,
+        core.dispatcher.wake,
+        poll_interval=_poll_interval(core),
     )
 
 

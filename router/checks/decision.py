@@ -85,20 +85,18 @@ def _judge_spam(spam: SpamVerdict | None, policy: CheckPolicy) -> _Finding | Non
 def _judge_sender(facts: SenderFacts, policy: CheckPolicy) -> _Finding | None:
     if facts.is_relayed:
         return None  # the host that forwarded the message may have broken what authenticated it
-    domain = facts.from_domain
+    own = "your domain " if facts.is_own_domain else ""
+    address = f"sender address is at {own}{facts.from_domain}"
     if facts.dmarc == "fail":
         action = policy.on_fail
         if action == "quarantine" and facts.dmarc_policy == "none":
             action = "flag"
         if action == "show" and facts.is_own_domain:
             action = "flag"
-    elif facts.is_own_domain and not facts.aligned and facts.dmarc != "temperror":
-        action = "flag"
-    else:
+        reason = f"The {address}, which did not authenticate the message (DMARC)"
+        return _Finding(action, reason, f"This message may be forged: its {address}, which did not authenticate it")
+    if not facts.is_own_domain or facts.aligned:
         return None
-    own = "your domain " if facts.is_own_domain else ""
-    return _Finding(
-        action,
-        f"The sender address is at {own}{domain}, which did not authenticate the message (DMARC)",
-        f"This message may be forged: its sender address is at {own}{domain}, which did not authenticate it",
-    )
+    if facts.dmarc == "temperror":
+        return _Finding("flag", "", f"This message may be forged: its {address}, and DNS did not answer in time")
+    return _Finding("flag", "", f"This message may be forged: its {address}, which did not authenticate it")

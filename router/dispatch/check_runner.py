@@ -42,7 +42,6 @@ class CheckRunner:
 
     Args:
         wake: Receives the integrations with deliveries that became due.
-        report: Receives the results of each message, for metrics. It must not raise.
     """
 
     def __init__(
@@ -53,14 +52,12 @@ class CheckRunner:
         wake: Callable[[Iterable[str]], None],
         *,
         poll_interval: float,
-        report: Callable[[MessageChecks], None],
     ) -> None:
         self._queue = queue
         self._evaluator = evaluator
         self._clock = clock
         self._wake_integrations = wake
         self._poll_interval = poll_interval
-        self._report = report
         self._running: dict[str, asyncio.Task[None]] = {}  # by message id
         self._changed = asyncio.Event()
         self._stopping = False
@@ -104,7 +101,6 @@ class CheckRunner:
             checks = await self._evaluate(queued)
             stored = await self._store(message_id, checks)
             self._log(message_id, checks, stored)
-            self._report(checks)
             self._wake_integrations(stored.due_integrations)
         except Exception:  # the deliveries become due without the results
             log.exception("checks.internal_error", message_id=message_id)
@@ -164,8 +160,12 @@ class CheckRunner:
 
 
 class LocalWaker:
-    """The `Waker` of a process that delivers: it notifies its own dispatcher and check runner."""
+    """The `Waker` of a process that delivers. `check_runner` is None if senders are not checked."""
 
-    def __init__(self, wake: Callable[[Iterable[str]], None], wake_checks: Callable[[], None]) -> None:
+    def __init__(self, wake: Callable[[Iterable[str]], None], check_runner: CheckRunner | None) -> None:
         self.wake = wake
-        self.wake_checks = wake_checks
+        self._check_runner = check_runner
+
+    def wake_checks(self) -> None:
+        if self._check_runner is not None:
+            self._check_runner.wake()

@@ -8,15 +8,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from router.routing.route import Target
+from router.secrets import SecretBox
 
-# Test messages (`POST /api/aliases/{id}/test`) have a Message-ID that begins like this. The mark is only displayed, and
-# proves nothing. Older versions did not send them by SMTP and stored this protocol instead.
+# Test messages (`POST /api/aliases/{id}/test`) have a Message-ID that begins like this, with an id and our signature of
+# it. The beginning alone is only displayed, and proves nothing. Older versions did not send them by SMTP, and stored
+# this protocol instead.
 TEST_MESSAGE_ID_PREFIX = "emailrouter-test."
 _TEST_PROTOCOL = "TEST"
+_TEST_PURPOSE = "test message"
 
 
 def is_test_message(protocol: str, rfc_message_id: str) -> bool:
     return protocol == _TEST_PROTOCOL or rfc_message_id.lstrip("<").startswith(TEST_MESSAGE_ID_PREFIX)
+
+
+def new_test_message_id(box: SecretBox, unique: str, hostname: str) -> str:
+    """Returns a Message-ID without angle brackets, by which `is_own_test_message` recognises the message."""
+    return f"{TEST_MESSAGE_ID_PREFIX}{unique}.{box.sign(unique, _TEST_PURPOSE)}@{hostname}"
+
+
+def is_own_test_message(box: SecretBox, rfc_message_id: str) -> bool:
+    """Whether this installation has composed the test message. Such a message needs no check of its sender."""
+    local_part = rfc_message_id.strip("<>").partition("@")[0]
+    unique, _, signature = local_part.removeprefix(TEST_MESSAGE_ID_PREFIX).partition(".")
+    return local_part.startswith(TEST_MESSAGE_ID_PREFIX) and box.verify(unique, signature, _TEST_PURPOSE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,9 @@ from router.mail.address import Mailbox
 from router.model import Alias
 from router.outbound.smtp_client import SmtpClient, SmtpRejected, SmtpServerAddress, SmtpUnreachable
 from router.ports import RecipientResolver
-from router.routing.envelope import TEST_MESSAGE_ID_PREFIX
+from router.routing.envelope import new_test_message_id
 from router.routing.route import CATCH_ALL, Refusal, RefusalReason
+from router.secrets import SecretBox
 from router.store.database import Database
 
 _CATCH_ALL_LOCAL_PART = "emailrouter-test"  # receives the test message of a catch-all
@@ -47,6 +48,7 @@ class TestMailService:
 
     Args:
         servers: Returns the SMTP servers of this installation. A message goes to the first one that can be reached.
+        box: Signs the messages, so that their sender is not checked.
         hostname: The domain of the sender, which is the postmaster.
     """
 
@@ -60,6 +62,7 @@ class TestMailService:
         client: SmtpClient,
         servers: Callable[[], Sequence[SmtpServerAddress]],
         *,
+        box: SecretBox,
         hostname: str,
     ) -> None:
         self._database = database
@@ -67,6 +70,7 @@ class TestMailService:
         self._recipients = recipients
         self._client = client
         self._servers = servers
+        self._box = box
         self._hostname = hostname
 
     async def send(self, alias: Alias) -> TestMail:
@@ -123,7 +127,7 @@ class TestMailService:
             f"To: {mailbox}",
             f"Subject: Test of {alias.email}",
             f"Date: {format_datetime(now)}",
-            f"Message-ID: <{TEST_MESSAGE_ID_PREFIX}{ids.new_id('msg')}@{self._hostname}>",
+            f"Message-ID: <{new_test_message_id(self._box, ids.new_id('msg'), self._hostname)}>",
             "MIME-Version: 1.0",
             "Content-Type: text/plain; charset=utf-8",
             "Content-Transfer-Encoding: 8bit",

@@ -18,7 +18,7 @@ FAIL = SenderFacts(from_domain="customer.test", dmarc="fail", dmarc_policy="reje
 
 
 @dataclass
-class CheckedInstallation:
+class QueuedInstallation:
     """An installation and the queue of its messages."""
 
     installation: Installation
@@ -48,10 +48,10 @@ def results(now: int, facts: SenderFacts = PASS) -> MessageChecks:
 
 
 @pytest.fixture
-async def checked(store: Store) -> AsyncIterator[CheckedInstallation]:
+async def checked(store: Store) -> AsyncIterator[QueuedInstallation]:
     installation = Installation(store, {"checks.enabled": True})
     await installation.seed()
-    yield CheckedInstallation(
+    yield QueuedInstallation(
         installation, CheckQueue(installation.database, installation.core.writers, installation.clock)
     )
     await installation.close()

@@ -10,13 +10,13 @@ from router.checks.decision import SenderFacts
 from router.clock import SECOND
 from router.store.database import run_statements
 from router.store.spam_marks import SpamActor, mark_spam, release_spam
-from tests.integration.checks.conftest import FAIL, PASS, CheckedInstallation, results
+from tests.integration.checks.conftest import FAIL, PASS, QueuedInstallation, results
 from tests.support import mails
 
 HOLD = json.dumps({"on_fail": "quarantine"})
 
 
-async def test_a_delivery_waits_for_the_check_and_then_is_due(checked: CheckedInstallation) -> None:
+async def test_a_delivery_waits_for_the_check_and_then_is_due(checked: QueuedInstallation) -> None:
     await checked.installation.accept_message()
     accepted_at = checked.installation.clock.now()
     before = await checked.delivery()
@@ -32,13 +32,13 @@ async def test_a_delivery_waits_for_the_check_and_then_is_due(checked: CheckedIn
     assert (row["state"], row["rechecked"]) == ("done", 0)
 
 
-async def test_a_delivery_waits_longer_where_the_check_can_hold_it(checked: CheckedInstallation) -> None:
+async def test_a_delivery_waits_longer_where_the_check_can_hold_it(checked: QueuedInstallation) -> None:
     await checked.set_policy(HOLD)
     await checked.installation.accept_message()
     assert (await checked.delivery())["next_attempt_at"] == checked.installation.clock.now() + 5 * SECOND
 
 
-async def test_a_message_without_an_integration_is_checked(checked: CheckedInstallation) -> None:
+async def test_a_message_without_an_integration_is_checked(checked: QueuedInstallation) -> None:
     await checked.installation.add_alias("quiet", None)
     await checked.installation.accept_message(None, "quiet")
     assert (await checked.check()).due_integrations == ()
@@ -56,13 +56,14 @@ async def test_a_message_without_an_integration_is_checked(checked: CheckedInsta
         (HOLD, replace(FAIL, allowed="ann@customer.test"), 0, 0),
         ("{}", replace(FAIL, dmarc="none", is_own_domain=True), 0, 1),
         (json.dumps({"on_fail": "show"}), replace(FAIL, is_own_domain=True), 0, 1),
-        ("{}", replace(FAIL, dmarc="temperror", is_own_domain=True), 0, 0),
+        ("{}", replace(FAIL, dmarc="temperror", is_own_domain=True), 0, 1),
+        (HOLD, replace(FAIL, dmarc="temperror"), 0, 0),
         ("{}", replace(PASS, blocked="@customer.test"), 1, 0),
         (json.dumps({"on_spam": "flag"}), replace(PASS, blocked="@customer.test"), 0, 1),
     ],
 )
 async def test_the_policy_decides(
-    checked: CheckedInstallation, policy: str, facts: SenderFacts, is_spam: int, flagged: int
+    checked: QueuedInstallation, policy: str, facts: SenderFacts, is_spam: int, flagged: int
 ) -> None:
     await checked.set_policy(policy)
     await checked.installation.accept_message()
@@ -78,7 +79,7 @@ async def test_the_policy_decides(
     assert events == ["ticket.spam_changed"] * is_spam
 
 
-async def test_messages_that_join_spam_are_held_with_it(checked: CheckedInstallation) -> None:
+async def test_messages_that_join_spam_are_held_with_it(checked: QueuedInstallation) -> None:
     await checked.set_policy(HOLD)
     installation = checked.installation
     await installation.accept_message(mails.plain(message_id="<first@customer.test>"))
@@ -92,7 +93,7 @@ async def test_messages_that_join_spam_are_held_with_it(checked: CheckedInstalla
     assert [row["state"] for row in await installation.all_rows("deliveries")] == ["spam"] * 3
 
 
-async def test_a_later_message_cannot_hide_a_conversation(checked: CheckedInstallation) -> None:
+async def test_a_later_message_cannot_hide_a_conversation(checked: QueuedInstallation) -> None:
     await checked.set_policy(HOLD)
     installation = checked.installation
     await installation.accept_message(mails.plain(message_id="<first@customer.test>"))
@@ -104,7 +105,7 @@ async def test_a_later_message_cannot_hide_a_conversation(checked: CheckedInstal
     assert [row["state"] for row in await installation.all_rows("deliveries")] == ["pending", "pending"]
 
 
-async def test_a_ticket_that_a_person_has_taken_is_not_hidden(checked: CheckedInstallation) -> None:
+async def test_a_ticket_that_a_person_has_taken_is_not_hidden(checked: QueuedInstallation) -> None:
     await checked.set_policy(HOLD)
     ticket_id = await checked.installation.accept_ticket()
     await checked.installation.tickets.claim(await checked.installation.add_actor(), ticket_id)
@@ -113,7 +114,7 @@ async def test_a_ticket_that_a_person_has_taken_is_not_hidden(checked: CheckedIn
     assert (ticket["spam"], ticket["flagged"]) == (0, 1)
 
 
-async def test_a_later_check_changes_only_the_results(checked: CheckedInstallation) -> None:
+async def test_a_later_check_changes_only_the_results(checked: QueuedInstallation) -> None:
     installation = checked.installation
     message_id = await installation.accept_message()
     await checked.check(PASS)
@@ -126,7 +127,7 @@ async def test_a_later_check_changes_only_the_results(checked: CheckedInstallati
     assert (ticket["spam"], ticket["flagged"]) == (0, 0)
 
 
-async def test_released_deliveries_are_due_with_their_time_to_retry(checked: CheckedInstallation) -> None:
+async def test_released_deliveries_are_due_with_their_time_to_retry(checked: QueuedInstallation) -> None:
     installation = checked.installation
     ticket_id = await installation.accept_ticket()
     await checked.check(PASS)
@@ -144,7 +145,7 @@ async def test_released_deliveries_are_due_with_their_time_to_retry(checked: Che
     assert (ticket["spam"], ticket["spam_reason"], ticket["spam_at"]) == (0, "", None)
 
 
-async def test_an_erased_message_leaves_the_queue(checked: CheckedInstallation) -> None:
+async def test_an_erased_message_leaves_the_queue(checked: QueuedInstallation) -> None:
     installation = checked.installation
     ticket_id = await installation.accept_ticket()
     await installation.tickets.delete(installation.actor, ticket_id)
@@ -152,7 +153,7 @@ async def test_an_erased_message_leaves_the_queue(checked: CheckedInstallation) 
     assert await installation.execute("SELECT * FROM check_queue") == []
 
 
-async def test_a_message_erased_during_its_check_is_forgotten(checked: CheckedInstallation) -> None:
+async def test_a_message_erased_during_its_check_is_forgotten(checked: QueuedInstallation) -> None:
     installation = checked.installation
     ticket_id = await installation.accept_ticket()
     (claimed,) = await checked.claim()
@@ -162,7 +163,7 @@ async def test_a_message_erased_during_its_check_is_forgotten(checked: CheckedIn
     assert await installation.execute("SELECT * FROM check_queue") == []
 
 
-async def test_two_processes_claim_different_messages(checked: CheckedInstallation) -> None:
+async def test_two_processes_claim_different_messages(checked: QueuedInstallation) -> None:
     installation = checked.installation
     other = CheckQueue(installation.database, installation.core.writers, installation.clock)
     await installation.accept_message()

@@ -1,0 +1,74 @@
+"""Checks one message: authenticates its sender, and collects the facts for the decision."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+
+from router.checks.authenticate import Authentication, Authenticator
+from router.checks.check_queue import QueuedMessage
+from router.checks.decision import SenderFacts
+from router.checks.results import MessageChecks
+from router.clock import Clock
+from router.mail.from_field import read_from_domains
+from router.model import Message
+from router.store.database import Database
+
+MAX_LABELS = 127  # a domain name has no more; each suffix of that in From is compared with the workspace's domains
+
+
+class SenderEvaluator:
+    """Implements `router.dispatch.check_runner.Evaluator`.
+
+    Args:
+        max_header_bytes: The part of a message in which its header is searched.
+        is_own_test: Recognises our own test messages, which are not checked.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        authenticator: Authenticator,
+        clock: Clock,
+        *,
+        max_header_bytes: int,
+        is_own_test: Callable[[Message], bool],
+    ) -> None:
+        self._database = database
+        self._authenticator = authenticator
+        self._clock = clock
+        self._max_header_bytes = max_header_bytes
+        self._is_own_test = is_own_test
+
+    async def evaluate(self, queued: QueuedMessage) -> MessageChecks:
+        """See `router.dispatch.check_runner.Evaluator`."""
+        if queued.data is None or self._is_own_test(queued.message):
+            return MessageChecks("skipped", self._clock.now())
+        from_domains = read_from_domains(queued.data, self._max_header_bytes)
+        found = await self._authenticator.authenticate(queued, queued.data, from_domains)
+        return MessageChecks(
+            state="done",
+            checked_at=self._clock.now(),
+            results=found.results,
+            facts=await self._collect_facts(queued.message, from_domains, found),
+        )
+
+    async def _collect_facts(self, message: Message, from_domains: Sequence[str], found: Authentication) -> SenderFacts:
+        own_domain = await self._find_own_domain(message.workspace_id, from_domains)
+        return SenderFacts(
+            from_domain=own_domain or found.dmarc.result.domain,
+            dmarc=found.dmarc.result.result,
+            dmarc_policy=found.dmarc.policy,
+            aligned=found.dmarc.aligned,
+            is_relayed=found.is_relayed,
+            is_own_domain=own_domain != "",
+        )
+
+    async def _find_own_domain(self, workspace_id: str, from_domains: Sequence[str]) -> str:
+        """Returns the first domain in From that is an active domain of the workspace or below one, or ""."""
+        for domain in from_domains:
+            labels = domain.split(".")[-MAX_LABELS:]
+            names = json.dumps([".".join(labels[n:]) for n in range(len(labels))])
+            if await self._database.fetch_all("check_active_domains", workspace_id=workspace_id, names=names):
+                return domain
+        return ""

@@ -1,0 +1,155 @@
+"""Messages checked by the program: SMTP envelope, DNS server, worker process, database."""
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import dkim
+import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from router.dispatch.check_runner import CheckRunner
+from router.routing.envelope import Envelope, new_test_message_id
+from tests.support import mails
+from tests.support.dns import DnsStandIn
+from tests.support.installation import Installation
+from tests.support.stores import Store
+from tests.support.waiting import poll_until
+
+PEER = "192.0.2.7"
+KEY = generate_private_key(65537, 2048)
+PEM = KEY.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+PUBLIC = KEY.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+RECORD = "v=DKIM1; k=rsa; p=" + base64.b64encode(PUBLIC).decode()
+MAIL = mails.mail(sender="Ann <ann@customer.test>")
+
+
+@asynccontextmanager
+async def running(installation: Installation) -> AsyncIterator[CheckRunner]:
+    runner = installation.core.check_runner
+    assert runner is not None
+    task = asyncio.create_task(runner.run())
+    try:
+        yield runner
+    finally:
+        runner.stop()
+        await task
+
+
+async def check(
+    installation: Installation, content: bytes, *, reverse_path: str = "ann@customer.test"
+) -> dict[str, object]:
+    """Accepts a message, waits for its checks and returns their row, with that of the ticket."""
+    envelope = Envelope(reverse_path, (installation.target("support"),), PEER, "mail.customer.test", "ESMTP")
+    accepted = await installation.accept.accept(envelope, content)
+    async with running(installation):
+        await poll_until(lambda: _is_checked(installation), "the message is checked")
+    rows = await installation.execute("SELECT * FROM message_checks WHERE message_id = :id", id=accepted.message_id)
+    (link,) = await installation.execute(
+        "SELECT warning, t.spam, t.flagged FROM ticket_messages tm JOIN tickets t ON t.id = tm.ticket_id "
+        "WHERE message_id = :id",
+        id=accepted.message_id,
+    )
+    return {**rows[0], **link}
+
+
+async def _is_checked(installation: Installation) -> bool:
+    return await installation.count_rows("check_queue") == 0
+
+
+def words(row: dict[str, object]) -> dict[str, str]:
+    return {each["method"]: each["result"] for each in json.loads(str(row["results"]))}
+
+
+def sign(content: bytes, domain: str = "customer.test") -> bytes:
+    return bytes(dkim.sign(content, b"s1", domain.encode(), PEM)) + content
+
+
+@pytest.fixture
+async def installation(store: Store, dns_server: DnsStandIn) -> AsyncIterator[Installation]:
+    settings = {"checks.enabled": True, "dns.nameservers": [dns_server.address]}
+    found = Installation(store, settings, real_time=True, wake="dispatcher")
+    await found.seed()
+    yield found
+    await found.close()
+
+
+async def test_spf_authenticates_the_sender(installation: Installation, dns_server: DnsStandIn) -> None:
+    dns_server.set("customer.test", "TXT", f"v=spf1 ip4:{PEER} -all")
+    dns_server.set("_dmarc.customer.test", "TXT", "v=DMARC1; p=reject")
+    dns_server.set(PEER, "PTR", "mail.customer.test.")
+    dns_server.set("mail.customer.test", "A", PEER)
+    row = await check(installation, MAIL)
+    assert words(row) == {"spf": "pass", "dkim": "none", "dmarc": "pass", "iprev": "pass"}
+    assert (row["state"], row["warning"]) == ("done", "")
+
+
+async def test_a_signature_authenticates_a_forwarded_message(
+    installation: Installation, dns_server: DnsStandIn
+) -> None:
+    dns_server.set("customer.test", "TXT", "v=spf1 -all")
+    dns_server.set("_dmarc.customer.test", "TXT", "v=DMARC1; p=reject")
+    dns_server.set("s1._domainkey.customer.test", "TXT", RECORD)
+    row = await check(installation, sign(MAIL))
+    assert words(row) == {"spf": "fail", "dkim": "pass", "dmarc": "pass", "iprev": "permerror"}
+    assert row["warning"] == ""
+
+
+async def test_a_changed_byte_fails_and_is_flagged(installation: Installation, dns_server: DnsStandIn) -> None:
+    dns_server.set("_dmarc.customer.test", "TXT", "v=DMARC1; p=reject")
+    dns_server.set("s1._domainkey.customer.test", "TXT", RECORD)
+    row = await check(installation, sign(MAIL).replace(b"Hello.", b"Hallo."))
+    assert words(row)["dkim"] == "fail"
+    assert words(row)["dmarc"] == "fail"
+    assert "may be forged" in str(row["warning"])
+    assert (row["flagged"], row["spam"]) == (1, 0)
+
+
+@pytest.mark.parametrize("sender", ["boss@example.com", "boss@mail.example.com", '"a@b.test, c" <boss@EXAMPLE.com>'])
+async def test_the_forged_own_domain_is_flagged_without_a_dmarc_record(installation: Installation, sender: str) -> None:
+    row = await check(installation, mails.mail(sender=f"Boss <{sender}>" if "<" not in sender else sender))
+    assert words(row)["dmarc"] == "none"
+    assert "your domain" in str(row["warning"])
+
+
+async def test_two_senders_do_not_hide_the_own_domain(installation: Installation, dns_server: DnsStandIn) -> None:
+    dns_server.set("customer.test", "TXT", f"v=spf1 ip4:{PEER} -all")
+    row = await check(installation, mails.mail(sender="ann@customer.test, boss@example.com"))
+    assert words(row)["dmarc"] == "permerror"
+    assert "your domain example.com" in str(row["warning"])
+
+
+async def test_the_own_domain_that_passes_is_not_flagged(installation: Installation, dns_server: DnsStandIn) -> None:
+    dns_server.set("example.com", "TXT", f"v=spf1 ip4:{PEER} -all")
+    row = await check(installation, mails.mail(sender="boss@example.com"), reverse_path="boss@example.com")
+    assert (words(row)["spf"], row["warning"]) == ("pass", "")
+
+
+async def test_a_failing_name_server_makes_no_failure(installation: Installation, dns_server: DnsStandIn) -> None:
+    for name in ("customer.test", "_dmarc.customer.test", "_dmarc.test"):
+        dns_server.fail(name, "SERVFAIL")
+    row = await check(installation, MAIL)
+    assert (words(row)["spf"], words(row)["dmarc"], row["warning"]) == ("temperror", "temperror", "")
+
+
+async def test_a_message_for_an_upstream_domain_is_judged_by_its_signature(
+    installation: Installation, dns_server: DnsStandIn
+) -> None:
+    await installation.execute("UPDATE domains SET mx_managed = 'upstream'")
+    dns_server.set("customer.test", "TXT", "v=spf1 -all")
+    dns_server.set("_dmarc.customer.test", "TXT", "v=DMARC1; p=reject")
+    row = await check(installation, MAIL)
+    assert words(row) == {"spf": "none", "dkim": "none", "dmarc": "fail", "iprev": "none"}
+    assert row["warning"] == ""
+
+
+@pytest.mark.parametrize(("unique", "state", "flagged"), [("msg_1", "skipped", 0), ("msg_2", "done", 1)])
+async def test_only_our_own_test_message_is_skipped(
+    installation: Installation, unique: str, state: str, flagged: int
+) -> None:
+    message_id = new_test_message_id(installation.core.box, "msg_1", "mx1.host.test").replace("msg_1", unique)
+    row = await check(installation, mails.mail(f"<{message_id}>", sender="postmaster@example.com"))
+    assert (row["state"], row["flagged"]) == (state, flagged)
