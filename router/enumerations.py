@@ -124,7 +124,9 @@ BLOCK_ACTION: Choice[BlockAction] = Choice(
 SPAM_TICKETS: Choice[SpamTickets] = Choice(
     "spam", get_args(SpamTickets), labels={"true": "Only spam", "false": "Without spam", "all": "With spam"}
 )
-REPLAYABLE_STATE: Choice[DeliveryState] = Choice("state", ("dead", "pending"), labels=DELIVERY_STATE.labels)
+REPLAYABLE_STATE: Choice[DeliveryState] = Choice(
+    "state", ("dead", "pending"), labels={"pending": "Queued", "dead": "Failed"}
+)
 DRAFT_KIND: Choice[DraftKind] = Choice("kind", get_args(DraftKind))
 
 # The nouns of the audited actions, and groups of their verbs.
