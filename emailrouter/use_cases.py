@@ -77,7 +77,7 @@ def build_services(core: Core) -> Services:
         integrations=IntegrationService(database, clock, core.poster, core.wake),
         aliases=AliasService(database, clock, tester, on_routing_change=changed),
         tickets=TicketService(database, clock, ConversationReader(database, core.contents)),
-        messages=MessageService(database, core.contents),
+        messages=MessageService(database, core.contents, authserv_ids=authserv_ids(config)),
         senders=SenderService(database, TagService(database, clock)),
         deliveries=DeliveryService(database, clock, core.wake, max_age=to_micros(config.delivery.max_age)),
         display_names=DisplayNameService(database),
@@ -121,6 +121,12 @@ def build_resolver(config: Config) -> DnsResolver:
 def mx_hosts(config: Config) -> tuple[tuple[str, int], ...]:
     """Returns (host, priority) of every host that receives mail for this installation."""
     return tuple((mx.host, mx.priority) for mx in config.server.mx_hosts)
+
+
+def authserv_ids(config: Config) -> tuple[str, ...]:
+    """Returns our names in Authentication-Results (RFC 8601): first the one that we use, then others of this host."""
+    hosts = [mx.host for mx in config.server.mx_hosts]
+    return tuple(dict.fromkeys([config.checks.authserv_id or hosts[0], config.server.hostname, *hosts]))
 
 
 def _reply_to_recipient(refusal: Refusal | None) -> str:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from api.route import Call, Route
-from api.schema.messages import MessageList, MessageRow, MessageSearchParameters, TraceAnswer
+from api.schema.messages import MessageList, MessageRow, MessageSearchParameters, RawParameters, TraceAnswer
 from api.schema.shape import EmptyBody, NoQuery
 from router.errors import not_found_error
 
@@ -25,15 +25,14 @@ async def find(call: Call[EmptyBody, MessageSearchParameters]) -> MessageList:
     return MessageList(messages=[MessageRow.from_model(message) for message in messages])
 
 
-async def download_raw(call: Call[EmptyBody, NoQuery]) -> web.StreamResponse:
-    """Streams the trace header fields and then the original message in its stored chunks."""
-    mail = await call.services.messages.get_raw(call.actor, call.ids["id"])
+async def download_raw(call: Call[EmptyBody, RawParameters]) -> web.StreamResponse:
+    """Streams the added header fields and then the original message in its stored chunks."""
+    mail = await call.services.messages.get_raw(call.actor, call.ids["id"], original=call.query.original)
     response = _download(f"{mail.message.id}.eml", "message/rfc822", mail.size)
     await response.prepare(call.request)
     if call.request.method != "HEAD":
-        await _write(response, mail.trace_headers)
-        await _write(response, mail.first_chunk)
-        async for chunk in mail.remaining_chunks:
+        await _write(response, mail.added_fields)
+        async for chunk in mail.chunks:
             await _write(response, chunk)
     await response.write_eof()
     return response
@@ -93,6 +92,7 @@ ROUTES = (
         download_raw,
         "Download the original message",
         "viewer",
+        query=RawParameters,
         media="message/rfc822",
     ),
     Route(

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field
 
-from api.schema.shape import Answer, QueryParameters, Time
+from api.schema.shape import Answer, BoolParameter, QueryParameters, Time
 from router.admin.tickets.conversation import MessageView
 
 
@@ -17,6 +17,13 @@ class MessageSearchParameters(QueryParameters):
         description="Message id (`msg_...`), Message-ID with or without angle brackets, or ticket id or number.",
         examples=["#12"],
     )
+
+
+class RawParameters(QueryParameters):
+    """Parameters of the download of a message."""
+
+    original: BoolParameter = False
+    """With `true`, returns exactly the bytes that were received: nothing is added or left out."""
 
 
 class MessageRow(Answer):

@@ -21,15 +21,16 @@ _NOT_PATH = re.compile("[\\x00-\\x20\\x7f-\\x9f<>\u2028\u2029\u202a-\u202e\u2066
 _MAX_LINE_LENGTH = 78  # RFC 5322 section 2.1.1
 
 
-def render(message: Message, recipients: Sequence[str] = ()) -> bytes:
+def render(message: Message, recipients: Sequence[str] = (), *, results: bytes = b"") -> bytes:
     """Returns `Return-Path` and `Received` with CRLF line endings.
 
     Args:
         recipients: The envelope recipients that may be disclosed. A single one is written in a `for` clause; several
             would disclose blind copies (RFC 5321 section 7.2).
+        results: The field Authentication-Results, for the place between the two.
     """
     # A null reverse-path is "<>" (RFC 5321 section 4.1.2); SMTPUTF8 addresses stay UTF-8 (RFC 6531 section 3.7.3).
-    lines = [f"Return-Path: <{_clean_path(message.reverse_path)}>"]
+    return_path = f"Return-Path: <{_clean_path(message.reverse_path)}>\r\n"
     clauses = [
         f"from {_clean_host(message.helo) or 'unknown'} ({_address_literal(message.peer)})",
         f"by {_clean_host(message.received_by) or 'localhost'}",
@@ -42,8 +43,8 @@ def render(message: Message, recipients: Sequence[str] = ()) -> bytes:
         clauses.append(f"for <{_clean_path(recipients[0])}>")
     clauses[-1] += ";"
     clauses.append(format_datetime(datetime.fromtimestamp(message.received_at // 1_000_000, UTC)))
-    lines += fold("Received:", clauses)
-    return "".join(f"{line}\r\n" for line in lines).encode()
+    received = "".join(f"{line}\r\n" for line in fold("Received:", clauses))
+    return return_path.encode() + results + received.encode()
 
 
 def fold(name: str, clauses: Sequence[str]) -> list[str]:

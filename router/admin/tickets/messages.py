@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from router import ids
 from router.admin import validation
 from router.admin.fetch import fetch_by_id, find_ticket_id
+from router.admin.tickets.raw_messages import RawMessage, RawMessages
 from router.admin.tickets.timeline import MAX_ID_SUFFIX
 from router.contents.store import ContentStore
 from router.errors import not_found_error
-from router.mail import trace_headers
 from router.mail.contents import AttachmentData
 from router.model import Actor, Attempt, Delivery, Message, Micros, TicketMessage
 from router.store.database import Database, fetch_models, model_from_row
@@ -21,21 +21,6 @@ MAX_DELIVERIES = 1000
 MAX_ATTEMPTS = 1000
 MAX_RESULTS = 50
 _MAX_MESSAGE_ID_BYTES = 998  # the limit of the header parser
-
-
-@dataclass(frozen=True, slots=True)
-class RawMessage:
-    """A message for download: trace headers added by the router, followed by the raw content in chunks."""
-
-    message: Message
-    trace_headers: bytes
-    first_chunk: bytes
-    remaining_chunks: AsyncIterator[bytes]
-
-    @property
-    def size(self) -> int:
-        """The size in bytes, including the trace headers."""
-        return len(self.trace_headers) + self.message.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +44,11 @@ class Trace:
 class MessageService:
     """Reads messages of the actor's workspace. A message is erased with the last of its tickets."""
 
-    def __init__(self, database: Database, contents: ContentStore) -> None:
+    def __init__(self, database: Database, contents: ContentStore, *, authserv_ids: Sequence[str]) -> None:
+        """`authserv_ids`: see `RawMessages`."""
         self._database = database
         self._contents = contents
+        self._raw = RawMessages(database, contents, authserv_ids)
 
     async def find(self, actor: Actor, text: str) -> tuple[Message, ...]:
         """Finds up to `MAX_RESULTS` messages, newest first.
@@ -89,20 +76,17 @@ class MessageService:
     async def _fetch_messages(self, query: str, **values: object) -> tuple[Message, ...]:
         return tuple(await fetch_models(self._database, Message, query, **values))
 
-    async def get_raw(self, actor: Actor, message_id: str) -> RawMessage:
-        """Returns the original message with trace headers. Raises `not_found` if its content was erased.
+    async def get_raw(self, actor: Actor, message_id: str, *, original: bool = False) -> RawMessage:
+        """Returns the message with trace fields and results on top, or only the original.
 
-        The chunks raise `not_found` if the content is erased while they are read.
+        Raises:
+            Refused: `not_found` if its content was erased. The chunks raise it if it is erased while they are read.
         """
         message = await fetch_by_id(self._database, actor, Message, "message_by_id", message_id)
+        if original:
+            return await self._raw.open_original(message)
         links = await self._fetch_links(message)
-        chunks = self._contents.raw_chunks(message.id)
-        first_chunk = await anext(chunks, None)
-        if first_chunk is None:
-            raise not_found_error("Raw message")
-        headers = trace_headers.render(message, sorted({link.recipient for link in links}))
-        remaining_chunks = _require_size(chunks, message.size - len(first_chunk))
-        return RawMessage(message, headers, first_chunk, remaining_chunks)
+        return await self._raw.open(message, sorted({link.recipient for link in links}))
 
     async def get_attachment(self, actor: Actor, message_id: str, n: int) -> AttachmentData:
         """`n` is the number of the attachment in the message, counted from 1."""
@@ -134,14 +118,6 @@ class MessageService:
         return await fetch_models(
             self._database, TicketMessage, "message_recipients", message_id=message.id, limit=MAX_LINKS
         )
-
-
-async def _require_size(chunks: AsyncIterator[bytes], size: int) -> AsyncIterator[bytes]:
-    async for chunk in chunks:
-        size -= len(chunk)
-        yield chunk
-    if size > 0:
-        raise not_found_error("Raw message")
 
 
 def _receipt_event(message: Message) -> TraceEvent:

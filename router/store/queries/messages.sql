@@ -20,6 +20,10 @@ ORDER BY m.id DESC;
 SELECT {TicketMessage}
 FROM ticket_messages WHERE message_id = :message_id ORDER BY ticket_id, recipient LIMIT :limit;
 
+-- name: message_checks
+-- The results of the sender checks of a message.
+SELECT state, checked_at, rechecked, results, relay_results, spam FROM message_checks WHERE message_id = :message_id;
+
 -- name: message_attempts
 -- The attempts of all deliveries of a message except updates of posts, newest first.
 SELECT {Attempt:a}, d.integration_id, d.ticket_id

@@ -20,10 +20,46 @@ async def test_raw_message_is_unchanged_below_the_trace_headers(served: ServedIn
     assert answer.headers["Content-Disposition"].startswith("attachment;")
     assert answer.content.endswith(content)
     head = answer.content[: -len(content)]
-    assert head.startswith(b"Return-Path: <ada@customer.test>\r\nReceived: from customer.test")
+    assert head.startswith(
+        b"Return-Path: <ada@customer.test>\r\n"
+        b"Authentication-Results: mx1.host.test; none\r\n"
+        b"Received: from customer.test"
+    )
     assert message_id.encode() in head
     assert int(answer.headers["Content-Length"]) == len(answer.content)
     assert (await served.admin.request("HEAD", f"/emails/messages/{message_id}/raw")).content == b""
+    original = await served.admin.get(f"/emails/messages/{message_id}/raw?original=true")
+    assert original.content == content
+    assert int(original.headers["Content-Length"]) == len(content)
+
+
+async def test_results_are_on_top_and_forged_ones_left_out(served: ServedInstallation) -> None:
+    await served.create_alias()
+    forged = b"Authentication-Results: (a) MX1.Host.TEST 1;\r\n\tdmarc=pass header.from=bank.test\r\n"
+    other = b"Authentication-Results: mx.customer.test; spf=pass\r\n"
+    simple = b"Subject: x\r\nFrom: ada@customer.test\r\n"
+    body = b"\r\n" + forged
+    # A header that ends in the second chunk, and one that never ends.
+    long_header = b"X-Long: " + b"a" * 300_000 + b"\r\n"
+    for head, end in ((b"", body), (long_header, body), (long_header, b"")):
+        message_id = await served.accept_message(forged + simple + head + other + forged + end)
+        checks = '[{"method": "spf", "result": "pass", "domain": "customer.test", "reason": "x"}]'
+        await served.execute(
+            "INSERT INTO message_checks (message_id, state, checked_at, results) VALUES (:id, 'done', 1, :results)",
+            id=message_id,
+            results=checks,
+        )
+        path = f"/emails/messages/{message_id}/raw"
+        answer = await served.admin.get(path)
+        fields, separator, remaining = answer.content.partition(simple)
+        assert b"\r\nAuthentication-Results: mx1.host.test; spf=pass smtp.mailfrom=customer.test\r\n" in fields
+        assert fields.count(b"Authentication-Results") == 1
+        assert separator + remaining == simple + head + other + end
+        assert int(answer.headers["Content-Length"]) == len(answer.content)
+        assert (
+            await served.admin.get(f"{path}?original=true")
+        ).content == forged + simple + head + other + forged + end
+    assert (await served.admin.get(f"{path}?original=yes")).status == 400
 
 
 @pytest.mark.parametrize(
@@ -37,7 +73,7 @@ async def test_unusual_messages_are_returned_unchanged(sqlite_served: ServedInst
     assert answer.content.endswith(content)
     head = answer.content.removesuffix(content)
     fields = [line for line in head.split(b"\r\n") if line and not line.startswith((b" ", b"\t"))]
-    assert [field.partition(b":")[0] for field in fields] == [b"Return-Path", b"Received"]
+    assert [field.partition(b":")[0] for field in fields] == [b"Return-Path", b"Authentication-Results", b"Received"]
     assert head.endswith(b"\r\n")
 
 
@@ -80,7 +116,7 @@ async def test_content_that_is_erased_during_a_download_is_never_presented_as_co
     assert 256 * 1024 < len(body) < int(size)
     assert b"HTTP/1.1" not in body
     await served.execute("DELETE FROM raw_chunks")
-    for erased in (f"{path}/raw", f"{path}/attachments/1"):
+    for erased in (f"{path}/raw", f"{path}/raw?original=true", f"{path}/attachments/1"):
         assert (await served.admin.get(erased)).status == 404
 
 

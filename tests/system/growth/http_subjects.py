@@ -173,7 +173,9 @@ def validate_values(data: bytes) -> None:
         secrets.hash_api_key,
         redirects.local_path,
         lambda typed: ids.is_well_formed(f"msg_{typed}", "msg"),
-        lambda typed: run_coroutine(MessageService(cast("Any", _NoDatabase()), cast("Any", None)).find(_ACTOR, typed)),
+        lambda typed: run_coroutine(
+            MessageService(cast("Any", _NoDatabase()), cast("Any", None), authserv_ids=()).find(_ACTOR, typed)
+        ),
     )
     for reader in readers:
         with suppress(Refused, LookupError):

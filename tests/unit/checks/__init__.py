@@ -1,1 +1,0 @@
-"""Sender checks."""
