@@ -7,6 +7,7 @@ from tests.system.growth import (
     dashboard_subjects,
     http_subjects,
     mail_subjects,
+    result_subjects,
     smtp_subjects,
     text_subjects,
 )
@@ -19,4 +20,5 @@ SUBJECTS: tuple[Subject, ...] = (
     *answer_subjects.SUBJECTS,
     *http_subjects.SUBJECTS,
     *dashboard_subjects.SUBJECTS,
+    *result_subjects.SUBJECTS,
 )
