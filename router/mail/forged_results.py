@@ -166,9 +166,3 @@ class ForgedResultsFilter:
             return True
         found = read_authserv_id(value[colon.end() :].replace(b"\x00", b""), is_complete=is_complete)
         return found is None or found[0] in self._ids
-
-
-def strip_forged(message: bytes, authserv_ids: Collection[str]) -> bytes:
-    """Returns a message, or the start of one, without the fields that have one of the ids."""
-    forged = ForgedResultsFilter(authserv_ids)
-    return forged.feed(message) + forged.close()

@@ -22,7 +22,8 @@ FROM ticket_messages WHERE message_id = :message_id ORDER BY ticket_id, recipien
 
 -- name: message_checks
 -- The results of the sender checks of a message.
-SELECT state, checked_at, rechecked, results, relay_results, spam FROM message_checks WHERE message_id = :message_id;
+SELECT state, checked_at, rechecked, results, relay_results, spam, facts
+FROM message_checks WHERE message_id = :message_id;
 
 -- name: message_attempts
 -- The attempts of all deliveries of a message except updates of posts, newest first.
