@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from router.checks.dmarc_record import DmarcPolicy, DmarcRecord, select_record
-from router.dns.answers import AnswerFault, DnsAnswer
+from router.checks.questions import FAULT_REASONS
+from router.dns.answers import DnsAnswer
 from router.mail.address import AddressError, domain_key
 from router.mail.auth_results import AuthResult, AuthWord
 
@@ -22,13 +23,6 @@ _WALK_LABELS = 7
 _MAX_NAME_LENGTH = 253
 _PREFIX = "_dmarc."
 _NAME = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
-_FAULTS: dict[AnswerFault, str] = {
-    "": "no DNS answer",
-    "timeout": "no DNS answer in time",
-    "refused": "the DNS server reports an error",
-    "malformed": "the DNS answer is not valid",
-    "limit": "too many DNS questions for one message",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +85,13 @@ def alignment_domains(
         answers: The TXT records of `tree_walk_names` of the domain in From.
     """
     domain, _ = author_domain(from_domains)
-    organization = organizational_domain(domain, answers) if domain else ""
-    if not organization:
+    try:
+        records = _walk(domain, answers)
+    except _UnknownAnswerError:
         return ()
+    if not records:
+        return ()
+    organization = _organizational_domain(domain, records)
     names = {_normalize(result.domain) for result in (spf, *dkim) if result.result == "pass"}
     return tuple(sorted(name for name in names if name != domain and _is_within(name, organization)))
 
@@ -189,7 +187,7 @@ def _find_policy(
     if record.subdomain_policy == record.nonexistent_policy or from_exists is None:
         return record, record.subdomain_policy
     if from_exists.status == "failed":
-        raise _UnknownAnswerError(_FAULTS[from_exists.fault])
+        raise _UnknownAnswerError(FAULT_REASONS[from_exists.fault])
     return record, record.nonexistent_policy if from_exists.status == "no_domain" else record.subdomain_policy
 
 
@@ -210,7 +208,7 @@ def _fetch_record(target: str, answers: Mapping[str, DnsAnswer]) -> DmarcRecord 
         return None  # such a name cannot exist
     answer = answers.get(_PREFIX + target)
     if answer is None or answer.status == "failed":
-        raise _UnknownAnswerError(_FAULTS[answer.fault if answer else ""])
+        raise _UnknownAnswerError(FAULT_REASONS[answer.fault] if answer else "no DNS response")
     return select_record(answer.values)
 
 

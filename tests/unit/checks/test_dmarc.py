@@ -303,6 +303,9 @@ def test_few_questions_are_asked() -> None:
             *("_dmarc.c.b.example.com", "_dmarc.b.example.com"),
         ]
     )
+    long = Zone({})
+    check(long, "a.b.c.d.e.f.g.h.i.j.k.example.com", spf("x.a.b.c.d.e.f.g.h.i.j.k.example.com"))
+    assert len(long.questions) == 9
 
 
 labels = st.sampled_from(["a", "b", "c", "_x", "mail", "example", "com"])
