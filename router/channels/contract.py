@@ -13,6 +13,9 @@ from router.model import Micros
 from router.outbound.client import HttpResponse
 
 Payload = dict[str, Any]  # a JSON object in the format of the receiving service
+# The line of `TicketNotification.checks` of a post that did not wait for the results.
+CHECKS_NOT_READY = "not ready"
+
 FailureKind = Literal["permanent", "rejected", "payload", "gone"]
 
 
@@ -47,7 +50,9 @@ class TicketNotification:
         original_from: The original author, if different from From.
         attachments: (file name, size in bytes) pairs.
         automatic: Why the message counts as automatic (`bounce`, ...), or `""`.
-        checks: Results of sender authentication, as text.
+        checks: Results of sender authentication, as text; only `CHECKS_NOT_READY` before there are any.
+        warning: What the reader is warned of, as a sentence, or `""`. A post begins with it.
+        released: Whether the ticket was held as spam, and a person released it.
         link: The URL of the ticket page; None if `public_url` is a loopback address.
         failed_recipients: The addresses that a bounce reports as undeliverable.
         state: (label, value) pairs of the ticket's current state; empty if the message will not be updated.
@@ -71,6 +76,8 @@ class TicketNotification:
     attachments: tuple[tuple[str, int], ...] = ()
     automatic: str = ""
     checks: tuple[str, ...] = ()
+    warning: str = ""
+    released: bool = False
     link: str | None = None
     is_test: bool = False
     warnings: tuple[str, ...] = ()
@@ -82,7 +89,10 @@ class TicketNotification:
 
 @dataclass(frozen=True, slots=True)
 class DigestEntry:
-    """One delivery listed in a digest. The fields have the same meaning as in `TicketNotification`."""
+    """One delivery listed in a digest. The fields have the same meaning as in `TicketNotification`.
+
+    `warned` is whether there is a warning, which a digest does not contain.
+    """
 
     event: DeliveryEvent
     number: int
@@ -90,6 +100,8 @@ class DigestEntry:
     from_address: str
     address: str
     link: str | None = None
+    warned: bool = False
+    released: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Renders Discord messages as content and embeds.
 
-Every payload is within the limits below. `content` consists of our own words and the link of the ticket; text from the
-message stands in the embed, or in the content of the plain form. It is escaped: it mentions no one, links nowhere and
-has no formatting. Pure.
+Every payload is within the limits below. `content` consists of our own words, a warning and the link of the ticket;
+text from the message stands in the embed, or in the content of the plain form. It is escaped, as the warning is: it
+mentions no one, links nowhere and has no formatting. Pure.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ _MAX_TEXT_LENGTH = 3000
 _MIN_TEXT_LENGTH = 400
 _MAX_STATE_LENGTH = 200
 _MAX_ALERT_LENGTH = 1500
+_MAX_WARNING_LENGTH = 500
+_MAX_DIGEST_MARKS = 50  # what an entry has besides subject and sender
 _SUPPRESS_EMBEDS = 4  # a message flag: Discord shows no previews of links
 _QUOTE = "\n>>> "  # quotes the rest of the text
 
@@ -44,7 +46,7 @@ MARKUP = Markup(
     "\\1\u200b",
 )
 _ESCAPED = re.compile(r"\\(.)")
-_HEADLINE = re.compile(r"\*\*(.+?)\*\*")
+_HEADLINE = re.compile(r"^\*\*(.+?)\*\*", re.MULTILINE)  # a warning stands above
 
 
 def render_ticket(notification: TicketNotification) -> Payload:
@@ -110,7 +112,7 @@ def embed_length(embed: Embed) -> int:
 
 def thread_name(payload: Payload) -> str:
     """Returns the name of a new forum thread for a payload: its headline, and the subject if there is one."""
-    headline = _HEADLINE.match(payload["content"])
+    headline = _HEADLINE.search(payload["content"])
     titles = [embed["title"] for embed in payload["embeds"] if "title" in embed]
     name = ": ".join(([headline[1]] if headline else []) + titles)
     return truncate(normalize_line(_ESCAPED.sub(r"\1", name)), MAX_THREAD_NAME_LENGTH)
@@ -121,9 +123,13 @@ def _payload(content: str, embed: Embed | None) -> Payload:
 
 
 def _content(notification: TicketNotification, *, is_truncated: bool) -> str:
-    headline = f"**{nt.event_label(notification)}**"
     link = nt.safe_link(notification.link)
-    return f"{headline}\n{nt.link_label(notification, is_truncated=is_truncated)}: <{link}>" if link else headline
+    lines = [
+        MARKUP.escape(nt.warning_line(notification), _MAX_WARNING_LENGTH),
+        f"**{nt.event_label(notification)}**",
+        f"{nt.link_label(notification, is_truncated=is_truncated)}: <{link}>" if link else "",
+    ]
+    return "\n".join(filter(None, lines))
 
 
 def _recipient_row(notification: TicketNotification) -> nt.Row:
@@ -173,6 +179,6 @@ def _list_entries(entries: Sequence[DigestEntry], limit: int, *, with_links: boo
         lines.append(f"**{len(members)} for {MARKUP.escape(address, 2 * limit)}**")
         for entry in members:
             number, link = f"#{entry.number}", nt.safe_link(entry.link) if with_links else ""
-            summary = MARKUP.escape(nt.digest_line(entry, limit), 2 * limit + 20)
+            summary = MARKUP.escape(nt.digest_line(entry, limit), 2 * limit + _MAX_DIGEST_MARKS)
             lines.append(f"- [{number}](<{link}>) {summary}" if link else f"- {number} {summary}")
     return "\n".join(lines)

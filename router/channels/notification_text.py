@@ -27,13 +27,22 @@ Row = tuple[str, str]  # label and value
 
 WORKS = "This integration works. New tickets will appear here."
 _MAX_LINK_LENGTH = 600
+_MAX_WARNING_LENGTH = 250
 _MAX_ATTACHMENTS = 10
 _MAX_EXTENSION_LENGTH = 16
 _MAX_NOTES = 5
 _MAX_REPLY_TO = 3
 _NO_SUBJECT = "(no subject)"
+_WARNING = "\u26a0\ufe0f Warning:"  # the sign is an emoji; a word says the same
+_RELEASED = "Released from spam: "
 
 _AUTOMATIC_LABELS = {"auto-reply": "automatic reply", "list": "mailing list", "bulk": "bulk mail", "loop": "mail loop"}
+
+
+def warning_line(notification: TicketNotification) -> str:
+    """Returns the first line of a post, or "" without a warning. The warning can name a domain of the sender."""
+    warning = shorten(notification.warning, _MAX_WARNING_LENGTH)
+    return f"{_WARNING} {warning}" if warning else ""
 
 
 def sender_rows(notification: TicketNotification) -> list[Row]:
@@ -112,16 +121,21 @@ def hidden_lines(notification: TicketNotification) -> list[str]:
 
 
 def headline(notification: TicketNotification, limit: int) -> str:
-    """Summarises the event in one line, for desktop and mobile notifications."""
+    """Summarises the event in one line."""
     sender, subject = _format_sender(notification), format_subject(notification.subject, limit)
     return f"{event_label(notification)} from {sender}: {subject}"
+
+
+def desktop_text(notification: TicketNotification, limit: int) -> str:
+    """Returns the warning and the headline in one line, for desktop and mobile notifications."""
+    return " ".join(filter(None, (warning_line(notification), headline(notification, limit))))
 
 
 def event_label(notification: TicketNotification) -> str:
     """Names the event and the ticket. Contains no untrusted text."""
     prefix = "Test: " if notification.is_test else "Automatic message: " if notification.automatic else ""
     event = "New reply to ticket" if notification.event == "replied" else "New ticket"
-    return f"{prefix}{event} #{notification.number}"
+    return f"{_RELEASED * notification.released}{prefix}{event} #{notification.number}"
 
 
 def link_label(notification: TicketNotification, *, is_truncated: bool) -> str:
@@ -228,6 +242,6 @@ def digest_title(entries: Sequence[DigestEntry]) -> str:
 
 def digest_line(entry: DigestEntry, limit: int) -> str:
     """Summarises an entry without its number: subject and sender, each of at most `limit` UTF-16 units."""
-    reply = "Reply: " if entry.event == "replied" else ""
+    marks = f"{_WARNING} " * entry.warned + _RELEASED * entry.released + "Reply: " * (entry.event == "replied")
     sender = append_a_labels(format_address(entry.from_address, limit)) or "(unknown sender)"
-    return f"{reply}{format_subject(entry.subject, limit)} \u2013 {sender}"
+    return f"{marks}{format_subject(entry.subject, limit)} \u2013 {sender}"

@@ -40,7 +40,8 @@ def render_ticket(notification: TicketNotification) -> Payload:
 
 
 def render_plain_ticket(notification: TicketNotification) -> Payload:
-    parts = [nt.headline(notification, 300), *(f"{label}: {value}" for label, value in _field_rows(notification))]
+    rows = [nt.warning_line(notification), nt.headline(notification, 300)]
+    parts = [*filter(None, rows), *(f"{label}: {value}" for label, value in _field_rows(notification))]
     quoted, _ = nt.message_text(notification, 1200)
     quoted = "\n".join([*(f"| {row}" for row in quoted.split("\n")), *nt.hidden_lines(notification)])
     attachments = [f"- {name}" for name in nt.attachment_lines(notification)]
@@ -105,6 +106,7 @@ def count_characters(value: object) -> int:
 def _render_ticket(notification: TicketNotification, limit: int) -> Payload:
     quoted, is_truncated = nt.message_text(notification, limit)
     blocks = [
+        *_warning_blocks(notification),
         sb.header_block(nt.format_subject(notification.subject, MAX_HEADER_LENGTH)),
         sb.rich_text_block([sb.section_element(list(sb.field_elements(_field_rows(notification))))]),
         sb.rich_text_block(
@@ -129,17 +131,22 @@ def _render_ticket(notification: TicketNotification, limit: int) -> Payload:
         label = nt.link_label(notification, is_truncated=is_truncated)
         blocks.append(sb.rich_text_block([sb.section_element([sb.link_element(link, label)])]))
     return _PLAIN_TEXT_OPTIONS | {
-        "text": sb.MARKUP.escape(nt.headline(notification, 500), _MAX_FALLBACK_LENGTH),
+        "text": sb.MARKUP.escape(nt.desktop_text(notification, 500), _MAX_FALLBACK_LENGTH),
         "blocks": blocks,
     }
 
 
+def _warning_blocks(notification: TicketNotification) -> list[sb.Element]:
+    line = nt.warning_line(notification)
+    return [sb.rich_text_block([sb.section_element([sb.text_element(line, bold=True)])])] if line else []
+
+
 def _field_rows(notification: TicketNotification) -> list[nt.Row]:
-    status = TICKET_STATUS.label(notification.status).lower()
+    state = f"{TICKET_STATUS.label(notification.status).lower()}{', released from spam' * notification.released}"
     return [
         *nt.sender_rows(notification),
         ("To", nt.format_address(notification.address) or "(none)"),
-        ("Reply to ticket" if notification.event == "replied" else "Ticket", f"#{notification.number} ({status})"),
+        ("Reply to ticket" if notification.event == "replied" else "Ticket", f"#{notification.number} ({state})"),
         *nt.detail_rows(notification),
     ]
 

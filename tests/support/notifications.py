@@ -52,6 +52,13 @@ NOTIFICATIONS = {
         subject="\u3164\u2800",
         attachments=(("\u061ca.pdf", 1),),
     ),
+    "forged": replace(
+        OPENED,
+        warning="This message may be forged: the sender address is at customer.example, but customer.example did not "
+        "authenticate it.",
+        checks=("DMARC fail (customer.example)",),
+        released=True,
+    ),
     "hostile": replace(
         OPENED,
         subject="<!channel> *urgent* <https://evil.example|Slack> \u202egpj.exe",
@@ -59,12 +66,14 @@ NOTIFICATIONS = {
         text="<!everyone> <@U123> @here `code` *bold* [a](https://evil.example) &lt;!channel&gt; :fire:\x00\x1b[0m",
         attachments=(("a\u202efdp.exe\n", 999), *((f"{n}.txt", n) for n in range(12))),
         is_test=True,
+        warning="<!channel> *forged* [a](https://evil.example) @everyone \u202ecod.exe",
     ),
 }
 DIGEST = [
     DigestEntry("opened", 42, "Invoice 1042", "ana@customer.example", "billing@example.com", LINK),
     DigestEntry("replied", 40, "", "", "billing@example.com", LINK),
     DigestEntry("opened", 43, "<!here>", "bob@customer.example", "sales@example.com"),
+    DigestEntry("replied", 44, "Pay now", "boss@example.com", "sales@example.com", LINK, warned=True, released=True),
 ]
 
 _SPECIAL_TEXTS = st.sampled_from(
@@ -150,6 +159,8 @@ ANY_NOTIFICATION = st.builds(
     attachments=st.lists(st.tuples(TEXT, COUNT), max_size=30).map(tuple),
     automatic=TEXT,
     checks=st.lists(TEXT, max_size=8).map(tuple),
+    warning=TEXT,
+    released=st.booleans(),
     link=st.one_of(st.none(), st.just(LINK), TEXT),
     is_test=st.booleans(),
     warnings=st.lists(TEXT, max_size=8).map(tuple),
@@ -167,6 +178,8 @@ ANY_ENTRY = st.builds(
     from_address=TEXT,
     address=TEXT,
     link=st.one_of(st.none(), st.just(LINK), st.just("https://x.test/" + "a" * 500)),
+    warned=st.booleans(),
+    released=st.booleans(),
 )
 
 
@@ -191,6 +204,8 @@ def with_maximum_fields(long: str) -> TicketNotification:
         attachments=((long, 2**63 - 1),) * 200,
         automatic=long,
         checks=(long,) * 50,
+        warning=long,
+        released=True,
         warnings=(long,) * 50,
         failed_recipients=(long,) * 50,
         link=_LONG_LINK,
@@ -199,7 +214,10 @@ def with_maximum_fields(long: str) -> TicketNotification:
 
 
 def maximum_entries(long: str, count: int) -> list[DigestEntry]:
-    return [DigestEntry("replied", 2**63 - n, long, long, f"{n}{long}", _LONG_LINK) for n in range(count)]
+    return [
+        DigestEntry("replied", 2**63 - n, long, long, f"{n}{long}", _LONG_LINK, warned=True, released=True)
+        for n in range(count)
+    ]
 
 
 def assert_golden(folder: Path, payloads: Mapping[str, Payload]) -> None:

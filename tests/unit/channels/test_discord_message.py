@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from router.channels import discord_message
 from router.channels.contract import DigestEntry, OperatorAlert, TestMessage, TicketNotification
 from router.channels.discord_message import MARKUP
+from router.channels.untrusted_text import normalize_line
+from router.unicode_text import is_visible
 from tests.support.discord_rules import active_markup, assert_valid_payload, utf16_length
 from tests.support.notifications import (
     ANY_ENTRY,
@@ -43,7 +45,8 @@ def assert_valid_ticket(notification: TicketNotification) -> None:
     assert_valid_payload(plain, (notification.link,))
     assert (plain["embeds"], plain["flags"]) == ([], 4)
     number = f"#{notification.number}"
-    assert rich["content"].startswith("**")
+    (headline,) = (line for line in rich["content"].split("\n") if line.startswith("**"))
+    assert rich["content"].index(headline) == 0 or is_visible(normalize_line(notification.warning))
     assert number in rich["content"]
     assert number in plain["content"]
 
@@ -57,10 +60,20 @@ def test_any_ticket(notification: TicketNotification) -> None:
 @settings(max_examples=25)
 @given(ANY_NOTIFICATION, ANY_NOTIFICATION)
 def test_content_has_no_text_of_the_message(first: TicketNotification, second: TicketNotification) -> None:
-    other = replace(
-        second, event=first.event, number=first.number, link=LINK, is_test=False, automatic="", truncated=True
+    other, same = (
+        replace(
+            each,
+            event=first.event,
+            number=first.number,
+            link=LINK,
+            is_test=False,
+            automatic="",
+            truncated=True,
+            warning="",
+            released=False,
+        )
+        for each in (second, first)
     )
-    same = replace(first, link=LINK, is_test=False, automatic="", truncated=True)
     contents = {discord_message.render_ticket(notification)["content"] for notification in (same, other)}
     assert len(contents) == 1
 
@@ -189,7 +202,7 @@ def test_name_of_a_forum_thread() -> None:
     assert discord_message.thread_name(render(replace(OPENED, subject=subject))) == f"New ticket #42: {subject}"
     assert len(discord_message.thread_name(render(replace(OPENED, subject="x" * 300)))) == 100
     assert discord_message.thread_name(discord_message.render_plain_ticket(OPENED)) == "New ticket #42"
-    assert discord_message.thread_name(discord_message.render_digest(DIGEST)) == "3 more ticket updates"
+    assert discord_message.thread_name(discord_message.render_digest(DIGEST)) == "4 more ticket updates"
 
 
 def test_documented_form() -> None:
