@@ -78,9 +78,12 @@ class Authenticator:
         iprev = _ready(AuthResult("iprev", "none", reason=RELAYED))
         if not is_relayed:
             iprev = limit.start(check_iprev(lookup, message.peer), AuthResult("iprev", "temperror", reason=NOT_READY))
+        from_domain = from_domains[0] if len(from_domains) == 1 else ""
+        signed = read_signatures(data, from_domain)
         dkim = limit.start(
-            self._verify_signatures(message, data, from_domains, lookup),
-            (AuthResult("dkim", "temperror", reason=NOT_READY),),
+            self._verify_signatures(message, data, from_domain, signed, lookup),
+            # With their domains: a signature of another domain must not keep DMARC from a final result.
+            tuple(each.fault or each.result("temperror", NOT_READY) for each in signed),
         )
         try:
             if not is_relayed and self._relays.has_names:
@@ -105,20 +108,18 @@ class Authenticator:
         return await limit.start(check, late)
 
     async def _verify_signatures(
-        self, message: Message, data: bytes, from_domains: Sequence[str], lookup: Lookup
+        self, message: Message, data: bytes, from_domain: str, signed: Sequence[DkimSignature], lookup: Lookup
     ) -> tuple[AuthResult, ...]:
-        from_domain = from_domains[0] if len(from_domains) == 1 else ""
-        signatures = read_signatures(data, from_domain)
-        results = results_without_keys(signatures)
+        results = results_without_keys(signed)
         if results is not None:
             return results
         if message.size > MAX_BYTES:
-            return tuple(each.result("neutral", "too large") for each in signatures)
-        keys = await _fetch_keys(signatures, lookup)
+            return tuple(each.result("neutral", "too large") for each in signed)
+        keys = await _fetch_keys(signed, lookup)
         async with self._memory:
             content = data if len(data) >= message.size else await self._contents.read_raw(message.id)
             if content is None:
-                return tuple(each.result("temperror", "the message was erased") for each in signatures)
+                return tuple(each.result("temperror", "the message was erased") for each in signed)
             return await self._parser.verify_signatures(content, from_domain, keys, message.received_at)
 
 

@@ -95,6 +95,8 @@ def _judge_sender(facts: SenderFacts, policy: CheckPolicy) -> _Finding | None:
             action = "flag"
         reason = f"The {address}, which did not authenticate the message (DMARC)"
         return _Finding(action, reason, f"This message may be forged: its {address}, which did not authenticate it")
+    if facts.dmarc == "permerror" and not facts.from_domain and policy.on_fail != "show":
+        return _Finding("flag", "", "This message may be forged: its From field names several domains")
     if not facts.is_own_domain or facts.aligned:
         return None
     if facts.dmarc == "temperror":

@@ -72,6 +72,11 @@ def from_row(row: Mapping[str, Any]) -> MessageChecks:
     )
 
 
+def summarize(results: str) -> str:
+    """Returns `MessageChecks.summary` of the stored results."""
+    return MessageChecks("done", results=_read_results(results)).summary
+
+
 def to_values(checks: MessageChecks) -> dict[str, object]:
     """Returns the values of the columns, except `message_id`."""
     return {

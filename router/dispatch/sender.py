@@ -112,6 +112,8 @@ class TicketSender:
             from_address=row["from_address"],
             address=row["address"],
             link=self._ticket_link(row["ticket_id"]),
+            warned=bool(row["warning"]),
+            released=bool(row["released"]),
         )
 
     def _ticket_link(self, ticket_id: str) -> str | None:

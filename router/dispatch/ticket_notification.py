@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from router.channels.channel import Channel, find_channel
-from router.channels.contract import Payload, TicketNotification
+from router.channels.contract import CHECKS_NOT_READY, Payload, TicketNotification
+from router.checks import results
 from router.contents.store import ContentStore
 from router.dispatch import ticket_state
 from router.dispatch.ticket_state import TicketState
@@ -52,10 +53,20 @@ def from_row(row: Row, contents: Contents, ticket_link: str | None, state: Ticke
         is_test=is_test_message(row["protocol"], row["rfc_message_id"]),
         warnings=contents.warnings,
         failed_recipients=contents.failed_recipients,
+        checks=_check_lines(row),
+        warning=row["warning"] or "",
+        released=bool(row["released"]),
         state=state,
         marks=() if state else ticket_state.read_marks(row),
         timezone=row["timezone"],
     )
+
+
+def _check_lines(row: Row) -> tuple[str, ...]:
+    if row["check_results"] is None:
+        return (CHECKS_NOT_READY,) if row["awaiting"] == "checks" else ()
+    summary = results.summarize(row["check_results"])
+    return (summary,) if summary else ()
 
 
 def build_ticket_link(base: str | None, ticket_id: str) -> str | None:

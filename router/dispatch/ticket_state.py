@@ -20,9 +20,10 @@ def from_row(row: Row) -> TicketState:
 
     Default values are not shown.
     """
+    spam = [("Spam", row["spam_reason"])] if row["spam"] else []
     assignee = row["assignee_name"] or row["assignee_email"] or "Unassigned"
     tags = [("Tags", join_names(row["tag_names"].split("\n")))] if row["tag_names"] else []
-    return (*_choice_rows(row, TICKET_CHOICES), ("Assignee", assignee), *tags)
+    return (*spam, *_choice_rows(row, TICKET_CHOICES), ("Assignee", assignee), *tags)
 
 
 def read_marks(row: Row) -> TicketState:
@@ -36,5 +37,6 @@ def _choice_rows(row: Row, choices: Iterable[Choice[Any]]) -> Iterable[tuple[str
 
 
 def hash_row(row: Row) -> str:
-    """Returns a hash of the rows that `from_row` builds."""
-    return hashlib.sha256(json.dumps(from_row(row)).encode()).hexdigest()[:32]
+    """Returns a hash of what an update can change: the rows that `from_row` builds, and the results of the checks."""
+    shown = (from_row(row), row["warning"] or "", row["check_results"] or "")
+    return hashlib.sha256(json.dumps(shown).encode()).hexdigest()[:32]

@@ -261,10 +261,16 @@ LIMIT 1;
 t.id AS ticket_id, t.number, t.address, m.id AS message_id, m.subject, m.from_name, m.from_address, m.received_at,
 m.automatic, m.protocol, m.rfc_message_id, w.timezone
 
+-- fragment: check_results
+-- What a post shows of the checks of the message of a delivery `d`, from its results `c`.
+c.results AS check_results, (
+    SELECT max(tm.warning) FROM ticket_messages tm WHERE tm.ticket_id = d.ticket_id AND tm.message_id = d.message_id
+) AS warning
+
 -- fragment: notification_columns
 -- The delivery of a ticket notification, and the post of the ticket at the integration, whose event an update shows.
 d.id AS delivery_id, CASE WHEN d.event = 'updated' THEN o.event ELSE d.event END AS event, p.ref AS post_ref,
-p.rendered_hash
+p.rendered_hash, d.awaiting, CASE WHEN d.event = 'updated' THEN o.released ELSE d.released END AS released, {check_results}
 
 -- fragment: notification_tables
 -- The tables of `notification_columns`, `notified_message` and `ticket_state`.
@@ -275,6 +281,7 @@ JOIN workspaces w ON w.id = t.workspace_id
 LEFT JOIN users u ON u.id = t.assigned_to
 LEFT JOIN posts p ON p.ticket_id = d.ticket_id AND p.integration_id = d.integration_id
 LEFT JOIN deliveries o ON o.id = p.delivery_id
+LEFT JOIN message_checks c ON c.message_id = d.message_id
 
 -- name: dispatch_notification
 -- The data of a ticket notification for a delivery.
@@ -282,8 +289,9 @@ SELECT {notification_columns}, {notified_message}, {ticket_state}, {tag_names}
 FROM {notification_tables} WHERE d.id = :delivery_id;
 
 -- fragment: preview_event
--- The event of a notification for a message of a ticket.
-CASE WHEN tm.joined_by = '' THEN 'opened' ELSE 'replied' END AS event
+-- The event of a notification for a message of a ticket, and what the notification shows of its checks.
+CASE WHEN tm.joined_by = '' THEN 'opened' ELSE 'replied' END AS event, NULL AS awaiting, 0 AS released,
+c.results AS check_results, tm.warning
 
 -- fragment: preview_rows
 -- The latest messages of a ticket, newest first.
@@ -292,6 +300,7 @@ JOIN tickets t ON t.id = tm.ticket_id
 JOIN messages m ON m.id = tm.message_id
 JOIN workspaces w ON w.id = t.workspace_id
 LEFT JOIN users u ON u.id = t.assigned_to
+LEFT JOIN message_checks c ON c.message_id = m.id
 WHERE tm.ticket_id = :ticket_id AND t.workspace_id = :workspace_id
 ORDER BY m.id DESC LIMIT :limit
 

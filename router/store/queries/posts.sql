@@ -2,7 +2,7 @@
 
 -- fragment: ticket_state
 -- What a post shows of a ticket `t` with its assignee `u` (router/dispatch/ticket_state.py).
-{choices:t}, u.name AS assignee_name, u.email AS assignee_email
+{choices:t}, t.spam, t.spam_reason, u.name AS assignee_name, u.email AS assignee_email
 
 -- fragment: tag_names
 -- The names of the tags of a ticket `t`, separated by line feeds, or NULL.
@@ -54,7 +54,7 @@ SELECT t.id FROM tickets t WHERE t.id = :ticket_id AND FALSE;
 -- What is read for the outcome of a delivery `d` of the ticket `t`, and the post `p` of the ticket at the integration.
 -- `changed_at` is the time of the newest change, without the time for which its update was parked: the update expires
 -- `max_age` after it.
-d.id AS delivery_id, d.expires_at, p.rendered_hash, d.expires_at - COALESCE(p.max_age, 0) AS changed_at
+d.id AS delivery_id, d.expires_at, p.rendered_hash, d.expires_at - COALESCE(p.max_age, 0) AS changed_at, {check_results}
 
 -- fragment: post_state_tables
 -- The tables of `post_state_columns`.
@@ -62,6 +62,7 @@ deliveries d
 JOIN tickets t ON t.id = d.ticket_id
 LEFT JOIN users u ON u.id = t.assigned_to
 LEFT JOIN posts p ON p.ticket_id = d.ticket_id AND p.integration_id = d.integration_id
+LEFT JOIN message_checks c ON c.message_id = d.message_id
 
 -- name: post_states
 -- The current state of the ticket of a delivery and its post. The transaction has locked the ticket and the integration

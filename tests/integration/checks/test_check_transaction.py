@@ -58,6 +58,8 @@ async def test_a_message_without_an_integration_is_checked(checked: QueuedInstal
         (json.dumps({"on_fail": "show"}), replace(FAIL, is_own_domain=True), 0, 1),
         ("{}", replace(FAIL, dmarc="temperror", is_own_domain=True), 0, 1),
         (HOLD, replace(FAIL, dmarc="temperror"), 0, 0),
+        (HOLD, replace(FAIL, dmarc="permerror"), 0, 0),
+        (HOLD, replace(FAIL, dmarc="permerror", from_domain=""), 0, 1),
         ("{}", replace(PASS, blocked="@customer.test"), 1, 0),
         (json.dumps({"on_spam": "flag"}), replace(PASS, blocked="@customer.test"), 0, 1),
     ],
