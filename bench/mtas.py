@@ -1,7 +1,7 @@
-"""Configures Haraka and Postfix in a temporary folder, for comparison.
+"""Configures Haraka and Postfix in a temporary folder, for comparison and for tests.
 
-Haraka discards the accepted messages. Postfix writes them to its queue before its 250 reply and delivers none.
-Postfix needs root, because its processes run as other users.
+Haraka discards the accepted messages. Postfix writes them to its queue before its 250 reply and delivers none, unless
+`relay_to` is given. Postfix needs root, because its processes run as other users.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ proxywrite unix - - n - 1 proxymap
 error unix - - n - - error
 retry unix - - n - - error
 discard unix - - n - - discard
+smtp unix - - n - - smtp
 anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
 postlog unix-dgram n - n - 1 postlogd
@@ -100,7 +101,14 @@ def find_postfix(named: str | None) -> Path | None:
     return root if os.geteuid() == 0 else None
 
 
-def prepare_postfix(root: Path, folder: Path, port: int, tls: tuple[Path, Path]) -> PreparedServer:
+def prepare_postfix(
+    root: Path, folder: Path, port: int, tls: tuple[Path, Path], *, relay_to: int | None = None
+) -> PreparedServer:
+    """Returns a Postfix that accepts mail on `port` of 127.0.0.1.
+
+    Args:
+        relay_to: The port on 127.0.0.1 to which it forwards all messages. By default they stay in the queue.
+    """
     libraries = root / "usr/lib/postfix"
     etc, spool, data = (folder / name for name in ("etc", "spool", "data"))
     for path in (etc, spool, data):
@@ -108,6 +116,7 @@ def prepare_postfix(root: Path, folder: Path, port: int, tls: tuple[Path, Path])
     for path in (folder, *folder.parents):  # Postfix's processes run as other users
         if path.stat().st_uid == os.geteuid() and path != Path("/"):
             path.chmod(path.stat().st_mode | 0o055)
+    transport = "discard:" if relay_to is None else f"smtp:[127.0.0.1]:{relay_to}"
     owner, group = pwd.getpwnam(_MAIL_OWNER).pw_uid, grp.getgrnam(_QUEUE_GROUP).gr_gid
     os.chown(data, owner, -1)
     for name in _QUEUES:
@@ -135,11 +144,11 @@ def prepare_postfix(root: Path, folder: Path, port: int, tls: tuple[Path, Path])
         "inet_protocols": "ipv4",
         "mynetworks_style": "host",
         "relay_domains": DOMAIN,
-        "relay_transport": "discard:",
-        "default_transport": "discard:",
+        "relay_transport": transport,
+        "default_transport": transport,
         "alias_maps": "",
         "alias_database": "",
-        "smtpd_data_restrictions": "static:HOLD",
+        "smtpd_data_restrictions": "check_sender_access static:HOLD" if relay_to is None else "",
         "smtpd_client_connection_count_limit": 0,
         "message_size_limit": _MAX_MESSAGE,
         "maillog_file": folder / "mail.log",
@@ -150,7 +159,7 @@ def prepare_postfix(root: Path, folder: Path, port: int, tls: tuple[Path, Path])
         "smtpd_tls_eckey_file": keys[1],
     }
     lines = [f"{name} = {value}\n" for name, value in settings.items()]
-    (etc / "main.cf").write_text("".join(lines).replace("static:HOLD", "check_sender_access static:HOLD"))
+    (etc / "main.cf").write_text("".join(lines))
     (etc / "master.cf").write_text(_MASTER.format(port=port))
     # Ends a server that runs for too long. If the benchmark is killed, this process is killed too, but Postfix runs on:
     # children do not inherit the parent-death signal (prctl(2)).

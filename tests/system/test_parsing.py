@@ -15,9 +15,11 @@ import pytest
 
 from router.contents import pool
 from router.contents.pool import MAX_SMALL_BYTES, Parser, UnparsableMessage
+from router.dns.answers import DnsAnswer
 from router.errors import Unavailable
 from router.mail import parse, text_parts
-from tests.support import mails
+from router.mail.dkim.signature import MAX_BYTES
+from tests.support import dkim, mails
 from tests.support.waiting import child_pids, is_alive, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -27,6 +29,7 @@ POISONED = (
     "import runpy; runpy.run_module('tests.support.poisoned_worker', run_name='__main__')",
 )
 LARGE = mails.of_size(MAX_SMALL_BYTES + 1)
+KEY = dkim.signing_key("ed25519")
 
 
 _before: set[int] = set()  # PIDs of the workers that earlier tests left running
@@ -79,6 +82,10 @@ def _is_worker(pid: int) -> bool:
         return b"worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except FileNotFoundError:
         return False
+
+
+def _has_loaded_cryptography(pid: int) -> bool:
+    return "cryptography" in Path(f"/proc/{pid}/maps").read_text()
 
 
 def large(command: str) -> bytes:
@@ -230,6 +237,8 @@ async def test_failed_worker_start_is_unavailable(command: tuple[str, ...]) -> N
     parser = Parser(command)
     with pytest.raises(Unavailable):
         await parser.parse(LARGE)
+    with pytest.raises(Unavailable):
+        await parser.verify_signatures(dkim.sign(mails.plain(), KEY), dkim.DOMAIN, {}, dkim.RECEIVED_AT)
     assert (await parser.parse(mails.plain())).contents == parse.parse(mails.plain())
     await parser.close()
 
@@ -277,3 +286,51 @@ async def test_workers_end_with_a_killed_parent() -> None:
     parent.kill()
     await parent.wait()
     await wait_until(lambda: not any(is_alive(pid) for pid in pids), "the end of the workers")
+
+
+async def test_signatures_are_verified_in_a_worker(parser: Parser) -> None:
+    keys = {dkim.KEY_NAME: DnsAnswer("found", (KEY.record,)), "other.example": DnsAnswer("no_domain")}
+    signed = dkim.sign(mails.plain(), KEY)
+    (result,) = await parser.verify_signatures(signed, dkim.DOMAIN, keys, dkim.RECEIVED_AT)
+    assert (result.result, result.domain, result.selector) == ("pass", dkim.DOMAIN, dkim.SELECTOR)
+    assert len(workers()) == 1
+    (result,) = await parser.verify_signatures(signed + b"more\r\n", dkim.DOMAIN, keys, dkim.RECEIVED_AT)
+    assert (result.result, result.reason) == ("fail", "the body was changed after signing")
+    (result,) = await parser.verify_signatures(signed, dkim.DOMAIN, {}, dkim.RECEIVED_AT)
+    assert result.result == "temperror"
+    # The same worker then parses.
+    assert (await parser.parse(LARGE)).contents == parse.parse(LARGE)
+    assert len(workers()) == 1
+
+
+async def test_message_without_a_signature_to_verify_starts_no_worker(parser: Parser) -> None:
+    signed = dkim.sign(mails.plain(), KEY)
+    for content, word in ((mails.plain(), "none"), (signed + bytes(MAX_BYTES), "neutral")):
+        (result,) = await parser.verify_signatures(content, dkim.DOMAIN, {}, dkim.RECEIVED_AT)
+        assert result.result == word
+    assert workers() == []
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        ("endless", "not verified: parsing timed out"),
+        ("abort", "not verified: the parser process crashed"),
+        ("hungry", "not verified: the parser process crashed"),
+    ],
+)
+async def test_signatures_of_a_message_that_ends_its_worker(poisoned: Parser, command: str, reason: str) -> None:
+    content = b"DKIM-Signature: v=0\r\n" + dkim.sign(mails.plain() + command.encode(), KEY)
+    found = await poisoned.verify_signatures(content, dkim.DOMAIN, {}, dkim.RECEIVED_AT)
+    assert [result.result for result in found] == ["temperror", "neutral"]
+    assert (found[0].reason, found[0].domain, len(found[0].signature)) == (reason, dkim.DOMAIN, 8)
+    assert (await poisoned.parse(LARGE)).contents == parse.parse(LARGE)
+
+
+async def test_worker_that_only_parses_does_not_load_cryptography(parser: Parser) -> None:
+    await parser.parse(LARGE)
+    (worker,) = workers()
+    assert not _has_loaded_cryptography(worker)
+    await parser.verify_signatures(dkim.sign(mails.plain(), KEY), dkim.DOMAIN, {}, dkim.RECEIVED_AT)
+    assert workers() == [worker]
+    assert _has_loaded_cryptography(worker)

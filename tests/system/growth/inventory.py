@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.system.growth import (
     answer_subjects,
     dashboard_subjects,
+    dkim_subjects,
     http_subjects,
     mail_subjects,
     result_subjects,
@@ -16,6 +17,7 @@ from tests.system.growth.subject import Subject
 SUBJECTS: tuple[Subject, ...] = (
     *smtp_subjects.SUBJECTS,
     *mail_subjects.SUBJECTS,
+    *dkim_subjects.SUBJECTS,
     *text_subjects.SUBJECTS,
     *answer_subjects.SUBJECTS,
     *http_subjects.SUBJECTS,
