@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from router.mail.address import AddressError, domain_key
@@ -28,7 +28,7 @@ MAX_SIGNATURE_BYTES = 32768
 # Characters of a name in DNS, without the trailing dot (RFC 1035 section 2.3.4).
 _MAX_NAME_LENGTH = 253
 _FIELD = re.compile(rb"^dkim-signature[ \t\r\x0b\x0c]*:", re.IGNORECASE | re.MULTILINE)
-_FIELD_END = re.compile(rb"\r?\n(?![ \t])|\r?\Z")
+_FIELD_END = re.compile(rb"\n(?![ \t])")
 _B_TAG = re.compile(rb"(?:\A|;)[ \t\r\n]*b[ \t\r\n]*=([^;]*)")
 _NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*")
 _FIELD_NAME = re.compile(r"[!-9<-~]+")
@@ -89,6 +89,16 @@ class _Unusable(Exception):  # noqa: N818 - describes a signature
         self.word = word
 
 
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A field of which only the domain is read, by which the signatures are selected."""
+
+    index: int
+    tags: Mapping[str, str] = field(default_factory=dict)
+    domain: str = ""
+    fault: str = ""
+
+
 def read_signatures(content: bytes, from_domain: str) -> tuple[DkimSignature, ...]:
     """Returns no more than `MAX_SIGNATURES` signatures.
 
@@ -99,22 +109,18 @@ def read_signatures(content: bytes, from_domain: str) -> tuple[DkimSignature, ..
     """
     block = find_header_block(content, MAX_HEADER_BYTES)
     fields = islice(_FIELD.finditer(block.data), MAX_CANDIDATES)
-    found = [_read(index, block.data, match.end()) for index, match in enumerate(fields)]
+    candidates = [_read_candidate(index, block.data, match.end()) for index, match in enumerate(fields)]
     try:
         from_domain = domain_key(from_domain)
     except AddressError:
         from_domain = ""
-    found.sort(key=lambda signature: not _is_related(signature.domain, from_domain))
-    reason = (
-        "too large"
-        if len(content) > MAX_BYTES
-        else "the header is too large"
-        if HEADER_TOO_LARGE in block.warnings
-        else ""
-    )
-    if reason:
-        found = [replace(signature, fault=signature.result("neutral", reason)) for signature in found]
-    return tuple(found[:MAX_SIGNATURES])
+    candidates.sort(key=lambda candidate: not _is_related(candidate.domain, from_domain))
+    found = tuple(map(_read, candidates[:MAX_SIGNATURES]))
+    if len(content) > MAX_BYTES:
+        return tuple(replace(each, fault=each.result("neutral", "too large")) for each in found)
+    if HEADER_TOO_LARGE in block.warnings:
+        return tuple(replace(each, fault=each.result("neutral", "the header is too large")) for each in found)
+    return found
 
 
 def results_without_keys(signatures: Sequence[DkimSignature]) -> tuple[AuthResult, ...] | None:
@@ -125,13 +131,13 @@ def results_without_keys(signatures: Sequence[DkimSignature]) -> tuple[AuthResul
     return faults or (AuthResult("dkim", "none", reason="the message is not signed"),)
 
 
-def without_value(field: SignableField) -> SignableField:
+def without_value(signature: SignableField) -> SignableField:
     """Returns a DKIM-Signature field with an empty `b=` (RFC 6376 section 3.7)."""
-    name, colon, value = field.raw.partition(b":")
+    name, colon, value = signature.raw.partition(b":")
     match = _B_TAG.search(value)
     if match is not None:
         value = value[: match.start(1)] + value[match.end(1) :]
-    return SignableField(field.name, name + colon + value)
+    return SignableField(signature.name, name + colon + value)
 
 
 def _is_related(domain: str, other: str) -> bool:
@@ -140,27 +146,35 @@ def _is_related(domain: str, other: str) -> bool:
     return domain == other or domain.endswith(f".{other}") or other.endswith(f".{domain}")
 
 
-def _read(index: int, header: bytes, start: int) -> DkimSignature:
-    signature = DkimSignature(index)
+def _read_candidate(index: int, header: bytes, start: int) -> _Candidate:
     match = _FIELD_END.search(header, start)
     end = match.start() if match else len(header)
+    value = header[start:end].removesuffix(b"\r")
+    if len(value) > MAX_SIGNATURE_BYTES:
+        return _Candidate(index, fault=f"the signature is larger than {MAX_SIGNATURE_BYTES // 1024} kB")
     try:
-        if end - start > MAX_SIGNATURE_BYTES:
-            raise _Unusable(f"the signature is larger than {MAX_SIGNATURE_BYTES // 1024} kB")
-        tags = parse_tags(header[start:end].replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
-        signature = replace(
-            signature,
-            domain=_read_name(tags.get("d", "")),
-            selector=_read_name(tags.get("s", "")),
-            prefix=_read_prefix(tags.get("b", "")),
-        )
+        tags = parse_tags(value.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
+    except TagListError as error:
+        return _Candidate(index, fault=str(error))
+    return _Candidate(index, tags, _read_name(tags.get("d", "")))
+
+
+def _read(candidate: _Candidate) -> DkimSignature:
+    tags = candidate.tags
+    signature = DkimSignature(
+        candidate.index, candidate.domain, _read_name(tags.get("s", "")), _read_prefix(tags.get("b", ""))
+    )
+    try:
+        if candidate.fault:
+            raise _Unusable(candidate.fault)
         return _read_tags(signature, tags)
-    except (_Unusable, TagListError) as error:
-        word = error.word if isinstance(error, _Unusable) else "neutral"
-        return replace(signature, fault=signature.result(word, str(error)))
+    except TagListError as error:
+        return replace(signature, fault=signature.result("neutral", str(error)))
+    except _Unusable as error:
+        return replace(signature, fault=signature.result(error.word, str(error)))
 
 
-def _read_tags(signature: DkimSignature, tags: dict[str, str]) -> DkimSignature:
+def _read_tags(signature: DkimSignature, tags: Mapping[str, str]) -> DkimSignature:
     for tag in ("v", "a", "b", "bh", "d", "h", "s"):
         if tag not in tags:
             raise _Unusable(f"the signature has no {tag}=")
@@ -241,7 +255,7 @@ def _read_algorithm(word: str) -> Algorithm:
     raise _Unusable("c= is not a supported canonicalization")
 
 
-def _read_number(tags: dict[str, str], tag: str, pattern: re.Pattern[str]) -> int | None:
+def _read_number(tags: Mapping[str, str], tag: str, pattern: re.Pattern[str]) -> int | None:
     text = tags.get(tag)
     if text is None:
         return None

@@ -139,6 +139,7 @@ def test_international_domains() -> None:
         ({"bh": "QUJD"}, "neutral", "bh= is not a SHA-256 hash"),
         ({"u": "a;u=b"}, "neutral", "the tag list has a tag twice"),
         ({"u": "\x00"}, "neutral", "the tag list contains a control character"),
+        ({"u": ";".join(f"a{n}=" for n in range(100))}, "neutral", "the tag list has more than 100 tags"),
         ({"u": "a" * 40_000}, "neutral", "the signature is larger than 32 kB"),
     ],
 )
