@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.support.behaviours import FixedResponse
+from tests.support.dns import DnsStandIn
 from tests.support.postgres import PostgresServer
 from tests.support.process import Program, run_cli
 from tests.support.stores import KINDS
@@ -57,6 +58,7 @@ DELIVER = (
     "outcome-commit:3",
     "outcome-committed",
 )
+CHECKS = ("checks-claimed", "checks-evaluated", "checks-written", "delivery-freed", "checks-committed")
 LIFE = ("key-stored", "server-starting", "server-started", "draining", "drained", "dispatcher-stops")
 MIGRATION = ("migration-statement", "migration-statement:9", "migration-statement:33")
 RETENTION = ("retention-begins", "ticket-erased", "raw-erased", "retention-ended")  # test_retention visits these
@@ -119,7 +121,9 @@ async def assert_recovers(system: SystemUnderTest, mta: QueueingMta, *, late: fl
 
 
 def test_every_point_is_visited() -> None:
-    visited = {place.partition(":")[0] for place in (*ACCEPT, *DELIVER, *LIFE, *MIGRATION, *RETENTION)} | SPECIAL
+    visited = {
+        place.partition(":")[0] for place in (*ACCEPT, *DELIVER, *CHECKS, *LIFE, *MIGRATION, *RETENTION)
+    } | SPECIAL
     # `migration-statement` has the suffix `-pg` on PostgreSQL, and test_processes visits `notifying`.
     assert visited == POINTS.keys() - {"migration-statement-pg", "notifying"}
     assert len(visited) >= 20
@@ -137,6 +141,18 @@ async def test_killed_while_delivering(kind: str, server: Callable[[], PostgresS
         for point in select_points(kind, DELIVER):
             await run_until_killed(system, mta, point)
         await assert_recovers(system, mta)
+
+
+async def test_killed_while_checking_senders(
+    kind: str, server: Callable[[], PostgresServer], tmp_path: Path, dns_server: DnsStandIn
+) -> None:
+    settings = {"checks.enabled": True, "dns.nameservers": [dns_server.address]}
+    async with system_under_test(kind, tmp_path, server, settings=settings) as system, system.start_mta() as mta:
+        for point in select_points(kind, CHECKS):
+            await run_until_killed(system, mta, point)
+        await assert_recovers(system, mta)
+        checked = await system.database.fetch_number("SELECT count(*) FROM message_checks")
+        assert checked == await system.database.fetch_number("SELECT count(*) FROM messages")
 
 
 async def test_killed_around_retries_digests_and_probes(
