@@ -61,6 +61,7 @@ def build_check_runner(core: Core) -> CheckRunner:
         authenticator,
         core.clock,
         max_header_bytes=config.smtp.max_header_bytes,
+        trusted_authserv_ids=config.checks.trusted_authserv_ids,
         is_own_test=lambda message: is_own_test_message(core.box, message.rfc_message_id),
     )
     return CheckRunner(

@@ -41,13 +41,18 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Authentication:
-    """The results of all methods for one message. `is_relayed`: a host that forwards mail sent it."""
+    """The results of all methods for one message.
+
+    `is_relayed`: SPF does not apply, because a host that forwards mail sent the message. `is_trusted`: this host is a
+    relay or in a trusted network, so what it reports of the sender can be shown.
+    """
 
     spf: AuthResult
     iprev: AuthResult
     dkim: tuple[AuthResult, ...]
     dmarc: dmarc.DmarcVerdict
     is_relayed: bool
+    is_trusted: bool
 
     @property
     def results(self) -> tuple[AuthResult, ...]:
@@ -71,8 +76,8 @@ class Authenticator:
         """Authenticates a message. `data` is its first chunk."""
         message, lookup = queued.message, Questions(self._dns).query
         limit = _TimeLimit(self._deadline)
-        is_local = queued.is_upstream or parse_address(message.peer) is None
-        is_relayed = is_local or self._relays.contains_address(message.peer)
+        is_trusted = self._relays.contains_address(message.peer)
+        is_relayed = is_trusted or queued.is_upstream or parse_address(message.peer) is None
         # The first task asks first, so that no other check can use up the questions of the message.
         walk = limit.start(fetch_author_answers(lookup, from_domains), _NO_ANSWERS)
         iprev = _ready(AuthResult("iprev", "none", reason=RELAYED))
@@ -88,7 +93,7 @@ class Authenticator:
         try:
             if not is_relayed and self._relays.has_names:
                 host = await iprev
-                is_relayed = host.result == "pass" and self._relays.contains_host(host.domain)
+                is_relayed = is_trusted = host.result == "pass" and self._relays.contains_host(host.domain)
             spf = await self._check_spf(message, lookup, limit, is_relayed=is_relayed)
             answers, from_exists = await walk
             signatures = await dkim
@@ -96,7 +101,7 @@ class Authenticator:
                 fetch_alignment_answers(lookup, from_domains, answers, spf, signatures), answers
             )
             verdict = dmarc.evaluate(from_domains, answers, spf, signatures, from_exists=from_exists)
-            return Authentication(spf, await iprev, signatures, verdict, is_relayed)
+            return Authentication(spf, await iprev, signatures, verdict, is_relayed, is_trusted)
         finally:
             limit.cancel()
 

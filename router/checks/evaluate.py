@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from router.checks.authenticate import Authentication, Authenticator
 from router.checks.check_queue import QueuedMessage
@@ -11,6 +11,7 @@ from router.checks.decision import SenderFacts
 from router.checks.results import MessageChecks
 from router.clock import Clock
 from router.mail.from_field import read_from_domains
+from router.mail.relay_results import read_relay_results
 from router.model import Message
 from router.store.database import Database
 
@@ -22,6 +23,7 @@ class SenderEvaluator:
 
     Args:
         max_header_bytes: The part of a message in which its header is searched.
+        trusted_authserv_ids: Whose Authentication-Results are shown if a trusted host sent the message.
         is_own_test: Recognises our own test messages, which are not checked.
     """
 
@@ -32,12 +34,14 @@ class SenderEvaluator:
         clock: Clock,
         *,
         max_header_bytes: int,
+        trusted_authserv_ids: Collection[str],
         is_own_test: Callable[[Message], bool],
     ) -> None:
         self._database = database
         self._authenticator = authenticator
         self._clock = clock
         self._max_header_bytes = max_header_bytes
+        self._trusted_ids = trusted_authserv_ids
         self._is_own_test = is_own_test
 
     async def evaluate(self, queued: QueuedMessage) -> MessageChecks:
@@ -50,6 +54,7 @@ class SenderEvaluator:
             state="done",
             checked_at=self._clock.now(),
             results=found.results,
+            relay_results=read_relay_results(queued.data, self._trusted_ids) if found.is_trusted else (),
             facts=await self._collect_facts(queued.message, from_domains, found),
         )
 

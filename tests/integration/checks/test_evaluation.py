@@ -146,6 +146,26 @@ async def test_a_message_for_an_upstream_domain_is_judged_by_its_signature(
     assert row["warning"] == ""
 
 
+@pytest.mark.parametrize(
+    ("relays", "reported"), [(["192.0.2.0/24"], ["fail"]), ([".customer.test"], ["fail"]), ([], [])]
+)
+async def test_only_a_trusted_relay_reports_results(
+    store: Store, dns_server: DnsStandIn, relays: list[str], reported: list[str]
+) -> None:
+    dns_server.set(PEER, "PTR", "mail.customer.test.")
+    dns_server.set("mail.customer.test", "A", PEER)
+    settings = {"dns.nameservers": [dns_server.address], "checks.relays": relays, "checks.enabled": True}
+    found = Installation(
+        store, {**settings, "checks.trusted_authserv_ids": ["mx.relay.test"]}, real_time=True, wake="dispatcher"
+    )
+    await found.seed()
+    row = await check(found, b"Authentication-Results: mx.relay.test; spf=fail smtp.mailfrom=a.test\r\n" + MAIL)
+    assert [each["result"] for each in json.loads(str(row["relay_results"]))] == reported
+    assert words(row)["spf"] == "none"
+    assert json.loads(str(row["facts"])).get("is_relayed", False) is bool(relays)
+    await found.close()
+
+
 @pytest.mark.parametrize(("unique", "state", "flagged"), [("msg_1", "skipped", 0), ("msg_2", "done", 1)])
 async def test_only_our_own_test_message_is_skipped(
     installation: Installation, unique: str, state: str, flagged: int
