@@ -4,6 +4,8 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
+from multidict import CIMultiDictProxy
+
 
 @dataclass(frozen=True)
 class FixedResponse:
@@ -66,7 +68,7 @@ class Post:
     method: str
     path: str
     query: dict[str, str]
-    headers: dict[str, str]
+    headers: CIMultiDictProxy[str]
     payload: Any  # the decoded body; None if it is not JSON
     raw: bytes
     at: float  # event-loop time of the request, in seconds

@@ -152,7 +152,7 @@ class WebhookStandIn(ABC):
             method=request.method,
             path=request.path,
             query=dict(request.query),
-            headers=dict(request.headers),
+            headers=request.headers,
             payload=_json(raw),
             raw=raw,
             at=asyncio.get_running_loop().time(),
