@@ -236,10 +236,10 @@ def _to_outbound_error(
         return OutboundError("the response is not valid HTTP")
     if isinstance(error, aiohttp.ClientConnectorError) and refused:
         return ForbiddenAddressError(f"address {refused[0]}; set [delivery] allow_private_networks to allow it")
-    return OutboundError(_describe_error(error, host))
+    return OutboundError(describe_error(error, host))
 
 
-def _describe_error(error: Exception, host: str) -> str:
+def describe_error(error: Exception, host: str) -> str:
     """Describes the error for users. Some of aiohttp's own texts contain the whole URL."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return _describe_certificate_error(error.certificate_error, host)
