@@ -8,6 +8,11 @@ from __future__ import annotations
 from typing import Final, Literal, Protocol
 
 ParseResult = Literal["clean", "warnings", "failed"]
+# What became of a question to a spam filter. `skipped`: the filter does not check the message. `too_large`: not sent.
+# `refused`: because of the password. `failed`: another error status. `malformed`: the response cannot be used.
+SpamCheckOutcome = Literal[
+    "checked", "skipped", "too_large", "timeout", "unreachable", "refused", "failed", "malformed"
+]
 
 
 class Meter(Protocol):
@@ -44,6 +49,21 @@ class Meter(Protocol):
         Args:
             seconds: The response time.
             fault: A `router.dns.answers.AnswerFault`.
+        """
+
+    def record_sender_check(self, method: str, result: str) -> None:
+        """Records the result of one method of sender authentication, for DKIM of one signature.
+
+        Args:
+            method: `router.mail.auth_results.AuthMethod`.
+            result: `router.mail.auth_results.AuthWord`.
+        """
+
+    def record_spam_check(self, outcome: SpamCheckOutcome, seconds: float) -> None:
+        """Records that a spam filter was asked about a message.
+
+        Args:
+            seconds: Until its response, or until there was none.
         """
 
     def record_attempt(self, outcome: str, deliveries: int, seconds: float) -> None:
@@ -90,6 +110,12 @@ class NullMeter:
         """See `Meter`."""
 
     def record_dns_question(self, seconds: float, fault: str) -> None:
+        """See `Meter`."""
+
+    def record_sender_check(self, method: str, result: str) -> None:
+        """See `Meter`."""
+
+    def record_spam_check(self, outcome: SpamCheckOutcome, seconds: float) -> None:
         """See `Meter`."""
 
     def record_attempt(self, outcome: str, deliveries: int, seconds: float) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 import structlog
 
-from router.meter import NULL_METER, Meter, ParseResult
+from router.meter import NULL_METER, Meter, ParseResult, SpamCheckOutcome
 from router.ports import Waker
 
 log = structlog.get_logger()
@@ -84,6 +84,12 @@ class _SideTaskMeter:
 
     def record_dns_question(self, seconds: float, fault: str) -> None:
         self._tasks.run("meter", lambda: self._meter.record_dns_question(seconds, fault))
+
+    def record_sender_check(self, method: str, result: str) -> None:
+        self._tasks.run("meter", lambda: self._meter.record_sender_check(method, result))
+
+    def record_spam_check(self, outcome: SpamCheckOutcome, seconds: float) -> None:
+        self._tasks.run("meter", lambda: self._meter.record_spam_check(outcome, seconds))
 
     def record_attempt(self, outcome: str, deliveries: int, seconds: float) -> None:
         self._tasks.run("meter", lambda: self._meter.record_attempt(outcome, deliveries, seconds))

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, Metric, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from router.meter import ParseResult
+from router.meter import ParseResult, SpamCheckOutcome
 
 # Upper bounds of the histograms' buckets, in seconds.
 
@@ -25,6 +25,8 @@ ANSWER_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 DELIVERY_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 21600, 86400, 259200)
 # A question of the sender checks ends after 4 s.
 DNS_BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+# `[checks] rspamd_timeout` is 4 s by default.
+SPAM_CHECK_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 # `[api] request_timeout` is 30 s by default.
 REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30)
@@ -87,6 +89,22 @@ _METRICS = {
         "DNS questions of the sender checks without a usable answer, by fault.",
         ("fault",),
         values=("timeout", "refused", "malformed"),
+    ),
+    "sender_checks": _MetricSpec(
+        "emailrouter_sender_checks",
+        "Results of sender authentication, by method and RFC 8601 result; DKIM counts each signature.",
+        ("method", "result"),
+    ),
+    "spam_checks": _MetricSpec(
+        "emailrouter_spam_checks",
+        "Messages that rspamd was asked about, by outcome.",
+        ("outcome",),
+        values=get_args(SpamCheckOutcome),
+    ),
+    "spam_check_seconds": _MetricSpec(
+        "emailrouter_spam_check_seconds",
+        "Response time of rspamd, including failures, without messages that were not sent.",
+        buckets=SPAM_CHECK_BUCKETS,
     ),
     "attempts": _MetricSpec(
         "emailrouter_delivery_attempts",
@@ -192,6 +210,14 @@ class PrometheusMeter:
         self._histograms["dns_seconds"].observe(seconds)
         if fault:
             self._counters["dns_faults"].labels(fault).inc()
+
+    def record_sender_check(self, method: str, result: str) -> None:
+        self._counters["sender_checks"].labels(method, result).inc()
+
+    def record_spam_check(self, outcome: SpamCheckOutcome, seconds: float) -> None:
+        self._counters["spam_checks"].labels(outcome).inc()
+        if outcome != "too_large":
+            self._histograms["spam_check_seconds"].observe(seconds)
 
     def record_attempt(self, outcome: str, deliveries: int, seconds: float) -> None:
         self._counters["attempts"].labels(outcome).inc(deliveries)

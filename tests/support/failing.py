@@ -23,6 +23,7 @@ class FailingMeter(NullMeter):
 
     record_connection = record_refusal = record_accept = record_routing = record_commit = _raise_failure
     record_parse = record_dns_question = record_attempt = record_delivery = record_request = _raise_failure
+    record_sender_check = record_spam_check = _raise_failure
 
 
 class FailingWake:
