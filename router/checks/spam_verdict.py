@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# The actions of rspamd that mean spam. `greylist` and `soft reject` mean nothing after the message is accepted.
-_SPAM_ACTIONS = frozenset({"add header", "rewrite subject", "reject", "discard", "quarantine"})
+# The actions of rspamd that mean spam. `greylist` and `soft reject` mean nothing after the message is accepted. rspamd
+# also refuses a message for other reasons than its score, such as a virus.
+REFUSING_ACTIONS = frozenset({"reject", "discard", "quarantine"})
+_MARKING_ACTIONS = frozenset({"add header", "rewrite subject"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,5 +36,7 @@ class SpamVerdict:
     symbols: tuple[SpamSymbol, ...] = ()
 
     def is_spam(self, spam_score: float | None) -> bool:
-        """Whether the message is spam: by the recommended action, or by its score if `spam_score` is given."""
-        return self.action in _SPAM_ACTIONS if spam_score is None else self.score >= spam_score
+        """Whether the message is spam. `spam_score` replaces the score from which the filter marks messages."""
+        if self.action in REFUSING_ACTIONS:
+            return True
+        return self.action in _MARKING_ACTIONS if spam_score is None else self.score >= spam_score

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -15,6 +16,7 @@ import dns.resolver
 
 from router.channels import CHANNELS, slack, slack_blocks, untrusted_text
 from router.channels.contract import DigestEntry, OperatorAlert, TestMessage, TicketNotification
+from router.checks import rspamd
 from router.checks.iprev import check_iprev
 from router.checks.spf import check_spf
 from router.dispatch import ticket_notification
@@ -29,6 +31,7 @@ from tests.system.growth.shapes import CHARACTERS, JSON, PUNCTUATION, TEXT, URL
 from tests.system.growth.subject import PLAIN, Subject, decode_text
 
 _MESSAGE = 65535  # maximum bytes of a DNS message over TCP
+_SPAM_RESPONSE = 262144  # less than the allowed 8 MiB, but enough to show growth
 _NAME = dns.name.from_text("example.com.")
 _NOW = datetime(2030, 1, 1, tzinfo=UTC)
 _OURS = (("mx1.example.net", 10), ("mx2.mail.example.net", 20))
@@ -173,6 +176,22 @@ def prepare_text(data: bytes) -> None:
     slack_blocks.MARKUP.escape(value, 3000)
 
 
+def parse_spam_verdict(data: bytes) -> None:
+    """Parses `data` as a response of rspamd, as the names and texts of symbols, and as facts about a session."""
+    value = decode_text(data)
+    symbols = {
+        f"{start}{value[start : start + 500]}": {"score": start, "description": value[start : start + 1000]}
+        for start in range(0, len(value), 2000)
+    }
+    body = {"action": "reject", "score": 1, "required_score": 2, "symbols": symbols}
+    for response in (data, b'{"action": "' + data, json.dumps(body).encode()):
+        with suppress(rspamd.VerdictError):
+            rspamd.parse_verdict(response)
+    address = value[:254]
+    facts = rspamd.SessionFacts(value, value, value, f"a@{address}", (address,), "msg_1", value)
+    list(rspamd.request_headers(facts, "mx1.example.com"))
+
+
 _WORDS = (PUNCTUATION, TEXT, CHARACTERS, (b"\n", b"\r", b"\n \n", b" \n", b"@channel", b"\0"))
 
 SUBJECTS = (
@@ -199,6 +218,13 @@ SUBJECTS = (
         process_channel_response,
         client.MAX_BODY_BYTES,
         (*PLAIN, JSON, (b"HTTP/1.1 100 a\r\n", b"retry-after:")),
+    ),
+    Subject(
+        "rspamd: a response",
+        parse_spam_verdict,
+        _SPAM_RESPONSE,
+        (*PLAIN, JSON),
+        quick=(b"[", b'{"a":', b'{"symbols":', b"a", b"\\", b'"', b"1", b"\xff", b" ", "\u202e".encode(), b"xn--a."),
     ),
     Subject("channels: a webhook's URL", validate_webhook_url, 1100, (*PLAIN, URL)),
     Subject("channels: a setting", validate_text_settings, 65_536, (*PLAIN,)),
