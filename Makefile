@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help demo serve test test-unit test-integration test-system cov crash lint api-fuzz debian-walk image-walk package image format fuzz fuzz-smtp lock pictures release clean
+.PHONY: help demo serve test test-unit test-integration test-system cov crash lint api-fuzz debian-walk image-walk test-rspamd package image format fuzz fuzz-smtp lock pictures release clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+( [a-z-]+)*:.*## / { printf "  make %-44s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,6 +76,9 @@ WALK ?= source deb
 debian-walk: $(VENV)/ready ## Run the commands of the docs on a fresh Debian under systemd-nspawn (root)
 	$(if $(filter source,$(WALK)),$(BIN)/python -m tests.system.debian.walk $(ARGS))
 	$(if $(filter deb,$(WALK)),$(BIN)/python -m tests.system.debian.deb_walk $(ARGS))
+
+test-rspamd: $(VENV)/ready ## Test with the rspamd of Debian (apt-get install rspamd), on loopback
+	$(BIN)/python -m pytest -n 0 tests/system/rspamd/real.py $(ARGS)
 
 image-walk: $(VENV)/ready ## Run the commands of docs/install-image.md with podman (root)
 	$(BIN)/python -m tests.system.image.walk $(ARGS)
