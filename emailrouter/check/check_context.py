@@ -27,6 +27,7 @@ class CheckContext:
 
     Attributes:
         database: None if it could not be opened; `run` reports the reason.
+        is_clock_synchronised: Returns whether a time service synchronises the clock of this host, None if unknown.
         listening_smtp: Returns the addresses of the SMTP server of this process, as `127.0.0.1:25`.
     """
 
@@ -36,6 +37,7 @@ class CheckContext:
     database: AnyDatabase | None = None
     tls_context: ssl.SSLContext = field(default_factory=ssl.create_default_context)
     statvfs: Callable[[Path], os.statvfs_result] = os.statvfs
+    is_clock_synchronised: Callable[[], bool | None] = lambda: None
     listening_smtp: Callable[[], Sequence[str]] = tuple
     systemd_directory: Path = Path("/run/systemd/system")
     unit_directories: Sequence[Path] = UNIT_DIRECTORIES

@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 from config.schema import Config
 from emailrouter.assembly.core import AnyDatabase
-from emailrouter.check import certificate, dns_records, ports, settings, storage
+from emailrouter.check import certificate, clock, dns_records, ports, settings
 from emailrouter.check.check_context import CheckContext
 from emailrouter.check.execution import Check, run_check
 from router.check_result import CheckResult
@@ -27,7 +27,7 @@ CHECKS: tuple[Check, ...] = (
     ports.smtp_port,
     certificate.certificate,
     settings.public_url,
-    storage.clock,
+    clock.clock,
 )
 CHECK_SECONDS = 6.0  # a page waits for the results
 

@@ -10,12 +10,16 @@ from emailrouter.assembly.core import AnyDatabase
 from emailrouter.check import (
     certificate,
     clients,
+    clock,
     disk,
     dns_records,
     integrations,
+    kernel_clock,
     ports,
     private_files,
     proxies,
+    resolver,
+    rspamd,
     sandbox,
     settings,
     storage,
@@ -34,12 +38,14 @@ CHECKS: tuple[Check, ...] = (
     settings.public_url,
     storage.user,
     storage.database,
-    storage.clock,
+    clock.clock,
     disk.disk,
     storage.secret_key,
     private_files.private_files,
     certificate.certificate,
     dns_records.name_servers,
+    resolver.resolver,
+    rspamd.rspamd,
     dns_records.hostname,
     dns_records.mx_hosts,
     ports.smtp_port,
@@ -60,7 +66,13 @@ CHECK_SECONDS = 20.0  # time limit of each check, and of opening the database
 async def run(config: Config) -> list[CheckResult]:
     database, problems = await open_database(config, CHECK_SECONDS)
     try:
-        context = CheckContext(config, use_cases.build_resolver(config), SystemClock(), database)
+        context = CheckContext(
+            config,
+            use_cases.build_resolver(config),
+            SystemClock(),
+            database,
+            is_clock_synchronised=kernel_clock.is_synchronised,
+        )
         return problems + await run_checks(context)
     finally:
         if database is not None:

@@ -1,4 +1,4 @@
-"""Checks the current user, the secret key, and the database: write access, durability, clock, loss audit and queue."""
+"""Checks the current user, the secret key, and the database: write access, durability, loss audit and queue."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from router.model import Micros
 from router.secrets import KEY_FILE, fingerprint
 from router.store.migrate import LATEST_VERSION
 
-_OFFSET_WARN: Micros = 2 * SECOND
-_OFFSET_FAIL: Micros = 60 * SECOND
 _MAX_PENDING_AGE: Micros = 3600 * SECOND
 
 
@@ -38,25 +36,6 @@ async def database(context: CheckContext) -> list[CheckResult]:
         fix = f"Set {settings} to on in postgresql.conf; ALTER DATABASE and ALTER ROLE can override synchronous_commit"
         results.append(warn("database", f"{settings} turned off: accepted mail may be lost in a crash", fix))
     return results
-
-
-async def clock(context: CheckContext) -> list[CheckResult]:
-    if context.database is None:
-        return []
-    fix = "Synchronise the clocks: timedatectl set-ntp true (systemd-timesyncd or chrony), on every host"
-    row = await context.database.fetch_one("check_clock")
-    now = context.clock.now()
-    offset = 0 if row is None else now - row["now"]
-    text = f"this host's clock and the database's differ by {abs(offset) / SECOND:.1f} s"
-    if abs(offset) > _OFFSET_FAIL:
-        return [fail("clock", f"{text}: leases and retries are unreliable", fix)]
-    newest = await context.database.fetch_one("check_newest_message")
-    if newest is not None and newest["received_at"] - now > _OFFSET_FAIL:
-        ahead = (newest["received_at"] - now) // SECOND
-        return [fail("clock", f"the newest message was received {ahead} s in the future: a clock was or is wrong", fix)]
-    if abs(offset) > _OFFSET_WARN:
-        return [warn("clock", text, fix)]
-    return [ok("clock", text)]
 
 
 async def secret_key(context: CheckContext) -> list[CheckResult]:
