@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from urllib.parse import urlsplit
 
+from emailrouter.assembly.spam_filter import build_spam_filter
 from emailrouter.check.check_context import CheckContext
 from emailrouter.check.clock import compare_date
 from router.check_result import CheckResult, ok, warn
-from router.checks.rspamd import RspamdClient, SessionFacts, SpamCheck
+from router.checks.rspamd import SessionFacts, SpamCheck
 from router.clock import SECOND
 from router.meter import NULL_METER
 from router.network import is_loopback
@@ -20,6 +21,7 @@ _FIXES = {
     "refused": "Set [checks] rspamd_password to the password of the worker that rspamd_url names",
     "timeout": "Check the load, the DNS and the log of rspamd, or raise [checks] rspamd_timeout",
     "unreachable": "Start rspamd (systemctl start rspamd), or correct [checks] rspamd_url and the firewall",
+    "too_large": "Raise [checks] rspamd_max_bytes",
     "skipped": "Check the settings of rspamd for this host and for test messages",
 }
 _OTHER_FIX = "Check that [checks] rspamd_url names the normal worker of rspamd (port 11333), and its log"
@@ -31,22 +33,13 @@ async def rspamd(context: CheckContext) -> list[CheckResult]:
     url = config.checks.rspamd_url
     if url is None:
         return []
-    if not config.checks.enabled:
+    client = build_spam_filter(config, NULL_METER)
+    if client is None:
         return [ok(NAME, "not used, because [checks] enabled is false")]
-    password = config.checks.rspamd_password
-    message = _test_message(context)
-    client = RspamdClient(
-        url,
-        None if password is None else password.reveal(),
-        NULL_METER,
-        timeout=config.checks.rspamd_timeout.total_seconds(),
-        max_bytes=len(message),
-        mta_name=config.server.hostname,
-    )
     host = config.server.hostname
     facts = SessionFacts("127.0.0.1", host, host, f"postmaster@{host}", (f"postmaster@{host}",), _TEST_ID)
     try:
-        found = await client.ask(message, facts)
+        found = await client.ask(_test_message(context), facts)
     finally:
         await client.close()
     results = [_describe(url, found)]
@@ -85,4 +78,6 @@ def _describe(url: str, found: SpamCheck) -> CheckResult:
         return warn(NAME, f"{url} refuses the password{server}: messages have no spam verdict", fix)
     if found.outcome == "skipped":
         return warn(NAME, f"{url} answers{server}, but does not check the test message", fix)
+    if found.outcome == "too_large":
+        return warn(NAME, f"not asked about the test message: {found.problem}", fix)
     return warn(NAME, f"{url} has no usable answer{server}: {found.problem}; messages have no spam verdict", fix)

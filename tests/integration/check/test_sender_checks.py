@@ -112,7 +112,7 @@ async def check_rspamd(dns: DnsStandIn, server: RspamdStandIn, **settings: objec
 
 async def test_rspamd_answers(dns_server: DnsStandIn) -> None:
     async with RspamdStandIn(password="secret") as server:
-        lines = await check_rspamd(dns_server, server, checks__rspamd_password="secret", checks__rspamd_max_bytes=1)
+        lines = await check_rspamd(dns_server, server, checks__rspamd_password="secret")
         assert [(line.check, line.status) for line in lines] == [("rspamd", "ok")]
         assert (
             lines[0].text == f"{server.base_url} answers (rspamd/3.4): no action for a test message, score 0.9 of 15.0"
@@ -122,6 +122,8 @@ async def test_rspamd_answers(dns_server: DnsStandIn) -> None:
         assert_line(lines, "warn", "refuses the password (rspamd/3.4)", "[checks] rspamd_password")
         assert "wrong password" not in str(lines)
         assert_line(await check_rspamd(dns_server, server, checks__enabled=False), "ok", "not used", "")
+        lines = await check_rspamd(dns_server, server, checks__rspamd_max_bytes=1)
+        assert_line(lines, "warn", "the message is larger than 1 bytes", "rspamd_max_bytes")
     assert await rspamd.rspamd(make_context(dns_server)) == []
 
 
