@@ -283,9 +283,8 @@ async def _run_background_tasks(process: Process, stop: Shutdown) -> AsyncIterat
     awaited_tasks: dict[str, Coroutine[Any, Any, None]] = {}
     cancelled_tasks: dict[str, Coroutine[Any, Any, None]] = {}
     database = process.core.database
-    check_runner = process.core.check_runner if process.dispatcher is not None else None
-    if check_runner is not None:
-        awaited_tasks["checks"] = check_runner.run()
+    if process.check_runner is not None:
+        awaited_tasks["checks"] = process.check_runner.run()
     if process.dispatcher is not None:
         awaited_tasks["dispatcher"] = process.dispatcher.run()
         if isinstance(database, PostgresDatabase):
@@ -308,8 +307,8 @@ async def _run_background_tasks(process: Process, stop: Shutdown) -> AsyncIterat
         yield tasks
     finally:
         tasks.is_shutting_down = True
-        if check_runner is not None:
-            check_runner.stop()
+        if process.check_runner is not None:
+            process.check_runner.stop()
         if process.dispatcher is not None:
             process.dispatcher.stop()
             delivery = (

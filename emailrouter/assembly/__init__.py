@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from api.server import ApiServer
     from emailrouter.metrics.meter import PrometheusMeter
     from emailrouter.metrics.server import MetricsServer
+    from router.dispatch.check_runner import CheckRunner
     from router.dispatch.dispatcher import Dispatcher
     from router.dispatch.maintenance import Maintenance
     from router.services import Services
@@ -52,6 +53,7 @@ class Process:
     api: ApiServer | None = None
     services: Services | None = None
     dispatcher: Dispatcher | None = None
+    check_runner: CheckRunner | None = None
     maintenance: Maintenance | None = None
     pg_notifier: Notifier | None = None
     metrics: MetricsServer | None = None
@@ -108,6 +110,7 @@ def build(
         from emailrouter.assembly import deliver  # noqa: PLC0415 - see the module docstring
 
         process.dispatcher = core.dispatcher
+        process.check_runner = core.check_runner
         process.maintenance = deliver.build_maintenance(core)
     if "smtp" in roles:
         from emailrouter.assembly import smtp  # noqa: PLC0415 - see the module docstring

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from router.admin.installation.reachability import ReachabilityService
     from router.channels.poster import Poster
     from router.checks.dns_cache import DnsCache
+    from router.checks.rspamd import RspamdClient
     from router.dispatch.check_runner import CheckRunner
     from router.dispatch.dispatcher import Dispatcher
     from router.outbound.client import OutboundClient
@@ -138,6 +139,12 @@ class Core:
         return open_dns_cache(servers, self.clock, self.meter)
 
     @cached_property
+    def spam_filter(self) -> RspamdClient | None:
+        from emailrouter.assembly.spam_filter import build_spam_filter  # noqa: PLC0415 - see the module docstring
+
+        return build_spam_filter(self.config, self.meter, self.side_tasks)
+
+    @cached_property
     def check_runner(self) -> CheckRunner | None:
         """Checks the senders of messages. None if the checks are disabled."""
         if not self.config.checks.enabled:
@@ -212,7 +219,8 @@ class Core:
         Each item is the name of a part and its `close` method.
         """
         built = vars(self)
-        opened = [(name, built[name].close) for name in ("reachability", "client", "contents") if name in built]
+        names = ("reachability", "client", "spam_filter", "contents")
+        opened = [(name, built[name].close) for name in names if built.get(name) is not None]
         return [*opened, ("commit queue", self.writers.close)]
 
     async def close(self) -> None:

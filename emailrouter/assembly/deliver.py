@@ -54,7 +54,13 @@ def build_check_runner(core: Core) -> CheckRunner:
     config = core.config
     relays = Relays(config.checks.relays, config.smtp.trusted_networks)
     authenticator = Authenticator(
-        core.contents, core.parser, core.dns_cache, relays, deadline=config.checks.deadline.total_seconds()
+        core.contents,
+        core.parser,
+        core.dns_cache,
+        relays,
+        core.spam_filter,
+        spam_max_bytes=config.checks.rspamd_max_bytes,
+        deadline=config.checks.deadline.total_seconds(),
     )
     evaluator = SenderEvaluator(
         core.database,
@@ -70,6 +76,7 @@ def build_check_runner(core: Core) -> CheckRunner:
         core.clock,
         core.dispatcher.wake,
         poll_interval=_poll_interval(core),
+        meter=core.meter,
     )
 
 

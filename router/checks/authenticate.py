@@ -1,4 +1,4 @@
-"""Runs SPF, DKIM, DMARC and iprev for one message, at the same time and within one deadline.
+"""Runs SPF, DKIM, DMARC, iprev and the spam filter for one message, at the same time and within one deadline.
 
 A method that is not ready then is `temperror`, as is one that fails for a reason of ours. Nothing here raises because
 of what a stranger sent or a DNS server answered.
@@ -7,7 +7,7 @@ of what a stranger sent or a DNS server answered.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -20,6 +20,8 @@ from router.checks.dns_cache import DnsCache
 from router.checks.iprev import check_iprev
 from router.checks.questions import Questions
 from router.checks.relays import Relays
+from router.checks.rspamd import RspamdClient, SessionFacts
+from router.checks.spam_verdict import SpamVerdict
 from router.checks.spf import check_spf, spf_domain
 from router.contents.pool import Parser
 from router.contents.store import ContentStore
@@ -30,7 +32,8 @@ from router.mail.dkim.signature import MAX_BYTES, DkimSignature, read_signatures
 from router.model import Message
 from router.network import parse_address
 
-# Whole messages in memory at the same time, each of at most `router.mail.dkim.signature.MAX_BYTES`.
+# Messages of several chunks in memory at the same time, each of at most `router.mail.dkim.signature.MAX_BYTES` or
+# `[checks] rspamd_max_bytes`.
 MAX_MESSAGES_IN_MEMORY = 4
 RELAYED = "relayed"
 NOT_READY = "not ready within the time limit"
@@ -53,6 +56,7 @@ class Authentication:
     dmarc: dmarc.DmarcVerdict
     is_relayed: bool
     is_trusted: bool
+    spam: SpamVerdict | None
 
     @property
     def results(self) -> tuple[AuthResult, ...]:
@@ -60,22 +64,37 @@ class Authentication:
 
 
 class Authenticator:
-    """Authenticates messages, any number at a time. `deadline` is the time limit for one message in seconds."""
+    """Authenticates messages, any number at a time.
+
+    Args:
+        spam_filter: None if messages are not checked for spam. It gets messages of up to `spam_max_bytes`.
+        deadline: The time limit for one message in seconds.
+    """
 
     def __init__(
-        self, contents: ContentStore, parser: Parser, dns: DnsCache, relays: Relays, *, deadline: float
+        self,
+        contents: ContentStore,
+        parser: Parser,
+        dns: DnsCache,
+        relays: Relays,
+        spam_filter: RspamdClient | None,
+        *,
+        spam_max_bytes: int,
+        deadline: float,
     ) -> None:
         self._contents = contents
         self._parser = parser
         self._dns = dns
         self._relays = relays
+        self._spam_filter = spam_filter
+        self._spam_max_bytes = spam_max_bytes
         self._deadline = deadline
         self._memory = asyncio.Semaphore(MAX_MESSAGES_IN_MEMORY)
 
     async def authenticate(self, queued: QueuedMessage, data: bytes, from_domains: Sequence[str]) -> Authentication:
         """Authenticates a message. `data` is its first chunk."""
         message, lookup = queued.message, Questions(self._dns).query
-        limit = _TimeLimit(self._deadline)
+        limit, raw = _TimeLimit(self._deadline), _RawMessage(message, data, self._contents, self._memory)
         is_trusted = self._relays.contains_address(message.peer)
         is_relayed = is_trusted or queued.is_upstream or parse_address(message.peer) is None
         # The first task asks first, so that no other check can use up the questions of the message.
@@ -86,7 +105,7 @@ class Authenticator:
         from_domain = from_domains[0] if len(from_domains) == 1 else ""
         signed = read_signatures(data, from_domain)
         dkim = limit.start(
-            self._verify_signatures(message, data, from_domain, signed, lookup),
+            self._verify_signatures(raw, from_domain, signed, lookup),
             # With their domains: a signature of another domain must not keep DMARC from a final result.
             tuple(each.fault or each.result("temperror", NOT_READY) for each in signed),
         )
@@ -94,6 +113,7 @@ class Authenticator:
             if not is_relayed and self._relays.has_names:
                 host = await iprev
                 is_relayed = is_trusted = host.result == "pass" and self._relays.contains_host(host.domain)
+            spam = limit.start(self._check_spam(queued, raw, iprev, is_relayed=is_relayed), None)
             spf = await self._check_spf(message, lookup, limit, is_relayed=is_relayed)
             answers, from_exists = await walk
             signatures = await dkim
@@ -101,9 +121,10 @@ class Authenticator:
                 fetch_alignment_answers(lookup, from_domains, answers, spf, signatures), answers
             )
             verdict = dmarc.evaluate(from_domains, answers, spf, signatures, from_exists=from_exists)
-            return Authentication(spf, await iprev, signatures, verdict, is_relayed, is_trusted)
+            return Authentication(spf, await iprev, signatures, verdict, is_relayed, is_trusted, await spam)
         finally:
             limit.cancel()
+            raw.release()
 
     async def _check_spf(self, message: Message, lookup: Lookup, limit: _TimeLimit, *, is_relayed: bool) -> AuthResult:
         if is_relayed:
@@ -113,19 +134,74 @@ class Authenticator:
         return await limit.start(check, late)
 
     async def _verify_signatures(
-        self, message: Message, data: bytes, from_domain: str, signed: Sequence[DkimSignature], lookup: Lookup
+        self, raw: _RawMessage, from_domain: str, signed: Sequence[DkimSignature], lookup: Lookup
     ) -> tuple[AuthResult, ...]:
         results = results_without_keys(signed)
         if results is not None:
             return results
-        if message.size > MAX_BYTES:
+        if raw.message.size > MAX_BYTES:
             return tuple(each.result("neutral", "too large") for each in signed)
         keys = await _fetch_keys(signed, lookup)
-        async with self._memory:
-            content = data if len(data) >= message.size else await self._contents.read_raw(message.id)
-            if content is None:
-                return tuple(each.result("temperror", "the message was erased") for each in signed)
-            return await self._parser.verify_signatures(content, from_domain, keys, message.received_at)
+        content = await raw.read()
+        if content is None:
+            return tuple(each.result("temperror", "the message was erased") for each in signed)
+        return await self._parser.verify_signatures(content, from_domain, keys, raw.message.received_at)
+
+    async def _check_spam(
+        self, queued: QueuedMessage, raw: _RawMessage, iprev: Awaitable[AuthResult], *, is_relayed: bool
+    ) -> SpamVerdict | None:
+        """Asks the spam filter. It judges an unknown host name as suspicious, so it is asked after iprev."""
+        message = queued.message
+        if self._spam_filter is None or message.size > self._spam_max_bytes:
+            return None
+        host = (await iprev).domain
+        content = await raw.read()
+        if content is None:
+            return None
+        return await self._spam_filter.check(
+            content,
+            SessionFacts(
+                peer="" if is_relayed else message.peer,
+                helo="" if is_relayed else message.helo,
+                hostname=host,
+                reverse_path=message.reverse_path,
+                recipients=queued.recipients,
+                message_id=message.id,
+                tls=message.tls,
+            ),
+        )
+
+
+class _RawMessage:
+    """The bytes of a message, which are read when they are first needed. `memory` limits large ones."""
+
+    def __init__(self, message: Message, data: bytes, contents: ContentStore, memory: asyncio.Semaphore) -> None:
+        self.message = message
+        self._data = data
+        self._contents = contents
+        self._memory = memory
+        self._reading: asyncio.Task[bytes | None] | None = None
+        self._is_counted = False
+
+    async def read(self) -> bytes | None:
+        """Returns None if the message was erased."""
+        if len(self._data) >= self.message.size:
+            return self._data
+        if self._reading is None:
+            self._reading = asyncio.get_running_loop().create_task(self._read())
+        return await asyncio.shield(self._reading)
+
+    async def _read(self) -> bytes | None:
+        await self._memory.acquire()
+        self._is_counted = True
+        return await self._contents.read_raw(self.message.id)
+
+    def release(self) -> None:
+        """Ends the use of the message."""
+        if self._reading is not None:
+            self._reading.cancel()
+        if self._is_counted:
+            self._memory.release()
 
 
 _NO_ANSWERS: tuple[dict[str, DnsAnswer], DnsAnswer | None] = ({}, None)

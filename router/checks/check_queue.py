@@ -36,6 +36,7 @@ class QueuedMessage:
     data: bytes | None
     claims: int
     is_upstream: bool
+    recipients: tuple[str, ...]
 
 
 class CheckQueue:
@@ -61,13 +62,18 @@ class CheckQueue:
 
     async def _read(self, claimed: Sequence[Row]) -> list[QueuedMessage]:
         claims = {row["message_id"]: row["claims"] for row in claimed}
-        rows = await self._database.fetch_all("check_messages", ids=json.dumps(sorted(claims)))
+        ids = json.dumps(sorted(claims))
+        rows = await self._database.fetch_all("check_messages", ids=ids)
+        recipients: dict[str, list[str]] = {message_id: [] for message_id in claims}
+        for row in await self._database.fetch_all("check_recipients", ids=ids):
+            recipients[row["message_id"]].append(row["recipient"])
         found = [
             QueuedMessage(
                 model_from_row(Message, row),
                 None if row["data"] is None else bytes(row["data"]),
                 claims[row["id"]],
                 bool(row["is_upstream"]),
+                tuple(recipients[row["id"]]),
             )
             for row in rows
         ]

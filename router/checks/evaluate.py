@@ -9,6 +9,7 @@ from router.checks.authenticate import Authentication, Authenticator
 from router.checks.check_queue import QueuedMessage
 from router.checks.decision import SenderFacts
 from router.checks.results import MessageChecks
+from router.checks.rspamd import arc_result
 from router.clock import Clock
 from router.mail.from_field import read_from_domains
 from router.mail.relay_results import read_relay_results
@@ -50,11 +51,13 @@ class SenderEvaluator:
             return MessageChecks("skipped", self._clock.now())
         from_domains = read_from_domains(queued.data, self._max_header_bytes)
         found = await self._authenticator.authenticate(queued, queued.data, from_domains)
+        arc = None if found.spam is None else arc_result(found.spam)
         return MessageChecks(
             state="done",
             checked_at=self._clock.now(),
-            results=found.results,
+            results=found.results if arc is None else (*found.results, arc),
             relay_results=read_relay_results(queued.data, self._trusted_ids) if found.is_trusted else (),
+            spam=found.spam,
             facts=await self._collect_facts(queued.message, from_domains, found),
         )
 

@@ -17,7 +17,8 @@ from router.checks.check_transaction import StoredChecks
 from router.checks.results import MessageChecks
 from router.clock import Clock
 from router.errors import DatabaseFileReplaced, Unavailable
-from router.mail.auth_results import AuthResult
+from router.mail.auth_results import AuthMethod, AuthResult
+from router.meter import NULL_METER, Meter
 
 # Checks mostly wait for DNS. Each holds the first chunk of its message (256 KiB), and few of them a whole message.
 MAX_CONCURRENT = 32
@@ -52,12 +53,14 @@ class CheckRunner:
         wake: Callable[[Iterable[str]], None],
         *,
         poll_interval: float,
+        meter: Meter = NULL_METER,
     ) -> None:
         self._queue = queue
         self._evaluator = evaluator
         self._clock = clock
         self._wake_integrations = wake
         self._poll_interval = poll_interval
+        self._meter = meter
         self._running: dict[str, asyncio.Task[None]] = {}  # by message id
         self._changed = asyncio.Event()
         self._stopping = False
@@ -101,6 +104,8 @@ class CheckRunner:
             checks = await self._evaluate(queued)
             stored = await self._store(message_id, checks)
             self._log(message_id, checks, stored)
+            for result in checks.results:
+                self._meter.record_sender_check(result.method, result.result)
             self._wake_integrations(stored.due_integrations)
         except Exception:  # the deliveries become due without the results
             log.exception("checks.internal_error", message_id=message_id)
@@ -118,7 +123,8 @@ class CheckRunner:
             return self._failed("internal error")
 
     def _failed(self, reason: str) -> MessageChecks:
-        results = tuple(AuthResult(method, "temperror", reason=reason) for method in ("spf", "dkim", "dmarc"))
+        methods: tuple[AuthMethod, ...] = ("spf", "dkim", "dmarc")
+        results = tuple(AuthResult(method, "temperror", reason=reason) for method in methods)
         return MessageChecks("done", self._clock.now(), results=results)
 
     async def _store(self, message_id: str, checks: MessageChecks) -> StoredChecks:

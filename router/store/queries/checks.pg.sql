@@ -24,6 +24,10 @@ FROM json_array_elements_text(CAST(:ids AS JSON)) AS asked (id)
 JOIN messages m ON m.id = asked.id
 LEFT JOIN raw_chunks r ON r.message_id = m.id AND r.n = 0;
 
+-- name: check_recipients
+SELECT DISTINCT message_id, recipient FROM ticket_messages
+WHERE message_id IN (SELECT json_array_elements_text(CAST(:ids AS JSON))) ORDER BY message_id, recipient;
+
 -- name: check_active_domains
 SELECT name FROM domains
 WHERE workspace_id = :workspace_id AND status = 'active'

@@ -47,6 +47,11 @@ FROM messages m
 LEFT JOIN raw_chunks r ON r.message_id = m.id AND r.n = 0
 WHERE m.id IN (SELECT value FROM json_each(:ids));
 
+-- name: check_recipients
+-- The recipients of the given messages (JSON).
+SELECT DISTINCT message_id, recipient FROM ticket_messages
+WHERE message_id IN (SELECT value FROM json_each(:ids)) ORDER BY message_id, recipient;
+
 -- name: check_active_domains
 -- Of the given names (JSON), those of active domains of a workspace.
 SELECT name FROM domains

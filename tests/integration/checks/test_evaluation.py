@@ -16,6 +16,7 @@ from router.routing.envelope import Envelope, new_test_message_id
 from tests.support import mails
 from tests.support.dns import DnsStandIn
 from tests.support.installation import Installation
+from tests.support.rspamd import GTUBE, RspamdStandIn
 from tests.support.stores import Store
 from tests.support.waiting import poll_until
 
@@ -173,3 +174,21 @@ async def test_only_our_own_test_message_is_skipped(
     message_id = new_test_message_id(installation.core.box, "msg_1", "mx1.host.test").replace("msg_1", unique)
     row = await check(installation, mails.mail(f"<{message_id}>", sender="postmaster@example.com"))
     assert (row["state"], row["flagged"]) == (state, flagged)
+
+
+async def test_rspamd_is_asked_with_the_confirmed_host_name(store: Store, dns_server: DnsStandIn) -> None:
+    dns_server.set(PEER, "PTR", "mail.customer.test.")
+    dns_server.set("mail.customer.test", "A", PEER)
+    async with RspamdStandIn() as rspamd:
+        settings = {
+            "dns.nameservers": [dns_server.address],
+            "checks.enabled": True,
+            "checks.rspamd_url": rspamd.base_url,
+        }
+        found = Installation(store, settings, real_time=True, wake="dispatcher")
+        await found.seed()
+        row = await check(found, mails.mail(sender="Ann <ann@customer.test>", body=GTUBE.decode()))
+        assert row["spam"] == 1
+        assert rspamd.posts[0].headers["Hostname"] == "mail.customer.test"
+        assert rspamd.posts[0].headers["Rcpt"] == "<support@example.com>"
+        await found.close()
