@@ -18,6 +18,7 @@ import trustme
 from bench.mtas import DOMAIN
 from bench.processes import cpu_seconds, program_command
 from router.store import migrate
+from tests.support.dns import DnsStandIn
 from tests.support.installation import Installation, closed_store
 from tests.support.postgres import PostgresServer, private_postgres
 from tests.support.process import environment
@@ -28,8 +29,9 @@ KINDS: tuple[Kind, ...] = ("sqlite", "postgres")
 _REAL = {"shared_buffers": "128MB", "wal_level": "replica"}
 
 
-# A benchmark measures the program's defaults, so these settings of test installations are removed.
-_DEFAULT = ("smtp.min_free_bytes", "dns.nameservers")
+# A benchmark measures the program's defaults, so these settings of test installations are removed. A DNS server of the
+# benchmark answers the questions about senders.
+_DEFAULT = ("smtp.min_free_bytes", "checks.enabled")
 _SETTINGS: dict[str, object] = {
     "server.hostname": f"mx.{DOMAIN}",
     "smtp.max_connections": 5000,
@@ -88,7 +90,9 @@ async def bench_installation(
             parent = Path(tempfile.gettempdir())  # a folder that PostgreSQL's user can enter
             server = await stack.enter_async_context(private_postgres(fsync=True, settings=_REAL, parent=parent))
             url, cpu = await server.create_database(), _server_cpu(server)
-        made = BenchInstallation(closed_store(url), {**_SETTINGS, "server.data_dir": str(folder)}, real_time=True)
+        dns = await stack.enter_async_context(DnsStandIn())
+        own = {"server.data_dir": str(folder), "dns.nameservers": [dns.address]}
+        made = BenchInstallation(closed_store(url), {**_SETTINGS, **own}, real_time=True)
         made.database_cpu, made.checkout = cpu, checkout
         if checkout is not None:
             command = program_command("migrate", checkout)

@@ -33,7 +33,8 @@ def _build_prefetch(core: Core) -> SenderPrefetch:
         return NullPrefetch()
     from router.checks.prefetch import DnsPrefetch  # noqa: PLC0415 - only if senders are checked
 
-    return DnsPrefetch(core.dns_cache, Relays(core.config.checks.relays, core.config.smtp.trusted_networks))
+    relays = Relays(core.config.checks.relays, core.config.smtp.trusted_networks)
+    return DnsPrefetch(core.dns_cache, relays, core.clock)
 
 
 def _block_list_resolver(config: Config) -> DnsResolver | None:
