@@ -68,7 +68,7 @@ def build_services(core: Core) -> Services:
         password_links=PasswordLinkService(database, clock),
         rate_limits=_build_rate_limits(core),
         idempotency=IdempotencyService(database, clock),
-        workspaces=WorkspaceService(database, clock),
+        workspaces=WorkspaceService(database, clock, on_routing_change=changed),
         users=UserService(database, clock, base_url=first_address(config)),
         keys=KeyService(database, clock),
         domains=DomainService(

@@ -14,11 +14,30 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from router.admin.audit import is_automatic
-from router.enumerations import DELIVERY_STATE, AuditAction
+from router.enumerations import CHECK_ACTION, DELIVERY_STATE, AuditAction
 from router.model import AuditEntry
 from router.unicode_security import append_a_labels
 
 Phrase = tuple[str, ...]
+_CHECK_SETTINGS = {
+    "onFail": "the action for messages that fail DMARC",
+    "onSpam": "the action for spam",
+    "spamScore": "the spam score",
+}
+
+
+def _sender_checks(owner: str, unset: str) -> tuple[Phrase, ...]:
+    """Returns the phrases of changed sender checks. `unset` is the wording if `{what}` is no longer set."""
+    return tuple(
+        (
+            f"changed {what}{owner} from {{before_{name}}} to {{{name}}}",
+            f"changed {what}{owner} to {{{name}}}",
+            f"{{not_{name}}}{unset.replace('{what}', what)}",
+        )
+        for name, what in _CHECK_SETTINGS.items()
+    )
+
+
 # Values: `target` is what was changed, with a link; the others are the details of the entry by name. Of a true or false
 # detail, the value is empty: its name, or its name after `not_`, only selects the wording. `settings` are described.
 SENTENCES: Mapping[AuditAction, Sequence[Phrase]] = {
@@ -32,6 +51,7 @@ SENTENCES: Mapping[AuditAction, Sequence[Phrase]] = {
             "noted that {forwardedFrom} forwards to {target}",
             "{not_forwardedFrom}noted that nothing forwards to {target}",
         ),
+        *_sender_checks(" of {target}", "made {target} inherit {what} from the workspace"),
     ),
     "alias.create": (("added the alias {target}",), ("for {integrationId}",)),
     "alias.delete": (("removed the alias {target}",),),
@@ -119,6 +139,7 @@ SENTENCES: Mapping[AuditAction, Sequence[Phrase]] = {
             "changed the date format from {before_locale} to {locale}",
             "changed the date format to {locale}",
         ),
+        *_sender_checks("", "reset {what}"),
     ),
     "workspace.create": (("created the workspace {name}",),),
     "workspace.delete": (("removed the workspace {name}",),),
@@ -212,7 +233,7 @@ def _values(entry: AuditEntry, detail: Mapping[str, Any], context: SentenceConte
             continue  # no change
         values |= _detail_values(name, value, context)
         if before.get(name):
-            values[f"before_{name}"] = _name_of(before[name], context)
+            values |= {f"before_{key}": shown for key, shown in _detail_values(name, before[name], context).items()}
     if entry.user_id == entry.target:
         values["own"] = ""
     if entry.action == "integration.change" and "hint" in detail and not {"settings", "secrets"} & detail.keys():
@@ -238,6 +259,8 @@ def _detail_values(name: str, value: object, context: SentenceContext) -> dict[s
             return {name: ""}
         case str() if name == "state":
             return {name: DELIVERY_STATE.label(value).lower()}
+        case str() if name in ("onFail", "onSpam"):
+            return {name: CHECK_ACTION.label(value).lower()}
         case str() if name == "type":
             return {name: context.types.get(value, value)}
         case str():

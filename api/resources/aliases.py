@@ -24,6 +24,7 @@ async def create(call: Call[AliasCreate, NoQuery]) -> AliasAnswer:
             local_part=body.local_part,
             integration_id=body.integration_id,
             forwarded_from=body.forwarded_from,
+            sender_checks=None if body.sender_checks is None else body.sender_checks.changes(),
         )
     )
 
@@ -42,6 +43,7 @@ async def change(call: Call[AliasChange, NoQuery]) -> AliasAnswer:
             integration_id=body.integration_id,
             status=body.status,
             forwarded_from="" if removes_note else body.forwarded_from,
+            sender_checks=None if body.sender_checks is None else body.sender_checks.changes(),
         )
     )
 

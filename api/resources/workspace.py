@@ -22,6 +22,7 @@ async def change(call: Call[WorkspaceChange, NoQuery]) -> WorkspaceAnswer:
             and body.default_integration_id is None,
             timezone=body.timezone,
             locale=body.locale,
+            sender_checks=None if body.sender_checks is None else body.sender_checks.changes(),
         )
     )
 

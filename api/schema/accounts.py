@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from api.schema.enumerations import AuthenticationMethod
+from api.schema.sender_checks import SenderChecksChange, StoredSenderChecks
 from api.schema.shape import (
     Address,
     Answer,
@@ -62,6 +63,8 @@ class WorkspaceAnswer(Answer):
     """IANA time zone in which times are shown, such as `Europe/Berlin`."""
     locale: str
     """Language tag that selects the format of dates."""
+    sender_checks: StoredSenderChecks = Field(validation_alias="check_policy")
+    """What happens to messages that fail a check of their sender."""
     created_at: Time
     """When the workspace was created."""
 
@@ -77,6 +80,8 @@ class WorkspaceChange(Body):
     """New IANA time zone."""
     locale: Locale | None = None
     """New language tag for the format of dates."""
+    sender_checks: SenderChecksChange | None = None
+    """New settings of the sender checks; a setting that is null has its default."""
 
 
 class UserAnswer(Answer):

@@ -13,6 +13,7 @@ from router.enumerations import (
     AUDIT_GROUP,
     AUDIT_KIND,
     AUTOMATIC_MAIL,
+    CHECK_ACTION,
     DELIVERY_STATE,
     DRAFT_KIND,
     KEY_STATUS,
@@ -64,6 +65,11 @@ _VALUES: dict[str, tuple[tuple[str, ...], str]] = {
     "AutomaticMail": (
         AUTOMATIC_MAIL.values,
         "Whether to list `only` the tickets that contain nothing but automatic mail, or to `exclude` these.",
+    ),
+    "CheckAction": (
+        CHECK_ACTION.values,
+        "What happens to a message that fails a check: `show` adds a line to its post, `flag` also warns at the top of "
+        "the post, `quarantine` holds its ticket as spam.",
     ),
     "TicketEventType": (get_args(TicketEventType), "What happened to a ticket."),
     "DraftKind": (DRAFT_KIND.values, "What a draft becomes. Replies have no drafts yet."),

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field
 
 from api.schema.enumerations import DomainProof, RecordStatus, RecordType
+from api.schema.sender_checks import SenderChecksChange, StoredAliasSenderChecks
 from api.schema.shape import (
     Answer,
     Body,
@@ -243,6 +244,8 @@ class AliasAnswer(Answer):
     """When the alias was created."""
     forwarded_from: str | None
     """Address at another mail system that forwards to this alias, as a note; it proves nothing. Null without one."""
+    sender_checks: StoredAliasSenderChecks = Field(validation_alias="check_policy")
+    """Settings of the sender checks that override those of the workspace."""
 
 
 class AliasList(Answer):
@@ -270,6 +273,8 @@ class AliasCreate(Body):
     """Integration that its tickets are posted to."""
     forwarded_from: Annotated[str | None, Field(json_schema_extra={"maxLength": 254})] = None
     """Address at another mail system that forwards to this alias, as a note; it proves nothing."""
+    sender_checks: SenderChecksChange | None = None
+    """Settings of the sender checks that override those of the workspace."""
 
 
 AliasStatusName = Annotated[str, documented(ALIAS_STATUS)]
@@ -285,6 +290,8 @@ class AliasChange(Body):
     """Mail to a `disabled` alias is rejected."""
     forwarded_from: Annotated[str | None, Field(json_schema_extra={"maxLength": 254})] = None
     """Address at another mail system that forwards to this alias, as a note; null removes it."""
+    sender_checks: SenderChecksChange | None = None
+    """New settings of the sender checks; a setting that is null is that of the workspace."""
 
 
 class AliasTested(Answer):

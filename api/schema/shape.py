@@ -228,11 +228,11 @@ def validate(model: type[M], values: Mapping[str, Any]) -> M:
         return model.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-    names = [str(part) for part in first["loc"]]
-    name = names[0] if names else ""
+    names = [part for part in first["loc"] if isinstance(part, str)]
+    code = model.codes.get(names[0], "invalid_request") if names else "invalid_request"
+    name = ".".join(names)
     short_name = name if len(name) <= 50 else name[:50] + "..."
     indices = "".join(f"[{part}]" for part in first["loc"] if isinstance(part, int))
-    code = model.codes.get(name, "invalid_request")
     raise Refused(code, _describe(first["type"], short_name + indices, first["msg"]), name[:200] or None)
 
 

@@ -10,6 +10,7 @@ from api.schema.routing import AliasAnswer, AliasTested
 from emailrouter.cli.context import CommandContext, WorkspaceGroup, confirm, confirmation_option, to_json, with_context
 from emailrouter.cli.paging import Paging, paging_options, to_rows
 from emailrouter.cli.parameters import FilterOptions, filter_options
+from emailrouter.cli.sender_check_options import sender_check_options
 from emailrouter.cli.tables import Column
 from router.errors import Refused
 from router.filters import AliasFilter
@@ -60,8 +61,16 @@ async def show(context: CommandContext, alias: str) -> None:
     metavar="ADDRESS",
     help="Note which address at another mail system forwards to the alias. Checks and changes nothing.",
 )
+@sender_check_options("inherit", "`inherit` selects that of the workspace")
 @with_context()
-async def add(context: CommandContext, address: str, integration: str, forwarded_from: str | None) -> None:
+async def add(
+    context: CommandContext,
+    address: str,
+    *,
+    integration: str,
+    forwarded_from: str | None,
+    sender_checks: dict[str, object],
+) -> None:
     """Add an alias. It accepts mail as soon as its domain is verified."""
     local_part, at_sign, domain = address.rpartition("@")
     if not at_sign:
@@ -74,6 +83,7 @@ async def add(context: CommandContext, address: str, integration: str, forwarded
         local_part=local_part,
         integration_id=integration_id,
         forwarded_from=forwarded_from,
+        sender_checks=sender_checks,
     )
     await _print_alias(context, created)
 
@@ -82,20 +92,34 @@ async def add(context: CommandContext, address: str, integration: str, forwarded
 @click.argument("alias", metavar="ADDRESS|ID")
 @click.option("--integration", metavar="NAME|ID", help="Integration that will receive its tickets.")
 @click.option("--forwarded-from", metavar="ADDRESS", help='New note of the forwarding address; "" removes it.')
+@sender_check_options("inherit", "`inherit` selects that of the workspace")
 @with_context()
-async def change(context: CommandContext, alias: str, integration: str | None, forwarded_from: str | None) -> None:
+async def change(
+    context: CommandContext,
+    alias: str,
+    *,
+    integration: str | None,
+    forwarded_from: str | None,
+    sender_checks: dict[str, object],
+) -> None:
     """Change an alias.
 
-    Changes its integration, or the note which address forwards to it.
+    Changes its integration, the note which address forwards to it, or its sender checks.
     """
-    if integration is None and forwarded_from is None:
-        raise click.UsageError("nothing to change: use --integration or --forwarded-from")
+    if integration is None and forwarded_from is None and not sender_checks:
+        raise click.UsageError(
+            "nothing to change: use --integration, --forwarded-from, --on-fail, --on-spam or --spam-score"
+        )
     alias_id = await context.lookup.find_alias_id(context.actor, alias)
     integration_id = (
         None if integration is None else await context.lookup.find_integration_id(context.actor, integration)
     )
     changed = await context.services.aliases.change(
-        context.actor, alias_id, integration_id=integration_id, forwarded_from=forwarded_from
+        context.actor,
+        alias_id,
+        integration_id=integration_id,
+        forwarded_from=forwarded_from,
+        sender_checks=sender_checks,
     )
     await _print_alias(context, changed)
 

@@ -17,6 +17,7 @@ from emailrouter.cli.context import (
     with_context,
 )
 from emailrouter.cli.parameters import ChoiceType
+from emailrouter.cli.sender_check_options import sender_check_options
 from emailrouter.cli.tables import Column
 from emailrouter.first_login import first_address, format_login
 from router.admin.installation.first_workspace import FirstLogin
@@ -108,6 +109,7 @@ def create(ctx: click.Context, name: str, email: str) -> None:
 )
 @click.option("--timezone", metavar="ZONE", help="IANA time zone for displayed times, such as Europe/Berlin.")
 @click.option("--locale", type=ChoiceType(LOCALE), help="Language tag that sets the date format.")
+@sender_check_options("default", "`default` restores the default")
 @with_context()
 async def change(
     context: CommandContext,
@@ -117,13 +119,16 @@ async def change(
     no_default_integration: bool,
     timezone: str | None,
     locale: str | None,
+    sender_checks: dict[str, object],
 ) -> None:
     """Change the settings of the workspace."""
     if default_integration and no_default_integration:
         raise click.UsageError("--default-integration and --no-default-integration cannot be used together")
-    if not no_default_integration and (name, default_integration, timezone, locale) == (None,) * 4:
+    given = [each for each in (name, default_integration, timezone, locale) if each is not None]
+    if not given and not no_default_integration and not sender_checks:
         raise click.UsageError(
-            "nothing to change: use --name, --default-integration, --no-default-integration, --timezone or --locale"
+            "nothing to change: use --name, --default-integration, --no-default-integration, --timezone, --locale, "
+            "--on-fail, --on-spam or --spam-score"
         )
     integration_id = default_integration and await context.lookup.find_integration_id(
         context.actor, default_integration
@@ -135,6 +140,7 @@ async def change(
         clear_default_integration=no_default_integration,
         timezone=timezone,
         locale=locale,
+        sender_checks=sender_checks,
     )
     await _print_workspace(context, changed)
 

@@ -6,7 +6,7 @@ Stored as JSON with the settings that differ (`check_policy` of workspaces and a
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -39,6 +39,8 @@ class CheckPolicy:
 
 DEFAULT_POLICY = CheckPolicy()
 _NAMES = tuple(field.name for field in fields(CheckPolicy))
+# The names of the settings in the REST API.
+PUBLIC_NAMES = {"on_fail": "onFail", "on_spam": "onSpam", "spam_score": "spamScore"}
 ON_FAIL: Choice[CheckAction] = Choice("onFail", CHECK_ACTION.values, labels=CHECK_ACTION.labels)
 ON_SPAM: Choice[CheckAction] = Choice("onSpam", CHECK_ACTION.values, labels=CHECK_ACTION.labels)
 
@@ -76,11 +78,22 @@ def change_overrides(text: str, changes: Mapping[str, Any]) -> str:
     return json.dumps(overrides, sort_keys=True)
 
 
+def audited_values(values: Mapping[str, Any], names: Collection[str]) -> dict[str, str]:
+    """Returns the named settings as texts for the audit log, by their names in the REST API; "" if one is not set."""
+    return {
+        public: "" if values.get(name) is None else f"{values[name]:g}" if name == "spam_score" else values[name]
+        for name, public in PUBLIC_NAMES.items()
+        if name in names
+    }
+
+
 def _validate(name: str, value: Any) -> Any:
     if name == "on_fail":
         return ON_FAIL.parse(value)
     if name == "on_spam":
         return ON_SPAM.parse(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= MAX_SPAM_SCORE:
-        raise Refused("invalid_request", f"spamScore must be a number from 0 to {MAX_SPAM_SCORE:g}", "spamScore")
+        raise Refused(
+            "invalid_request", f"spamScore must be a number above 0 and at most {MAX_SPAM_SCORE:g}", "spamScore"
+        )
     return float(value)

@@ -129,6 +129,7 @@ class _PlanExecution:
             local_part=local_part,
             integration_id=self._refs.find_id(entry.integration or "") or "",
             forwarded_from=entry.forwarded_from,
+            sender_checks=None if entry.sender_checks is None else entry.sender_checks.model_dump(),
         )
         if entry.status != alias.status:
             await self._services.aliases.change(self._actor, alias.id, status=entry.status)
@@ -143,6 +144,7 @@ class _PlanExecution:
             integration_id=integration_id,
             status=entry.status,
             forwarded_from=entry.forwarded_from,
+            sender_checks=None if entry.sender_checks is None else entry.sender_checks.model_dump(),
         )
 
     async def _change_workspace(self, entry: WorkspaceDefinition) -> None:
@@ -154,6 +156,7 @@ class _PlanExecution:
             clear_default_integration=default == "",
             timezone=entry.timezone,
             locale=entry.locale,
+            sender_checks=None if entry.sender_checks is None else entry.sender_checks.model_dump(),
         )
 
     async def _remove(self, kind: Removable, key: str) -> None:

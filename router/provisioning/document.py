@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationError, create_model
 
-from router.enumerations import AliasStatus, Role
+from router.enumerations import AliasStatus, CheckAction, Role
 from router.provisioning.entry import EntryModel, InvalidDocument
 from router.provisioning.sections import SECTIONS
 
@@ -32,6 +32,17 @@ def validate_reference(value: str) -> str:
 Reference = Annotated[str, AfterValidator(validate_reference)]
 
 
+class SenderChecksDefinition(EntryModel):
+    """The sender checks of the workspace or of an alias, complete.
+
+    A setting that is missing has its default in the workspace, and that of the workspace for an alias.
+    """
+
+    on_fail: CheckAction | None = None
+    on_spam: CheckAction | None = None
+    spam_score: float | None = None
+
+
 class WorkspaceDefinition(EntryModel):
     """The settings of the workspace. A field that is None keeps the current value.
 
@@ -42,6 +53,7 @@ class WorkspaceDefinition(EntryModel):
     default_integration: str | None = None
     timezone: str | None = None
     locale: str | None = None
+    sender_checks: SenderChecksDefinition | None = None
 
 
 class IntegrationDefinition(EntryModel):
@@ -69,7 +81,7 @@ class IntegrationDefinition(EntryModel):
 
 
 class AliasDefinition(EntryModel):
-    """An alias. If `integration` is None, an existing alias keeps its integration.
+    """An alias. If `integration` or `sender_checks` is None, an existing alias keeps the current value.
 
     With `""` as `forwarded_from`, the alias has no such address; None keeps the current one.
     """
@@ -78,6 +90,7 @@ class AliasDefinition(EntryModel):
     integration: str | None = None
     status: AliasStatus = "active"
     forwarded_from: str | None = None
+    sender_checks: SenderChecksDefinition | None = None
 
 
 class UserDefinition(EntryModel):
@@ -190,5 +203,7 @@ def _suggestion(loc: tuple[int | str, ...]) -> str:
         "users": UserDefinition,
     } | {each.key: each.entry_type for each in SECTIONS if issubclass(each.entry_type, BaseModel)}
     section = sections[str(loc[0])] if len(loc) > 1 and str(loc[0]) in sections else CompleteDocument
+    if loc[-2:-1] == ("sender_checks",):
+        section = SenderChecksDefinition
     matches = difflib.get_close_matches(str(loc[-1]), section.model_fields, n=1)
     return f"; did you mean {matches[0]}?" if matches else f"; allowed keys: {', '.join(section.model_fields)}"

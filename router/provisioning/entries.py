@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from router.admin import validation
 from router.admin.routes.aliases import normalize_forwarded_from, normalize_local_part
+from router.checks import policy
 from router.errors import Refused
 from router.local_time import LOCALE
 from router.mail.address import AddressError, domain_key, local_key
@@ -31,6 +32,7 @@ def normalize_document(document: WorkspaceDocument, existing: Collection[str]) -
         )
 
     _check_local_settings(document)
+    _check_sender_checks(document)
     workspace, users, integrations, aliases = (
         document.workspace,
         document.users,
@@ -74,6 +76,17 @@ def _check_local_settings(document: WorkspaceDocument) -> None:
     for n, user in enumerate(document.users or (), start=1):
         if user.timezone:
             normalize(validation.validate_timezone, user.timezone, f"users[{n}].timezone")
+
+
+def _check_sender_checks(document: WorkspaceDocument) -> None:
+    entries = [("workspace", document.workspace.sender_checks)]
+    entries += [(f"aliases[{n}]", alias.sender_checks) for n, alias in enumerate(document.aliases or (), start=1)]
+    for location, entry in entries:
+        if entry is not None:
+            try:
+                policy.change_overrides("{}", entry.model_dump())
+            except Refused as refused:
+                raise InvalidDocument(f"{location}.sender_checks: {refused.message}") from None
 
 
 def _normalize_forwarded_from(alias: AliasDefinition, location: str) -> AliasDefinition:

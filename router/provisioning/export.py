@@ -9,16 +9,18 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
 from router.admin.paging import MAX_LIMIT, Page
 from router.channels.channel import Channel
+from router.checks import policy
 from router.model import Actor, Alias, Domain, Integration, User, Workspace
 from router.provisioning.document import (
     AliasDefinition,
     CompleteDocument,
     IntegrationDefinition,
+    SenderChecksDefinition,
     UserDefinition,
     WorkspaceDefinition,
     WorkspaceDocument,
@@ -76,6 +78,7 @@ def export_document(snapshot: Snapshot, channels: Mapping[str, Channel]) -> Work
             default_integration=refs.get(default or "", ""),
             timezone=snapshot.workspace.timezone,
             locale=snapshot.workspace.locale,
+            sender_checks=SenderChecksDefinition(**asdict(policy.merge(snapshot.workspace.check_policy))),
         ),
         domains=[domain.name for domain in snapshot.domains],
         mx_managed_upstream=[domain.name for domain in snapshot.domains if domain.mx_managed == "upstream"],
@@ -94,6 +97,7 @@ def export_document(snapshot: Snapshot, channels: Mapping[str, Channel]) -> Work
                 integration=refs.get(alias.integration_id or ""),
                 status=alias.status,
                 forwarded_from=alias.forwarded_from,
+                sender_checks=_export_overrides(alias),
             )
             for alias in snapshot.aliases
         ],
@@ -108,6 +112,11 @@ def export_document(snapshot: Snapshot, channels: Mapping[str, Channel]) -> Work
             for user in snapshot.users
         ],
     )
+
+
+def _export_overrides(alias: Alias) -> SenderChecksDefinition | None:
+    overrides = policy.read_overrides(alias.check_policy)
+    return SenderChecksDefinition(**overrides) if overrides else None
 
 
 def _export_settings(integrations: Iterable[Integration], channels: Mapping[str, Channel]) -> dict[str, dict[str, str]]:

@@ -6,10 +6,11 @@ Rejects impossible changes. Each step comes after the steps that it depends on.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from router.admin.access.users import normalize_email
 from router.admin.domains.domain_names import normalize_domain_name
+from router.checks import policy
 from router.model import Alias, Domain, Integration
 from router.provisioning.document import AliasDefinition, IntegrationDefinition, WorkspaceDocument
 from router.provisioning.entries import (
@@ -232,6 +233,8 @@ class _Planner:
         changed = differences(status=(alias.status, entry.status))
         if entry.forwarded_from is not None:
             changed |= differences(forwarded_from=(alias.forwarded_from or "", entry.forwarded_from))
+        if entry.sender_checks is not None:
+            changed |= _compare_checks(policy.read_overrides(alias.check_policy), entry.sender_checks.model_dump())
         if (
             entry.integration is not None
             and self._plan.integration_refs.find_id(entry.integration) != alias.integration_id
@@ -263,6 +266,9 @@ class _Planner:
         changed = differences(
             **{name: (getattr(current, name), getattr(entry, name) or getattr(current, name)) for name in settings}
         )
+        if entry.sender_checks is not None:
+            new = policy.merge(policy.change_overrides("{}", entry.sender_checks.model_dump()))
+            changed |= _compare_checks(asdict(policy.merge(current.check_policy)), asdict(new))
         ref = entry.default_integration
         if ref:
             self._plan.integration_refs.require(ref, "workspace.default_integration")
@@ -289,3 +295,7 @@ class _Planner:
             self._add_change(Change("remove", step.kind, name), step)
         else:
             self._late_steps.append((Change("remove", step.kind, name), step))
+
+
+def _compare_checks(old: Mapping[str, object], new: Mapping[str, object]) -> Differences:
+    return differences(**{name: (old.get(name), new[name]) for name in policy.PUBLIC_NAMES})

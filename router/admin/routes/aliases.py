@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from router import ids
@@ -15,6 +15,7 @@ from router.admin import audit, validation
 from router.admin.fetch import fetch_by_id, fetch_page, lock_integration
 from router.admin.paging import DEFAULT_LIMIT, Page
 from router.admin.routes.test_mail import TestMail, TestMailService
+from router.checks import policy
 from router.clock import Clock
 from router.enumerations import ALIAS_STATUS
 from router.errors import Refused
@@ -74,18 +75,26 @@ class AliasService:
         return await _fetch_alias(self._database, actor, alias_id)
 
     async def create(
-        self, actor: Actor, *, domain_id: str, local_part: str, integration_id: str, forwarded_from: str | None = None
+        self,
+        actor: Actor,
+        *,
+        domain_id: str,
+        local_part: str,
+        integration_id: str,
+        forwarded_from: str | None = None,
+        sender_checks: Mapping[str, object] | None = None,
     ) -> Alias:
         """Creates an alias, which accepts mail once its domain is verified.
 
         `forwarded_from` is a note: the address elsewhere that forwards to the alias. Without one, it is None or "".
+        `sender_checks` has what differs from the workspace, by field name of `CheckPolicy`.
+
         Raises `alias_taken` if the address already has an alias.
         """
-        now = self._clock.now()
         async with self._database.transaction() as transaction:
             domain = await _fetch_domain(transaction, actor, domain_id, "domain_lock")
             local = normalize_local_part(local_part, domain.name)
-            integration = await lock_integration(transaction, actor, integration_id, "integrationId")
+            await lock_integration(transaction, actor, integration_id, "integrationId")
             alias = Alias(
                 id=ids.new_id("alias"),
                 workspace_id=actor.workspace_id,
@@ -93,9 +102,10 @@ class AliasService:
                 domain=domain.name,
                 local_part=local.written,
                 local_key=local.key,
-                integration_id=integration.id,
+                integration_id=integration_id,
                 status="active",
-                created_at=now,
+                created_at=self._clock.now(),
+                check_policy=policy.change_overrides("{}", sender_checks or {}),
             )
             alias = _set_forwarded_from(alias, forwarded_from or "")
             if not await transaction.execute("alias_insert", **model_values(alias)):
@@ -104,12 +114,13 @@ class AliasService:
             await audit.record(
                 transaction,
                 actor,
-                now,
+                alias.created_at,
                 "alias.create",
                 alias.id,
                 email=alias.email,
-                integrationId=integration.id,
+                integrationId=integration_id,
                 forwardedFrom=alias.forwarded_from,
+                **_audited_checks(alias, sender_checks),
             )
         self._on_routing_change()
         return alias
@@ -122,10 +133,12 @@ class AliasService:
         integration_id: str | None = None,
         status: str | None = None,
         forwarded_from: str | None = None,
+        sender_checks: Mapping[str, object] | None = None,
     ) -> Alias:
         """Changes the given fields; None keeps a value, and "" removes `forwarded_from`.
 
-        Existing deliveries keep their integration.
+        Existing deliveries keep their integration. In `sender_checks` (see `create`), a value of None removes an
+        override, so that the alias inherits the setting of the workspace.
         """
         validation.validate_id(alias_id, "alias", "Alias")
         new_status = None if status is None else ALIAS_STATUS.parse(status)
@@ -134,18 +147,14 @@ class AliasService:
             if integration_id is not None:
                 await lock_integration(transaction, actor, integration_id, "integrationId")
             changed = replace(
-                alias, integration_id=integration_id or alias.integration_id, status=new_status or alias.status
+                alias,
+                integration_id=integration_id or alias.integration_id,
+                status=new_status or alias.status,
+                check_policy=policy.change_overrides(alias.check_policy, sender_checks or {}),
             )
             if forwarded_from is not None:
                 changed = _set_forwarded_from(changed, forwarded_from)
-            await transaction.execute(
-                "alias_update",
-                id=alias.id,
-                workspace_id=actor.workspace_id,
-                integration_id=changed.integration_id,
-                status=changed.status,
-                forwarded_from=changed.forwarded_from,
-            )
+            await _update(transaction, changed)
             await transaction.execute("routing_increment_version")
             await audit.record(
                 transaction,
@@ -157,7 +166,8 @@ class AliasService:
                 integrationId=integration_id,
                 status=status,
                 forwardedFrom=None if forwarded_from is None else changed.forwarded_from or "",
-                before=_audited_values(alias),
+                **_audited_checks(changed, sender_checks),
+                before=_audited_values(alias) | _audited_checks(alias, sender_checks),
             )
         self._on_routing_change()
         return changed
@@ -190,6 +200,18 @@ class AliasService:
 
 async def _fetch_alias(transaction: QueryExecutor, actor: Actor, alias_id: str, query: str = "alias_by_id") -> Alias:
     return await fetch_by_id(transaction, actor, Alias, query, alias_id)
+
+
+async def _update(transaction: QueryExecutor, alias: Alias) -> None:
+    await transaction.execute(
+        "alias_update",
+        id=alias.id,
+        workspace_id=alias.workspace_id,
+        integration_id=alias.integration_id,
+        status=alias.status,
+        forwarded_from=alias.forwarded_from,
+        check_policy=alias.check_policy,
+    )
 
 
 def _set_forwarded_from(alias: Alias, text: str) -> Alias:
@@ -246,6 +268,10 @@ def normalize_local_part(text: str, domain: str) -> LocalPart:
 
 def _rejection(reason: str) -> Refused:
     return Refused("invalid_alias", f"Local part is invalid: {reason}", "localPart")
+
+
+def _audited_checks(alias: Alias, changes: Mapping[str, object] | None) -> dict[str, str]:
+    return policy.audited_values(policy.read_overrides(alias.check_policy), changes or ())
 
 
 def _audited_values(alias: Alias) -> dict[str, str | None]:

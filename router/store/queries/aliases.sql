@@ -28,8 +28,9 @@ INSERT INTO aliases {values:Alias}
 ON CONFLICT (domain_id, local_key) DO NOTHING;
 
 -- name: alias_update
--- Changes the integration, the status or the forwarding address of an alias.
-UPDATE aliases SET integration_id = :integration_id, status = :status, forwarded_from = :forwarded_from
+-- Changes the integration, the status, the forwarding address or the check policy of an alias.
+UPDATE aliases SET integration_id = :integration_id, status = :status, forwarded_from = :forwarded_from,
+                   check_policy = :check_policy
 WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: alias_delete

@@ -17,7 +17,7 @@ INSERT INTO workspaces (id, name, created_at) VALUES (:id, :name, :created_at);
 -- name: workspace_update
 -- Updates the settings of a workspace.
 UPDATE workspaces SET name = :name, default_integration_id = :default_integration_id, timezone = :timezone,
-                      locale = :locale
+                      locale = :locale, check_policy = :check_policy
 WHERE id = :id;
 
 -- name: workspace_clear_default

@@ -14,6 +14,7 @@ async def test_show_and_change_the_workspace(sqlite_served: ServedInstallation) 
         "defaultIntegrationId": None,
         "timezone": "UTC",
         "locale": "en",
+        "senderChecks": {"onFail": "flag", "onSpam": "quarantine", "spamScore": None, "reject": []},
         "createdAt": "2030-01-01T12:00:00Z",
     }
     changed = await served.admin.patch("/workspace", {"name": "Doors Ltd", "defaultIntegrationId": integration_id})

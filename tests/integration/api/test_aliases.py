@@ -18,6 +18,7 @@ async def test_create_change_and_delete_an_alias(sqlite_served: ServedInstallati
         "status": "active",
         "createdAt": "2030-01-01T12:00:00Z",
         "forwardedFrom": None,
+        "senderChecks": {"onFail": None, "onSpam": None, "spamScore": None, "reject": []},
     }
     path = f"/aliases/{created.body['id']}"
     other = await served.create_integration()

@@ -276,6 +276,7 @@ async def test_every_kind_of_change_and_removal_is_applied(cli: CommandLine, tmp
         '[[integrations]]\nname = "one"\nwebhook_url = "env:HOOK"\n'
         '[[integrations]]\nname = "two"\nwebhook_url = "env:HOOK"\n'
         '[[aliases]]\naddress = "x@a.test"\nintegration = "one"\nforwarded_from = "a@acme.example"\n'
+        'sender_checks = { on_fail = "show" }\n'
         '[[aliases]]\naddress = "y@a.test"\nintegration = "one"\n'
         '[[users]]\nemail = "admin@example.org"\nrole = "admin"\n'
         '[[users]]\nemail = "eve@example.org"\n'
@@ -284,8 +285,10 @@ async def test_every_kind_of_change_and_removal_is_applied(cli: CommandLine, tmp
     after = (
         'domains = ["a.test"]\nmx_managed_upstream = ["a.test"]\nblocked_senders = []\n'
         '[workspace]\nname = "Renamed"\ndefault_integration = "two"\ntimezone = "Europe/Berlin"\nlocale = "de"\n'
+        'sender_checks = { on_spam = "flag", spam_score = 7 }\n'
         '[[integrations]]\nname = "two"\nwebhook_url = "env:OTHER"\n'
         '[[aliases]]\naddress = "x@a.test"\nintegration = "two"\nstatus = "disabled"\nforwarded_from = ""\n'
+        "sender_checks = { spam_score = 6.5 }\n"
         '[[users]]\nemail = "admin@example.org"\nname = "Ada"\nrole = "admin"\ntimezone = "Asia/Tokyo"\n'
         '[[tags]]\nname = "vip"\n[[tags]]\nname = "new"\n'
     )
@@ -308,7 +311,17 @@ async def test_every_kind_of_change_and_removal_is_applied(cli: CommandLine, tmp
         ("remove", "user", "eve@example.org"),
         ("remove", "integration", "one"),
     ]
+    details = {change["name"]: change["detail"] for change in made["changes"]}
+    assert "on_fail: show -> none, spam_score: none -> 6.5" in details["x@a.test"]
+    assert "on_spam: quarantine -> flag, spam_score: none -> 7.0" in details["Email Router"]
     assert "No changes." in (await cli("apply", "after.toml", "--prune")).ok().stdout
+    exported = (await cli("export")).ok().stdout
+    assert 'sender_checks = { on_fail = "flag", on_spam = "flag", spam_score = 7.0 }' in exported
+    assert "sender_checks = { spam_score = 6.5 }" in exported
+    (tmp_path / "wrong.toml").write_text("[workspace.sender_checks]\nspam_score = 0\n")
+    assert "workspace.sender_checks: spamScore must be" in await cli.error_line("apply", "wrong.toml", code=2)
+    (tmp_path / "wrong.toml").write_text('[workspace.sender_checks]\non_fial = "show"\n')
+    assert "did you mean on_fail?" in await cli.error_line("apply", "wrong.toml", code=2)
 
 
 def _integration(integration_id: str, name: str, encrypted: str = "") -> Integration:

@@ -47,6 +47,13 @@ async def test_first_day_of_an_operator(both: CommandLine, dns_server: DnsStandI
     assert set(alias) >= {"id", "email", "localPart", "domainId", "integrationId", "status", "createdAt"}
     assert alias["forwardedFrom"] == "Support@acme.example"
     assert alias["integrationId"] == integration["id"]
+    checks = ("--on-fail", "quarantine", "--spam-score", "6.5")
+    assert (await cli.json("alias", "change", "support@example.org", *checks))["senderChecks"]["spamScore"] == 6.5
+    inherits = await cli.json("alias", "change", "support@example.org", "--on-fail", "inherit")
+    assert inherits["senderChecks"] == {"onFail": None, "onSpam": None, "spamScore": 6.5, "reject": []}
+    assert (await cli.json("workspace", "change", *checks))["senderChecks"]["onFail"] == "quarantine"
+    assert (await cli.json("workspace", "change", "--on-fail", "default"))["senderChecks"]["onFail"] == "flag"
+    assert "is not a valid float" in await cli.error_line("workspace", "change", "--spam-score", "many", code=2)
 
     explained = await cli("explain", "support+vip@example.org", "--from", "a@b.example", "--subject", "Hello")
     assert "250 2.1.5 Ok" in explained.ok().stdout

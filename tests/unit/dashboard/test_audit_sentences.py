@@ -100,6 +100,19 @@ def test_every_action_has_a_sentence() -> None:
             {"email": "a@b.test", "status": "active", "before": {"status": "active"}},
             "saved the alias a@b.test",
         ),
+        (
+            "alias.change",
+            "alias_1",
+            {"email": "a@b.test", "onFail": "quarantine", "spamScore": "", "before": {"onFail": "", "spamScore": "8"}},
+            "changed the action for messages that fail DMARC of a@b.test to hold as spam, "
+            "and made a@b.test inherit the spam score from the workspace",
+        ),
+        (
+            "workspace.change",
+            "ws_1",
+            {"onSpam": "flag", "spamScore": "8", "before": {"onSpam": "quarantine", "spamScore": "6.5"}},
+            "changed the action for spam from hold as spam to warn, and changed the spam score from 6.5 to 8",
+        ),
         ("workspace.change", "ws_1", {"name": "B", "before": {"name": "A"}}, "renamed the workspace from A to B"),
         (
             "tag.change",
