@@ -1,4 +1,4 @@
-"""Metrics that are read from the database: the queue, dead deliveries, failing integrations, the loss audit.
+"""Metrics that are read from the database: deliveries by state, failing integrations, the loss audit.
 
 The queries run for at most about 5% of the time, however often the metrics are scraped. If the database does not
 respond, `emailrouter_store_up` is 0 and the other metrics are absent. All processes that use a database export the
@@ -67,6 +67,7 @@ class DatabaseMetrics(Collector):
         for query, prefix, values in (
             ("metrics_queue", "", {}),
             ("metrics_dead", "", {}),
+            ("metrics_spam", "", {}),
             ("metrics_failing", "", {}),
             ("loss_audit_totals", "audit_", {"max_examined": AUDITED_MESSAGES}),
         ):
@@ -107,7 +108,7 @@ def _build_families(values: Mapping[str, int], now: int) -> list[Metric]:
         f"Ticket events of the newest {AUDITED_MESSAGES} messages by state of delivery; none: no delivery expected.",
         labels=["state"],
     )
-    states = ("delivered", "pending", "dead")
+    states = ("delivered", "pending", "dead", "spam")
     for state in states:
         audited.add_metric([state], get(f"audit_{state}"))
     audited.add_metric(
@@ -121,6 +122,7 @@ def _build_families(values: Mapping[str, int], now: int) -> list[Metric]:
             max(0, now - oldest) / SECOND if oldest else 0,
         ),
         GaugeMetricFamily("emailrouter_dead_deliveries", "Deliveries that failed permanently.", get("dead")),
+        GaugeMetricFamily("emailrouter_spam_deliveries", "Deliveries of tickets that are held as spam.", get("spam")),
         GaugeMetricFamily("emailrouter_failing_integrations", "Integrations that are failing.", get("failing")),
         GaugeMetricFamily("emailrouter_audit_messages", "Messages that the loss audit checked.", get("audit_messages")),
         GaugeMetricFamily(

@@ -1,7 +1,7 @@
 """The loss audit: checks that no accepted message was lost. Reads only.
 
-    accepted = ticketed + repeated             numbers of aliases, for each message
-    expected = delivered + pending + dead      numbers of deliveries, for each message
+    accepted = ticketed + repeated                          numbers of aliases, for each message
+    expected = delivered + pending + dead + held as spam    numbers of deliveries, for each message
 
 A message, its tickets and its deliveries are written in one transaction, so a difference indicates a bug, a database
 fault or a manual change. Checks the newest `MAX_MESSAGES` messages, as many of the newest tickets, and all pending
@@ -27,6 +27,7 @@ class LossAuditReport:
         accepted: The number of aliases that each message was accepted for, summed over the messages.
         repeated: The part of `accepted` for aliases that had already received the same message.
         events: Ticket events, one for each ticket of each message.
+        spam: Deliveries that wait because their ticket is held as spam.
         expected: Ticket events with an integration. Each must have one delivery.
         duplicated: Deliveries in addition to the first of each ticket event.
         repeats: Recently received duplicates. A duplicate counts once for each of its aliases.
@@ -42,6 +43,7 @@ class LossAuditReport:
     delivered: int
     pending: int
     dead: int
+    spam: int
     duplicated: int
     repeats: int
     incomplete_messages: tuple[str, ...]
@@ -54,7 +56,8 @@ class LossAuditReport:
         unposted = self.events - self.expected
         return (
             f"accepted {self.accepted} = ticketed {self.events} + repeated {self.repeated}; ticketed {self.events} = "
-            f"delivered {self.delivered} + pending {self.pending} + dead {self.dead} + without integration {unposted}"
+            f"delivered {self.delivered} + pending {self.pending} + dead {self.dead} + held as spam {self.spam} + "
+            f"without integration {unposted}"
         )
 
     def list_faults(self) -> list[str]:
@@ -63,8 +66,8 @@ class LossAuditReport:
             faults.append(
                 f"accepted for {self.accepted} aliases, but ticketed for {self.events} and repeated for {self.repeated}"
             )
-        if self.expected != self.delivered + self.pending + self.dead - self.duplicated:
-            deliveries = self.delivered + self.pending + self.dead
+        deliveries = self.delivered + self.pending + self.dead + self.spam
+        if self.expected != deliveries - self.duplicated:
             faults.append(f"{self.expected} ticket events have an integration, but there are {deliveries} deliveries")
         if self.duplicated:
             faults.append(f"{self.duplicated} ticket events have more than one delivery")
@@ -97,6 +100,7 @@ async def audit_losses(transaction: QueryExecutor) -> LossAuditReport:
         delivered=totals["delivered"],
         pending=totals["pending"],
         dead=totals["dead"],
+        spam=totals["spam"],
         duplicated=totals["duplicated"],
         repeats=repeats["repeats"],
         incomplete_messages=await ids("loss_audit_mismatched_messages", max_examined=MAX_MESSAGES),

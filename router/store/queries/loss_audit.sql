@@ -2,7 +2,7 @@
 
 -- name: loss_audit_totals
 -- Counts the newest messages with their tickets and deliveries; an event is a message in a ticket. Without a loss,
--- accepted = events + repeated, and queued + duplicated = delivered + pending + dead.
+-- accepted = events + repeated, and queued + duplicated = delivered + pending + dead + spam.
 WITH newest AS (
     SELECT id, aliases, repeated FROM messages ORDER BY id DESC LIMIT :max_examined
 ), events AS (
@@ -18,6 +18,7 @@ SELECT (SELECT COUNT(*) FROM newest) AS messages,
        COUNT(CASE WHEN d.state = 'delivered' THEN 1 END) AS delivered,
        COUNT(CASE WHEN d.state = 'pending' THEN 1 END) AS pending,
        COUNT(CASE WHEN d.state = 'dead' THEN 1 END) AS dead,
+       COUNT(CASE WHEN d.state = 'spam' THEN 1 END) AS spam,
        COUNT(CASE WHEN d.id IS NULL AND events.integration_id IS NOT NULL THEN 1 END) AS undelivered,
        COUNT(*) - (SELECT COUNT(*) FROM events) AS duplicated
 FROM events

@@ -12,6 +12,10 @@ LEFT JOIN deliveries d ON d.id = q.oldest;
 -- The number of deliveries that failed permanently.
 SELECT COUNT(*) AS dead FROM deliveries WHERE state = 'dead' AND event <> 'updated';
 
+-- name: metrics_spam
+-- The number of deliveries whose ticket is held as spam.
+SELECT COUNT(*) AS spam FROM deliveries WHERE state = 'spam';
+
 -- name: metrics_failing
 -- The number of failing integrations.
 SELECT COUNT(*) AS failing FROM integrations WHERE status = 'failing';

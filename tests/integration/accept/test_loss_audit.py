@@ -82,11 +82,13 @@ async def test_each_fault_is_found(installation: Installation, damage: str, word
     assert any(words in fault for fault in (await audit_losses(installation.database)).list_faults())
 
 
-@pytest.mark.parametrize("state", ["delivered", "dead", "parked"])
+@pytest.mark.parametrize("state", ["delivered", "dead", "spam", "parked"])
 async def test_every_state_of_a_delivery_passes_the_audit(installation: Installation, state: str) -> None:
     await send(installation, "support")
     await installation.execute(
         "UPDATE deliveries SET next_attempt_at = NULL, "
         + ("parked_at = 1" if state == "parked" else f"state = '{state}'")
     )
-    assert (await audit_losses(installation.database)).list_faults() == []
+    found = await audit_losses(installation.database)
+    assert found.list_faults() == []
+    assert f"held as spam {int(state == 'spam')} + without" in found.summary

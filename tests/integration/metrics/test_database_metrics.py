@@ -27,7 +27,7 @@ class FakeDatabase:
         if self.is_unavailable:
             raise Unavailable("no connection")
         self.read_count += query == "metrics_queue"
-        self.clock.advance(self.read_seconds / 4)
+        self.clock.advance(self.read_seconds / 5)
         return {}
 
 
@@ -56,6 +56,7 @@ async def test_metrics_match_database(store: Store) -> None:
         ("b", "pending", True, 600),
         ("c", "pending", False, 300),
         ("d", "dead", False, 1200),
+        ("s", "spam", False, 1300),
         ("e", None, False, 100),  # no delivery: its alias has no integration
     ]
     for number, (name, state, parked, ago) in enumerate(events):
@@ -88,11 +89,12 @@ async def test_metrics_match_database(store: Store) -> None:
     assert metrics("emailrouter_queue_deliveries", state="parked") == 1
     assert metrics("emailrouter_queue_oldest_seconds") == 600
     assert metrics("emailrouter_dead_deliveries") == 1
+    assert metrics("emailrouter_spam_deliveries") == 1
     assert metrics("emailrouter_failing_integrations") == 1
-    assert metrics("emailrouter_audit_messages") == 6
+    assert metrics("emailrouter_audit_messages") == 7
     assert metrics("emailrouter_audit_unticketed_messages") == 1
     assert metrics("emailrouter_audit_missing_tickets") == 1
-    for state in ("delivered", "dead", "none"):
+    for state in ("delivered", "dead", "spam", "none"):
         assert metrics("emailrouter_audit_ticket_events", state=state) == 1
     assert metrics("emailrouter_audit_ticket_events", state="pending") == 2
 
