@@ -62,6 +62,7 @@ class _WorkspaceStatus:
     counts: AttentionCounts
     health: Health
     unassigned: int
+    spam_held: int
 
 
 async def read_status(config: Config) -> Status:
@@ -171,6 +172,7 @@ async def _read_lines(context: CheckContext, database: AnyDatabase) -> tuple[lis
         "failingIntegrations": sum(each.counts.failing for each in found),
         "unverifiedDomains": sum(each.counts.unverified + each.counts.missing for each in found),
         "unassignedTickets": sum(each.unassigned for each in found),
+        "spamHeld": sum(each.spam_held for each in found),
     }
     lines = [
         ok("database", about)
@@ -180,18 +182,25 @@ async def _read_lines(context: CheckContext, database: AnyDatabase) -> tuple[lis
         _deliveries(numbers, found),
         _integrations(numbers, found),
         _domains(numbers, found, has_domains=bool(domains)),
-        ok("tickets", f"{_count(numbers['unassignedTickets'], 'unassigned ticket')}"),
+        _tickets(numbers),
     ]
     return lines, numbers
 
 
 async def _read_workspace(context: CheckContext, database: AnyDatabase, actor: Actor) -> _WorkspaceStatus:
-    counts, health, tickets = await asyncio.gather(
+    counts, health, tickets, spam = await asyncio.gather(
         AttentionService(database, context.clock).get_counts(actor),
         HealthService(database, context.clock).get(actor),
         database.fetch_one("overview_status", workspace_id=actor.workspace_id, limit=MAX_COUNTED),
+        database.fetch_one("overview_spam", workspace_id=actor.workspace_id, limit=MAX_COUNTED),
     )
-    return _WorkspaceStatus(counts, health, 0 if tickets is None else tickets["unassigned"])
+    unassigned, spam_held = 0 if tickets is None else tickets["unassigned"], 0 if spam is None else spam["spam"]
+    return _WorkspaceStatus(counts, health, unassigned, spam_held)
+
+
+def _tickets(numbers: Numbers) -> CheckResult:
+    spam = _count(numbers["spamHeld"], "held as spam", plural="held as spam")
+    return ok("tickets", f"{_count(numbers['unassignedTickets'], 'unassigned ticket')}, {spam}")
 
 
 def _deliveries(numbers: Numbers, found: Sequence[_WorkspaceStatus]) -> CheckResult:

@@ -77,6 +77,8 @@ class OverviewAnswer(Answer):
     """Unresolved tickets of the workspace, by status."""
     unassigned: int
     """Number of unresolved tickets without an assignee."""
+    spam_held: int
+    """Number of tickets that are held as spam. The other numbers of tickets do not include them."""
     by_alias: list[AliasOpenAnswer]
     """Unresolved tickets of each alias that has some, largest number first."""
     claim: DurationAnswer

@@ -24,7 +24,7 @@ def status(ctx: click.Context) -> int:
 
     Shows whether the program runs, the database, mail of the last 24 hours, deliveries, integrations, domains, tickets,
     the certificate, the disk, and whether other mail servers can reach this host. Takes at most about two seconds. Exit
-    code 1 when a line needs attention; unassigned tickets do not count.
+    code 1 when a line needs attention; unassigned tickets and those held as spam do not count.
     """
     invocation = console.get_invocation(ctx)
     config = invocation.load_config()

@@ -34,6 +34,7 @@ MAX_RESOLVED = 100_000  # maximum number of resolved tickets whose assignees are
 # Today is compared with the same weekday a week ago, or in a new workspace with yesterday.
 _COMPARED = (7, 1)
 SAMPLE_SIZE = 1000
+MAX_SPAM_FACTOR = 10  # maximum number of numbers that are looked up for each ticket of a sample
 # One entry is cached for each pair of workspace and time zone.
 CACHE_SECONDS = 60.0
 MAX_CACHED_WORKSPACES = 200
@@ -109,6 +110,7 @@ class Overview:
         earlier: An earlier day until the present time of day, to compare today with. None in a workspace without one.
         hours: For each weekday, Monday first, the tickets opened in each hour of the local time.
         now: Unresolved tickets.
+        spam_held: Tickets that are held as spam. No other number counts them.
         by_alias: Existing aliases with unresolved tickets, most tickets first.
         by_person: Enabled admins and agents, and other users with tickets, most unresolved tickets first.
         resolved_unassigned: The resolved tickets without an assignee.
@@ -123,6 +125,7 @@ class Overview:
     hours: tuple[tuple[int, ...], ...]
     now: OpenTickets
     unassigned: int
+    spam_held: int
     by_alias: tuple[AliasOpenTickets, ...]
     by_person: tuple[PersonTickets, ...]
     resolved_unassigned: int
@@ -159,8 +162,9 @@ class OverviewService:
         """`timezone` determines when a day begins and ends. `days` is one of `RANGES`."""
         period = await self._get_period(actor.workspace_id, timezone, days)
         values = {"workspace_id": actor.workspace_id, "limit": MAX_COUNTED}
-        status, aliases, people = await asyncio.gather(
+        status, spam, aliases, people = await asyncio.gather(
             self._database.fetch_one("overview_status", **values),
+            self._database.fetch_one("overview_spam", **values),
             self._database.fetch_all("overview_aliases", max_aliases=MAX_ALIASES, **values),
             self._database.fetch_all("overview_people", max_people=MAX_PEOPLE, **values),
         )
@@ -178,6 +182,7 @@ class OverviewService:
             hours=period.hours,
             now=now,
             unassigned=status["unassigned"] if status is not None else 0,
+            spam_held=spam["spam"] if spam is not None else 0,
             by_alias=tuple(
                 sorted((alias for alias in by_alias if alias.tickets.total), key=lambda alias: -alias.tickets.total)
             ),
@@ -283,9 +288,11 @@ class OverviewService:
         self, workspace_id: str, since: str, tickets: int
     ) -> tuple[DurationStatistics, DurationStatistics, DurationStatistics]:
         """Returns the times to assign and to resolve of a sample of the tickets since an id, and to deliver them."""
-        newest = await self._database.fetch_one("overview_newest_number", workspace_id=workspace_id)
-        numbers = sample_numbers(0 if newest is None else newest["number"] or 0, tickets)
-        values = {"workspace_id": workspace_id, "since": f"ticket_{since}", "numbers": json.dumps(numbers)}
+        since_id = f"ticket_{since}"
+        row = await self._database.fetch_one("overview_numbers", workspace_id=workspace_id, since=since_id)
+        newest, oldest = (0, None) if row is None else (row["newest"] or 0, row["oldest"])
+        numbers = sample_numbers(newest, 0 if oldest is None else newest - oldest + 1, tickets)
+        values = {"workspace_id": workspace_id, "since": since_id, "numbers": json.dumps(numbers)}
         rows, deliveries = await asyncio.gather(
             self._database.fetch_all("overview_ticket_times", **values),
             self._database.fetch_all("overview_delivery_times", limit=2 * SAMPLE_SIZE, **values),
@@ -315,14 +322,17 @@ def duration_statistics(values: Sequence[Micros], quantile: float) -> DurationSt
     return DurationStatistics(len(ordered), ordered[ranks[0] - 1], ordered[ranks[1] - 1])
 
 
-def sample_numbers(newest: int, count: int) -> list[int]:
-    """Returns the numbers of up to `2 * SAMPLE_SIZE` tickets, newest first: about every n-th of the newest `count`.
+def sample_numbers(newest: int, count: int, tickets: int) -> list[int]:
+    """Returns about every n-th of the newest `count` numbers, newest first, and some earlier ones.
 
-    The numbers are multiples of n, so that a sample keeps most of its tickets when new ones arrive.
+    `tickets` of them are the numbers of tickets that are not spam. Of these, a sample has about `SAMPLE_SIZE`, or fewer
+    if most tickets are spam. The numbers are multiples of n, so that a sample keeps most of its tickets when new ones
+    arrive.
     """
-    step = max(1, round(count / SAMPLE_SIZE))
-    first = newest - newest % step
-    return list(range(first, max(0, first - 2 * SAMPLE_SIZE * step), -step))
+    step = max(1, round(tickets / SAMPLE_SIZE))
+    last = max(0, newest - max(count, 2 * SAMPLE_SIZE * step))
+    step = max(step, math.ceil(count / (MAX_SPAM_FACTOR * SAMPLE_SIZE)))
+    return list(range(newest - newest % step, last, -step))
 
 
 def _find_compared(workspace_id: str, now: int, zone: tzinfo) -> tuple[date, Span] | None:

@@ -13,7 +13,7 @@ GROUP BY one.n;
 SELECT one.n - 1 AS n, (
     SELECT count(*) FROM (
         SELECT 1 FROM tickets t
-        WHERE t.workspace_id = :workspace_id AND t.id >= 'ticket_' || (one.span ->> 0)
+        WHERE t.workspace_id = :workspace_id AND t.spam = 0 AND t.id >= 'ticket_' || (one.span ->> 0)
           AND t.id < 'ticket_' || (one.span ->> 1) LIMIT :limit) AS found) AS tickets
 FROM json_array_elements(CAST(:spans AS JSON)) WITH ORDINALITY AS one (span, n);
 
@@ -29,7 +29,7 @@ FROM json_array_elements(CAST(:spans AS JSON)) WITH ORDINALITY AS one (span, n);
 SELECT one.n - 1 AS n, (
     SELECT count(*) FROM (
         SELECT 1 FROM tickets t
-        WHERE t.workspace_id = :workspace_id AND t.status = 'resolved'
+        WHERE t.workspace_id = :workspace_id AND t.spam = 0 AND t.status = 'resolved'
           AND t.resolved_at >= CAST(one.span ->> 0 AS BIGINT) AND t.resolved_at < CAST(one.span ->> 1 AS BIGINT)
         LIMIT :limit) AS found) AS resolved
 FROM json_array_elements(CAST(:spans AS JSON)) WITH ORDINALITY AS one (span, n);
@@ -37,7 +37,7 @@ FROM json_array_elements(CAST(:spans AS JSON)) WITH ORDINALITY AS one (span, n);
 -- fragment: postgres_sample
 SELECT t.id, t.received_at, t.claimed_at, t.resolved_at
 FROM tickets t
-WHERE t.workspace_id = :workspace_id AND t.id >= :since
+WHERE t.workspace_id = :workspace_id AND t.id >= :since AND NOT t.spam <> 0
   AND t.number IN (SELECT CAST(one AS BIGINT) FROM json_array_elements_text(CAST(:numbers AS JSON)) AS one)
 
 -- name: overview_ticket_times

@@ -1,6 +1,7 @@
 -- The overview of a workspace (router/admin/installation). Ids sort by time, so a span of time is a range of ids.
 -- `spans` (JSON) has the first id and the first id after each span, without prefix. Most counts stop at `limit` rows.
--- Updates of posts are not counted.
+-- Updates of posts are not counted. Tickets are not counted while they are held as spam, but their messages are. The
+-- indexes by assignee and by number do not contain `spam`: NOT keeps SQLite from using another index.
 
 -- name: overview_mails
 -- Counts the messages of each span, and the rows that were read: messages have no index by workspace. If the workspace
@@ -25,7 +26,7 @@ FROM json_each(:spans) AS one;
 SELECT one.key AS n, (
     SELECT count(*) FROM (
         SELECT 1 FROM tickets t
-        WHERE t.workspace_id = :workspace_id AND t.id >= 'ticket_' || json_extract(one.value, '$[0]')
+        WHERE t.workspace_id = :workspace_id AND t.spam = 0 AND t.id >= 'ticket_' || json_extract(one.value, '$[0]')
           AND t.id < 'ticket_' || json_extract(one.value, '$[1]')
         LIMIT :limit) AS found) AS tickets
 FROM json_each(:spans) AS one;
@@ -45,7 +46,7 @@ FROM json_each(:spans) AS one;
 SELECT one.key AS n, (
     SELECT count(*) FROM (
         SELECT 1 FROM tickets t
-        WHERE t.workspace_id = :workspace_id AND t.status = 'resolved'
+        WHERE t.workspace_id = :workspace_id AND t.spam = 0 AND t.status = 'resolved'
           AND t.resolved_at >= json_extract(one.value, '$[0]') AND t.resolved_at < json_extract(one.value, '$[1]')
         LIMIT :limit) AS found) AS resolved
 FROM json_each(:spans) AS one;
@@ -54,14 +55,14 @@ FROM json_each(:spans) AS one;
 -- Counts the newest resolved tickets by their assignee.
 SELECT found.assigned_to AS user_id, count(*) AS resolved
 FROM (SELECT t.assigned_to FROM tickets t
-      WHERE t.workspace_id = :workspace_id AND t.status = 'resolved' AND t.resolved_at >= :since
+      WHERE t.workspace_id = :workspace_id AND t.spam = 0 AND t.status = 'resolved' AND t.resolved_at >= :since
       ORDER BY t.resolved_at DESC LIMIT :limit) AS found
 GROUP BY found.assigned_to;
 
 -- name: overview_new_by_alias
 -- Counts the tickets of each alias that were opened since an id, newest aliases first.
 SELECT a.id, (SELECT count(*) FROM ({union TICKET_STATUS:
-    SELECT * FROM (SELECT 1 AS found FROM tickets t WHERE t.alias_id = a.id AND t.status = @ AND t.id >= :since
+    SELECT * FROM (SELECT 1 AS found FROM tickets t WHERE t.alias_id = a.id AND t.spam = 0 AND t.status = @ AND t.id >= :since
                    LIMIT :limit) AS of_status}) AS found) AS new
 FROM aliases a WHERE a.workspace_id = :workspace_id
 ORDER BY a.id DESC LIMIT :max_aliases;
@@ -71,10 +72,13 @@ ORDER BY a.id DESC LIMIT :max_aliases;
 SELECT u.id, u.name, u.email, CASE WHEN u.role <> 'viewer' AND u.disabled_at IS NULL THEN 1 ELSE 0 END AS is_active,
     (SELECT count(*) FROM (
         SELECT 1 FROM tickets t WHERE t.workspace_id = :workspace_id AND t.assigned_to = u.id AND t.status = 'open'
+          AND NOT t.spam <> 0
         UNION ALL
         SELECT 1 FROM tickets t WHERE t.workspace_id = :workspace_id AND t.assigned_to = u.id AND t.status = 'in_progress'
+          AND NOT t.spam <> 0
         UNION ALL
         SELECT 1 FROM tickets t WHERE t.workspace_id = :workspace_id AND t.assigned_to = u.id AND t.status = 'waiting'
+          AND NOT t.spam <> 0
         LIMIT :limit) AS found) AS open
 FROM users u WHERE u.workspace_id = :workspace_id
 ORDER BY u.id DESC LIMIT :max_people;
@@ -82,33 +86,33 @@ ORDER BY u.id DESC LIMIT :max_people;
 -- name: overview_status
 -- Counts the tickets in each status except resolved, and the unassigned tickets among them.
 SELECT
-    (SELECT count(*) FROM (SELECT 1 FROM tickets t WHERE t.workspace_id = :workspace_id AND t.status = 'open'
+    (SELECT count(*) FROM (SELECT 1 FROM tickets t WHERE t.workspace_id = :workspace_id AND t.spam = 0 AND t.status = 'open'
                            LIMIT :limit) AS a) AS open,
-    (SELECT count(*) FROM (SELECT 1 FROM tickets t WHERE t.workspace_id = :workspace_id AND t.status = 'in_progress'
+    (SELECT count(*) FROM (SELECT 1 FROM tickets t WHERE t.workspace_id = :workspace_id AND t.spam = 0 AND t.status = 'in_progress'
                            LIMIT :limit) AS b) AS in_progress,
-    (SELECT count(*) FROM (SELECT 1 FROM tickets t WHERE t.workspace_id = :workspace_id AND t.status = 'waiting'
+    (SELECT count(*) FROM (SELECT 1 FROM tickets t WHERE t.workspace_id = :workspace_id AND t.spam = 0 AND t.status = 'waiting'
                            LIMIT :limit) AS c) AS waiting,
-    (SELECT count(*) FROM (SELECT 1 FROM tickets t WHERE t.workspace_id = :workspace_id AND t.assigned_to IS NULL
+    (SELECT count(*) FROM (SELECT 1 FROM tickets t WHERE t.workspace_id = :workspace_id AND t.spam = 0 AND t.assigned_to IS NULL
                              AND t.status <> 'resolved' LIMIT :limit) AS d) AS unassigned;
 
 -- name: overview_aliases
 -- Counts the unresolved tickets of each alias and status, newest aliases first.
 SELECT a.id, a.local_part, d.name AS domain,
-    (SELECT count(*) FROM (SELECT 1 FROM tickets t WHERE t.alias_id = a.id AND t.status = 'open'
+    (SELECT count(*) FROM (SELECT 1 FROM tickets t WHERE t.alias_id = a.id AND t.spam = 0 AND t.status = 'open'
                            LIMIT :limit) AS o) AS open,
-    (SELECT count(*) FROM (SELECT 1 FROM tickets t WHERE t.alias_id = a.id AND t.status = 'in_progress'
+    (SELECT count(*) FROM (SELECT 1 FROM tickets t WHERE t.alias_id = a.id AND t.spam = 0 AND t.status = 'in_progress'
                            LIMIT :limit) AS p) AS in_progress,
-    (SELECT count(*) FROM (SELECT 1 FROM tickets t WHERE t.alias_id = a.id AND t.status = 'waiting'
+    (SELECT count(*) FROM (SELECT 1 FROM tickets t WHERE t.alias_id = a.id AND t.spam = 0 AND t.status = 'waiting'
                            LIMIT :limit) AS w) AS waiting
 FROM aliases a JOIN domains d ON d.id = a.domain_id
 WHERE a.workspace_id = :workspace_id
 ORDER BY a.id DESC LIMIT :max_aliases;
 
 -- fragment: sampled_tickets
--- The tickets with the given numbers (JSON) that were opened since an id.
+-- The tickets with the given numbers (JSON) that were opened since an id and are not spam.
 SELECT t.id, t.received_at, t.claimed_at, t.resolved_at
 FROM json_each(:numbers) AS one CROSS JOIN tickets t
-WHERE t.workspace_id = :workspace_id AND t.number = one.value AND t.id >= :since
+WHERE t.workspace_id = :workspace_id AND t.number = one.value AND t.id >= :since AND NOT t.spam <> 0
 
 -- name: overview_ticket_times
 -- The times of receipt, assignment and resolution of the tickets of a sample.
@@ -123,9 +127,16 @@ SELECT d.created_at, d.delivered_at
 FROM ({sampled_tickets}) AS s CROSS JOIN deliveries d
 WHERE d.ticket_id = s.id AND d.event <> 'updated' AND d.state = 'delivered' LIMIT :limit;
 
--- name: overview_newest_number
--- The number of the newest ticket.
-SELECT MAX(number) AS number FROM tickets WHERE workspace_id = :workspace_id;
+-- name: overview_numbers
+-- The number of the newest ticket, and that of the oldest one since an id that is not spam.
+SELECT (SELECT MAX(number) FROM tickets WHERE workspace_id = :workspace_id) AS newest,
+       (SELECT t.number FROM tickets t WHERE t.workspace_id = :workspace_id AND t.spam = 0 AND t.id >= :since
+        ORDER BY t.id LIMIT 1) AS oldest;
+
+-- name: overview_spam
+-- The number of tickets that are held as spam.
+SELECT count(*) AS spam FROM (SELECT 1 FROM tickets t WHERE t.workspace_id = :workspace_id AND t.spam = 1
+                              LIMIT :limit) AS found;
 
 -- name: health_queue
 -- Counts the scheduled and the parked deliveries, with the creation times of the oldest pending one and of the oldest

@@ -7,6 +7,7 @@ from router.admin.installation.overview import AliasOpenTickets, DayCounts, Dura
 from router.clock import SECOND
 from tests.integration.dashboard.past import PastMessage, insert_month, insert_past_messages
 from tests.support.installation import Installation
+from tests.support.spam import hold_as_spam, release_from_spam
 
 
 async def read_overview(installation: Installation) -> Overview:
@@ -44,6 +45,24 @@ async def test_open_tickets_by_status_and_alias(installation: Installation) -> N
     assert (found.now, found.unassigned) == (OpenTickets(3, 1, 0), 3)
     support = installation.aliases["support"]
     assert found.by_alias == (AliasOpenTickets(support, "support@example.com", OpenTickets(2, 1, 0), new=3),)
+
+
+async def test_tickets_held_as_spam_are_counted_apart(installation: Installation) -> None:
+    _, spam, resolved = [await installation.accept_ticket() for _ in range(3)]
+    agent = await installation.add_actor()
+    await installation.tickets.claim(agent, spam)
+    await installation.tickets.set_status(agent, resolved, "resolved")
+    await hold_as_spam(installation, spam, resolved)
+    found = await read_overview(installation)
+    today = found.days[-1]
+    assert (found.spam_held, found.now, found.unassigned) == (2, OpenTickets(1, 0, 0), 1)
+    assert (today.messages, today.tickets, today.resolved, sum(map(sum, found.hours))) == (3, 1, 0, 1)
+    assert [(alias.tickets, alias.new) for alias in found.by_alias] == [(OpenTickets(1, 0, 0), 1)]
+    assert not any(person.open or person.resolved for person in found.by_person)
+    assert (found.claim.count, found.resolve.count) == (0, 0)
+    await release_from_spam(installation, spam)
+    found = await read_overview(installation)
+    assert (found.spam_held, found.now) == (1, OpenTickets(1, 1, 0))
 
 
 async def test_the_claim_time_is_that_of_the_first_claim(installation: Installation) -> None:

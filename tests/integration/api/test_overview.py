@@ -25,7 +25,7 @@ async def test_overview(sqlite_served: ServedInstallation) -> None:
     assert overview["claim"] == {"count": 4, "medianSeconds": 600, "p90Seconds": 600}
     assert overview["delivery"] == {"count": 2, "medianMs": 250, "p95Ms": 250}
     assert overview["now"] == {"open": 0, "inProgress": 1, "waiting": 0}
-    assert (overview["unassigned"], overview["capped"]) == (0, False)
+    assert (overview["unassigned"], overview["spamHeld"], overview["capped"]) == (0, 0, False)
     assert overview["byAlias"] == [
         {"aliasId": alias_id, "alias": "support@example.org", "open": 0, "inProgress": 1, "waiting": 0}
     ]

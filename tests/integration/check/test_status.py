@@ -12,6 +12,7 @@ from emailrouter.check.check_context import CheckContext
 from router.check_result import CheckResult, ok
 from tests.support import seeds
 from tests.support.installation.checked import CheckedInstallation, assert_line, line_texts
+from tests.support.spam import hold_as_spam
 
 
 @asynccontextmanager
@@ -59,6 +60,7 @@ async def test_lines_that_need_attention(setup: CheckedInstallation) -> None:
     for _ in range(2):
         await installation.accept_ticket()
     await installation.execute("UPDATE deliveries SET state = 'dead' WHERE id = (SELECT min(id) FROM deliveries)")
+    await hold_as_spam(installation, await installation.accept_ticket())
     await installation.execute("UPDATE integrations SET status = 'failing'")
     await seeds.insert_domain(installation.database, installation.workspace_id, "late.example", "pending_verification")
     setup.settings["dns.nameservers"] = [setup.dns.address]
@@ -67,13 +69,14 @@ async def test_lines_that_need_attention(setup: CheckedInstallation) -> None:
     assert not found.is_ok
     assert_line(lines, "warn", "running: nothing listens on 127.0.0.1", "emailrouter serve")
     assert_line(lines, "warn", "reachable: not reachable from outside yet: mail is accepted on loopback only", "listen")
-    assert_line(lines, "ok", "mail: 2 messages accepted in the last 24 h", "")
+    assert_line(lines, "ok", "mail: 3 messages accepted in the last 24 h", "")
     assert_line(lines, "warn", "1 failed delivery", "delivery list --state dead")
     assert_line(lines, "warn", "1 failing integration: general", "integration test")
     assert_line(lines, "warn", "1 domain without correct DNS records: late.example", "domain verify")
-    assert_line(lines, "ok", "tickets: 2 unassigned tickets", "")
+    assert_line(lines, "ok", "tickets: 2 unassigned tickets, 1 held as spam", "")
     assert found.numbers["waitingDeliveries"] == 1
     assert found.numbers["failedDeliveries"] == 1
+    assert found.numbers["spamHeld"] == 1
 
 
 async def test_duration_is_limited(setup: CheckedInstallation, monkeypatch: pytest.MonkeyPatch) -> None:
