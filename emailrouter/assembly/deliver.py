@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from emailrouter import shutdown, use_cases
 from emailrouter.assembly.core import Core
 from router.admin.tickets.tags import TagService
@@ -21,6 +23,7 @@ from router.dispatch.outbox import Outbox
 from router.dispatch.retention import Retention, RetentionPeriods
 from router.dispatch.sender import TicketSender
 from router.lease_owner import new_lease_owner
+from router.model import Micros
 from router.routing.envelope import is_own_test_message
 from router.store import batches
 from router.store.sqlite import SqliteDatabase
@@ -104,8 +107,9 @@ def build_maintenance(core: Core) -> Maintenance:
     config = core.config
     settings = config.retention
     periods = RetentionPeriods(
-        raw_messages=None if settings.raw_messages is None else to_micros(settings.raw_messages),
-        resolved_tickets=None if settings.resolved_tickets is None else to_micros(settings.resolved_tickets),
+        raw_messages=_optional_micros(settings.raw_messages),
+        resolved_tickets=_optional_micros(settings.resolved_tickets),
+        spam_tickets=_optional_micros(settings.spam_tickets),
         duplicate_window=to_micros(config.smtp.duplicate_window),
     )
     retention = Retention(core.database, core.contents, core.clock, periods, pause=batches.pause)
@@ -118,3 +122,7 @@ def build_maintenance(core: Core) -> Maintenance:
         MaintenanceTask("tag_renames", RENAME_INTERVAL, TagService(core.database, core.clock).finish_renames),
     ]
     return Maintenance(core.database, core.clock, tasks)
+
+
+def _optional_micros(period: timedelta | None) -> Micros | None:
+    return None if period is None else to_micros(period)

@@ -1,4 +1,4 @@
-"""Erases expired data: raw messages, resolved tickets, drafts, counters and other short-lived rows.
+"""Erases expired data: raw messages, resolved tickets, spam, drafts, counters and other short-lived rows.
 
 The text of a message stays when its raw bytes are erased; a message without a stored text is parsed first. A raw
 message without its first chunk counts as erased, so an interruption leaves no partial message. Each transaction is
@@ -13,6 +13,7 @@ from typing import Protocol
 
 import structlog
 
+from router import ids
 from router.clock import SECOND, Clock
 from router.errors import Unavailable
 from router.model import Micros
@@ -45,6 +46,7 @@ class RetentionPeriods:
 
     raw_messages: Micros | None
     resolved_tickets: Micros | None
+    spam_tickets: Micros | None
     duplicate_window: Micros
 
 
@@ -86,6 +88,8 @@ class Retention:
         try:
             if self._periods.resolved_tickets is not None:
                 await self._erase_tickets(now - self._periods.resolved_tickets, erased)
+            if self._periods.spam_tickets is not None:
+                await self._erase_spam(now - self._periods.spam_tickets, erased)
             if self._periods.raw_messages is not None:
                 await self._erase_raw(now - self._periods.raw_messages, erased)
             for query, horizon in (
@@ -149,14 +153,37 @@ class Retention:
                 return
             after_at, after_id = rows[-1]["resolved_at"], rows[-1]["id"]
 
-    async def _erase_ticket(self, ticket_id: str, horizon: Micros, erased: ErasedCounts) -> None:
-        """Erases a ticket in one transaction.
+    async def _erase_spam(self, horizon: Micros, erased: ErasedCounts) -> None:
+        """Erases the tickets that are held as spam since before the horizon. A ticket is older than its mark."""
+        until = ids.first_id_at("ticket", max(0, horizon) // 1000 + 1)
+        for workspace in await self._database.fetch_all("retention_workspaces"):
+            after = ""
+            while True:
+                rows = await self._database.fetch_all(
+                    "retention_spam_tickets",
+                    workspace_id=workspace["id"],
+                    horizon=horizon,
+                    after=after,
+                    until=until,
+                    limit=MAX_TICKETS,
+                )
+                for row in rows:
+                    await self._erase_ticket(row["id"], horizon, erased, lock="retention_lock_spam_ticket")
+                    await self._pause()
+                if len(rows) < MAX_TICKETS:
+                    break
+                after = rows[-1]["id"]
+
+    async def _erase_ticket(
+        self, ticket_id: str, horizon: Micros, erased: ErasedCounts, *, lock: str = "retention_lock_ticket"
+    ) -> None:
+        """Erases a ticket in one transaction, if the query `lock` still finds it.
 
         If its messages have many raw chunks, first erases the chunks in separate transactions.
         """
         while True:
             async with self._database.transaction() as transaction:
-                if not await _lock_erasable_ticket(transaction, ticket_id, horizon):
+                if not await _lock_erasable_ticket(transaction, lock, ticket_id, horizon):
                     return
                 chunks = await transaction.fetch_all(
                     "retention_raw_chunks_by_ticket", ticket_id=ticket_id, limit=MAX_CHUNKS + 1
@@ -168,7 +195,7 @@ class Retention:
             if await self._store_contents([{**row, "readable": False} for row in chunks]):
                 return  # keeps raw messages that cannot be parsed: a reply may still reopen the ticket
             async with self._database.transaction() as transaction:
-                if await _lock_erasable_ticket(transaction, ticket_id, horizon):
+                if await _lock_erasable_ticket(transaction, lock, ticket_id, horizon):
                     await _erase_chunks(transaction, chunks[:MAX_CHUNKS])
             await self._pause()
 
@@ -181,9 +208,9 @@ class Retention:
             await self._pause()
 
 
-async def _lock_erasable_ticket(transaction: QueryExecutor, ticket_id: str, horizon: Micros) -> bool:
+async def _lock_erasable_ticket(transaction: QueryExecutor, lock: str, ticket_id: str, horizon: Micros) -> bool:
     """Locks the ticket and its deliveries; returns whether the ticket may be erased."""
-    if await transaction.fetch_one("retention_lock_ticket", ticket_id=ticket_id, horizon=horizon) is None:
+    if await transaction.fetch_one(lock, ticket_id=ticket_id, horizon=horizon) is None:
         return False
     locked = await transaction.fetch_all("retention_lock_deliveries", ticket_id=ticket_id)
     row = await transaction.fetch_one("retention_count_deliveries", ticket_id=ticket_id)

@@ -32,6 +32,20 @@ WHERE t.status = 'resolved' AND t.resolved_at < :horizon
   AND (t.resolved_at > :after_at OR (t.resolved_at = :after_at AND t.id > :after_id))
 ORDER BY t.resolved_at, t.id LIMIT :limit;
 
+-- name: retention_workspaces
+-- All workspaces.
+SELECT id FROM workspaces ORDER BY id;
+
+-- name: retention_spam_tickets
+-- Tickets of a workspace that are held as spam since before the horizon. Only those before the id `until` can be.
+SELECT t.id FROM tickets t
+WHERE t.workspace_id = :workspace_id AND t.spam = 1 AND t.id > :after AND t.id < :until AND t.spam_at < :horizon
+ORDER BY t.id LIMIT :limit;
+
+-- name: retention_lock_spam_ticket
+-- A ticket that is still held as spam and old enough, locked.
+SELECT t.id FROM tickets t WHERE t.id = :ticket_id AND t.spam = 1 AND t.spam_at < :horizon;
+
 -- name: retention_lock_ticket
 -- A ticket that is still resolved and old enough, locked.
 SELECT t.id FROM tickets t WHERE t.id = :ticket_id AND t.status = 'resolved' AND t.resolved_at < :horizon;

@@ -133,7 +133,7 @@ async def test_old_drafts_and_those_of_erased_tickets_and_users_are_deleted(inst
     installation.clock.advance(DRAFT_RETENTION // SECOND)
     kept = await installation.tickets.drafts.save(agents[1], tickets[1], "note", "A newer draft")
     installation.clock.advance(1)
-    periods = RetentionPeriods(raw_messages=None, resolved_tickets=None, duplicate_window=0)
+    periods = RetentionPeriods(raw_messages=None, resolved_tickets=None, spam_tickets=None, duplicate_window=0)
     await Retention(
         installation.database, installation.contents, installation.clock, periods, pause=AsyncMock()
     ).sweep()

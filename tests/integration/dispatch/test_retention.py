@@ -31,9 +31,10 @@ def new_retention(
     *,
     raw: Micros | None = None,
     tickets: Micros | None = None,
+    spam: Micros | None = None,
     pause: Callable[[], Awaitable[None]] | None = None,
 ) -> Retention:
-    periods = RetentionPeriods(raw_messages=raw, resolved_tickets=tickets, duplicate_window=5 * DAY)
+    periods = RetentionPeriods(raw_messages=raw, resolved_tickets=tickets, spam_tickets=spam, duplicate_window=5 * DAY)
     return Retention(
         installation.database,
         installation.contents,
