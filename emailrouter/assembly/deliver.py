@@ -22,6 +22,7 @@ from router.dispatch.maintenance import Maintenance, MaintenanceTask
 from router.dispatch.outbox import Outbox
 from router.dispatch.retention import Retention, RetentionPeriods
 from router.dispatch.sender import TicketSender
+from router.dispatch.spam_alerts import SpamAlerts
 from router.lease_owner import new_lease_owner
 from router.model import Micros
 from router.routing.envelope import is_own_test_message
@@ -33,6 +34,7 @@ MAX_LEASE_WAIT = 2_000_000
 # Shorter than with PostgreSQL, because SQLite has no notifications between processes.
 SQLITE_POLL_INTERVAL_SECONDS = 0.25
 RETENTION_INTERVAL, DOMAIN_INTERVAL, RENAME_INTERVAL = 600 * SECOND, 60 * SECOND, 60 * SECOND
+SPAM_INTERVAL = 600 * SECOND
 
 
 def build_dispatcher(core: Core) -> Dispatcher:
@@ -115,10 +117,12 @@ def build_maintenance(core: Core) -> Maintenance:
     retention = Retention(core.database, core.contents, core.clock, periods, pause=batches.pause)
     checks = use_cases.build_domain_checks(core)
     alerts = DomainAlerts(core.database, core.clock, core.poster)
+    spam_alerts = SpamAlerts(core.database, core.clock, core.poster, link_base=core.link_base)
     tasks = [
         MaintenanceTask("retention", RETENTION_INTERVAL, retention.sweep),
         MaintenanceTask("recheck", DOMAIN_INTERVAL, checks.recheck_due, shared=False),
         MaintenanceTask("domain_alerts", DOMAIN_INTERVAL, alerts.post_pending),
+        MaintenanceTask("spam_alerts", SPAM_INTERVAL, spam_alerts.post_due),
         MaintenanceTask("tag_renames", RENAME_INTERVAL, TagService(core.database, core.clock).finish_renames),
     ]
     return Maintenance(core.database, core.clock, tasks)

@@ -118,13 +118,17 @@ class TestMessage:
 
 @dataclass(frozen=True, slots=True)
 class OperatorAlert:
-    """An alert that is not about a ticket. `text` may quote DNS records of a third party."""
+    """An alert that is not about a ticket.
+
+    `text` may quote DNS records of a third party. `link` leads to a page of the dashboard; None without one.
+    """
 
     title: str
     text: str
     workspace_name: str
     raised_at: Micros
     timezone: str = DEFAULT_TIMEZONE
+    link: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,10 @@ def render_test(message: TestMessage) -> Payload:
 def render_alert(alert: OperatorAlert) -> Payload:
     text = MARKUP.escape(nt.shorten(alert.text, _MAX_ALERT_LENGTH), _MAX_TEXT_LENGTH)
     description = f"{text}\n\n{_format_rows(nt.alert_rows(alert), MAX_FIELD_LENGTH)}"
-    return _payload(f"**{MARKUP.escape(nt.shorten(alert.title, 100), 300)}**", {"description": description})
+    headline = f"**{MARKUP.escape(nt.shorten(alert.title, 100), 300)}**"
+    if link := nt.safe_link(alert.link):
+        headline += f"\n{nt.ALERT_LINK_LABEL}: <{link}>"
+    return _payload(headline, {"description": description})
 
 
 def embed_length(embed: Embed) -> int:

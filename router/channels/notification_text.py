@@ -92,6 +92,9 @@ def test_rows(message: TestMessage) -> list[Row]:
     ]
 
 
+ALERT_LINK_LABEL = "View in the dashboard"
+
+
 def alert_rows(alert: OperatorAlert) -> list[Row]:
     return [
         ("Workspace", _format_name(alert.workspace_name)),

@@ -84,6 +84,8 @@ def render_alert(alert: OperatorAlert) -> Payload:
         sb.rich_text_block([sb.section_element([sb.text_element(text)])]),
         sb.rich_text_block([sb.section_element(list(sb.field_elements(nt.alert_rows(alert))))]),
     ]
+    if link := nt.safe_link(alert.link):
+        blocks.append(sb.rich_text_block([sb.section_element([sb.link_element(link, nt.ALERT_LINK_LABEL)])]))
     return _PLAIN_TEXT_OPTIONS | {
         "text": sb.MARKUP.escape(f"{alert.title}: {text}", _MAX_FALLBACK_LENGTH),
         "blocks": blocks,

@@ -90,7 +90,10 @@ def test_any_digest(entries: list[DigestEntry]) -> None:
 @given(TEXT, TEXT)
 def test_any_test_and_alert(workspace: str, text: str) -> None:
     assert_valid_payload(discord_message.render_test(TestMessage(workspace, text, TIMESTAMP)))
-    assert_valid_payload(discord_message.render_alert(OperatorAlert("Domain alert", text, workspace, TIMESTAMP)))
+    link = "https://tickets.example.com/tickets/spam"
+    alert = discord_message.render_alert(OperatorAlert("Domain alert", text, workspace, TIMESTAMP, link=link))
+    assert_valid_payload(alert, (link,))
+    assert alert["content"].endswith(f"View in the dashboard: <{link}>")
 
 
 @pytest.mark.parametrize("filler", FILLERS)

@@ -30,7 +30,9 @@ def test_times_are_in_the_time_zone_of_the_workspace() -> None:
         slack_message.render_plain_ticket(replace(NOTIFICATIONS["opened"], timezone="Europe/Berlin")),
         slack_message.render_test(TestMessage("Acme", "Billing", TIMESTAMP, "Europe/Berlin")),
         slack_message.render_alert(
-            OperatorAlert("Domain alert", "Records missing.", "Acme", TIMESTAMP, "Europe/Berlin")
+            OperatorAlert(
+                "Domain alert", "Records missing.", "Acme", TIMESTAMP, "Europe/Berlin", link="https://a.test/b"
+            )
         ),
     )
     for payload in payloads:
