@@ -26,6 +26,7 @@ from router.admin.installation.reachability import ReachabilityService
 from router.admin.installation.workspaces import WorkspaceService
 from router.admin.routes.aliases import AliasService
 from router.admin.routes.blocked_senders import BlockedSenderService
+from router.admin.routes.check_previews import CheckPreviewService
 from router.admin.routes.deliveries import DeliveryService
 from router.admin.routes.explain import ExplanationService
 from router.admin.routes.integrations import IntegrationService
@@ -82,6 +83,7 @@ def build_services(core: Core) -> Services:
         deliveries=DeliveryService(database, clock, core.wake, max_age=to_micros(config.delivery.max_age)),
         display_names=DisplayNameService(database),
         blocked_senders=BlockedSenderService(database, clock),
+        check_previews=CheckPreviewService(database),
         explanations=ExplanationService(database, clock, CHANNELS, _reply_to_recipient),
         audit=AuditService(database),
         overview=OverviewService(database, clock),

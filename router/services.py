@@ -22,6 +22,7 @@ from router.admin.installation.reachability import ReachabilityService
 from router.admin.installation.workspaces import WorkspaceService
 from router.admin.routes.aliases import AliasService
 from router.admin.routes.blocked_senders import BlockedSenderService
+from router.admin.routes.check_previews import CheckPreviewService
 from router.admin.routes.deliveries import DeliveryService
 from router.admin.routes.explain import ExplanationService
 from router.admin.routes.integrations import IntegrationService
@@ -55,6 +56,7 @@ class Services:
     deliveries: DeliveryService
     display_names: DisplayNameService
     blocked_senders: BlockedSenderService
+    check_previews: CheckPreviewService
     explanations: ExplanationService
     audit: AuditService
     overview: OverviewService

@@ -45,7 +45,10 @@ _FIELD_LABELS = {
     "forwardedFrom": "Forwarded from",
     "localPart": "Local part",
     "name": "Name",
+    "onFail": "Failed DMARC",
+    "onSpam": "Spam",
     "sender": "Sender",
+    "spamScore": "Spam score",
     "text": "Internal note",
 }
 # As in `Slack returned 410 channel_is_archived: the Slack channel is archived`.

@@ -55,6 +55,11 @@ def merge(*stored: str) -> CheckPolicy:
     return CheckPolicy(**values)
 
 
+def effective_values(*stored: str) -> dict[str, Any]:
+    """Returns the settings of `merge` by field name."""
+    return asdict(merge(*stored))
+
+
 def read_overrides(text: str) -> dict[str, Any]:
     """Returns the settings of a stored JSON text, without those of other versions."""
     return {name: value for name, value in json.loads(text).items() if name in _NAMES}

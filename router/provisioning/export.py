@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from router.admin.paging import MAX_LIMIT, Page
@@ -78,7 +78,7 @@ def export_document(snapshot: Snapshot, channels: Mapping[str, Channel]) -> Work
             default_integration=refs.get(default or "", ""),
             timezone=snapshot.workspace.timezone,
             locale=snapshot.workspace.locale,
-            sender_checks=SenderChecksDefinition(**asdict(policy.merge(snapshot.workspace.check_policy))),
+            sender_checks=SenderChecksDefinition(**policy.effective_values(snapshot.workspace.check_policy)),
         ),
         domains=[domain.name for domain in snapshot.domains],
         mx_managed_upstream=[domain.name for domain in snapshot.domains if domain.mx_managed == "upstream"],

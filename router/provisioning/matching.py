@@ -6,7 +6,7 @@ Rejects impossible changes. Each step comes after the steps that it depends on.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 from router.admin.access.users import normalize_email
 from router.admin.domains.domain_names import normalize_domain_name
@@ -267,8 +267,8 @@ class _Planner:
             **{name: (getattr(current, name), getattr(entry, name) or getattr(current, name)) for name in settings}
         )
         if entry.sender_checks is not None:
-            new = policy.merge(policy.change_overrides("{}", entry.sender_checks.model_dump()))
-            changed |= _compare_checks(asdict(policy.merge(current.check_policy)), asdict(new))
+            new = policy.effective_values(policy.change_overrides("{}", entry.sender_checks.model_dump()))
+            changed |= _compare_checks(policy.effective_values(current.check_policy), new)
         ref = entry.default_integration
         if ref:
             self._plan.integration_refs.require(ref, "workspace.default_integration")

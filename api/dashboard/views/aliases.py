@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from api.dashboard import display_names, manage
+from api.dashboard import check_form, display_names, manage
 from api.dashboard.formatting import select_options
 from api.dashboard.latest_message import find_latest_message
 from api.dashboard.page import HtmlPage, NavLink, PageRoute, Redirect, Visit
 from router.admin.paging import MAX_LIMIT
+from router.checks import policy
+from router.checks.effect import CheckEffect
 from router.filters import AliasFilter, IntegrationFilter
 
 
@@ -41,10 +43,11 @@ async def create(visit: Visit) -> Redirect:
     return Redirect(f"/manage/aliases/{alias.id}", flash="alias-added")
 
 
-async def show_alias(visit: Visit) -> HtmlPage:
+async def show_alias(visit: Visit, effect: CheckEffect | None = None) -> HtmlPage:
     alias = await visit.services.aliases.get(visit.actor, visit.path_params["id"])
     latest = await find_latest_message(visit, alias)
     integrations = await manage.list_integrations(visit)
+    workspace = await visit.services.workspaces.get(visit.actor)
     named_ids = [alias.integration_id, latest.delivery.integration_id if latest.delivery else None]
     names = await display_names.resolve(visit, named_ids)
     context = {
@@ -53,6 +56,7 @@ async def show_alias(visit: Visit) -> HtmlPage:
         "integrations": integrations,
         "names": names,
         "failing": await _failing_ids(visit),
+        "checks": check_form.alias_form(alias.check_policy, policy.merge(workspace.check_policy), effect),
     }
     return HtmlPage("alias.html", alias.email, context)
 
@@ -71,6 +75,17 @@ async def change_settings(visit: Visit) -> Redirect:
         forwarded_from=visit.form.get("forwardedFrom"),
     )
     return _redirect_to_alias(visit, "alias-changed")
+
+
+async def change_sender_checks(visit: Visit) -> Redirect | HtmlPage:
+    """Saves the settings, or shows their effect if the form asks for a preview."""
+    alias_id, changes = visit.path_params["id"], check_form.read_changes(visit.form)
+    if check_form.PREVIEW in visit.form:
+        return await show_alias(
+            visit, await visit.services.check_previews.preview_alias(visit.actor, alias_id, changes)
+        )
+    await visit.services.aliases.change(visit.actor, alias_id, sender_checks=changes)
+    return Redirect(f"/manage/aliases/{alias_id}#sender-checks", flash="sender-checks-changed")
 
 
 async def set_status(visit: Visit) -> Redirect:
@@ -119,6 +134,7 @@ PAGES = (
     PageRoute("POST", "/manage/aliases", create, "admin", form_view=show_list),
     PageRoute("GET", "/manage/aliases/{id}", show_alias, "viewer", compress=True),
     PageRoute("POST", "/manage/aliases/{id}", change_settings, "admin", form_view=show_alias),
+    PageRoute("POST", "/manage/aliases/{id}/sender-checks", change_sender_checks, "admin", form_view=show_alias),
     PageRoute("POST", "/manage/aliases/{id}/status", set_status, "admin", form_view=show_alias),
     PageRoute("POST", "/manage/aliases/{id}/test", send_test_email, "admin", form_view=show_alias),
     PageRoute("GET", "/manage/aliases/{id}/delete", confirm_delete, "admin", compress=True),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from router.admin import audit, validation
 from router.admin.fetch import lock_integration
@@ -91,7 +91,7 @@ def _audited_values(workspace: Workspace, given: Mapping[str, str | None]) -> di
 
 
 def _audited_checks(workspace: Workspace, changes: Mapping[str, object] | None) -> dict[str, str]:
-    return policy.audited_values(asdict(policy.merge(workspace.check_policy)), changes or ())
+    return policy.audited_values(policy.effective_values(workspace.check_policy), changes or ())
 
 
 async def _fetch_workspace(transaction: QueryExecutor, actor: Actor, query: str) -> Workspace:

@@ -86,6 +86,7 @@ REQUIRED_ROLES: dict[tuple[str, str], Role | None] = {
     ("POST", "/manage/aliases"): "admin",
     ("GET", "/manage/aliases/{id}"): "viewer",
     ("POST", "/manage/aliases/{id}"): "admin",
+    ("POST", "/manage/aliases/{id}/sender-checks"): "admin",
     ("POST", "/manage/aliases/{id}/status"): "admin",
     ("POST", "/manage/aliases/{id}/test"): "admin",
     ("GET", "/manage/aliases/{id}/delete"): "admin",
@@ -123,6 +124,7 @@ REQUIRED_ROLES: dict[tuple[str, str], Role | None] = {
     ("POST", "/manage/tags/{id}/delete"): "admin",
     ("GET", "/manage/workspace"): "viewer",
     ("POST", "/manage/workspace"): "admin",
+    ("POST", "/manage/workspace/sender-checks"): "admin",
     ("GET", "/activity/audit"): "admin",
 }
 
