@@ -92,7 +92,7 @@ def _texts(values: Mapping[str, object]) -> dict[str, str]:
 
 
 def _inherit(action: str) -> ActionChoice:
-    return ActionChoice("", "As the workspace", f"Now: {CHECK_ACTION.label(action)}.")
+    return ActionChoice("", "Same as the workspace", f"Currently: {CHECK_ACTION.label(action)}.")
 
 
 def _choices(limit: str) -> tuple[ActionChoice, ...]:

@@ -62,7 +62,7 @@ async def test_settings_of_an_alias(served: ServedInstallation) -> None:
     url = f"/manage/aliases/{alias_id}"
     page = await admin.get(url)
     assert checked_values(page) == {"onFail": "", "onSpam": "", "spamScore": ""}
-    assert "As the workspace Now: Warn." in page.visible_text
+    assert "Same as the workspace Currently: Warn." in page.visible_text
     await accept_failing(served)
     form = {"onFail": "quarantine", "onSpam": "", "spamScore": ""}
     preview = await admin.post(f"{url}/sender-checks", form | {"preview": "yes"})
