@@ -176,13 +176,14 @@ class OverviewService:
             for row in aliases
         ]
         counts = [count for tickets in (now, *(alias.tickets for alias in by_alias)) for count in tickets.counts]
+        spam_held = spam["spam"] if spam is not None else 0
         return Overview(
             days=period.days,
             earlier=period.earlier,
             hours=period.hours,
             now=now,
             unassigned=status["unassigned"] if status is not None else 0,
-            spam_held=spam["spam"] if spam is not None else 0,
+            spam_held=spam_held,
             by_alias=tuple(
                 sorted((alias for alias in by_alias if alias.tickets.total), key=lambda alias: -alias.tickets.total)
             ),
@@ -191,7 +192,7 @@ class OverviewService:
             claim=period.claim,
             resolve=period.resolve,
             delivery=period.delivery,
-            capped=period.capped or max(counts) >= MAX_COUNTED or len(aliases) >= MAX_ALIASES,
+            capped=period.capped or max(*counts, spam_held) >= MAX_COUNTED or len(aliases) >= MAX_ALIASES,
         )
 
     async def _get_period(self, workspace_id: str, timezone: str, days: int) -> _Period:

@@ -84,7 +84,8 @@ FROM users u WHERE u.workspace_id = :workspace_id
 ORDER BY u.id DESC LIMIT :max_people;
 
 -- name: overview_status
--- Counts the tickets in each status except resolved, and the unassigned tickets among them.
+-- Counts the tickets in each status except resolved, and the unassigned tickets among them. ORDER BY selects the index
+-- of unassigned tickets.
 SELECT
     (SELECT count(*) FROM (SELECT 1 FROM tickets t WHERE t.workspace_id = :workspace_id AND t.spam = 0 AND t.status = 'open'
                            LIMIT :limit) AS a) AS open,
@@ -93,7 +94,7 @@ SELECT
     (SELECT count(*) FROM (SELECT 1 FROM tickets t WHERE t.workspace_id = :workspace_id AND t.spam = 0 AND t.status = 'waiting'
                            LIMIT :limit) AS c) AS waiting,
     (SELECT count(*) FROM (SELECT 1 FROM tickets t WHERE t.workspace_id = :workspace_id AND t.spam = 0 AND t.assigned_to IS NULL
-                             AND t.status <> 'resolved' LIMIT :limit) AS d) AS unassigned;
+                             AND t.status <> 'resolved' ORDER BY t.id LIMIT :limit) AS d) AS unassigned;
 
 -- name: overview_aliases
 -- Counts the unresolved tickets of each alias and status, newest aliases first.
@@ -134,9 +135,9 @@ SELECT (SELECT MAX(number) FROM tickets WHERE workspace_id = :workspace_id) AS n
         ORDER BY t.id LIMIT 1) AS oldest;
 
 -- name: overview_spam
--- The number of tickets that are held as spam.
+-- The number of tickets that are held as spam. ORDER BY selects the smallest index.
 SELECT count(*) AS spam FROM (SELECT 1 FROM tickets t WHERE t.workspace_id = :workspace_id AND t.spam = 1
-                              LIMIT :limit) AS found;
+                              ORDER BY t.id LIMIT :limit) AS found;
 
 -- name: health_queue
 -- Counts the scheduled and the parked deliveries, with the creation times of the oldest pending one and of the oldest
