@@ -103,17 +103,6 @@ def _build_families(values: Mapping[str, int], now: int) -> list[Metric]:
     queue.add_metric(["waiting"], get("waiting"))
     queue.add_metric(["parked"], get("parked"))
     oldest = get("oldest_at")
-    audited = GaugeMetricFamily(
-        "emailrouter_audit_ticket_events",
-        f"Ticket events of the newest {AUDITED_MESSAGES} messages by state of delivery; none: no delivery expected.",
-        labels=["state"],
-    )
-    states = ("delivered", "pending", "dead", "spam")
-    for state in states:
-        audited.add_metric([state], get(f"audit_{state}"))
-    audited.add_metric(
-        ["none"], get("audit_events") - get("audit_undelivered") - sum(get(f"audit_{s}") for s in states)
-    )
     return [
         queue,
         GaugeMetricFamily(
@@ -124,21 +113,39 @@ def _build_families(values: Mapping[str, int], now: int) -> list[Metric]:
         GaugeMetricFamily("emailrouter_dead_deliveries", "Deliveries that failed permanently.", get("dead")),
         GaugeMetricFamily("emailrouter_spam_deliveries", "Deliveries of tickets that are held as spam.", get("spam")),
         GaugeMetricFamily("emailrouter_failing_integrations", "Integrations that are failing.", get("failing")),
-        GaugeMetricFamily("emailrouter_audit_messages", "Messages that the loss audit checked.", get("audit_messages")),
+        *_build_audit_families(values),
+    ]
+
+
+def _build_audit_families(values: Mapping[str, int]) -> list[Metric]:
+    def get(name: str) -> int:
+        return values.get(f"audit_{name}", 0)
+
+    audited = GaugeMetricFamily(
+        "emailrouter_audit_ticket_events",
+        f"Ticket events of the newest {AUDITED_MESSAGES} messages by state of delivery; none: no delivery expected.",
+        labels=["state"],
+    )
+    states = ("delivered", "pending", "dead", "spam")
+    for state in states:
+        audited.add_metric([state], get(state))
+    audited.add_metric(["none"], get("events") - get("undelivered") - sum(get(each) for each in states))
+    return [
+        GaugeMetricFamily("emailrouter_audit_messages", "Messages that the loss audit checked.", get("messages")),
         GaugeMetricFamily(
             "emailrouter_audit_unticketed_messages",
             "Audited messages without a ticket; any value other than 0 is a bug.",
-            get("audit_messages") - get("audit_ticketed"),
+            get("messages") - get("ticketed"),
         ),
         GaugeMetricFamily(
             "emailrouter_audit_missing_tickets",
             "Aliases of the audited messages without a ticket, except for duplicates; any value other than 0 is a bug.",
-            get("audit_accepted") - get("audit_repeated") - get("audit_events"),
+            get("accepted") - get("repeated") - get("events"),
         ),
         GaugeMetricFamily(
             "emailrouter_audit_missing_deliveries",
             "Ticket events of the audited messages that lack a delivery; any value other than 0 is a bug.",
-            get("audit_undelivered"),
+            get("undelivered"),
         ),
         audited,
     ]

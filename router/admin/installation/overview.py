@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,10 +16,16 @@ from datetime import date, tzinfo
 from router import ids
 from router.admin.installation import day_spans
 from router.admin.installation.day_spans import Span
+from router.admin.installation.duration_samples import (
+    SAMPLE_SIZE,
+    DurationStatistics,
+    duration_statistics,
+    sample_numbers,
+)
 from router.clock import Clock
 from router.expiring_cache import ExpiringCache
 from router.local_time import DEFAULT_TIMEZONE, get_zone
-from router.model import Actor, Micros
+from router.model import Actor
 from router.store.database import Database, Row
 
 DAYS = 30
@@ -33,8 +38,6 @@ MAX_PEOPLE = 200
 MAX_RESOLVED = 100_000  # maximum number of resolved tickets whose assignees are counted
 # Today is compared with the same weekday a week ago, or in a new workspace with yesterday.
 _COMPARED = (7, 1)
-SAMPLE_SIZE = 1000
-MAX_SPAM_FACTOR = 10  # maximum number of numbers that are looked up for each ticket of a sample
 # One entry is cached for each pair of workspace and time zone.
 CACHE_SECONDS = 60.0
 MAX_CACHED_WORKSPACES = 200
@@ -90,15 +93,6 @@ class PersonTickets:
     name: str
     open: int
     resolved: int
-
-
-@dataclass(frozen=True, slots=True)
-class DurationStatistics:
-    """The median and the 90th or 95th percentile (see `Overview`) of `count` durations; None if `count` is 0."""
-
-    count: int
-    median: Micros | None
-    percentile: Micros | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,28 +306,6 @@ class OverviewService:
             duration_statistics(resolutions, 0.9),
             duration_statistics(latencies, 0.95),
         )
-
-
-def duration_statistics(values: Sequence[Micros], quantile: float) -> DurationStatistics:
-    """Returns the median and a quantile of durations (nearest-rank method)."""
-    if not values:
-        return DurationStatistics(0, None, None)
-    ordered = sorted(values)
-    ranks = [max(1, math.ceil(q * len(ordered))) for q in (0.5, quantile)]
-    return DurationStatistics(len(ordered), ordered[ranks[0] - 1], ordered[ranks[1] - 1])
-
-
-def sample_numbers(newest: int, count: int, tickets: int) -> list[int]:
-    """Returns about every n-th of the newest `count` numbers, newest first, and some earlier ones.
-
-    `tickets` of them are the numbers of tickets that are not spam. Of these, a sample has about `SAMPLE_SIZE`, or fewer
-    if most tickets are spam. The numbers are multiples of n, so that a sample keeps most of its tickets when new ones
-    arrive.
-    """
-    step = max(1, round(tickets / SAMPLE_SIZE))
-    last = max(0, newest - max(count, 2 * SAMPLE_SIZE * step))
-    step = max(step, math.ceil(count / (MAX_SPAM_FACTOR * SAMPLE_SIZE)))
-    return list(range(newest - newest % step, last, -step))
 
 
 def _find_compared(workspace_id: str, now: int, zone: tzinfo) -> tuple[date, Span] | None:

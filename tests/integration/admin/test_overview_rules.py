@@ -2,8 +2,9 @@
 
 import pytest
 
-from router.admin.installation import overview
-from router.admin.installation.overview import AliasOpenTickets, DayCounts, DurationStatistics, OpenTickets, Overview
+from router.admin.installation import duration_samples, overview
+from router.admin.installation.duration_samples import DurationStatistics
+from router.admin.installation.overview import AliasOpenTickets, DayCounts, OpenTickets, Overview
 from router.clock import SECOND
 from tests.integration.dashboard.past import PastMessage, insert_month, insert_past_messages
 from tests.support.installation import Installation
@@ -89,7 +90,7 @@ async def test_capped_counts_are_marked(installation: Installation, monkeypatch:
 
 async def test_durations_are_sampled(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     await insert_month(installation)
-    monkeypatch.setattr(overview, "SAMPLE_SIZE", 1)
+    monkeypatch.setattr(duration_samples, "SAMPLE_SIZE", 1)
     assert (await read_overview(installation)).resolve.count <= 2
 
 

@@ -97,14 +97,14 @@ async def test_a_failed_alert_is_tried_again_after_an_hour(setup: AlertSetup, st
 async def test_an_alert_is_posted_again_after_a_crash(setup: AlertSetup, monkeypatch: pytest.MonkeyPatch) -> None:
     await setup.receive_spam("support")
 
-    class ProcessKilled(BaseException):
+    class HostCrashed(BaseException):
         pass
 
     async def killed(*_: object) -> None:
-        raise ProcessKilled
+        raise HostCrashed
 
     monkeypatch.setattr(setup.alerts, "_send", killed)
-    with pytest.raises(ProcessKilled):
+    with pytest.raises(HostCrashed):
         await setup.alerts.post_due()
     setup.installation.clock.advance(hours=1)
     assert await setup.new_process().post_due() == 1

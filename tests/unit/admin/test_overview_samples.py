@@ -2,8 +2,7 @@
 
 import pytest
 
-from router.admin.installation import overview
-from router.admin.installation.overview import duration_statistics, sample_numbers
+from router.admin.installation.duration_samples import DurationStatistics, duration_statistics, sample_numbers
 
 
 @pytest.mark.parametrize("count", [0, 1, 1000, 1001, 1500, 20_000, 10**9])
@@ -25,6 +24,6 @@ def test_a_sample_skips_few_tickets_if_most_are_spam() -> None:
 
 
 def test_quantiles_are_values() -> None:
-    assert duration_statistics([], 0.9) == overview.DurationStatistics(0, None, None)
-    assert duration_statistics([5], 0.95) == overview.DurationStatistics(1, 5, 5)
-    assert duration_statistics(range(100, 0, -1), 0.9) == overview.DurationStatistics(100, 50, 90)
+    assert duration_statistics([], 0.9) == DurationStatistics(0, None, None)
+    assert duration_statistics([5], 0.95) == DurationStatistics(1, 5, 5)
+    assert duration_statistics(range(100, 0, -1), 0.9) == DurationStatistics(100, 50, 90)
