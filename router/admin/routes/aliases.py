@@ -120,7 +120,7 @@ class AliasService:
                 email=alias.email,
                 integrationId=integration_id,
                 forwardedFrom=alias.forwarded_from,
-                **_audited_checks(alias, sender_checks),
+                **_audited_checks(alias, policy.read_overrides(alias.check_policy)),
             )
         self._on_routing_change()
         return alias

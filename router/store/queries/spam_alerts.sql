@@ -22,7 +22,7 @@ SELECT spam_alerted_at FROM workspaces WHERE id = :id;
 -- name: spam_alert_integration
 -- The default integration of a workspace, or else its oldest one.
 SELECT {Integration:i} FROM integrations i
-WHERE i.workspace_id = :workspace_id
+WHERE i.workspace_id = :workspace_id AND {is_kept}
 ORDER BY CASE WHEN i.id = (SELECT w.default_integration_id FROM workspaces w WHERE w.id = :workspace_id) THEN 0 ELSE 1 END,
          i.id
 LIMIT 1;

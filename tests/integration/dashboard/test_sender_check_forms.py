@@ -70,6 +70,9 @@ async def test_settings_of_an_alias(served: ServedInstallation) -> None:
     saved = await admin.post_and_follow(f"{url}/sender-checks", form)
     assert checked_values(saved) == form
     assert "changed the action for messages that fail DMARC of" in (await admin.get("/activity/audit")).visible_text
+    viewer = await signed_in_client(served, "viewer")
+    summary = "Messages that fail DMARC: Hold as spam. Spam: Same as the workspace."
+    assert summary in (await viewer.get(url)).visible_text
     inherits = await admin.post_and_follow(f"{url}/sender-checks", form | {"onFail": ""})
     assert checked_values(inherits)["onFail"] == ""
     assert (await admin.post("/manage/aliases/alias_1/sender-checks", form)).status == 404
