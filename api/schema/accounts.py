@@ -7,8 +7,8 @@ from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from api.schema.check_policies import SenderChecksChange, StoredSenderChecks
 from api.schema.enumerations import AuthenticationMethod
-from api.schema.sender_checks import SenderChecksChange, StoredSenderChecks
 from api.schema.shape import (
     Address,
     Answer,

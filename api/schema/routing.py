@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
+from api.schema.check_policies import SenderChecksChange, StoredAliasSenderChecks
 from api.schema.enumerations import DomainProof, RecordStatus, RecordType
-from api.schema.sender_checks import SenderChecksChange, StoredAliasSenderChecks
 from api.schema.shape import (
     Answer,
     Body,
