@@ -104,7 +104,8 @@ class SmtpSettings(Section):
         [], "Networks that may send PROXY protocol headers and are exempt from the limits per IP address."
     )
     blocked_senders: tuple[Annotated[str, BeforeValidator(values.parse_blocked_sender)], ...] = setting(
-        [], 'Senders rejected with 550: "a@spam.example", "@spam.example" (a whole domain), "192.0.2.0/24" (a network).'
+        [],
+        'Senders rejected with 550: "a@spam.example", "@spam.example", ".spam.example" (and below) or "192.0.2.0/24".',
     )
     dnsbl: tuple[Hostname, ...] = setting(
         [], "DNS block lists to query for the IP address of the client; listed clients get 550."

@@ -221,16 +221,22 @@ def parse_relay(value: object) -> str:
 
 
 def parse_blocked_sender(value: object) -> str:
-    """Normalises an address, a domain (with or without `@`) or a network."""
-    allowed = 'must be an address ("a@spam.example"), a domain ("@spam.example") or a network ("192.0.2.0/24")'
+    """Normalises an address, a domain (with or without `@`), `.` and a domain, or a network."""
+    allowed = (
+        'must be an address ("a@spam.example"), a domain ("@spam.example", or ".spam.example" with all domains below '
+        'it) or a network ("192.0.2.0/24")'
+    )
     text = value.lower() if isinstance(value, str) else ""
     try:
         return str(ip_network(text))
     except ValueError:
         pass
     if "*" in text:
-        raise ValueError(f'{allowed}; wildcards are not supported, "@spam.example" matches all addresses of the domain')
-    domain = text.rpartition("@")[2]
+        raise ValueError(
+            f'{allowed}; wildcards are not supported, "@spam.example" matches all addresses of the domain, and '
+            '".spam.example" also those of all domains below it'
+        )
+    domain = text.rpartition("@")[2] if "@" in text else text.removeprefix(".")
     labels = domain.split(".")
     if text.count("@") > 1 or re.search(r"[\s/:]", text) or not all(labels) or labels[-1].isdigit():
         raise ValueError(allowed)

@@ -33,7 +33,14 @@ DISPATCHER_SECONDS = 2.0
 RATE_LIMITS_SECONDS = 3.0
 BACKGROUND_SECONDS = 2.0
 # For closing the core's parts, which are idle by then.
-PART_SECONDS = {"commit queue": 5.0, "client": 2.0, "contents": 3.0, "reachability": 1.0, "spam_filter": 1.0}
+PART_SECONDS = {
+    "commit queue": 5.0,
+    "client": 2.0,
+    "contents": 3.0,
+    "reachability": 1.0,
+    "sender_hits": 0.5,
+    "spam_filter": 1.0,
+}
 # The metrics server waits at most 1 s for a running scrape.
 METRICS_SECONDS = 2.0
 # On PostgreSQL, 3 s for running statements, 2 s to return connections to the pool, and a margin.

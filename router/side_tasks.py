@@ -5,7 +5,7 @@ Failures are counted and logged, never raised.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 import structlog
 
@@ -25,6 +25,14 @@ class SideTasks:
         """Runs `work`. `task` is its name in the log."""
         try:
             work()
+        except Exception as error:  # noqa: BLE001 - a side task never stops or undoes the main task
+            self.failures += 1
+            self._log_failure(task, error)
+
+    async def run_async(self, task: str, work: Callable[[], Awaitable[object]]) -> None:
+        """Runs `work`, like `run`."""
+        try:
+            await work()
         except Exception as error:  # noqa: BLE001 - a side task never stops or undoes the main task
             self.failures += 1
             self._log_failure(task, error)

@@ -11,7 +11,7 @@ from contextlib import suppress
 from router.errors import StorageFull
 from router.mail.address import AddressError, Mailbox
 from router.routing.route import Refusal, RefusalReason
-from router.routing.senders import BlockedSenderSet, normalize_entry
+from router.routing.senders import SenderList, normalize_entry
 from smtp import replies
 from smtp.bounds import Bounds
 from smtp.replies import Reply
@@ -89,15 +89,15 @@ class BlockedSenders:
     """The senders that the operator blocks.
 
     Args:
-        entries: Addresses (`a@spam.example`), domains (`@spam.example` or `spam.example`) and networks
-            (`192.0.2.0/24`).
+        entries: Addresses (`a@spam.example`), domains (`@spam.example` or `spam.example`, `.spam.example` with all
+            domains below it) and networks (`192.0.2.0/24`).
     """
 
     def __init__(self, entries: Iterable[str]) -> None:
-        self._blocked = BlockedSenderSet(_normalised_entries(entries))
+        self._blocked = SenderList((entry, entry) for entry in _normalised_entries(entries))
 
     def check(self, peer: str, sender: Mailbox | None) -> Reply | None:
-        return None if self._blocked.matching_entry(sender, peer) is None else replies.SENDER_BLOCKED
+        return None if self._blocked.narrowest(sender, peer) is None else replies.SENDER_BLOCKED
 
 
 def _normalised_entries(entries: Iterable[str]) -> Iterator[str]:

@@ -20,6 +20,7 @@ from router.contents.store import ContentStore
 from router.meter import NULL_METER, Meter
 from router.ports import Waker
 from router.routing.routing_cache import RoutingCache
+from router.routing.sender_hits import SenderHits
 from router.secrets import SecretBox
 from router.side_tasks import SideTasks
 from router.store import catalog
@@ -82,11 +83,16 @@ class Core:
         )
 
     @cached_property
+    def sender_hits(self) -> SenderHits:
+        return SenderHits(self.database, self.clock, self.side_tasks)
+
+    @cached_property
     def routing_cache(self) -> RoutingCache:
         server = self.config.server
         return RoutingCache(
             self.database,
             self.clock,
+            self.sender_hits,
             size=self.config.smtp.recipient_cache,
             hosts=[server.hostname, *(mx.host for mx in server.mx_hosts)],
         )
@@ -219,7 +225,7 @@ class Core:
         Each item is the name of a part and its `close` method.
         """
         built = vars(self)
-        names = ("reachability", "client", "spam_filter", "contents")
+        names = ("reachability", "client", "spam_filter", "contents", "sender_hits")
         opened = [(name, built[name].close) for name in names if built.get(name) is not None]
         return [*opened, ("commit queue", self.writers.close)]
 

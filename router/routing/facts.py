@@ -5,7 +5,7 @@ from __future__ import annotations
 from router.mail.address import Mailbox
 from router.model import Alias, Domain
 from router.routing.route import DomainFacts, candidate_keys
-from router.routing.senders import BlockedSenderSet
+from router.routing.sender_lists import AllowEntry, BlockEntry, SenderLists
 from router.store.database import QueryExecutor, fetch_models, model_from_row
 
 
@@ -24,6 +24,9 @@ async def read_domain_facts(transaction: QueryExecutor, mailbox: Mailbox) -> Dom
     return DomainFacts(domain, aliases, row["default_integration_id"])
 
 
-async def read_blocked_senders(transaction: QueryExecutor, workspace_id: str) -> BlockedSenderSet:
-    rows = await transaction.fetch_all("blocked_sender_list", workspace_id=workspace_id)
-    return BlockedSenderSet(row["sender"] for row in rows)
+async def read_sender_lists(transaction: QueryExecutor, workspace_id: str) -> SenderLists:
+    rows = await transaction.fetch_all("sender_lists", workspace_id=workspace_id)
+    return SenderLists(
+        (AllowEntry(row["sender"], bool(row["require_auth"])) for row in rows if row["action"] is None),
+        (BlockEntry(row["sender"], row["action"]) for row in rows if row["action"] is not None),
+    )

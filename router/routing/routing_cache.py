@@ -11,11 +11,13 @@ from collections import OrderedDict
 from collections.abc import Iterable
 
 from router.clock import Clock
-from router.mail.address import MAX_MAILBOX_BYTES, POSTMASTER, Mailbox, parse_mailbox
+from router.mail.address import POSTMASTER, Mailbox
 from router.model import Workspace
-from router.routing.facts import read_blocked_senders, read_domain_facts
+from router.routing.facts import read_domain_facts
 from router.routing.route import CATCH_ALL, Refusal, Target, host_postmaster_target, route_recipient
-from router.routing.senders import BlockedSenderSet
+from router.routing.sender_hits import SenderHit, SenderHits
+from router.routing.sender_list_cache import SenderListCache
+from router.routing.sender_lists import SenderLists
 from router.store.database import Database, fetch_model
 
 # Seconds between version checks. A change must take effect within one second, even if the query is slow.
@@ -28,13 +30,14 @@ class RoutingCache:
     Mail to the postmaster of a host in `hosts` goes to the first workspace, unless the host name is a verified domain.
     """
 
-    def __init__(self, database: Database, clock: Clock, *, size: int, hosts: Iterable[str]) -> None:
+    def __init__(self, database: Database, clock: Clock, hits: SenderHits, *, size: int, hosts: Iterable[str]) -> None:
         self._database = database
         self._clock = clock
+        self._hits = hits
         self._size = size
         self._hosts = frozenset(host.lower().rstrip(".") for host in hosts)
         self._targets: OrderedDict[tuple[str, str], Target] = OrderedDict()
-        self._blocked_senders: dict[str, BlockedSenderSet] = {}  # by workspace id
+        self._sender_lists = SenderListCache(database)
         self._pending_queries: dict[tuple[str, str], asyncio.Task[Target | Refusal]] = {}
         self._version = -1
         self._checked_at = float("-inf")
@@ -45,11 +48,17 @@ class RoutingCache:
         await self._refresh()
         target = await self._find_target(mailbox)
         if isinstance(target, Target) and (reverse_path or peer):
-            blocked_senders = await self._get_blocked_senders(target.workspace_id)
-            sender = parse_mailbox(reverse_path, local_part_limit=MAX_MAILBOX_BYTES) if reverse_path else None
-            if blocked_senders.matching_entry(sender, peer) is not None:
+            lists = await self._sender_lists.get(target.workspace_id)
+            decision = lists.decide_recipient(reverse_path, peer)
+            if decision.blocked is not None and decision.is_refused:
+                self._hits.add(SenderHit("blocked", target.workspace_id, decision.blocked.sender))
                 return Refusal("blocked")
         return target
+
+    async def get_sender_lists(self, workspace_id: str) -> SenderLists:
+        """Returns the allowed and the blocked senders of a workspace."""
+        await self._refresh()
+        return await self._sender_lists.get(workspace_id)
 
     async def _find_target(self, mailbox: Mailbox) -> Target | Refusal:
         key = (mailbox.local_part, mailbox.domain_key)
@@ -71,7 +80,7 @@ class RoutingCache:
 
     def invalidate(self) -> None:
         self._targets.clear()
-        self._blocked_senders.clear()
+        self._sender_lists.invalidate()
         self._pending_queries.clear()  # their results may predate the change
         self._generation += 1
 
@@ -104,15 +113,6 @@ class RoutingCache:
             while len(self._targets) > self._size:
                 self._targets.popitem(last=False)
         return target
-
-    async def _get_blocked_senders(self, workspace_id: str) -> BlockedSenderSet:
-        cached = self._blocked_senders.get(workspace_id)
-        if cached is None:
-            generation = self._generation
-            cached = await read_blocked_senders(self._database, workspace_id)
-            if generation == self._generation:
-                self._blocked_senders[workspace_id] = cached
-        return cached
 
     async def _find_host_postmaster(self, mailbox: Mailbox) -> Target | None:
         """Returns the target in the first workspace; None if there is no workspace or the host is a verified domain."""

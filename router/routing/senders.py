@@ -1,21 +1,47 @@
-"""Normalises blocked senders, and matches senders and clients against them in constant time. Pure."""
+"""Entries of sender lists: how they are normalised, which senders they match, and which entry is the narrowest. Pure.
+
+From the narrowest to the widest, an entry is one of:
+
+1. an address, `ada@example.com`;
+2. `@example.com`: all addresses of the domain;
+3. `.example.com`: all addresses of the domain and of the domains below it; more labels are narrower;
+4. a network such as `192.0.2.0/24`, which matches the client's IP address; a longer prefix is narrower.
+
+If entries conflict, the narrowest one decides, so an address beats a domain, and a sender beats a network. This is the
+only place that defines the order.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Generic, TypeVar
 
 from config.values import parse_blocked_sender
 from router.mail.address import Mailbox, domain_key, local_key
 from router.network import parse_address
 from router.unicode_security import safe_identifier
 
+E = TypeVar("E")
+
+# Comparable: the kind of the entry, then minus the number of labels or of bits. A smaller value is narrower.
+Width = tuple[int, int]
+_ADDRESS, _DOMAIN, _SUBDOMAINS, _NETWORK = range(4)
 _ADDRESS_BITS = {4: 32, 6: 128}
 _MAPPED_PREFIX_LENGTH = 96  # RFC 4291 section 2.5.5.2
 
 
+@dataclass(frozen=True, slots=True)
+class Match(Generic[E]):
+    """An entry that matches."""
+
+    width: Width
+    entry: E
+
+
 def normalize_entry(text: str) -> str:
-    """Normalises an entry to `local@domain`, `@domain`, or a network with its prefix length.
+    """Normalises an entry to `local@domain`, `@domain`, `.domain`, or a network with its prefix length.
 
     Invisible characters are removed, so that an address with and without them counts as the same sender.
 
@@ -23,10 +49,17 @@ def normalize_entry(text: str) -> str:
         ValueError: The entry is invalid.
     """
     entry = parse_blocked_sender(text)
-    if "/" in entry:
+    if is_network(entry):
         return entry
+    if "@" not in entry and entry.startswith("."):
+        return f".{domain_key(entry[1:])}"
     local, _, domain = entry.rpartition("@")
     return f"{safe_identifier(local_key(local))}@{domain_key(domain)}"
+
+
+def is_network(entry: str) -> bool:
+    """Whether a normalised entry is a network. The local part of an address may have a slash."""
+    return "/" in entry and "@" not in entry
 
 
 def _to_ipv4(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
@@ -43,39 +76,60 @@ def _to_ipv4(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
     return IPv4Network((network.network_address.ipv4_mapped, network.prefixlen - _MAPPED_PREFIX_LENGTH))
 
 
-class BlockedSenderSet:
-    """A set of normalised entries."""
+class SenderList(Generic[E]):
+    """Finds the entries that match a sender. The time does not depend on the number of entries.
 
-    def __init__(self, entries: Iterable[str]) -> None:
-        self._names: set[str] = set()
-        # Maps IP version and prefix length to a dict that maps the leading bits of each network to its entry.
-        self._networks: dict[tuple[int, int], dict[int, str]] = {}
-        for entry in entries:
-            if "/" in entry and "@" not in entry:
-                network = _to_ipv4(ip_network(entry))
+    Args:
+        entries: Maps normalised entries to the values that are returned for them.
+    """
+
+    def __init__(self, entries: Iterable[tuple[str, E]]) -> None:
+        self._names: dict[str, E] = {}
+        label_counts: set[int] = set()
+        # Maps IP version and prefix length to a dict that maps the leading bits of each network to its value.
+        networks: dict[tuple[int, int], dict[int, E]] = {}
+        for text, entry in entries:
+            if is_network(text):
+                network = _to_ipv4(ip_network(text))
                 bits = int(network.network_address) >> (_ADDRESS_BITS[network.version] - network.prefixlen)
-                self._networks.setdefault((network.version, network.prefixlen), {})[bits] = entry
+                networks.setdefault((network.version, network.prefixlen), {})[bits] = entry
             else:
-                self._names.add(entry)
+                self._names[text] = entry
+                if "@" not in text:
+                    label_counts.add(text.count("."))
+        self._label_counts = sorted(label_counts, reverse=True)
+        self._networks = sorted(networks.items(), key=lambda item: item[0][1], reverse=True)
 
-    def matching_entry(self, sender: Mailbox | None, peer: str = "") -> str | None:
-        """Returns the entry that blocks the sender or the client's IP address; None if neither is blocked.
+    def narrowest(self, sender: Mailbox | None, peer: str = "") -> Match[E] | None:
+        return next(self.matches(sender, peer), None)
+
+    def matches(self, sender: Mailbox | None, peer: str = "") -> Iterator[Match[E]]:
+        """Yields the entries that match the sender or the client's IP address, the narrowest first.
 
         Args:
-            sender: The reverse-path; None if it is null or invalid.
+            sender: None if the address is null or invalid.
             peer: The client's IP address, or `""`.
         """
-        if sender is not None and sender.domain:
-            domain = sender.domain_key
-            for candidate in (f"{safe_identifier(sender.local_key)}@{domain}", f"@{domain}"):
-                if candidate in self._names:
-                    return candidate
+        if sender is not None and sender.domain and self._names:
+            for width, name in self._candidates(sender):
+                entry = self._names.get(name)
+                if entry is not None:
+                    yield Match(width, entry)
         address = parse_address(peer) if self._networks else None
         if address is None:
-            return None
-        for (version, length), networks in self._networks.items():
+            return
+        for (version, length), networks in self._networks:
             if version == address.version:
                 entry = networks.get(int(address) >> (_ADDRESS_BITS[version] - length))
                 if entry is not None:
-                    return entry
-        return None
+                    yield Match((_NETWORK, -length), entry)
+
+    def _candidates(self, sender: Mailbox) -> Iterator[tuple[Width, str]]:
+        domain = sender.domain_key
+        yield (_ADDRESS, 0), f"{safe_identifier(sender.local_key)}@{domain}"
+        yield (_DOMAIN, 0), f"@{domain}"
+        if self._label_counts and not domain.startswith("["):  # an address literal has no labels
+            labels = domain.split(".")
+            for count in self._label_counts:
+                if count <= len(labels):
+                    yield (_SUBDOMAINS, -count), f".{'.'.join(labels[-count:])}"

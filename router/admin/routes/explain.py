@@ -17,8 +17,9 @@ from router.errors import Refused
 from router.local_time import DEFAULT_TIMEZONE
 from router.mail.address import AddressError, Mailbox, parse_mailbox
 from router.model import Actor, Domain, Integration, Workspace
-from router.routing.facts import read_blocked_senders, read_domain_facts
+from router.routing.facts import read_domain_facts, read_sender_lists
 from router.routing.route import CATCH_ALL, DomainFacts, Refusal, Target, candidate_keys, route_recipient
+from router.routing.sender_lists import SenderDecision
 from router.store.database import Database, fetch_model
 
 _SAMPLE_TEXT = "The text of the message appears here."
@@ -83,10 +84,10 @@ class ExplanationService:
         decision = route_recipient(mailbox, facts)
         steps = [_domain_step(mailbox, facts.domain)]
         if facts.is_active:
-            entry = (await read_blocked_senders(self._database, actor.workspace_id)).matching_entry(from_)
-            status = "not blocked" if entry is None else f"blocked by {entry}"
-            steps.append(ExplanationStep("sender", entry is None, f"{from_} is {status}"))
-            if entry is not None and isinstance(decision, Target):
+            lists = await read_sender_lists(self._database, actor.workspace_id)
+            by_lists = lists.decide_recipient(str(from_), "")
+            steps.append(_sender_step(from_, by_lists))
+            if by_lists.is_refused and isinstance(decision, Target):
                 decision = Refusal("blocked")
             else:
                 steps += _alias_steps(mailbox, facts, decision)
@@ -158,6 +159,21 @@ def _domain_step(mailbox: Mailbox, domain: Domain | None) -> ExplanationStep:
             "domain", False, f"{domain.name} is not verified: its mail is temporarily rejected, and senders retry it"
         )
     return ExplanationStep("domain", True, f"{domain.name} is verified")
+
+
+def _sender_step(sender: Mailbox, decision: SenderDecision) -> ExplanationStep:
+    """The step fails if the sender is rejected or its mail is held as spam."""
+    if decision.blocked is not None:
+        effect = "" if decision.is_refused else "; the message is accepted and counts as spam"
+        return ExplanationStep("sender", False, f"{sender} is blocked by {decision.blocked.sender}{effect}")
+    if decision.allowed is None:
+        return ExplanationStep("sender", True, f"{sender} is not blocked")
+    detail = f"{sender} is allowed by {decision.allowed.sender}"
+    if decision.overruled is not None:
+        detail += f", which takes precedence over the blocked sender {decision.overruled.sender}"
+    if decision.allowed.require_auth:
+        detail += "; if the message is not authenticated, the entry does not count"
+    return ExplanationStep("sender", True, detail)
 
 
 def _alias_steps(mailbox: Mailbox, facts: DomainFacts, decision: Target | Refusal) -> list[ExplanationStep]:

@@ -10,6 +10,12 @@ SELECT {Alias:a}, d.name AS domain
 FROM aliases a JOIN domains d ON d.id = a.domain_id
 WHERE a.domain_id = :domain_id AND a.local_key IN (:key, :base, :catch_all);
 
+-- name: sender_lists
+-- The allowed and the blocked senders of a workspace; the allowed ones have no action.
+SELECT sender, require_auth, NULL AS action FROM allowed_senders WHERE workspace_id = :workspace_id
+UNION ALL
+SELECT sender, 0 AS require_auth, action FROM blocked_senders WHERE workspace_id = :workspace_id;
+
 -- name: routing_version
 -- The version of the routing data. A cache with another version is stale.
 SELECT version FROM versions WHERE name = 'routes';

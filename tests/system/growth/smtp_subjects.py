@@ -12,6 +12,7 @@ from router.mail.address import AddressError, Mailbox, domain_key, local_key, pa
 from router.model import Alias, Domain, Message
 from router.routing import senders
 from router.routing.route import DomainFacts, candidate_keys, route_recipient
+from router.routing.sender_lists import AllowEntry, BlockEntry, SenderLists
 from smtp import commands, dnsbl, limits, policy, proxy, replies
 from smtp.bounds import Bounds
 from smtp.commands import CommandError
@@ -31,7 +32,17 @@ _ALIASES = tuple(
     Alias(f"alias_{key}", "ws_1", "dom_1", "example.com", key, key, "int_1", "active", 0) for key in ("a", "*")
 )
 _NETWORKS = [ip_network("192.0.2.0/24"), ip_network("2001:db8::/32")]
-_BLOCKED = senders.BlockedSenderSet(["a@example.com", "@example.com", "192.0.2.0/24", "2001:db8::/32"])
+_LISTED = (
+    "a@example.com",
+    "@example.com",
+    ".example.com",
+    "192.0.2.0/24",
+    "2001:db8::/32",
+    *("." + "a." * n + "a" for n in range(126)),
+)
+_SENDER_LISTS = SenderLists(
+    (AllowEntry(each, True) for each in _LISTED), (BlockEntry(each, "spam") for each in _LISTED)
+)
 _REFUSED = policy.BlockedSenders(["a@example.com", "@example.com", "192.0.2.0/24", "2001:db8::/32"])
 
 
@@ -117,10 +128,9 @@ def check_recipient(data: bytes) -> None:
     mailbox = Mailbox(value, "example.com")
     candidate_keys(mailbox)
     route_recipient(mailbox, facts)
-    _BLOCKED.matching_entry(mailbox, "192.0.2.1")
-    _BLOCKED.matching_entry(None, value)
-    with suppress(AddressError):
-        _BLOCKED.matching_entry(Mailbox("a", value), "2001:db8::1")
+    for address in (value, f"a@{value}", f"{value}@example.com"):
+        _SENDER_LISTS.decide_recipient(address, "192.0.2.1")
+        _SENDER_LISTS.decide(address, address, value, authenticated=True)
     with suppress(ValueError):
         senders.normalize_entry(value)
     _REFUSED.check("192.0.2.1", mailbox)

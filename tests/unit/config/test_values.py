@@ -251,6 +251,7 @@ def test_parse_public_url() -> None:
         ("Spam@Example.com", "spam@example.com"),
         ("@Spam.Example", "@spam.example"),
         ("spam.example", "spam.example"),
+        (".Spam.example", ".spam.example"),
         ("bücher.example", "bücher.example"),
         ("192.0.2.0/24", "192.0.2.0/24"),
         ("2001:DB8::", "2001:db8::/128"),
@@ -261,7 +262,22 @@ def test_parse_blocked_sender(written: str, read: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "written", ["", "@", "a@", "a@b@c", "*@spam.example", "*.example", "192.0.2.1/24", "300.1.1.1", "a b@c", 1, None]
+    "written",
+    [
+        "",
+        "@",
+        "a@",
+        "a@b@c",
+        "*@spam.example",
+        "*.example",
+        "192.0.2.1/24",
+        "300.1.1.1",
+        "a b@c",
+        ".",
+        "@.a.example",
+        1,
+        None,
+    ],
 )
 def test_parse_blocked_sender_rejects(written: object) -> None:
     with pytest.raises(ValueError, match="must be an address"):
