@@ -25,6 +25,7 @@ from router.admin.installation.overview import OverviewService
 from router.admin.installation.reachability import ReachabilityService
 from router.admin.installation.workspaces import WorkspaceService
 from router.admin.routes.aliases import AliasService
+from router.admin.routes.allowed_senders import AllowedSenderService
 from router.admin.routes.blocked_senders import BlockedSenderService
 from router.admin.routes.check_previews import CheckPreviewService
 from router.admin.routes.deliveries import DeliveryService
@@ -82,6 +83,7 @@ def build_services(core: Core) -> Services:
         senders=SenderService(database, TagService(database, clock)),
         deliveries=DeliveryService(database, clock, core.wake, max_age=to_micros(config.delivery.max_age)),
         display_names=DisplayNameService(database),
+        allowed_senders=AllowedSenderService(database, clock),
         blocked_senders=BlockedSenderService(database, clock),
         check_previews=CheckPreviewService(database),
         explanations=ExplanationService(database, clock, CHANNELS, _reply_to_recipient),

@@ -51,6 +51,10 @@ AuditAction = Literal[
     "alias.create",
     "alias.delete",
     "alias.test",
+    "allowed_sender.change",
+    "allowed_sender.create",
+    "allowed_sender.delete",
+    "blocked_sender.change",
     "blocked_sender.create",
     "blocked_sender.delete",
     "delivery.replay",
@@ -119,7 +123,7 @@ CHECK_ACTION: Choice[CheckAction] = Choice(
     "action", get_args(CheckAction), labels={"flag": "Warn", "quarantine": "Hold as spam"}
 )
 BLOCK_ACTION: Choice[BlockAction] = Choice(
-    "action", get_args(BlockAction), labels={"spam": "Hold as spam"}, default="refuse"
+    "action", get_args(BlockAction), labels={"refuse": "Reject", "spam": "Hold as spam"}, default="refuse"
 )
 SPAM_TICKETS: Choice[SpamTickets] = Choice(
     "spam", get_args(SpamTickets), labels={"true": "Only spam", "false": "Without spam", "all": "With spam"}

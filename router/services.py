@@ -21,6 +21,7 @@ from router.admin.installation.overview import OverviewService
 from router.admin.installation.reachability import ReachabilityService
 from router.admin.installation.workspaces import WorkspaceService
 from router.admin.routes.aliases import AliasService
+from router.admin.routes.allowed_senders import AllowedSenderService
 from router.admin.routes.blocked_senders import BlockedSenderService
 from router.admin.routes.check_previews import CheckPreviewService
 from router.admin.routes.deliveries import DeliveryService
@@ -55,6 +56,7 @@ class Services:
     senders: SenderService
     deliveries: DeliveryService
     display_names: DisplayNameService
+    allowed_senders: AllowedSenderService
     blocked_senders: BlockedSenderService
     check_previews: CheckPreviewService
     explanations: ExplanationService

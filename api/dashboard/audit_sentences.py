@@ -56,7 +56,26 @@ SENTENCES: Mapping[AuditAction, Sequence[Phrase]] = {
     "alias.create": (("added the alias {target}",), ("for {integrationId}",)),
     "alias.delete": (("removed the alias {target}",),),
     "alias.test": (("sent a test message to {target}",),),
-    "blocked_sender.create": (("blocked {target}",),),
+    "allowed_sender.change": (
+        (
+            "{requireAuth}set that mail from {target} is only allowed if it is authenticated",
+            "{not_requireAuth}set that mail from {target} is also allowed if it is not authenticated",
+        ),
+        ("set the note of {target} to “{note}”", "{not_note}removed the note of {target}"),
+    ),
+    "allowed_sender.create": (
+        ("allowed {target}",),
+        ("{requireAuth}(if authenticated)", "{not_requireAuth}(without authentication)"),
+    ),
+    "allowed_sender.delete": (("removed {target} from the allowed senders",),),
+    "blocked_sender.change": (
+        (
+            "{asSpam}set that mail from {target} is held as spam",
+            "{not_asSpam}set that mail from {target} is rejected",
+        ),
+        ("set the note of {target} to “{note}”", "{not_note}removed the note of {target}"),
+    ),
+    "blocked_sender.create": (("blocked {target}",), ("{asSpam}(its mail is held as spam)",)),
     "blocked_sender.delete": (("unblocked {target}",),),
     "delivery.replay": (
         (

@@ -19,7 +19,7 @@ from router.errors import Refused
 from router.filters import ME, AuditFilter
 from router.local_time import first_second
 from router.model import Actor, AuditEntry, Micros
-from router.store.database import Database, QueryExecutor, fetch_models
+from router.store.database import Database, QueryExecutor, Statement, fetch_models
 from router.store.fragments import model_values
 
 # Maximum number of entries that are read for a page with filters other than the days. The next page continues there.
@@ -47,18 +47,34 @@ async def record(
         target: What was changed, usually the id of an object.
         details: JSON values; None is omitted.
     """
-    entry = AuditEntry(
-        id=ids.new_id("evt"),
-        workspace_id=actor.workspace_id,
-        at=now,
-        user_id=actor.user_id,
-        key_id=actor.key_id,
-        address=actor.address,
-        action=action,
-        target=target,
-        detail=json.dumps({name: value for name, value in details.items() if value is not None}, ensure_ascii=False),
-    )
-    await transaction.execute("audit_insert", **model_values(entry))
+    await record_many(transaction, actor, now, action, {target: details})
+
+
+async def record_many(
+    transaction: QueryExecutor,
+    actor: Actor,
+    now: Micros,
+    action: AuditAction,
+    targets: Mapping[str, Mapping[str, object]],
+) -> None:
+    """Adds an entry for each target. `targets` maps them to their details."""
+    entries = [
+        AuditEntry(
+            id=ids.new_id("evt"),
+            workspace_id=actor.workspace_id,
+            at=now,
+            user_id=actor.user_id,
+            key_id=actor.key_id,
+            address=actor.address,
+            action=action,
+            target=target,
+            detail=json.dumps(
+                {name: value for name, value in details.items() if value is not None}, ensure_ascii=False
+            ),
+        )
+        for target, details in targets.items()
+    ]
+    await transaction.execute_statement(Statement("audit_insert", [model_values(entry) for entry in entries]))
 
 
 def is_automatic(action: str, detail: Mapping[str, object]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
-from router.enumerations import AliasStatus, DomainStatus, IntegrationStatus, MxManaged
+from router.enumerations import AliasStatus, BlockAction, DomainStatus, IntegrationStatus, MxManaged
 from router.model.time import Micros
 
 
@@ -111,3 +111,38 @@ class Alias:
     @property
     def email(self) -> str:
         return f"{self.local_part}@{self.domain}"
+
+
+@dataclass(frozen=True, slots=True)
+class AllowedSender:
+    """A sender whose mail is neither refused nor spam: an address, `@domain`, `.domain` or a network.
+
+    Attributes:
+        require_auth: 1 if a message must be authenticated. 0 for a network.
+        hits: The number of messages that the entry decided about.
+    """
+
+    workspace_id: str
+    sender: str
+    created_at: Micros
+    require_auth: int = 1
+    note: str = ""
+    hits: int = 0
+    last_hit_at: Micros | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BlockedSender:
+    """A sender whose mail is refused or spam: an address, `@domain`, `.domain` or a network.
+
+    Attributes:
+        hits: The number of refused recipients, and of messages that are spam because of the entry.
+    """
+
+    workspace_id: str
+    sender: str
+    created_at: Micros
+    action: BlockAction = "refuse"
+    note: str = ""
+    hits: int = 0
+    last_hit_at: Micros | None = None

@@ -159,7 +159,7 @@ def _render_lines(document: WorkspaceDocument, head: str) -> Iterator[str]:
     data = document.model_dump(exclude_none=True)
     # In TOML, keys precede tables.
     for key, value in data.items():
-        if isinstance(value, list) and (not value or not isinstance(value[0], dict)):
+        if isinstance(value, list) and not _is_table_list(value):
             yield from (
                 ("", f"{key} = [", *(f"    {_render_value(entry)}," for entry in value), "]")
                 if value
@@ -171,9 +171,14 @@ def _render_lines(document: WorkspaceDocument, head: str) -> Iterator[str]:
     for key, value in data.items():
         if isinstance(value, dict) and value:
             yield from ("", f"[{key}]", *_render_pairs(value))
-        elif isinstance(value, list) and value and isinstance(value[0], dict):
+        elif _is_table_list(value):
             for entry in value:
                 yield from ("", f"[[{key}]]", *_render_pairs(entry))
+
+
+def _is_table_list(value: object) -> bool:
+    """Whether a value is rendered as tables. A list with texts has its tables inline."""
+    return isinstance(value, list) and value != [] and all(isinstance(entry, dict) for entry in value)
 
 
 def _render_pairs(entry: dict[str, Any]) -> list[str]:

@@ -1,100 +1,38 @@
-"""The blocked senders of a workspace: addresses, domains (`@spam.example`) and networks."""
+"""The blocked senders of a workspace, whose mail is rejected or held as spam."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from router.admin import audit, paging, validation
-from router.admin.paging import DEFAULT_LIMIT, Page
-from router.clock import Clock
-from router.errors import Refused, not_found_error
-from router.filters import TextFilter
-from router.model import Actor, Micros
-from router.routing.senders import normalize_entry
-from router.store.database import Database, fetch_models
-
-_ALL_SENDERS = TextFilter()
-MAX_BLOCKED_SENDERS = 1000  # for each workspace; SMTP servers cache the entries in memory
+from router.admin.routes.listed_senders import AddedSenders, SenderListService, validate_note
+from router.enumerations import BLOCK_ACTION
+from router.model import Actor, BlockedSender, Micros
 
 
-@dataclass(frozen=True, slots=True)
-class BlockedSender:
-    """A sender whose mail a workspace refuses: an address, `@domain` or a network."""
+class BlockedSenderService(SenderListService[BlockedSender]):
+    """Manages the blocked senders. `action` is a `BlockAction`; other texts are rejected."""
 
-    sender: str
-    created_at: Micros
+    _model = BlockedSender
+    _name = "blocked"
+    _actions = ("blocked_sender.create", "blocked_sender.change", "blocked_sender.delete")
 
+    async def create(self, actor: Actor, sender: str, *, action: str = "refuse", note: str = "") -> BlockedSender:
+        return await self._add_one(actor, sender, _builder(actor, action, note))
 
-class BlockedSenderService:
-    """Manages the blocked senders of the actor's workspace."""
+    async def create_many(
+        self, actor: Actor, senders: Sequence[str], *, action: str = "refuse", note: str = ""
+    ) -> AddedSenders[BlockedSender]:
+        return await self._add_many(actor, senders, _builder(actor, action, note))
 
-    def __init__(self, database: Database, clock: Clock) -> None:
-        self._database = database
-        self._clock = clock
+    async def change(self, actor: Actor, sender: str, *, action: str, note: str) -> BlockedSender:
+        block_action, text = BLOCK_ACTION.parse(action), validate_note(note)
+        return await self._change(actor, sender, lambda found: replace(found, action=block_action, note=text))
 
-    async def list(
-        self,
-        actor: Actor,
-        sender_filter: TextFilter = _ALL_SENDERS,
-        *,
-        limit: int = DEFAULT_LIMIT,
-        cursor: str | None = None,
-    ) -> Page[BlockedSender]:
-        """Lists the blocked senders in alphabetical order."""
-        request = paging.alphabetical_page_request(limit, cursor)
-        rows = await fetch_models(
-            self._database,
-            BlockedSender,
-            "blocked_sender_page",
-            workspace_id=actor.workspace_id,
-            after=request.position,
-            limit=request.row_limit,
-            **sender_filter.parameters(),
-        )
-        return request.to_page(rows, lambda blocked: blocked.sender)
-
-    async def list_all(self, workspace_id: str) -> tuple[str, ...]:
-        return tuple(
-            row["sender"] for row in await self._database.fetch_all("blocked_sender_list", workspace_id=workspace_id)
-        )
-
-    async def create(self, actor: Actor, sender: str) -> BlockedSender:
-        """Raises `conflict` if the sender is already blocked or the limit is reached."""
-        blocked = BlockedSender(_normalize(sender), self._clock.now())
-        async with self._database.transaction() as transaction:
-            row = await transaction.fetch_one("blocked_sender_count", workspace_id=actor.workspace_id)
-            if row is not None and row["senders"] >= MAX_BLOCKED_SENDERS:
-                raise Refused(
-                    "conflict",
-                    f"The limit of {MAX_BLOCKED_SENDERS} blocked senders is reached: "
-                    "unblock senders, or replace them with their domain or network",
-                )
-            added = await transaction.execute(
-                "blocked_sender_insert",
-                workspace_id=actor.workspace_id,
-                sender=blocked.sender,
-                created_at=blocked.created_at,
-            )
-            if not added:
-                raise Refused("conflict", f"{blocked.sender} is already blocked", "sender")
-            await transaction.execute("routing_increment_version")
-            await audit.record(transaction, actor, blocked.created_at, "blocked_sender.create", blocked.sender)
-        return blocked
-
-    async def delete(self, actor: Actor, sender: str) -> None:
-        normalized = _normalize(sender)
-        async with self._database.transaction() as transaction:
-            if not await transaction.execute(
-                "blocked_sender_delete", workspace_id=actor.workspace_id, sender=normalized
-            ):
-                raise not_found_error("Blocked sender")
-            await transaction.execute("routing_increment_version")
-            await audit.record(transaction, actor, self._clock.now(), "blocked_sender.delete", normalized)
+    def _details(self, listed: BlockedSender) -> dict[str, object]:
+        return {"asSpam": listed.action == "spam"}
 
 
-def _normalize(sender: str) -> str:
-    line = validation.validate_line(sender, "sender", max_length=320)
-    try:
-        return normalize_entry(line)
-    except ValueError as error:
-        raise Refused("invalid_request", f"sender {error}", "sender") from None
+def _builder(actor: Actor, action: str, note: str) -> Callable[[str, Micros], BlockedSender]:
+    block_action, text = BLOCK_ACTION.parse(action), validate_note(note)
+    return lambda sender, now: BlockedSender(actor.workspace_id, sender, now, block_action, text)

@@ -1,53 +1,36 @@
-"""The list `blocked_senders`: addresses, domains and networks."""
+"""The list `blocked_senders`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import partial
-
-from router.model import Actor
-from router.provisioning.entry import InvalidDocument, index_unique
-from router.provisioning.section import SectionChange
-from router.routing.senders import normalize_entry
+from router.admin.routes.listed_senders import SenderListService
+from router.enumerations import BlockAction
+from router.model import Actor, BlockedSender
+from router.provisioning.sender_section import SenderDefinition, SenderSection
 from router.services import Services
 
 
-class BlockedSenderSection:
+class BlockedSenderDefinition(SenderDefinition):
+    """A blocked sender."""
+
+    action: BlockAction = "refuse"
+
+
+class BlockedSenderSection(SenderSection[BlockedSender, BlockedSenderDefinition]):
     key = "blocked_senders"
     kind = "blocked_sender"
-    entry_type = str
+    entry_type = BlockedSenderDefinition
 
-    async def read(self, services: Services, actor: Actor) -> Sequence[str]:
-        return sorted(await services.blocked_senders.list_all(actor.workspace_id))
+    def _service(self, services: Services) -> SenderListService[BlockedSender]:
+        return services.blocked_senders
 
-    def export(self, objects: Sequence[str]) -> list[str]:
-        return list(objects)
+    def _define(self, listed: BlockedSender) -> BlockedSenderDefinition:
+        return BlockedSenderDefinition(sender=listed.sender, note=listed.note, action=listed.action)
 
-    def plan(self, entries: Sequence[str], objects: Sequence[str]) -> Iterator[SectionChange]:
-        existing = set(objects)
-        keyed = ((text if text in existing else _normalize(text), text) for text in entries)
-        senders = index_unique(self.key, "", keyed)
-        for sender in senders:
-            if sender not in existing:
-                yield SectionChange("add", sender, partial(_block, sender))
-        for sender in objects:
-            if sender not in senders:
-                yield SectionChange("remove", sender, partial(_unblock, sender))
+    async def _add(self, entry: BlockedSenderDefinition, services: Services, actor: Actor) -> None:
+        await services.blocked_senders.create(actor, entry.sender, action=entry.action, note=entry.note)
 
-
-async def _block(sender: str, services: Services, actor: Actor) -> None:
-    await services.blocked_senders.create(actor, sender)
-
-
-async def _unblock(sender: str, services: Services, actor: Actor) -> None:
-    await services.blocked_senders.delete(actor, sender)
-
-
-def _normalize(text: str) -> str:
-    try:
-        return normalize_entry(text)
-    except ValueError as error:
-        raise InvalidDocument(f"blocked_senders: {text!r} {error}") from None
+    async def _change(self, entry: BlockedSenderDefinition, services: Services, actor: Actor) -> None:
+        await services.blocked_senders.change(actor, entry.sender, action=entry.action, note=entry.note)
 
 
 SECTION = BlockedSenderSection()

@@ -1,6 +1,6 @@
 -- name: audit_insert
--- Inserts an audit entry.
-INSERT INTO audit {values:AuditEntry};
+-- Inserts audit entries.
+INSERT INTO audit {rows:AuditEntry};
 
 -- name: audit_page
 -- Audit entries of a workspace that match an AuditFilter, newest first. `actions` is a list such as `,user.create,`, and

@@ -1,7 +1,7 @@
 """What the routing cache caches and queries, and how it detects changes."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 import pytest
 
@@ -154,13 +154,10 @@ async def test_blocked_senders_are_refused(routing: RecordingCache) -> None:
         return await routing.cache.resolve(mailbox, reverse_path=reverse_path, peer=peer)
 
     assert isinstance(await resolve("eve@spam.test"), Target)
-    for entry in ("eve@spam.test", "@bad.test", "203.0.113.0/24"):
-        await routing.installation.execute(
-            "INSERT INTO blocked_senders (workspace_id, sender, created_at) VALUES (:workspace, :entry, 1)",
-            workspace=routing.installation.workspace_id,
-            entry=entry,
-        )
-    await routing.mark_changed()
+    services, actor = routing.installation.services, routing.installation.actor
+    await services.blocked_senders.create_many(actor, ["eve@spam.test", "@bad.test", "203.0.113.0/24"])
+    await services.blocked_senders.create(actor, "@held.test", action="spam")
+    await services.allowed_senders.create(actor, "ann@bad.test")
     routing.clock.advance(0.6)
     assert await resolve("Eve@SPAM.test") == Refusal("blocked")
     assert await resolve("any@bad.test") == Refusal("blocked")
@@ -168,6 +165,21 @@ async def test_blocked_senders_are_refused(routing: RecordingCache) -> None:
     assert await resolve("eve@spam.test", to="unknown@example.com") == Refusal("unknown")
     assert isinstance(await resolve("ann@spam.test"), Target)
     assert isinstance(await resolve(""), Target)
+    assert isinstance(await resolve("ann@held.test"), Target), "held as spam later"
+    assert isinstance(await resolve("ann@bad.test"), Target), "allowed, if the check authenticates it"
+    assert (await routing.cache.get_sender_lists(routing.installation.workspace_id)).size == 5
+
+
+async def test_sender_lists_are_read_once_for_all_sessions(routing: RecordingCache) -> None:
+    def resolve() -> Awaitable[Target | Refusal]:
+        return routing.cache.resolve(parse_mailbox("support@example.com"), reverse_path="a@b.test", peer="192.0.2.1")
+
+    await asyncio.gather(*(resolve() for _ in range(20)))
+    assert routing.queries.count("sender_lists") == 1
+    await routing.mark_changed()
+    routing.clock.advance(0.6)
+    await resolve()
+    assert routing.queries.count("sender_lists") == 2
 
 
 async def test_query_after_a_change_does_not_share_an_older_answer(routing: RecordingCache) -> None:

@@ -30,7 +30,7 @@ from router.admin import validation as kept
 from router.admin.access.password_policy import check_password
 from router.admin.access.users import normalize_email
 from router.admin.domains import domain_names
-from router.admin.routes import blocked_senders, explain
+from router.admin.routes import explain, listed_senders
 from router.admin.routes.aliases import normalize_forwarded_from
 from router.admin.tickets.messages import MessageService
 from router.enumerations import ROLE
@@ -162,8 +162,8 @@ def validate_values(data: bytes) -> None:
         normalize_email,
         lambda typed: normalize_email(f"a@{typed}"),
         lambda typed: explain._parse_address(typed, "recipient"),
-        blocked_senders._normalize,
-        lambda typed: blocked_senders._normalize(f"@{typed}"),
+        listed_senders._normalize_listed,
+        lambda typed: listed_senders._normalize_listed(f"@{typed}"),
         lambda typed: kept.validate_line(typed, "name"),
         lambda typed: kept.validate_line(typed, "subject", max_length=1000),
         lambda typed: kept.validate_text(typed, "text"),
