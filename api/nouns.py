@@ -72,9 +72,15 @@ NOUNS: dict[str, Noun] = {
     ),
     "overview": _noun("Statistics", "Numbers of the last 30 days."),
     "health": _noun("Health", "What needs attention in the workspace."),
+    "allowed-senders": _noun(
+        "Allowed senders",
+        "Mail from an allowed sender is neither rejected nor spam. The narrowest entry decides: an allowed sender "
+        "takes precedence over blocked ones that are as wide or wider.",
+        sender="The sender as listed. The slash of a network is written as `%2F`.",
+    ),
     "blocked-senders": _noun(
         "Blocked senders",
-        "Mail from a blocked sender is rejected for the workspace.",
+        "Mail from a blocked sender is rejected for the workspace, or held as spam.",
         sender="The sender as listed. The slash of a network is written as `%2F`.",
     ),
     "workspace": _noun("Workspace", "The workspace of the API key or session, and its settings."),

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from api.cookies import cookie_name
@@ -17,7 +18,7 @@ from api.route import Route
 from api.schema.enumerations import refer_to_enumerations
 from api.schema.errors import STATUS, Error
 from api.schema.integration_types import add_type_schemas
-from api.schema.shape import Answer, Body, EmptyBody
+from api.schema.shape import EmptyBody
 from router.admin.routes.integrations import IntegrationType
 from router.enumerations import ROLE
 from router.errors import ErrorCode
@@ -69,7 +70,7 @@ def document_json(
 
 
 def _schemas(routes: list[Route]) -> tuple[Mapping[tuple[type[Any], JsonSchemaMode], Any], dict[str, Any]]:
-    models: list[tuple[type[Answer | Body], JsonSchemaMode]] = [(Error, "serialization")]
+    models: list[tuple[type[BaseModel], JsonSchemaMode]] = [(Error, "serialization")]
     for route in routes:
         if route.body is not EmptyBody:
             models.append((route.body, "validation"))

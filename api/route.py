@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
 from aiohttp import web
+from pydantic import RootModel
 
 from api import body
 from api.schema.shape import Answer, Body, EmptyBody, NoQuery, QueryParameters
@@ -60,7 +61,7 @@ class Route:
         path: Path below `/api`, with `{name}` for parameters.
         operation_id: Name of the call in the OpenAPI document, such as `claimTicket`. Generated clients use it.
         role: Minimum role; None needs no authentication.
-        answer: Model of the response; None for 204 and for streams.
+        answer: Model of the response, or a union of models; None for 204 and for streams.
         creates: Whether the call accepts `Idempotency-Key`.
         media: Media type of a streamed response.
         errors: Error codes in addition to those that `openapi.errors_of` derives.
@@ -73,7 +74,7 @@ class Route:
     handler: Handler
     summary: str
     role: Role | None
-    answer: type[Answer] | None = None
+    answer: type[Answer] | type[RootModel[Any]] | None = None
     body: type[Body] = EmptyBody
     query: type[QueryParameters] = NoQuery
     status: int = 200

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from api.route import Call, Route
-from api.schema.operations import (
+from api.schema.sender_lists import (
     BlockedSenderAnswer,
     BlockedSenderCreate,
+    BlockedSenderCreated,
     BlockedSenderList,
     BlockedSenderListParameters,
+    BlockedSendersAdded,
 )
 from api.schema.shape import EmptyBody, NoQuery, PageParameters
 from router.filters import TextFilter
@@ -18,13 +20,20 @@ async def list_page(call: Call[EmptyBody, PageParameters]) -> BlockedSenderList:
     wanted = TextFilter.from_query(query.model_dump(by_alias=True))
     page = await call.services.blocked_senders.list(call.actor, wanted, limit=query.limit, cursor=query.cursor)
     return BlockedSenderList(
-        blocked_senders=[BlockedSenderAnswer.from_model(blocked) for blocked in page.items],
+        blocked_senders=[BlockedSenderAnswer.from_model(listed) for listed in page.items],
         next_cursor=page.next_cursor,
     )
 
 
-async def create(call: Call[BlockedSenderCreate, NoQuery]) -> BlockedSenderAnswer:
-    return BlockedSenderAnswer.from_model(await call.services.blocked_senders.create(call.actor, call.body.sender))
+async def create(call: Call[BlockedSenderCreate, NoQuery]) -> BlockedSenderAnswer | BlockedSendersAdded:
+    body, service = call.body, call.services.blocked_senders
+    given = body.one_or_many()
+    if isinstance(given, str):
+        added = await service.create(call.actor, given, action=body.action, note=body.note)
+        return BlockedSenderAnswer.from_model(added)
+    return BlockedSendersAdded.from_result(
+        await service.create_many(call.actor, given, action=body.action, note=body.note)
+    )
 
 
 async def delete(call: Call[EmptyBody, NoQuery]) -> None:
@@ -49,7 +58,7 @@ ROUTES = (
         create,
         "Block a sender",
         "admin",
-        BlockedSenderAnswer,
+        BlockedSenderCreated,
         body=BlockedSenderCreate,
         status=201,
         creates=True,

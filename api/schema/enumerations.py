@@ -13,6 +13,7 @@ from router.enumerations import (
     AUDIT_GROUP,
     AUDIT_KIND,
     AUTOMATIC_MAIL,
+    BLOCK_ACTION,
     CHECK_ACTION,
     DELIVERY_STATE,
     DRAFT_KIND,
@@ -74,6 +75,10 @@ _VALUES: dict[str, tuple[tuple[str, ...], str]] = {
     "TicketEventType": (get_args(TicketEventType), "What happened to a ticket."),
     "DraftKind": (DRAFT_KIND.values, "What a draft becomes. Replies have no drafts yet."),
     "ActorType": (get_args(ActorType), "Kind of the author of an event. `rule` and chat services are reserved."),
+    "BlockAction": (
+        BLOCK_ACTION.values,
+        "What happens to mail of a blocked sender: `refuse` rejects it, `spam` holds its tickets as spam.",
+    ),
     "DeliveryState": (DELIVERY_STATE.values, "`pending`, `delivered`, or `dead` after it failed permanently."),
     "ReplayableState": (REPLAYABLE_STATE.values, "State of deliveries that can be retried."),
     "AuditKind": (AUDIT_KIND.values, "Kind of the object of an audited action."),

@@ -1,4 +1,4 @@
-"""Models of the routing explanation, the audit log and blocked senders."""
+"""Models of the routing explanation and the audit log."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from api.schema.shape import Address, Answer, Body, JsonObject, NextCursor, PageParameters, Time, filter_parameters
-from router.filters import AuditFilter, TextFilter
+from router.filters import AuditFilter
 
 
 class ExplainRequest(Body):
@@ -87,32 +87,3 @@ class AuditList(Answer):
     audit: list[AuditAnswer]
     """Entries, newest first."""
     next_cursor: NextCursor = None
-
-
-class BlockedSenderAnswer(Answer):
-    """An address, `@domain` or network whose mail is rejected."""
-
-    sender: str
-    """Address, `@domain` or network whose mail is rejected."""
-    created_at: Time
-    """When the sender was blocked."""
-
-
-class BlockedSenderList(Answer):
-    """A page of blocked senders."""
-
-    blocked_senders: list[BlockedSenderAnswer]
-    """Blocked senders, in alphabetical order."""
-    next_cursor: NextCursor = None
-
-
-BlockedSenderListParameters = filter_parameters(
-    "BlockedSenderListParameters", "Parameters of the list of blocked senders.", TextFilter, PageParameters
-)
-
-
-class BlockedSenderCreate(Body):
-    """A sender to block."""
-
-    sender: str
-    """Address (`ada@spam.example`), domain (`@spam.example`) or network (`192.0.2.0/24`)."""

@@ -30,7 +30,8 @@ SECTIONS = {
     "Daily work": {
         "ticket": "tickets",
         "tag": "tags",
-        "blocked-sender": "blocked_senders",
+        "allowed-sender": "sender_lists",
+        "blocked-sender": "sender_lists",
     },
     "Find problems": {
         "status": "status",

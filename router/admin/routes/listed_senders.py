@@ -23,8 +23,8 @@ from router.unicode_security import safe_line
 
 S = TypeVar("S", AllowedSender, BlockedSender)
 
-# Entries of each list of a workspace. SMTP servers cache them: 10,000 take 2 MB, and reading them delays other replies by
-# up to 40 ms after each change.
+# Entries of each list of a workspace. SMTP servers cache them: 10,000 take 2 MB, and reading them after a change delays
+# other replies by up to 40 ms.
 MAX_LISTED = 10_000
 MAX_BATCH = 1000  # entries that one call adds
 MAX_NOTE_LENGTH = 200  # characters

@@ -82,6 +82,9 @@ REQUIRED_ROLES: dict[tuple[str, str], Role | None] = {
     ("POST", "/deliveries/replay"): "admin",
     ("GET", "/deliveries/{id}"): "viewer",
     ("POST", "/deliveries/{id}/replay"): "admin",
+    ("GET", "/allowed-senders"): "viewer",
+    ("POST", "/allowed-senders"): "admin",
+    ("DELETE", "/allowed-senders/{sender}"): "admin",
     ("GET", "/blocked-senders"): "viewer",
     ("POST", "/blocked-senders"): "admin",
     ("DELETE", "/blocked-senders/{sender}"): "admin",
@@ -165,6 +168,7 @@ async def test_foreign_and_missing_objects_look_the_same(sqlite_served: ServedIn
     key = (await served.admin.get("/keys")).body["keys"][0]
     await served.admin.post(f"/emails/tickets/{ticket['id']}/tags", {"add": ["Billing"]})
     tag = (await served.admin.get("/tags")).body["tags"][0]
+    await served.admin.post("/allowed-senders", {"sender": "@good.example"})
     await served.admin.post("/blocked-senders", {"sender": "@spam.example"})
     await served.services.sessions.sign_in(served.login.email, served.login.password, address="")
     real = {
@@ -178,6 +182,7 @@ async def test_foreign_and_missing_objects_look_the_same(sqlite_served: ServedIn
         "tags": tag["id"],
         "messages": message_id,
         "deliveries": delivery["id"],
+        "allowed-senders": "@good.example",
         "blocked-senders": "@spam.example",
     }
     # Any address is a sender, with no tickets.

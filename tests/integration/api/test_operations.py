@@ -79,6 +79,51 @@ async def test_blocked_senders(sqlite_served: ServedInstallation) -> None:
     assert (await served.admin.get("/blocked-senders")).body == {"blockedSenders": []}
 
 
+async def test_many_senders_in_one_call(sqlite_served: ServedInstallation) -> None:
+    admin = sqlite_served.admin
+    await admin.post("/blocked-senders", {"sender": "@b.example", "note": "kept"})
+    many = {"senders": ["@A.example", "@b.example", "a.example", ".c.example"], "action": "spam", "note": "May"}
+    added = await admin.post("/blocked-senders", many)
+    assert added.status == 201
+    assert [(each["sender"], each["action"], each["note"]) for each in added.body["blockedSenders"]] == [
+        ("@a.example", "spam", "May"),
+        (".c.example", "spam", "May"),
+    ]
+    assert added.body["alreadyListed"] == ["@b.example"]
+    wrong = await admin.post("/blocked-senders", {"senders": ["@d.example", "*@e.example"]})
+    assert (wrong.status, wrong.field) == (400, "senders")
+    assert "'*@e.example' must be an address" in wrong.body["error"]["message"]
+    bodies: tuple[dict[str, object], ...] = (
+        {},
+        {"sender": "@d.example", "senders": ["@d.example"]},
+        {"senders": []},
+        {"senders": ["@d"] * 1001},
+    )
+    for body in bodies:
+        assert (await admin.post("/blocked-senders", body)).status == 400
+    assert (await admin.post("/blocked-senders", {"sender": "@d.example", "action": "drop"})).field == "action"
+    listed = (await admin.get("/blocked-senders")).body["blockedSenders"]
+    assert [(each["sender"], each["note"], each["hits"], each["lastHitAt"]) for each in listed] == [
+        (".c.example", "May", 0, None),
+        ("@a.example", "May", 0, None),
+        ("@b.example", "kept", 0, None),
+    ]
+
+
+async def test_allowed_senders(sqlite_served: ServedInstallation) -> None:
+    admin = sqlite_served.admin
+    required = {"@a.example": True, "192.0.2.0/24": False}
+    for sender, require_auth in required.items():
+        created = await admin.post("/allowed-senders", {"sender": sender})
+        assert (created.status, created.body["requireAuth"]) == (201, require_auth)
+    network = await admin.post("/allowed-senders", {"sender": "192.0.2.1", "requireAuth": True})
+    assert (network.status, network.field) == (400, "requireAuth")
+    listed = (await admin.get("/allowed-senders?q=a.ex")).body["allowedSenders"]
+    assert [each["sender"] for each in listed] == ["@a.example"]
+    assert (await admin.delete("//api/allowed-senders/192.0.2.0%2F24")).status == 204
+    assert (await admin.delete("/allowed-senders/@b.example")).status == 404
+
+
 URL = "https://hooks.slack.test/services/T0/B0/x"
 
 

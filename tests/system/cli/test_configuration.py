@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from router.channels import CHANNELS
 from router.channels.poster import Poster
+from router.enumerations import BLOCK_ACTION
 from router.local_time import LOCALE
-from router.model import Alias, Domain, Integration, User, Workspace
+from router.model import Alias, AllowedSender, BlockedSender, Domain, Integration, User, Workspace
 from router.outbound.client import OutboundClient
 from router.provisioning import document
 from router.provisioning.apply import DocumentApplier
@@ -31,6 +32,9 @@ ZONES = st.sampled_from(["UTC", "Europe/Berlin", "America/New_York"])
 NAMES = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=12).filter(str.strip)
 LOCALS = st.from_regex(r"[a-z0-9_+-]{1,8}", fullmatch=True) | st.just("*")
 DOMAINS = st.from_regex(r"[a-z]{1,5}\.(example|test)", fullmatch=True)
+
+SENDERS = st.lists(st.sampled_from(["@a.test", ".a.test", "b@c.test", "192.0.2.0/24"]), unique=True)
+NOTES = st.sampled_from(["", "List of May", '"Süd" # 1'])
 
 
 @st.composite
@@ -93,7 +97,16 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
         integrations=integrations,
         aliases=aliases,
         sections={
-            "blocked_senders": draw(st.lists(st.sampled_from(["@a.test", "b@c.test", "192.0.2.0/24"]), unique=True)),
+            "allowed_senders": [
+                AllowedSender(
+                    "ws_1", sender, 0, 0 if "/" in sender else draw(st.integers(0, 1)), draw(st.just("") | NOTES)
+                )
+                for sender in draw(SENDERS)
+            ],
+            "blocked_senders": [
+                BlockedSender("ws_1", sender, 0, draw(st.sampled_from(BLOCK_ACTION.values)), draw(NOTES))
+                for sender in draw(SENDERS)
+            ],
             "tags": [
                 Tag(f"tag_{n:026}", "ws_1", name, caseless_key(name), draw(st.sampled_from(("", "#1d76db"))), 0)
                 for n, name in enumerate(
@@ -120,7 +133,8 @@ def test_applying_an_export_changes_nothing(found: Snapshot, prune: bool) -> Non
 def test_empty_file_changes_nothing_and_empty_sections_remove_all(found: Snapshot) -> None:
     assert _apply().plan(document.parse(""), found, prune=True).changes == []
     empty = document.parse(
-        "domains = []\nintegrations = []\naliases = []\nusers = []\nblocked_senders = []\ntags = []\n"
+        "domains = []\nintegrations = []\naliases = []\nusers = []\nallowed_senders = []\n"
+        "blocked_senders = []\ntags = []\n"
     )
     entry_count = len(found.domains) + len(found.integrations) + len(found.aliases)
     entry_count += len(found.users) + sum(map(len, found.sections.values()))
@@ -166,6 +180,7 @@ def test_invalid_document_error_names_position(text: str, expected: str) -> None
     ("text", "expected"),
     [
         ('domains = ["a.test", "A.test"]', "domains[2]: a.test is listed twice"),
+        ('blocked_senders = ["@a.test", "a@b@c"]', "blocked_senders[2]: 'a@b@c' must be an address"),
         ('domains = ["nodot"]', "domains[1]: Domain name is invalid"),
         ('[[aliases]]\naddress = "a@b.test"\nintegration = "x"', "'x' is not an integration"),
         ('[[aliases]]\naddress = "nobody"', "aliases[1].address: 'nobody' is not a valid email address"),
@@ -272,7 +287,8 @@ async def test_document_is_applied_exported_and_applied_again(both: CommandLine,
 async def test_every_kind_of_change_and_removal_is_applied(cli: CommandLine, tmp_path: Path) -> None:
     cli.env |= {"HOOK": WEBHOOK, "OTHER": WEBHOOK + "x"}
     before = (
-        'domains = ["a.test", "b.test"]\nblocked_senders = ["@spam.example"]\n'
+        'domains = ["a.test", "b.test"]\nallowed_senders = ["@partner.example"]\n'
+        'blocked_senders = ["@spam.example", { sender = "kept.example", note = "May" }, "@changed.example"]\n'
         '[[integrations]]\nname = "one"\nwebhook_url = "env:HOOK"\n'
         '[[integrations]]\nname = "two"\nwebhook_url = "env:HOOK"\n'
         '[[aliases]]\naddress = "x@a.test"\nintegration = "one"\nforwarded_from = "a@acme.example"\n'
@@ -283,7 +299,9 @@ async def test_every_kind_of_change_and_removal_is_applied(cli: CommandLine, tmp
         '[[tags]]\nname = "VIP"\ncolor = "#1D76DB"\n[[tags]]\nname = "old"\n'
     )
     after = (
-        'domains = ["a.test"]\nmx_managed_upstream = ["a.test"]\nblocked_senders = []\n'
+        'domains = ["a.test"]\nmx_managed_upstream = ["a.test"]\nallowed_senders = ["192.0.2.0/24"]\n'
+        '[[blocked_senders]]\nsender = "@kept.example"\nnote = " May"\n'
+        '[[blocked_senders]]\nsender = "@changed.example"\naction = "spam"\n'
         '[workspace]\nname = "Renamed"\ndefault_integration = "two"\ntimezone = "Europe/Berlin"\nlocale = "de"\n'
         'sender_checks = { on_spam = "flag", spam_score = 7 }\n'
         '[[integrations]]\nname = "two"\nwebhook_url = "env:OTHER"\n'
@@ -302,7 +320,10 @@ async def test_every_kind_of_change_and_removal_is_applied(cli: CommandLine, tmp
         ("change", "domain", "a.test"),
         ("change", "alias", "x@a.test"),
         ("remove", "alias", "y@a.test"),
+        ("remove", "allowed_sender", "@partner.example"),
+        ("add", "allowed_sender", "192.0.2.0/24"),
         ("remove", "blocked_sender", "@spam.example"),
+        ("change", "blocked_sender", "@changed.example"),
         ("remove", "tag", "old"),
         ("change", "tag", "VIP"),
         ("add", "tag", "new"),

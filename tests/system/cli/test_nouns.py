@@ -232,7 +232,7 @@ async def test_aliases_and_domains(cli: CommandLine) -> None:
     assert rest["audit"][-1]["action"] == "domain.create"
 
 
-async def test_blocked_senders(cli: CommandLine) -> None:
+async def test_blocked_senders(cli: CommandLine, tmp_path: Path) -> None:
     for sender in ("@Spam.example", "192.0.2.0/24", "mallory@bad.example"):
         (await cli("blocked-sender", "add", sender)).ok()
     assert "already blocked" in await cli.error_line("blocked-sender", "add", "@spam.example")
@@ -242,8 +242,27 @@ async def test_blocked_senders(cli: CommandLine) -> None:
         "@spam.example",
         "mallory@bad.example",
     ]
+    file = tmp_path / "senders.txt"
+    file.write_text("# May\n\n.spam.example\n  192.0.2.0/24\n", encoding="utf-8")
+    many = await cli.json("blocked-sender", "add", "--file", str(file), "--action", "spam", "--note", "May")
+    assert ([each["sender"] for each in many["blockedSenders"]], many["alreadyListed"]) == (
+        [".spam.example"],
+        ["192.0.2.0/24"],
+    )
     (await cli("blocked-sender", "remove", "@spam.example", "--yes")).ok()
     assert "not found" in await cli.error_line("blocked-sender", "remove", "@spam.example", "--yes")
+
+
+async def test_allowed_senders(cli: CommandLine) -> None:
+    added = (await cli("allowed-sender", "add", "@a.example", "@b.example", "--no-auth", "--note", "Partner")).ok()
+    assert "2 senders are allowed." in added.stdout
+    listed = await cli.json("allowed-sender", "list")
+    assert [(each["sender"], each["requireAuth"]) for each in listed["allowedSenders"]] == [
+        ("@a.example", False),
+        ("@b.example", False),
+    ]
+    (await cli("allowed-sender", "remove", "@a.example", "--yes")).ok()
+    assert "give a sender" in await cli.error_line("allowed-sender", "add", code=2)
 
 
 async def test_workspace_option_is_required_with_several(both: CommandLine) -> None:
