@@ -55,6 +55,7 @@ def visits(dataset: Dataset, others: dict[str, str]) -> dict[str, list[str]]:
         "/tickets/open": [f"/tickets/open?sort={sort}" for sort in TICKET_SORT.values],
         "/tickets/{id}": [f"/tickets/{ticket}"],
         "/tickets/{id}/tags": [f"/tickets/{ticket}/tags"],
+        "/tickets/{id}/allow-sender": [f"/tickets/{ticket}/allow-sender"],
         "/tickets/{id}/block-sender": [f"/tickets/{ticket}/block-sender"],
         "/tickets/{id}/delete": [f"/tickets/{ticket}/delete"],
         "/tickets/{id}/messages/{message}/text": [f"/tickets/{ticket}/messages/{message}/text"],
@@ -85,7 +86,7 @@ def visits(dataset: Dataset, others: dict[str, str]) -> dict[str, list[str]]:
         if page.method == "GET" and page.path.startswith("/manage"):
             noun = page.path.partition("/{")[0].rpartition("/")[2]
             path = page.path.replace("{id}", others.get(noun, ""))
-            found[page.path] = [f"{path}?sender=@spam7.test" if path.endswith("blocked-senders/remove") else path]
+            found[page.path] = [f"{path}?sender=@spam7.test" if path.endswith("-senders/remove") else path]
     return found
 
 

@@ -13,7 +13,7 @@ from tests.support.installation.dashboard import PageResponse, anonymous_client,
 from tests.support.installation.http import PASSWORD, ServedInstallation
 from tests.support.slack import SlackStandIn
 
-NOUNS = ("domains", "aliases", "integrations", "users", "keys", "blocked-senders", "workspace")
+NOUNS = ("domains", "aliases", "integrations", "users", "keys", "allowed-senders", "blocked-senders", "workspace")
 
 
 def is_field_error(response: PageResponse, field: str, status: int = 400) -> bool:
@@ -234,14 +234,27 @@ async def test_api_key_is_shown_once(served: ServedInstallation) -> None:
 async def test_blocked_senders_and_the_workspace(served: ServedInstallation) -> None:
     integration = await served.create_integration()
     admin = await signed_in_client(served, "admin")
-    assert is_field_error(await admin.post("/manage/blocked-senders", {"sender": "no sender"}), "sender")
-    page = await admin.post_and_follow("/manage/blocked-senders", {"sender": "192.0.2.0/24"})
+    fields = {"senders": "# May\r\n192.0.2.0/24\r\n\r\nno sender", "action": "spam", "note": "May"}
+    rejected = await admin.post("/manage/blocked-senders", fields)
+    assert is_field_error(rejected, "senders")
+    assert ("no sender" in rejected.visible_text, 'value="spam" selected' in rejected.text) == (True, True)
+    page = await admin.post_and_follow("/manage/blocked-senders", fields | {"senders": "192.0.2.0/24\n"})
+    assert all(text in page.visible_text for text in ("Sender blocked.", "Held as spam", "Never"))
+    again = await admin.post("/manage/blocked-senders", {"senders": "192.0.2.0/24"})
+    assert (again.status, 'id="e-senders"' in again.text) == (409, True)
     (remove,) = re.findall(r'href="(/manage/blocked-senders/remove[^"]+)"', page.text)
     ask = await admin.get(remove)
     assert 'name="sender" value="192.0.2.0/24"' in ask.text
     page = await admin.post_and_follow("/manage/blocked-senders/remove", {"sender": "192.0.2.0/24"})
     assert "No blocked senders." in page.visible_text
     assert (await admin.post("/manage/blocked-senders/remove", {"sender": "192.0.2.0/24"})).status == 404
+    page = await admin.post_and_follow("/manage/allowed-senders", {"senders": "@a.example\n192.0.2.1", "note": ""})
+    assert "2 senders allowed." in page.visible_text
+    await admin.post("/manage/allowed-senders", {"senders": "@b.example", "anyMessage": "yes"})
+    listed = await served.services.allowed_senders.list_all(served.actor.workspace_id)
+    assert {each.sender: each.require_auth for each in listed} == {"@a.example": 1, "@b.example": 0, "192.0.2.1/32": 0}
+    page = await admin.post_and_follow("/manage/allowed-senders/remove", {"sender": "@b.example"})
+    assert "Sender removed." in page.visible_text
 
     page = await admin.post_and_follow("/manage/workspace", {"name": "Acme", "defaultIntegrationId": integration})
     assert f'<option value="{integration}" selected>' in page.text

@@ -8,7 +8,7 @@ from api.dashboard.manage import MIN_SEARCHED, PER_PAGE
 from tests.support.installation.dashboard import signed_in_client
 from tests.support.installation.http import ServedInstallation
 
-ADD_FORMS = ("domains", "aliases", "integrations", "users", "keys", "blocked-senders")
+ADD_FORMS = ("domains", "aliases", "integrations", "users", "keys", "allowed-senders", "blocked-senders")
 
 
 async def test_search_and_filters(sqlite_served: ServedInstallation) -> None:

@@ -162,11 +162,17 @@ async def test_sender_is_shown_and_blocked(sqlite_served: ServedInstallation) ->
     more = await admin.get(url)
     assert more.text.partition('class="plain other-tickets"')[2].count('<a href="/tickets/ticket_') == 5
     assert '<a href="/tickets?q=ada%40customer.test">All tickets of this customer</a>' in more.text
-    assert "Block ada@customer.test?" in (await admin.get(f"{url}/block-sender?list=mine")).visible_text
-    blocked = await admin.post_and_follow(f"{url}/block-sender?list=mine", {})
+    assert "All addresses at customer.test" in (await admin.get(f"{url}/block-sender?list=mine")).visible_text
+    blocked = await admin.post_and_follow(f"{url}/block-sender?list=mine", {"part": "domain", "action": "spam"})
     assert "Sender blocked." in blocked.visible_text
-    again = await admin.post(f"{url}/block-sender")
-    assert (again.status, "ada@customer.test is already blocked" in again.visible_text) == (409, True)
+    again = await admin.post(f"{url}/block-sender", {"part": "domain"})
+    assert (again.status, "@customer.test is already blocked" in again.visible_text) == (409, True)
+    allowed = await admin.post_and_follow(f"{url}/allow-sender?list=mine", {"part": "address", "note": "VIP"})
+    assert "Sender allowed." in allowed.visible_text
+    (block,) = await served.services.blocked_senders.list_all(served.actor.workspace_id)
+    (allow,) = await served.services.allowed_senders.list_all(served.actor.workspace_id)
+    assert (block.sender, block.action) == ("@customer.test", "spam")
+    assert (allow.sender, allow.require_auth, allow.note) == ("ada@customer.test", 1, "VIP")
 
 
 async def test_erasure_says_what_goes(sqlite_served: ServedInstallation) -> None:

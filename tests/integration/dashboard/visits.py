@@ -22,6 +22,7 @@ VISITS = {
     "/tickets/{id}": "/tickets/{ticket}",
     "/tickets/{id}/tags": "/tickets/{ticket}/tags",
     "/tickets/{id}/delete": "/tickets/{ticket}/delete",
+    "/tickets/{id}/allow-sender": "/tickets/{ticket}/allow-sender",
     "/tickets/{id}/block-sender": "/tickets/{ticket}/block-sender",
     "/set-up": "/set-up",
     "/manage": "/manage",
@@ -39,6 +40,8 @@ VISITS = {
     "/manage/users/{id}/delete": "/manage/users/{user}/delete",
     "/manage/keys": "/manage/keys",
     "/manage/keys/{id}/revoke": "/manage/keys/{key}/revoke",
+    "/manage/allowed-senders": "/manage/allowed-senders",
+    "/manage/allowed-senders/remove": "/manage/allowed-senders/remove?sender=@good.example",
     "/manage/blocked-senders": "/manage/blocked-senders",
     "/manage/blocked-senders/remove": "/manage/blocked-senders/remove?sender=@spam.example",
     "/manage/tags": "/manage/tags",
@@ -105,7 +108,8 @@ async def _add_managed_objects(served: ServedInstallation, owned: str, integrati
     user = await services.users.create(served.actor, email="grace@example.org", name="Grace Hopper", role="agent")
     link = await services.users.password_link(served.actor, user.id)
     key = await services.keys.create(served.actor, name="import of the old tickets", user_id=user.id, role="viewer")
-    await services.blocked_senders.create(served.actor, "@spam.example")
+    await services.allowed_senders.create(served.actor, "@good.example", note="Partner")
+    await services.blocked_senders.create(served.actor, "@spam.example", action="spam")
     await served.database.execute(
         "dispatch_mark_failing",
         id=integration,
