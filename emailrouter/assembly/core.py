@@ -84,7 +84,7 @@ class Core:
 
     @cached_property
     def sender_hits(self) -> SenderHits:
-        return SenderHits(self.database, self.clock, self.side_tasks)
+        return SenderHits(self.database, self.clock, self.side_tasks.run_async)
 
     @cached_property
     def routing_cache(self) -> RoutingCache:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,11 +17,12 @@ import structlog
 from router.clock import Clock
 from router.errors import Unavailable
 from router.model import Micros
-from router.side_tasks import SideTasks
 from router.store.database import Database, Statement, StatementGenerator, run_statements
 
 log = structlog.get_logger()
 
+# Runs work whose failure must not affect the process, such as `SideTasks.run_async`.
+RunSideTask = Callable[[str, Callable[[], Awaitable[object]]], Awaitable[None]]
 SenderListName = Literal["allowed", "blocked"]
 
 WRITE_INTERVAL = 5.0  # seconds between writes; the most that a killed process loses
@@ -55,10 +56,10 @@ def add_hits(hits: Mapping[SenderHit, int], at: Micros) -> StatementGenerator[No
 class SenderHits:
     """Counts hits in memory and writes them later. Use one instance per process."""
 
-    def __init__(self, database: Database, clock: Clock, side_tasks: SideTasks) -> None:
+    def __init__(self, database: Database, clock: Clock, run_side_task: RunSideTask) -> None:
         self._database = database
         self._clock = clock
-        self._side_tasks = side_tasks
+        self._run_side_task = run_side_task
         self._counts: Counter[SenderHit] = Counter()
         self._writer: asyncio.Task[None] | None = None
 
@@ -74,12 +75,12 @@ class SenderHits:
         if self._writer is not None:
             self._writer.cancel()
             await asyncio.wait([self._writer])
-        await self._side_tasks.run_async("sender hits", self._try_to_write)
+        await self._run_side_task("sender hits", self._try_to_write)
 
     async def _write_later(self) -> None:
         while self._counts:
             await asyncio.sleep(WRITE_INTERVAL)
-            await self._side_tasks.run_async("sender hits", self._try_to_write)
+            await self._run_side_task("sender hits", self._try_to_write)
 
     async def _try_to_write(self) -> None:
         try:

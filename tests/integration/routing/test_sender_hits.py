@@ -71,7 +71,7 @@ async def test_the_number_of_counted_entries_is_bounded(
     added = await installation.services.blocked_senders.create_many(
         installation.actor, ["@a.test", "@b.test", "@c.test"]
     )
-    hits = SenderHits(installation.database, installation.clock, SideTasks())
+    hits = SenderHits(installation.database, installation.clock, SideTasks().run_async)
     for listed in (*added.added, *added.added):
         hits.add(SenderHit("blocked", installation.workspace_id, listed.sender))
     await hits.close()
