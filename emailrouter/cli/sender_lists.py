@@ -69,7 +69,7 @@ def _summarize(result: AddedSenders[Any], state: str) -> str:
 
 @click.group(cls=WorkspaceGroup, name="allowed-sender")
 def allowed_group() -> None:
-    """Manage allowed senders, whose mail is neither rejected nor spam.
+    """Manage allowed senders, whose mail is not rejected or spam.
 
     A sender is an address, a domain (`@partner.example`), a domain with all domains below it (`.partner.example`) or a
     network (`192.0.2.0/24`). The narrowest entry decides: an allowed sender takes precedence over blocked ones that are
@@ -130,7 +130,7 @@ async def remove_allowed(context: CommandContext, sender: str, yes: bool) -> Non
 
 @click.group(cls=WorkspaceGroup, name="blocked-sender")
 def blocked_group() -> None:
-    """Manage blocked senders, whose mail is rejected or held as spam.
+    """Manage blocked senders, whose mail is rejected or spam.
 
     A sender is an address, a domain (`@spam.example`), a domain with all domains below it (`.spam.example`) or a
     network (`192.0.2.0/24`).

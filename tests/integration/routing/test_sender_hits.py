@@ -63,6 +63,17 @@ async def test_hits_survive_a_database_that_is_unavailable(
     assert await blocked_hits(installation) == {"@bad.test": 1}
 
 
+async def test_a_defect_does_not_end_the_counting(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    await installation.services.blocked_senders.create(installation.actor, "@bad.test")
+    await refuse(installation, "a@bad.test")
+    with monkeypatch.context() as patch:
+        patch.setattr(sender_hits, "add_hits", None)
+        await installation.core.sender_hits.close()
+    assert installation.core.side_tasks.failures == 1
+    await installation.core.sender_hits.close()
+    assert await blocked_hits(installation) == {"@bad.test": 1}
+
+
 async def test_the_number_of_counted_entries_is_bounded(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
