@@ -86,6 +86,13 @@ async def test_the_integration_of_an_alias_is_chosen(sqlite_served: ServedInstal
     assert f'<option value="{other}" selected>' in page.text
 
 
+async def test_an_empty_list_says_so(sqlite_served: ServedInstallation) -> None:
+    admin = await signed_in_client(sqlite_served)
+    for noun, text in (("tags", "No tags yet."), ("aliases", "No aliases yet."), ("blocked-senders", "No blocked")):
+        page = await admin.get(f"/manage/{noun}")
+        assert (page.text.count('class="empty"'), text in page.visible_text) == (1, True), noun
+
+
 @pytest.mark.parametrize("noun", ADD_FORMS)
 async def test_the_form_is_behind_a_button(sqlite_served: ServedInstallation, noun: str) -> None:
     await sqlite_served.create_alias()
