@@ -79,7 +79,7 @@ def cases(dataset: Dataset) -> dict[str, Sequence[str]]:
         "/audit": ["", "limit=200", f"cursor={paging.encode_cursor(dataset.id('evt', 1000))}"],
         **{
             f"/{noun}": ["", "limit=200"]
-            for noun in ("domains", "integrations", "users", "keys", "blocked-senders", "tags")
+            for noun in ("domains", "integrations", "users", "keys", "allowed-senders", "blocked-senders", "tags")
         },
     }
 

@@ -40,6 +40,21 @@ async def test_rejected_recipients(installation: Installation) -> None:
     assert other.reply.startswith("550 5.7.1")
 
 
+async def test_allowed_and_blocked_senders(installation: Installation) -> None:
+    actor, services = installation.actor, installation.services
+    await services.blocked_senders.create(actor, "@customer.test", action="spam")
+    await services.blocked_senders.create(actor, ".test")
+    await services.allowed_senders.create(actor, "ada@customer.test")
+    for sender, accepted, detail in (
+        ("eve@spam.test", False, "eve@spam.test is blocked by .test"),
+        ("eve@customer.test", True, "blocked by @customer.test; the message is accepted and counts as spam"),
+        ("ada@customer.test", True, "allowed by ada@customer.test, which takes precedence over the blocked sender @c"),
+    ):
+        found = await services.explanations.explain(actor, "support@example.com", sender=sender)
+        assert (found.accepted, detail in found.steps[1].detail) == (accepted, True), found.steps[1]
+        assert found.steps[1].ok == (sender == "ada@customer.test")
+
+
 async def test_invalid_addresses(installation: Installation) -> None:
     explain, actor = installation.services.explanations, installation.actor
     assert await refused_code(explain.explain(actor, "no address")) == ("invalid_request", "recipient")
