@@ -86,7 +86,9 @@ def build_services(core: Core) -> Services:
         allowed_senders=AllowedSenderService(database, clock),
         blocked_senders=BlockedSenderService(database, clock),
         check_previews=CheckPreviewService(database),
-        explanations=ExplanationService(database, clock, CHANNELS, _reply_to_recipient),
+        explanations=ExplanationService(
+            database, clock, CHANNELS, _reply_to_recipient, has_checks=config.checks.enabled
+        ),
         audit=AuditService(database),
         overview=OverviewService(database, clock),
         health=HealthService(database, clock),

@@ -95,6 +95,7 @@ class Core:
             self.sender_hits,
             size=self.config.smtp.recipient_cache,
             hosts=[server.hostname, *(mx.host for mx in server.mx_hosts)],
+            has_checks=self.config.checks.enabled,
         )
 
     @cached_property

@@ -30,11 +30,21 @@ class RoutingCache:
     Mail to the postmaster of a host in `hosts` goes to the first workspace, unless the host name is a verified domain.
     """
 
-    def __init__(self, database: Database, clock: Clock, hits: SenderHits, *, size: int, hosts: Iterable[str]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        hits: SenderHits,
+        *,
+        size: int,
+        hosts: Iterable[str],
+        has_checks: bool,
+    ) -> None:
         self._database = database
         self._clock = clock
         self._hits = hits
         self._size = size
+        self._has_checks = has_checks
         self._hosts = frozenset(host.lower().rstrip(".") for host in hosts)
         self._targets: OrderedDict[tuple[str, str], Target] = OrderedDict()
         self._sender_lists = SenderListCache(database)
@@ -49,7 +59,7 @@ class RoutingCache:
         target = await self._find_target(mailbox)
         if isinstance(target, Target) and (reverse_path or peer):
             lists = await self._sender_lists.get(target.workspace_id)
-            decision = lists.decide_recipient(reverse_path, peer)
+            decision = lists.decide_recipient(reverse_path, peer, has_checks=self._has_checks)
             if decision.blocked is not None and decision.is_refused:
                 self._hits.add(SenderHit("blocked", target.workspace_id, decision.blocked.sender))
                 return Refusal("blocked")

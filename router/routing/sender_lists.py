@@ -4,7 +4,8 @@ In each list, the narrowest entry that matches decides (`router.routing.senders`
 sender wins if its entry is as narrow as the blocked one or narrower.
 
 At RCPT only the address of MAIL FROM and the client's IP address are known. An allowed sender that requires
-authentication is believed until the message is checked; if the check then fails, the block holds.
+authentication is believed until the message is checked; if the check then fails, the block holds. Without sender checks
+(`[checks] enabled`), such an entry never holds.
 """
 
 from __future__ import annotations
@@ -56,10 +57,20 @@ class SenderLists:
         self._blocked = SenderList((entry.sender, entry) for entry in block_entries)
         self.size = len(allow_entries) + len(block_entries)
 
-    def decide_recipient(self, reverse_path: str, peer: str) -> SenderDecision:
-        """Decides at RCPT, as if an allowed sender were authenticated."""
+    def decide_recipient(self, reverse_path: str, peer: str, *, has_checks: bool) -> SenderDecision:
+        """Decides at RCPT.
+
+        Args:
+            has_checks: Whether the message will be checked, so that an allowed sender that requires authentication can
+                be believed until then.
+        """
         sender = _parse(reverse_path)
-        return _decide(self._allowed.matches(sender, peer), self._blocked.matches(sender, peer))
+        allowed = (
+            match
+            for match in self._allowed.matches(sender, peer)
+            if has_checks or not _needs_authentication(match.entry)
+        )
+        return _decide(allowed, self._blocked.matches(sender, peer))
 
     def decide(self, reverse_path: str, from_address: str, peer: str, *, authenticated: bool) -> SenderDecision:
         """Decides about a received message.

@@ -56,6 +56,7 @@ class ExplanationService:
     """Explains routing decisions.
 
     `format_reply` formats the SMTP reply for a refusal, or for an accepted recipient if its argument is None.
+    `has_checks` is that of `SenderLists.decide_recipient`.
     """
 
     def __init__(
@@ -64,11 +65,14 @@ class ExplanationService:
         clock: Clock,
         channels: Mapping[str, Channel],
         format_reply: Callable[[Refusal | None], str],
+        *,
+        has_checks: bool,
     ) -> None:
         self._database = database
         self._clock = clock
         self._channels = channels
         self._format_reply = format_reply
+        self._has_checks = has_checks
 
     async def explain(
         self, actor: Actor, recipient: str, *, sender: str | None = None, subject: str | None = None
@@ -85,7 +89,7 @@ class ExplanationService:
         steps = [_domain_step(mailbox, facts.domain)]
         if facts.is_active:
             lists = await read_sender_lists(self._database, actor.workspace_id)
-            by_lists = lists.decide_recipient(str(from_), "")
+            by_lists = lists.decide_recipient(str(from_), "", has_checks=self._has_checks)
             steps.append(_sender_step(from_, by_lists))
             if by_lists.is_refused and isinstance(decision, Target):
                 decision = Refusal("blocked")

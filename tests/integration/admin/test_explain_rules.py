@@ -2,6 +2,7 @@
 
 from tests.support.installation import Installation
 from tests.support.refusal import refused_code
+from tests.support.stores import Store
 
 
 async def reply(installation: Installation, recipient: str, sender: str | None = None) -> str:
@@ -40,7 +41,9 @@ async def test_rejected_recipients(installation: Installation) -> None:
     assert other.reply.startswith("550 5.7.1")
 
 
-async def test_allowed_and_blocked_senders(installation: Installation) -> None:
+async def test_allowed_and_blocked_senders(store: Store) -> None:
+    installation = Installation(store, {"checks.enabled": True})
+    await installation.seed(aliases=["support"])
     actor, services = installation.actor, installation.services
     await services.blocked_senders.create(actor, "@customer.test", action="spam")
     await services.blocked_senders.create(actor, ".test")

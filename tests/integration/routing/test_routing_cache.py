@@ -49,7 +49,7 @@ class RecordingCache:
 
 @pytest.fixture
 async def routing(store: Store, monkeypatch: pytest.MonkeyPatch) -> RecordingCache:
-    installation = Installation(store, {"smtp.recipient_cache": 3})
+    installation = Installation(store, {"smtp.recipient_cache": 3, "checks.enabled": True})
     await installation.seed(aliases=["support"])
     return RecordingCache(installation, monkeypatch)
 

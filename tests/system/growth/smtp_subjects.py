@@ -129,7 +129,7 @@ def check_recipient(data: bytes) -> None:
     candidate_keys(mailbox)
     route_recipient(mailbox, facts)
     for address in (value, f"a@{value}", f"{value}@example.com"):
-        _SENDER_LISTS.decide_recipient(address, "192.0.2.1")
+        _SENDER_LISTS.decide_recipient(address, "192.0.2.1", has_checks=True)
         _SENDER_LISTS.decide(address, address, value, authenticated=True)
     with suppress(ValueError):
         senders.normalize_entry(value)
