@@ -52,7 +52,7 @@ def _read_senders(senders: Sequence[str], file: Path | None) -> list[str]:
     found = list(senders)
     if file is not None:
         try:
-            found += read_lines(sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8"))
+            found += read_lines(sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8-sig"))
         except (OSError, UnicodeDecodeError) as error:
             raise click.UsageError(f"--file: {error}") from None
     if not found:
