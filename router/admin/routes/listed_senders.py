@@ -115,15 +115,15 @@ class SenderListService(ABC, Generic[S]):
         by_sender = {entry.sender: entry for entry in entries}
         rows = [model_values(by_sender[sender]) for sender in sorted(by_sender)]  # two calls lock in the same order
         async with self._database.transaction() as transaction:
-            inserted = await transaction.execute_statement(Statement(f"{self._name}_sender_insert", rows))
-            listed = {row["sender"] for row in inserted}
-            added = [entry for sender, entry in by_sender.items() if sender in listed]
+            returned = await transaction.execute_statement(Statement(f"{self._name}_sender_insert", rows))
+            inserted = {row["sender"] for row in returned}
+            added = [entry for sender, entry in by_sender.items() if sender in inserted]
             if added:
                 await self._check_limit(transaction, actor)
                 await transaction.execute("routing_increment_version")
                 described = {entry.sender: {**self._details(entry), "note": entry.note or None} for entry in added}
                 await audit.record_many(transaction, actor, self._clock.now(), self._actions[0], described)
-        return AddedSenders(tuple(added), tuple(sender for sender in by_sender if sender not in listed))
+        return AddedSenders(tuple(added), tuple(sender for sender in by_sender if sender not in inserted))
 
     async def _check_limit(self, transaction: QueryExecutor, actor: Actor) -> None:
         row = await transaction.fetch_one(f"{self._name}_sender_count", workspace_id=actor.workspace_id)

@@ -1,5 +1,8 @@
 """Blocked sender use cases."""
 
+import pytest
+
+from router.admin.routes import listed_senders
 from tests.support.installation import Installation
 from tests.support.refusal import refused_code
 
@@ -26,3 +29,28 @@ async def test_blocked_senders_are_normalized_listed_and_deleted(installation: I
         await blocked.delete(actor, sender)
         assert await refused_code(blocked.delete(actor, sender)) == ("not_found", None)
     assert (await blocked.list(actor)).items == ()
+
+
+async def test_senders_above_the_limit_are_not_added(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listed_senders, "MAX_LISTED", 2)
+    actor, blocked = installation.actor, installation.services.blocked_senders
+    await blocked.create(actor, "@a.example")
+    assert await refused_code(blocked.create_many(actor, ["@b.example", "@c.example"])) == ("conflict", None)
+    added = await blocked.create_many(actor, ["@b.example", "@a.example", "b.example"])
+    assert ([each.sender for each in added.added], added.already_listed) == (["@b.example"], ("@a.example",))
+    assert await refused_code(blocked.create(actor, "@c.example")) == ("conflict", None)
+    assert len(await blocked.list_all(installation.workspace_id)) == 2
+
+
+async def test_a_change_keeps_the_hits(installation: Installation) -> None:
+    actor, blocked = installation.actor, installation.services.blocked_senders
+    await blocked.create(actor, "@a.example")
+    await installation.execute("UPDATE blocked_senders SET hits = 7")
+    changed = await blocked.change(actor, "A.example", action="spam", note=" May ")
+    assert (changed.action, changed.note, changed.hits) == ("spam", "May", 7)
+    assert await blocked.list_all(installation.workspace_id) == [changed]
+    assert await refused_code(blocked.change(actor, "b.example", action="spam", note="")) == ("not_found", None)
+    (latest, _) = (await installation.services.audit.list(actor)).items
+    assert latest.action == "blocked_sender.change"
