@@ -10,7 +10,6 @@ from router.clock import Clock
 from router.expiring_cache import ExpiringCache
 from router.network import parse_address
 
-
 # A busy sender has many sessions, and answers stay in the cache for at least this time.
 REPEAT_SECONDS = MIN_TTL
 MAX_RECENT = 1000
