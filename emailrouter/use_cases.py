@@ -34,6 +34,7 @@ from router.admin.routes.integrations import IntegrationService
 from router.admin.routes.test_mail import TestMailService
 from router.admin.tickets.conversation import ConversationReader
 from router.admin.tickets.messages import MessageService
+from router.admin.tickets.sender_checks import SenderCheckService
 from router.admin.tickets.senders import SenderService
 from router.admin.tickets.tags import TagService
 from router.admin.tickets.tickets import TicketService
@@ -80,6 +81,7 @@ def build_services(core: Core) -> Services:
         aliases=AliasService(database, clock, tester, on_routing_change=changed),
         tickets=TicketService(database, clock, ConversationReader(database, core.contents)),
         messages=MessageService(database, core.contents, authserv_ids=authserv_ids(config)),
+        sender_checks=SenderCheckService(database, clock, enabled=config.checks.enabled),
         senders=SenderService(database, TagService(database, clock)),
         deliveries=DeliveryService(database, clock, core.wake, max_age=to_micros(config.delivery.max_age)),
         display_names=DisplayNameService(database),

@@ -28,6 +28,7 @@ from router.admin.routes.deliveries import DeliveryService
 from router.admin.routes.explain import ExplanationService
 from router.admin.routes.integrations import IntegrationService
 from router.admin.tickets.messages import MessageService
+from router.admin.tickets.sender_checks import SenderCheckService
 from router.admin.tickets.senders import SenderService
 from router.admin.tickets.tickets import TicketService
 from router.clock import Clock
@@ -53,6 +54,7 @@ class Services:
     aliases: AliasService
     tickets: TicketService
     messages: MessageService
+    sender_checks: SenderCheckService
     senders: SenderService
     deliveries: DeliveryService
     display_names: DisplayNameService

@@ -11,7 +11,14 @@ from urllib.parse import quote
 from aiohttp import web
 
 from api.route import Call, Route
-from api.schema.messages import MessageList, MessageRow, MessageSearchParameters, RawParameters, TraceAnswer
+from api.schema.messages import (
+    MessageList,
+    MessageRow,
+    MessageSearchParameters,
+    QueuedMessage,
+    RawParameters,
+    TraceAnswer,
+)
 from api.schema.shape import EmptyBody, NoQuery
 from router.errors import not_found_error
 
@@ -54,6 +61,10 @@ async def download_attachment(call: Call[EmptyBody, NoQuery]) -> web.StreamRespo
 
 async def show_trace(call: Call[EmptyBody, NoQuery]) -> TraceAnswer:
     return TraceAnswer.from_model(await call.services.messages.get_trace(call.actor, call.ids["id"]))
+
+
+async def recheck(call: Call[EmptyBody, NoQuery]) -> QueuedMessage:
+    return QueuedMessage.from_model(await call.services.sender_checks.recheck(call.actor, call.ids["id"]))
 
 
 def _download(filename: str, content_type: str, size: int) -> web.StreamResponse:
@@ -112,5 +123,16 @@ ROUTES = (
         "Get the trace of a message",
         "viewer",
         TraceAnswer,
+    ),
+    Route(
+        "POST",
+        "/emails/messages/{id}/recheck",
+        "recheckMessage",
+        recheck,
+        "Check the sender of a message again",
+        "agent",
+        QueuedMessage,
+        status=202,
+        errors=("conflict",),
     ),
 )

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from api.schema.shape import Answer, Body, Milliseconds, NextCursor, PageParameters, Time, documented, filter_parameters
 from router.admin.routes.deliveries import DeliveryView
-from router.enumerations import REPLAYABLE_STATE, DeliveryState
+from router.enumerations import REPLAYABLE_STATE, Awaiting, DeliveryState, DeliveryTarget
 from router.filters import DeliveryFilter
 
 
@@ -26,7 +26,11 @@ class DeliveryAnswer(Answer):
     event: str
     """What is posted: `opened` (new ticket), `replied` (new message) or `updated` (changed ticket)."""
     state: DeliveryState
-    """`pending` until it is delivered or failed permanently (`dead`)."""
+    """`pending` until it is delivered or failed permanently (`dead`); `spam` while its ticket is held as spam."""
+    awaiting: Awaiting | None
+    """What a pending delivery waits for, until `nextAttemptAt` at the latest; null if it waits for nothing."""
+    target: DeliveryTarget
+    """What the delivery is sent to."""
     attempts: int
     """Number of attempts that were started."""
     next_attempt_at: Time | None

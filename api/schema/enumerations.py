@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
+from router.checks.results import CheckState
 from router.enumerations import (
     ALIAS_STATUS,
     AUDIT_GROUP,
@@ -25,12 +26,15 @@ from router.enumerations import (
     TICKET_STATUS,
     USER_STATUS,
     ActorType,
+    Awaiting,
+    DeliveryTarget,
     DomainStatus,
     IntegrationStatus,
     TicketEventType,
 )
 from router.errors import ErrorCode
 from router.local_time import LOCALE
+from router.mail.auth_results import AuthMethod, AuthWord
 
 RecordType = Literal["MX", "TXT"]
 RecordStatus = Literal["ok", "missing", "wrong", "error"]
@@ -79,7 +83,18 @@ _VALUES: dict[str, tuple[tuple[str, ...], str]] = {
         BLOCK_ACTION.values,
         "What happens to mail of a blocked sender: `refuse` rejects it, `spam` holds its tickets as spam.",
     ),
-    "DeliveryState": (DELIVERY_STATE.values, "`pending`, `delivered`, or `dead` after it failed permanently."),
+    "DeliveryState": (
+        DELIVERY_STATE.values,
+        "`pending`, `delivered`, `dead` after it failed permanently, or `spam` while its ticket is held as spam.",
+    ),
+    "DeliveryTarget": (get_args(DeliveryTarget), "What a delivery is sent to. Only `integration` is in use."),
+    "Awaiting": (get_args(Awaiting), "What a delivery waits for: the checks of the sender. `rules` is reserved."),
+    "CheckState": (
+        get_args(CheckState),
+        "`pending` until the first results, `done`, or `skipped` if the sender was not checked.",
+    ),
+    "AuthMethod": (get_args(AuthMethod), "Method of sender authentication (RFC 8601)."),
+    "AuthWord": (get_args(AuthWord), "Result of a method of sender authentication (RFC 8601)."),
     "ReplayableState": (REPLAYABLE_STATE.values, "State of deliveries that can be retried."),
     "AuditKind": (AUDIT_KIND.values, "Kind of the object of an audited action."),
     "AuditGroup": (

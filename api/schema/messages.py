@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from api.schema.shape import Answer, BoolParameter, QueryParameters, Time
+from api.schema.sender_checks import ChecksAnswer
+from api.schema.shape import Answer, BoolParameter, QueryParameters, Time, iso
 from router.admin.tickets.conversation import MessageView
+from router.mail.auth_results import AuthMethod, AuthWord
 
 
 class MessageSearchParameters(QueryParameters):
@@ -52,6 +54,13 @@ class MessageList(Answer):
 
     messages: list[MessageRow]
     """Matching messages, newest first, at most 50."""
+
+
+class QueuedMessage(Answer):
+    """A message that waits for another check of its sender."""
+
+    id: str
+    """Id of the message (`msg_...`)."""
 
 
 class AttachmentAnswer(Answer):
@@ -106,8 +115,11 @@ class MessageAnswer(Answer):
     remote picture begins with `remote:`, so that nothing loads it; remove the prefix to load the picture."""
     attachments: list[AttachmentAnswer]
     """Attachments, at most 200."""
-    auth: dict[str, str]
-    """Results of sender authentication by method. Always empty in this version."""
+    auth: dict[AuthMethod, AuthWord]
+    """Results of sender authentication by method (RFC 8601), without the methods that have none. Empty for a message
+    that is not checked yet, or that was received before sender checks were enabled."""
+    checks: ChecksAnswer
+    """Checks of the sender."""
     automatic: str
     """Why the message counts as automatic, such as `bounce`, `auto-reply`, `list` or `loop`; empty for a person's
     message.
@@ -128,7 +140,19 @@ class MessageAnswer(Answer):
         recipients = [link.recipient for link in view.links]
         tag = next((link.tag for link in view.links if link.tag), "")
         # The size is that of the message.
-        return cls.from_model(view.message, view.contents, recipients=recipients, tag=tag, auth={})
+        return cls.from_model(
+            view.message,
+            view.contents,
+            recipients=recipients,
+            tag=tag,
+            auth=view.checks.results.words(),
+            checks=ChecksAnswer.from_view(view),
+        )
+
+
+def _format_times(detail: dict[str, Any]) -> dict[str, Any]:
+    times = {name: iso(detail[name]) for name in ("nextAttemptAt",) if detail.get(name) is not None}
+    return detail | times
 
 
 class TraceEventAnswer(Answer):
@@ -137,8 +161,9 @@ class TraceEventAnswer(Answer):
     at: Time
     """When the event happened."""
     event: str
-    """`received`, `opened` or `joined` (a ticket), `delivery` (queued), `attempt` or `delivered`."""
-    detail: dict[str, str | int | None]
+    """`received`, `opened` or `joined` (a ticket), `checked` (the sender), `spam` (its ticket is held as spam),
+    `delivery` (queued), `attempt` or `delivered`."""
+    detail: Annotated[dict[str, str | int | None], BeforeValidator(_format_times)]
     """Values of the event by name."""
 
 

@@ -66,7 +66,11 @@ class DeliveryService:
 
     @retry_on_conflict
     async def replay(self, actor: Actor, delivery_id: str) -> Delivery:
-        """Makes a delivery due now. Raises `conflict` if it was delivered, is being sent, or has no integration."""
+        """Makes a delivery due now.
+
+        Raises `conflict` if it was delivered, is being sent, is held as spam, waits for the sender checks, or has no
+        integration.
+        """
         validation.validate_id(delivery_id, "dlv", "Delivery")
         now = self._clock.now()
         async with self._database.transaction() as transaction:
@@ -134,6 +138,10 @@ class DeliveryService:
 async def _replay_refusal(transaction: QueryExecutor, actor: Actor, delivery: Delivery) -> Refused:
     if delivery.state == "delivered":
         return Refused("conflict", "This delivery has already been delivered")
+    if delivery.state == "spam":
+        return Refused("conflict", 'This delivery is held as spam: choose "Not spam" on its ticket to post it')
+    if delivery.awaiting is not None:
+        return Refused("conflict", "This delivery waits for the sender checks, for a few seconds at most")
     integration = await transaction.fetch_one(
         "integration_by_id", id=delivery.integration_id, workspace_id=actor.workspace_id
     )

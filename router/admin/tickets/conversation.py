@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from router.admin import paging, ticket_events, validation
 from router.admin.paging import Page, PageRequest
 from router.admin.tickets import timeline
+from router.admin.tickets.sender_checks import NO_CHECKS, SenderChecks, read_checks
 from router.admin.tickets.timeline import Timeline, TimelineReader
 from router.contents.store import ContentStore
 from router.errors import not_found_error
@@ -38,6 +39,11 @@ class MessageView:
     message: Message
     links: tuple[TicketMessage, ...]
     contents: Contents
+    checks: SenderChecks = NO_CHECKS
+
+    @property
+    def warning(self) -> str:
+        return timeline.find_warning(self.links)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +116,9 @@ class ConversationReader:
         links = await timeline.fetch_links(self._database, ticket, [message_id])
         if message is None or message_id not in links:
             raise not_found_error("Message")
-        return MessageView(message, links[message_id], await self._contents.get(message_id))
+        checks = await read_checks(self._database, [message_id])
+        contents = await self._contents.get(message_id)
+        return MessageView(message, links[message_id], contents, checks.get(message_id, NO_CHECKS))
 
     async def read_timeline(self, ticket: Ticket, before: str | None) -> Timeline:
         return await self._timelines.read(ticket, before)
@@ -132,6 +140,7 @@ class ConversationReader:
         """
         message_ids = [message.id for message in messages]
         links = await timeline.fetch_links(self._database, ticket, message_ids)
+        checks = await read_checks(self._database, message_ids)
         # Parsing is slow, so it happens before a read slot is taken.
         for message_id in await self._contents.list_unparsed(message_ids):
             await self._contents.get(message_id)
@@ -143,7 +152,9 @@ class ConversationReader:
                 remaining -= contents.size
                 if remaining < 0 and len(views) > 1:
                     break
-                views.append(MessageView(message, links.get(message.id, ()), contents))
+                views.append(
+                    MessageView(message, links.get(message.id, ()), contents, checks.get(message.id, NO_CHECKS))
+                )
         return views
 
     async def _fetch_deliveries(self, ticket: Ticket) -> tuple[Delivery, ...]:

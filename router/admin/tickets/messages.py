@@ -9,12 +9,14 @@ from router import ids
 from router.admin import validation
 from router.admin.fetch import fetch_by_id, find_ticket_id
 from router.admin.tickets.raw_messages import RawMessage, RawMessages
+from router.admin.tickets.sender_checks import read_checks
 from router.admin.tickets.timeline import MAX_ID_SUFFIX
+from router.checks.results import MessageChecks
 from router.contents.store import ContentStore
 from router.errors import not_found_error
 from router.mail.contents import AttachmentData
 from router.model import Actor, Attempt, Delivery, Message, Micros, TicketMessage
-from router.store.database import Database, fetch_models, model_from_row
+from router.store.database import Database, Row, fetch_models, model_from_row
 
 MAX_LINKS = 1000
 MAX_DELIVERIES = 1000
@@ -25,7 +27,10 @@ _MAX_MESSAGE_ID_BYTES = 998  # the limit of the header parser
 
 @dataclass(frozen=True, slots=True)
 class TraceEvent:
-    """An event in the processing of a message. `detail` contains JSON values, named as in the API."""
+    """An event in the processing of a message.
+
+    `detail` contains JSON values, named as in the API, and a time as `nextAttemptAt`.
+    """
 
     at: Micros
     event: str
@@ -105,6 +110,11 @@ class MessageService:
         rows = await self._database.fetch_all("message_attempts", message_id=message.id, limit=MAX_ATTEMPTS)
         events = [_receipt_event(message)]
         events += [_routing_event(link) for link in links]
+        checks = (await read_checks(self._database, [message.id])).get(message.id)
+        if checks is not None and checks.results.state == "done":
+            events.append(_check_event(checks.results, message.received_at))
+        spam = await self._database.fetch_all("sender_checks_spam_tickets", message_id=message.id)
+        events += [_spam_event(row) for row in spam]
         events += [_queueing_event(delivery) for delivery in deliveries]
         events += [_attempt_event(model_from_row(Attempt, row), row["integration_id"]) for row in rows]
         events += [_completion_event(delivery) for delivery in deliveries if delivery.delivered_at is not None]
@@ -152,6 +162,24 @@ def _routing_event(link: TicketMessage) -> TraceEvent:
     )
 
 
+def _check_event(checks: MessageChecks, received_at: Micros) -> TraceEvent:
+    spam = checks.spam
+    return TraceEvent(
+        checks.checked_at or received_at,
+        "checked",
+        {
+            **{str(method): word for method, word in checks.words().items()},
+            "summary": checks.summary,
+            "filter": f"{spam.source}: {spam.action} ({spam.score:g} of {spam.required:g})" if spam else "",
+            "rechecked": int(checks.rechecked),
+        },
+    )
+
+
+def _spam_event(row: Row) -> TraceEvent:
+    return TraceEvent(row["spam_at"], "spam", {"ticketId": row["ticket_id"], "reason": row["spam_reason"]})
+
+
 def _queueing_event(delivery: Delivery) -> TraceEvent:
     return TraceEvent(
         delivery.created_at,
@@ -161,6 +189,8 @@ def _queueing_event(delivery: Delivery) -> TraceEvent:
             "ticketId": delivery.ticket_id,
             "integrationId": delivery.integration_id,
             "state": delivery.state,
+            **({"awaiting": delivery.awaiting, "nextAttemptAt": delivery.next_attempt_at} if delivery.awaiting else {}),
+            **({"released": 1} if delivery.released else {}),
             "lastError": delivery.last_error,
         },
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from router import ids
 from router.admin import ticket_events
+from router.admin.tickets.sender_checks import NO_CHECKS, SenderChecks, read_checks
 from router.contents.store import ContentStore
 from router.errors import Refused
 from router.mail import html_design
@@ -57,6 +58,11 @@ class MessageExcerpt:
     failed_recipients: tuple[str, ...]
     reply_to: tuple[NamedMailbox, ...]
     original_from: NamedMailbox | None
+    checks: SenderChecks = NO_CHECKS
+
+    @property
+    def warning(self) -> str:
+        return find_warning(self.links)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +120,11 @@ async def fetch_links(
     return {message_id: tuple(links) for message_id, links in links_by_message.items()}
 
 
+def find_warning(links: Sequence[TicketMessage]) -> str:
+    """Returns what the reader of a message is warned of, or `""`."""
+    return next((link.warning for link in links if link.warning), "")
+
+
 def arrival_event(ticket: Ticket, message: Message, links: Sequence[TicketMessage]) -> TicketEvent:
     """Derives the event `ticket.created` or `ticket.message_received` from a message. These events are not stored."""
     event = TicketEvent(
@@ -153,7 +164,9 @@ class TimelineReader:
             if not is_included and (message := await self._fetch_message(ticket, message_id)) is not None:
                 after_gap.add(message_id)
                 items.append(message)
-        links = await fetch_links(self._database, ticket, [item.id for item in items if isinstance(item, Message)])
+        message_ids = [item.id for item in items if isinstance(item, Message)]
+        links = await fetch_links(self._database, ticket, message_ids)
+        checks = await read_checks(self._database, message_ids)
         entries: list[TimelineEntry] = []
         next_index = 0
         for item in sorted(items, key=lambda item: _id_suffix(item.id)):
@@ -163,7 +176,9 @@ class TimelineReader:
             excerpt = None
             if isinstance(item, Message):
                 is_full = item.id in (bounds.first, bounds.newest)
-                excerpt = await self._read_excerpt(item, links.get(item.id, ()), is_full=is_full)
+                excerpt = await self._read_excerpt(
+                    item, links.get(item.id, ()), checks.get(item.id, NO_CHECKS), is_full=is_full
+                )
             event = item if isinstance(item, TicketEvent) else arrival_event(ticket, item, links.get(item.id, ()))
             entries.append(TimelineEntry(event, excerpt, max(0, index - next_index)))
             next_index = index + 1
@@ -194,7 +209,7 @@ class TimelineReader:
         return int(row["entries"]) if row else 0
 
     async def _read_excerpt(
-        self, message: Message, links: tuple[TicketMessage, ...], *, is_full: bool
+        self, message: Message, links: tuple[TicketMessage, ...], checks: SenderChecks = NO_CHECKS, *, is_full: bool
     ) -> MessageExcerpt:
         contents = await self._contents.get(message.id)
         text = contents.text if is_full else contents.text[:MAX_EXCERPT_LENGTH]
@@ -214,6 +229,7 @@ class TimelineReader:
             failed_recipients=contents.failed_recipients,
             reply_to=drop_if_same(message.from_address, contents.reply_to),
             original_from=original[0] if original else None,
+            checks=checks,
         )
 
     async def _find_reply_addresses(

@@ -5,7 +5,7 @@ FROM deliveries WHERE id = :id AND workspace_id = :workspace_id;
 
 -- fragment: delivery_conditions
 -- The conditions of a DeliveryFilter on the table `d`. COALESCE keeps SQLite from using another index than the one by
--- ticket, or else by integration. The literal state `dead` matches the partial indexes.
+-- ticket, or else by integration. The literal states `dead` and `spam` match the partial indexes.
 d.id < :before
 {if not ticket_id, not integration_id: AND d.workspace_id = :workspace_id}
 {if ticket_id: AND d.ticket_id = :ticket_id AND COALESCE(d.workspace_id, '') = :workspace_id}
@@ -13,7 +13,8 @@ d.id < :before
 {if not ticket_id, integration_id: AND d.integration_id = :integration_id
     AND COALESCE(d.workspace_id, '') = :workspace_id}
 {if state = dead: AND d.state = 'dead'}
-{if state, not state = dead: AND d.state = :state}
+{if state = spam: AND d.state = 'spam'}
+{if state, not state = dead, not state = spam: AND d.state = :state}
 {if ticket_id, without_updates: AND d.event <> 'updated'}
 
 -- fragment: pending_of_workspace
@@ -47,11 +48,12 @@ SELECT {Attempt}
 FROM attempts WHERE delivery_id = :delivery_id ORDER BY n DESC LIMIT :limit;
 
 -- name: delivery_replay
--- Makes a dead or pending delivery due now, with a new expiry. A claimed pending delivery, and a delivery whose
--- integration was deleted, stay unchanged.
+-- Makes a dead or pending delivery due now, with a new expiry. A claimed pending delivery, one that waits for the sender
+-- checks, and a delivery whose integration was deleted, stay unchanged.
 UPDATE deliveries SET state = 'pending', next_attempt_at = :now, expires_at = :expires_at, parked_at = NULL,
                       claims = 0, via = ''
-WHERE id = :id AND workspace_id = :workspace_id AND (state = 'dead' OR (state = 'pending' AND claims = 0))
+WHERE id = :id AND workspace_id = :workspace_id
+  AND (state = 'dead' OR (state = 'pending' AND claims = 0 AND awaiting IS NULL))
   AND integration_id IN (SELECT i.id FROM integrations i WHERE i.workspace_id = :workspace_id)
 RETURNING id, integration_id;
 
@@ -61,9 +63,10 @@ UPDATE deliveries SET state = 'pending', next_attempt_at = :now, expires_at = :e
                       claims = 0, via = ''
 WHERE id IN (
     SELECT d.id FROM deliveries d
-    WHERE d.workspace_id = :workspace_id AND d.state = :state AND (d.state = 'dead' OR d.claims = 0)
+    WHERE d.workspace_id = :workspace_id AND d.state = :state
+      AND (d.state = 'dead' OR (d.claims = 0 AND d.awaiting IS NULL))
       AND (CAST(:integration_id AS TEXT) IS NULL OR d.integration_id = CAST(:integration_id AS TEXT))
       AND d.integration_id IN (SELECT i.id FROM integrations i WHERE i.workspace_id = :workspace_id)
     ORDER BY d.id LIMIT :limit)
-  AND state = :state AND (state = 'dead' OR claims = 0)
+  AND state = :state AND (state = 'dead' OR (claims = 0 AND awaiting IS NULL))
 RETURNING id, integration_id;

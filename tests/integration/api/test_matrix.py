@@ -78,6 +78,7 @@ REQUIRED_ROLES: dict[tuple[str, str], Role | None] = {
     ("GET", "/emails/messages/{id}/raw"): "viewer",
     ("GET", "/emails/messages/{id}/attachments/{n}"): "viewer",
     ("GET", "/emails/messages/{id}/trace"): "viewer",
+    ("POST", "/emails/messages/{id}/recheck"): "agent",
     ("GET", "/deliveries"): "viewer",
     ("POST", "/deliveries/replay"): "admin",
     ("GET", "/deliveries/{id}"): "viewer",
