@@ -6,6 +6,9 @@ from router.mail.auth_results import AuthResult, AuthWord
 from tests.support.installation import Installation
 
 CHECKED_AT = 1_893_499_201_000_000  # 2030-01-01 12:00:01 UTC
+FORGED = (
+    "This message may be forged: the sender address is at customer.test, but customer.test did not authenticate it."
+)
 SPAM = SpamVerdict(
     "rspamd", 7.5, 15.0, "add header", (SpamSymbol("FORGED_SENDER", 4.5, "From differs from the envelope"),)
 )

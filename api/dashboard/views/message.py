@@ -1,12 +1,13 @@
-"""The parts of a message that a ticket's page omits: HTML, the full text and the quoted text."""
+"""The parts of a message that a ticket's page omits: HTML, full text and quoted text. Checks its sender again."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
 from api.dashboard import message_frame
-from api.dashboard.page import PageRoute, Visit
+from api.dashboard.page import PageRoute, Redirect, Visit
 from api.dashboard.page_headers import set_message_headers
+from api.dashboard.views.ticket import ticket_path
 from router.admin.tickets.conversation import MessageView
 from router.errors import Refused, not_found_error
 
@@ -46,6 +47,11 @@ async def show_quoted_text(visit: Visit) -> web.Response:
     return _text_response((await _get_message(visit)).contents.quoted)
 
 
+async def recheck(visit: Visit) -> Redirect:
+    message = await visit.services.sender_checks.recheck(visit.actor, visit.path_params["message"])
+    return Redirect(f"{ticket_path(visit)}#{message.id}", "recheck-queued")
+
+
 def _text_response(text: str) -> web.Response:
     response = web.Response(text=text, content_type="text/plain")
     set_message_headers(response)
@@ -76,10 +82,12 @@ async def _read_images(visit: Visit, view: MessageView) -> dict[str, str]:
     return data_uris
 
 
+FLASH_MESSAGES = {"recheck-queued": "The sender is being checked again."}
 PAGES = (
     PageRoute("GET", "/tickets/{id}/messages/{message}/html", show_html, "viewer", is_fragment=True, compress=True),
     PageRoute("GET", "/tickets/{id}/messages/{message}/text", show_text, "viewer", is_fragment=True, compress=True),
     PageRoute(
         "GET", "/tickets/{id}/messages/{message}/quoted", show_quoted_text, "viewer", is_fragment=True, compress=True
     ),
+    PageRoute("POST", "/tickets/{id}/messages/{message}/recheck", recheck, "agent"),
 )

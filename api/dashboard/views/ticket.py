@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from api.dashboard import display_names, inbox, message_display, reply_link, users
+from api.dashboard import display_names, inbox, message_display, reply_link, sender_verdicts, users
 from api.dashboard.change_feed import newest_id
 from api.dashboard.page import HtmlPage, PageRoute, Visit
 from api.dashboard.ticket_pane import build_pane
@@ -32,11 +32,16 @@ async def show_ticket(visit: Visit) -> HtmlPage:
     ticket = timeline.ticket
     edited_note = visit.path_params.get("note") or visit.query.get("edit", "")
     entries = build_entries(timeline, read, {*message_display.requested_messages(visit.query), edited_note})
+    senders = sender_verdicts.build_views(timeline)
     pane = await build_pane(visit, ticket, inbox.request_of_ticket(visit, ticket))
     context = {
         "ticket": ticket,
         "entries": entries,
         "displays": await message_display.read_displays(visit, timeline, f"/tickets/{ticket.id}"),
+        "senders": senders,
+        "warning": "" if before else sender_verdicts.newest_warning(timeline),
+        "is_checking": any(each.is_queued for each in senders.values()),
+        "can_recheck": _writes(visit) and visit.services.sender_checks.enabled,
         "pane": pane,
         "kept": pane.request.ticket_parameters,
         "edited_note": edited_note,

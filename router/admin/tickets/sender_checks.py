@@ -54,7 +54,7 @@ class SenderCheckService:
     def __init__(self, database: Database, clock: Clock, *, enabled: bool) -> None:
         self._database = database
         self._clock = clock
-        self._enabled = enabled
+        self.enabled = enabled
 
     @retry_on_conflict
     async def recheck(self, actor: Actor, message_id: str) -> Message:
@@ -68,7 +68,7 @@ class SenderCheckService:
         """
         async with self._database.transaction() as transaction:
             message = await fetch_by_id(transaction, actor, Message, "message_by_id", message_id)
-            if not self._enabled:
+            if not self.enabled:
                 raise Refused("conflict", "Sender checks are disabled: [checks] enabled = false")
             if await transaction.fetch_one("sender_checks_queue", message_id=message.id) is not None:
                 await transaction.execute("sender_checks_mark_old", message_id=message.id, now=self._clock.now())

@@ -55,6 +55,7 @@ REQUIRED_ROLES: dict[tuple[str, str], Role | None] = {
     ("GET", "/tickets/{id}/messages/{message}/html"): "viewer",
     ("GET", "/tickets/{id}/messages/{message}/text"): "viewer",
     ("GET", "/tickets/{id}/messages/{message}/quoted"): "viewer",
+    ("POST", "/tickets/{id}/messages/{message}/recheck"): "agent",
     ("GET", "/live"): "viewer",
     ("GET", "/activity"): "viewer",
     ("GET", "/activity/overview"): "viewer",

@@ -3,11 +3,14 @@
 `VISITS` maps the declared path of each such page to its example. `populate` returns the values of the placeholders.
 """
 
+from dataclasses import replace
+
 from api.dashboard.views import PAGES
 from router.enumerations import TICKET_PRIORITY
 from tests.integration.dashboard.past import insert_month, record_attempt
 from tests.support import mails
 from tests.support.installation.http import ServedInstallation
+from tests.support.sender_checks import FORGED, SPAM, done, store_checks
 
 VISITS = {
     "/": "/",
@@ -78,6 +81,7 @@ async def populate(served: ServedInstallation) -> dict[str, str]:
         await served.services.tickets.set_choice(served.actor, ticket_id, TICKET_PRIORITY, priority)
     watched = await _add_activity(served, other)
     await served.services.tickets.set_status(served.actor, other, "waiting")
+    await _add_checks(served, ticket, other)
     return {
         "ticket": ticket,
         "tag": tag.id,
@@ -86,6 +90,16 @@ async def populate(served: ServedInstallation) -> dict[str, str]:
         **watched,
         **await _add_managed_objects(served, owned, integration, alias),
     }
+
+
+async def _add_checks(served: ServedInstallation, verified: str, forged: str) -> None:
+    """Gives the first ticket a verified sender, and the second a forged one and one whose check is due."""
+    (message,) = await served.services.messages.find(served.actor, verified)
+    await store_checks(served, message.id, replace(done("pass"), rechecked=True))
+    newest, first = await served.services.messages.find(served.actor, forged)
+    await store_checks(served, first.id, done("fail", spam=SPAM), FORGED)
+    await store_checks(served, newest.id, done("none"), FORGED)
+    await served.services.sender_checks.recheck(served.actor, newest.id)
 
 
 async def _add_activity(served: ServedInstallation, ticket: str) -> dict[str, str]:

@@ -1,0 +1,155 @@
+"""How the page of a ticket shows the sender checks of a message: a verdict of a few words, and the results as a list.
+
+A verdict is about the domain of the sender address, never about the person or the contents. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from router.admin.tickets.sender_checks import SenderChecks
+from router.admin.tickets.timeline import MessageExcerpt, Timeline
+from router.checks.results import MessageChecks
+from router.checks.spam_verdict import SpamSymbol
+from router.mail.auth_results import AuthMethod, AuthResult
+from router.model import Micros
+from router.unicode_security import deceptive_domain, safe_identifier
+
+# The findings of the spam filter that a page shows, those with the greatest effect on the score first.
+MAX_SYMBOLS = 10
+VerdictKind = Literal["verified", "unverified", "forged", "pending"]
+
+_LABELS: Mapping[AuthMethod, tuple[str, str]] = {
+    "dmarc": ("DMARC", "Whether SPF or DKIM confirms the domain of the sender address"),
+    "dkim": ("DKIM", "Whether a signature of the domain fits the message"),
+    "spf": ("SPF", "Whether the sending server may send for the domain of the envelope"),
+    "iprev": ("iprev", "Whether the address of the sending server and its host name confirm each other"),
+    "arc": ("ARC", "Whether the results of earlier servers are signed"),
+}
+_PENDING_HINT = "The sender is being checked. This takes a few seconds."
+_VERIFIED_HINT = "The message comes from {domain}. This says nothing about the person or the contents."
+_FORGED_HINT = (
+    "{domain} did not authenticate this message: the sender address may be forged. Some mailing lists and "
+    "forwarding services also cause this."
+)
+_UNVERIFIED_HINT = "Nothing confirms that the sender address is genuine, and nothing contradicts it."
+_UNANSWERED_HINT = "DNS did not answer, so that the sender address could not be checked."
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a reader sees first. `domain` is `""` if the verdict is about no domain."""
+
+    kind: VerdictKind
+    word: str
+    hint: str
+    domain: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRow:
+    """A result of a method. `help` says what the method checks."""
+
+    label: str
+    help: str
+    result: str
+    domain: str
+    selector: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SenderView:
+    """The verdict on a message and its reasons.
+
+    Attributes:
+        relayed: What the relay of the message reported itself.
+        score: Score, required score and action of the spam filter in words; "" without a filter.
+        is_queued: Whether the message waits for a check.
+        version: Changes with the results.
+    """
+
+    verdict: Verdict
+    rows: tuple[ResultRow, ...]
+    relayed: tuple[ResultRow, ...]
+    source: str
+    score: str
+    symbols: tuple[SpamSymbol, ...]
+    checked_at: Micros | None
+    rechecked: bool
+    is_queued: bool
+
+    @property
+    def version(self) -> str:
+        return f"{self.checked_at or 0} {int(self.is_queued)}"
+
+
+def build_views(timeline: Timeline) -> dict[str, SenderView]:
+    """Returns the views of those messages whose sender is checked, by message id."""
+    excerpts = [entry.excerpt for entry in timeline.entries if entry.excerpt is not None]
+    views = ((excerpt.message.id, build_view(excerpt)) for excerpt in excerpts)
+    return {message_id: view for message_id, view in views if view is not None}
+
+
+def newest_warning(timeline: Timeline) -> str:
+    """Returns the warning of the newest message, or `""`."""
+    return next((entry.excerpt.warning for entry in reversed(timeline.entries) if entry.excerpt is not None), "")
+
+
+def build_view(excerpt: MessageExcerpt) -> SenderView | None:
+    """Returns None for a message whose sender was not checked."""
+    checks, results = excerpt.checks, excerpt.checks.results
+    verdict = _find_verdict(checks, excerpt.message.from_address)
+    if verdict is None:
+        return None
+    spam = results.spam
+    return SenderView(
+        verdict=verdict,
+        rows=_build_rows(results.results),
+        relayed=_build_rows(results.relay_results),
+        source=spam.source if spam else "",
+        score=f"{spam.score:g} of {spam.required:g}, {spam.action}" if spam else "",
+        symbols=tuple(sorted(spam.symbols, key=lambda each: -abs(each.score))[:MAX_SYMBOLS]) if spam else (),
+        checked_at=results.checked_at,
+        rechecked=results.rechecked,
+        is_queued=checks.is_queued,
+    )
+
+
+def display_domain(domain: str) -> str:
+    """Returns a stranger's domain without invisible characters; a deceptive one as A-labels."""
+    return deceptive_domain(f"@{domain}") or safe_identifier(domain)
+
+
+def _find_verdict(checks: SenderChecks, from_address: str) -> Verdict | None:
+    if checks.state == "pending":
+        return Verdict("pending", "Checking sender", _PENDING_HINT)
+    if checks.state == "skipped":
+        return None
+    dmarc = checks.results.find("dmarc")
+    domain = display_domain((dmarc.domain if dmarc else "") or from_address.rpartition("@")[2])
+    if dmarc is not None and dmarc.result == "fail":
+        return Verdict("forged", "May be forged", _FORGED_HINT.format(domain=domain), domain)
+    if dmarc is not None and (dmarc.result == "pass" or _is_aligned(checks.results, dmarc)):
+        return Verdict("verified", "Verified", _VERIFIED_HINT.format(domain=domain), domain)
+    is_unanswered = any(result.result == "temperror" for result in checks.results.results)
+    return Verdict("unverified", "Not verified", _UNANSWERED_HINT if is_unanswered else _UNVERIFIED_HINT)
+
+
+def _is_aligned(checks: MessageChecks, dmarc: AuthResult) -> bool:
+    """Whether SPF or DKIM confirms the domain of the sender address itself, which has no DMARC record."""
+    confirmed = {each.domain for each in checks.results if each.method in ("spf", "dkim") and each.result == "pass"}
+    return dmarc.result == "none" and dmarc.domain != "" and dmarc.domain in confirmed
+
+
+def _build_rows(results: Sequence[AuthResult]) -> tuple[ResultRow, ...]:
+    return tuple(
+        ResultRow(
+            *_LABELS[method], each.result, display_domain(each.domain), safe_identifier(each.selector), each.reason
+        )
+        for method in _LABELS
+        for each in results
+        if each.method == method
+    )
