@@ -81,7 +81,7 @@ def build_services(core: Core) -> Services:
         aliases=AliasService(database, clock, tester, on_routing_change=changed),
         tickets=TicketService(database, clock, ConversationReader(database, core.contents)),
         messages=MessageService(database, core.contents, authserv_ids=authserv_ids(config)),
-        sender_checks=SenderCheckService(database, clock, enabled=config.checks.enabled),
+        sender_checks=SenderCheckService(database, clock, core.wake, enabled=config.checks.enabled),
         senders=SenderService(database, TagService(database, clock)),
         deliveries=DeliveryService(database, clock, core.wake, max_age=to_micros(config.delivery.max_age)),
         display_names=DisplayNameService(database),

@@ -1,6 +1,7 @@
 """How the page of a ticket shows the sender checks of a message: a verdict of a few words, and the results as a list.
 
-A verdict is about the domain of the sender address, never about the person or the contents. Pure.
+A verdict is about the domain of the sender address, never about the person or the contents. It agrees with what
+`router.checks.decision` warns of, whatever the settings do about it. Pure.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from typing import Literal
 
 from router.admin.tickets.sender_checks import SenderChecks
 from router.admin.tickets.timeline import MessageExcerpt, Timeline
-from router.checks.results import MessageChecks
 from router.checks.spam_verdict import SpamSymbol
 from router.mail.auth_results import AuthMethod, AuthResult
 from router.model import Micros
@@ -35,6 +35,9 @@ _FORGED_HINT = (
     "forwarding services also cause this."
 )
 _UNVERIFIED_HINT = "Nothing confirms that the sender address is genuine, and nothing contradicts it."
+_RELAYED_HINT = (
+    "A server that forwards mail to you handed the message on, so that the sender could not be checked fully."
+)
 _UNANSWERED_HINT = "DNS did not answer, so that the sender address could not be checked."
 
 
@@ -61,7 +64,7 @@ class ResultRow:
 
 
 @dataclass(frozen=True, slots=True)
-class SenderView:
+class VerdictView:
     """The verdict on a message and its reasons.
 
     Attributes:
@@ -86,7 +89,7 @@ class SenderView:
         return f"{self.checked_at or 0} {int(self.is_queued)}"
 
 
-def build_views(timeline: Timeline) -> dict[str, SenderView]:
+def build_views(timeline: Timeline) -> dict[str, VerdictView]:
     """Returns the views of those messages whose sender is checked, by message id."""
     excerpts = [entry.excerpt for entry in timeline.entries if entry.excerpt is not None]
     views = ((excerpt.message.id, build_view(excerpt)) for excerpt in excerpts)
@@ -98,14 +101,14 @@ def newest_warning(timeline: Timeline) -> str:
     return next((entry.excerpt.warning for entry in reversed(timeline.entries) if entry.excerpt is not None), "")
 
 
-def build_view(excerpt: MessageExcerpt) -> SenderView | None:
+def build_view(excerpt: MessageExcerpt) -> VerdictView | None:
     """Returns None for a message whose sender was not checked."""
     checks, results = excerpt.checks, excerpt.checks.results
     verdict = _find_verdict(checks, excerpt.message.from_address)
     if verdict is None:
         return None
     spam = results.spam
-    return SenderView(
+    return VerdictView(
         verdict=verdict,
         rows=_build_rows(results.results),
         relayed=_build_rows(results.relay_results),
@@ -128,20 +131,17 @@ def _find_verdict(checks: SenderChecks, from_address: str) -> Verdict | None:
         return Verdict("pending", "Checking sender", _PENDING_HINT)
     if checks.state == "skipped":
         return None
-    dmarc = checks.results.find("dmarc")
+    facts, dmarc = checks.results.facts, checks.results.find("dmarc")
+    word = dmarc.result if dmarc is not None else ""
     domain = display_domain((dmarc.domain if dmarc else "") or from_address.rpartition("@")[2])
-    if dmarc is not None and dmarc.result == "fail":
-        return Verdict("forged", "May be forged", _FORGED_HINT.format(domain=domain), domain)
-    if dmarc is not None and (dmarc.result == "pass" or _is_aligned(checks.results, dmarc)):
+    if word == "pass" or (word == "none" and facts.aligned):
         return Verdict("verified", "Verified", _VERIFIED_HINT.format(domain=domain), domain)
-    is_unanswered = any(result.result == "temperror" for result in checks.results.results)
-    return Verdict("unverified", "Not verified", _UNANSWERED_HINT if is_unanswered else _UNVERIFIED_HINT)
-
-
-def _is_aligned(checks: MessageChecks, dmarc: AuthResult) -> bool:
-    """Whether SPF or DKIM confirms the domain of the sender address itself, which has no DMARC record."""
-    confirmed = {each.domain for each in checks.results if each.method in ("spf", "dkim") and each.result == "pass"}
-    return dmarc.result == "none" and dmarc.domain != "" and dmarc.domain in confirmed
+    if facts.is_relayed:
+        return Verdict("unverified", "Not verified", _RELAYED_HINT)
+    if word == "fail" or (facts.is_own_domain and not facts.aligned):
+        hint = _UNANSWERED_HINT if word == "temperror" else _FORGED_HINT.format(domain=domain)
+        return Verdict("forged", "May be forged", hint, domain)
+    return Verdict("unverified", "Not verified", _UNANSWERED_HINT if word == "temperror" else _UNVERIFIED_HINT)
 
 
 def _build_rows(results: Sequence[AuthResult]) -> tuple[ResultRow, ...]:

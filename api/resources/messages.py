@@ -15,8 +15,8 @@ from api.schema.messages import (
     MessageList,
     MessageRow,
     MessageSearchParameters,
-    QueuedMessage,
     RawParameters,
+    RecheckAnswer,
     TraceAnswer,
 )
 from api.schema.shape import EmptyBody, NoQuery
@@ -63,8 +63,8 @@ async def show_trace(call: Call[EmptyBody, NoQuery]) -> TraceAnswer:
     return TraceAnswer.from_model(await call.services.messages.get_trace(call.actor, call.ids["id"]))
 
 
-async def recheck(call: Call[EmptyBody, NoQuery]) -> QueuedMessage:
-    return QueuedMessage.from_model(await call.services.sender_checks.recheck(call.actor, call.ids["id"]))
+async def recheck(call: Call[EmptyBody, NoQuery]) -> RecheckAnswer:
+    return RecheckAnswer.from_model(await call.services.sender_checks.recheck(call.actor, call.ids["id"]))
 
 
 def _download(filename: str, content_type: str, size: int) -> web.StreamResponse:
@@ -131,7 +131,7 @@ ROUTES = (
         recheck,
         "Check the sender of a message again",
         "agent",
-        QueuedMessage,
+        RecheckAnswer,
         status=202,
         errors=("conflict",),
     ),

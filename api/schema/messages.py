@@ -56,7 +56,7 @@ class MessageList(Answer):
     """Matching messages, newest first, at most 50."""
 
 
-class QueuedMessage(Answer):
+class RecheckAnswer(Answer):
     """A message that waits for another check of its sender."""
 
     id: str

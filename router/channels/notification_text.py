@@ -42,7 +42,7 @@ _AUTOMATIC_LABELS = {"auto-reply": "automatic reply", "list": "mailing list", "b
 def warning_line(notification: TicketNotification) -> str:
     """Returns the first line of a post, or "" without a warning. The warning can name a domain of the sender."""
     warning = shorten(notification.warning, _MAX_WARNING_LENGTH)
-    return f"{_WARNING} {warning}" if warning else ""
+    return f"{_WARNING} {warning.removesuffix('.')}." if warning else ""
 
 
 def sender_rows(notification: TicketNotification) -> list[Row]:

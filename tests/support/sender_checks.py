@@ -1,8 +1,10 @@
 """Results of sender checks for tests."""
 
+from router.admin.tickets.sender_checks import SenderCheckService
 from router.checks.results import MessageChecks, to_values
 from router.checks.spam_verdict import SpamSymbol, SpamVerdict
 from router.mail.auth_results import AuthResult, AuthWord
+from router.ports import NullWaker
 from tests.support.installation import Installation
 
 CHECKED_AT = 1_893_499_201_000_000  # 2030-01-01 12:00:01 UTC
@@ -24,6 +26,11 @@ def done(dmarc: AuthWord, domain: str = "customer.test", spam: SpamVerdict | Non
     )
     relayed = (AuthResult("spf", "pass", "customer.test"),)
     return MessageChecks("done", CHECKED_AT, results=results, relay_results=relayed, spam=spam)
+
+
+def recheck_service(installation: Installation, *, enabled: bool = True) -> SenderCheckService:
+    """Returns the service with other settings than those of the installation."""
+    return SenderCheckService(installation.database, installation.clock, NullWaker(), enabled=enabled)
 
 
 async def store_checks(installation: Installation, message_id: str, checks: MessageChecks, warning: str = "") -> None:

@@ -12,6 +12,7 @@ from router.checks.results import CheckState, MessageChecks
 from router.clock import Clock
 from router.errors import Refused, not_found_error
 from router.model import Actor, Message
+from router.ports import Waker
 from router.store.database import Database, QueryExecutor, Row, retry_on_conflict
 
 _UNCHECKED = MessageChecks("skipped")
@@ -51,9 +52,10 @@ def _from_row(row: Row) -> SenderChecks:
 class SenderCheckService:
     """Repeats the checks of messages of the actor's workspace. `enabled` is the setting `[checks] enabled`."""
 
-    def __init__(self, database: Database, clock: Clock, *, enabled: bool) -> None:
+    def __init__(self, database: Database, clock: Clock, wake: Waker, *, enabled: bool) -> None:
         self._database = database
         self._clock = clock
+        self._wake = wake
         self.enabled = enabled
 
     @retry_on_conflict
@@ -70,8 +72,9 @@ class SenderCheckService:
             message = await fetch_by_id(transaction, actor, Message, "message_by_id", message_id)
             if not self.enabled:
                 raise Refused("conflict", "Sender checks are disabled: [checks] enabled = false")
-            if await transaction.fetch_one("sender_checks_queue", message_id=message.id) is not None:
-                await transaction.execute("sender_checks_mark_old", message_id=message.id, now=self._clock.now())
-            elif await transaction.fetch_one("sender_checks_has_original", message_id=message.id) is None:
+            if await transaction.fetch_one("sender_checks_has_original", message_id=message.id) is None:
                 raise not_found_error("Raw message")
+            if await transaction.fetch_one("check_queue_add", message_id=message.id) is not None:
+                await transaction.execute("sender_checks_mark_old", message_id=message.id, now=self._clock.now())
+        self._wake.wake_checks()
         return message

@@ -24,8 +24,8 @@ UPDATE check_queue SET claims = claims - 1, lease_owner = '', lease_until = :due
 WHERE message_id = :message_id AND lease_owner = :owner;
 
 -- name: check_queue_add
--- Queues another check of a message, unless one is queued.
-INSERT INTO check_queue (message_id) VALUES (:message_id) ON CONFLICT (message_id) DO NOTHING;
+-- Queues another check of a message. Returns no row if one is queued already.
+INSERT INTO check_queue (message_id) VALUES (:message_id) ON CONFLICT (message_id) DO NOTHING RETURNING message_id;
 
 -- name: check_queue_owners
 -- The processes that are checking messages, including those whose time is over.

@@ -1,7 +1,7 @@
 -- fragment: stored_checks
 -- The stored checks of the messages `m`, and whether each waits for a check (`is_queued`).
 SELECT m.id AS message_id, CASE WHEN q.message_id IS NULL THEN 0 ELSE 1 END AS is_queued,
-       c.state, c.checked_at, c.rechecked, c.results, c.relay_results, c.spam
+       c.state, c.checked_at, c.rechecked, c.results, c.relay_results, c.spam, c.facts
 FROM messages m
 LEFT JOIN check_queue q ON q.message_id = m.id
 LEFT JOIN message_checks c ON c.message_id = m.id
@@ -9,13 +9,6 @@ LEFT JOIN message_checks c ON c.message_id = m.id
 -- name: sender_checks_by_messages
 -- The stored checks of the given messages (JSON).
 {stored_checks} WHERE m.id IN (SELECT value FROM json_each(:ids));
-
--- name: sender_checks_queue
--- Queues a message whose original is stored, unless it is queued already.
-INSERT INTO check_queue (message_id)
-SELECT r.message_id FROM raw_chunks r WHERE r.message_id = :message_id AND r.n = 0
-ON CONFLICT (message_id) DO NOTHING
-RETURNING message_id;
 
 -- name: sender_checks_has_original
 -- Returns a row if the original of a message is stored.

@@ -2,13 +2,13 @@
 
 import pytest
 
-from router.admin.tickets.sender_checks import SenderCheckService, read_checks
+from router.admin.tickets.sender_checks import read_checks
 from router.errors import Refused
 from router.filters import DeliveryFilter
 from tests.support import mails
 from tests.support.installation import Installation
 from tests.support.refusal import refused_code
-from tests.support.sender_checks import SPAM, done, store_checks
+from tests.support.sender_checks import SPAM, done, recheck_service, store_checks
 
 
 async def test_messages_are_found_by_id_message_id_and_ticket(installation: Installation) -> None:
@@ -93,7 +93,7 @@ async def test_a_trace_shows_the_checks_and_what_waits_for_them(installation: In
 
 
 async def test_a_recheck_queues_the_message_once_and_needs_its_original(installation: Installation) -> None:
-    recheck = installation.services.sender_checks.recheck
+    recheck = recheck_service(installation).recheck
     actor, stranger = installation.actor, await installation.add_workspace()
 
     async def state(message_id: str) -> tuple[str, bool]:
@@ -122,5 +122,5 @@ async def test_a_recheck_queues_the_message_once_and_needs_its_original(installa
     await installation.execute("DELETE FROM check_queue")
     await installation.execute("DELETE FROM raw_chunks")
     assert await refused_code(recheck(actor, message_id)) == ("not_found", None)
-    disabled = SenderCheckService(installation.database, installation.clock, enabled=False)
+    disabled = recheck_service(installation, enabled=False)
     assert await refused_code(disabled.recheck(actor, message_id)) == ("conflict", None)

@@ -12,6 +12,7 @@ from tests.support.sender_checks import FORGED, SPAM, done, store_checks
 
 async def test_each_message_has_a_verdict_about_its_sender(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
+    served.services.sender_checks.enabled = True
     await served.create_alias()
     ticket = await served.accept_ticket(mails.plain(message_id="<0@customer.test>"))
     for _ in range(4):

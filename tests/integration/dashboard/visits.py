@@ -10,7 +10,7 @@ from router.enumerations import TICKET_PRIORITY
 from tests.integration.dashboard.past import insert_month, record_attempt
 from tests.support import mails
 from tests.support.installation.http import ServedInstallation
-from tests.support.sender_checks import FORGED, SPAM, done, store_checks
+from tests.support.sender_checks import FORGED, SPAM, done, recheck_service, store_checks
 
 VISITS = {
     "/": "/",
@@ -99,7 +99,7 @@ async def _add_checks(served: ServedInstallation, verified: str, forged: str) ->
     newest, first = await served.services.messages.find(served.actor, forged)
     await store_checks(served, first.id, done("fail", spam=SPAM), FORGED)
     await store_checks(served, newest.id, done("none"), FORGED)
-    await served.services.sender_checks.recheck(served.actor, newest.id)
+    await recheck_service(served).recheck(served.actor, newest.id)
 
 
 async def _add_activity(served: ServedInstallation, ticket: str) -> dict[str, str]:

@@ -50,6 +50,7 @@ async def prepare(served: ServedInstallation, dns: DnsStandIn, slack: SlackStand
     await served.database.execute(
         "dispatch_mark_dead", id=delivery["id"], reason="failed permanently: connection refused"
     )
+    served.services.sender_checks.enabled = True
     await store_checks(served, delivery["messageId"], done("pass", spam=SPAM))
     await served.services.sessions.sign_in(served.login.email, served.login.password, address="127.0.0.1")
     session = (await served.services.sessions.list(served.actor))[0]

@@ -1,14 +1,20 @@
 """The verdict that the page of a ticket shows for the results of the sender checks."""
 
+from dataclasses import replace
+
 import pytest
 
 from api.dashboard.sender_verdicts import Verdict, build_view, display_domain
 from router.admin.tickets.sender_checks import NO_CHECKS, SenderChecks
 from router.admin.tickets.timeline import MessageExcerpt
+from router.checks.decision import SenderFacts, decide
+from router.checks.policy import CheckPolicy
 from router.checks.results import MessageChecks
 from router.checks.spam_verdict import SpamSymbol, SpamVerdict
-from router.mail.auth_results import AuthMethod, AuthResult, AuthWord
+from router.mail.auth_results import AuthResult, AuthWord
 from router.model import Message
+
+NO_FACTS = SenderFacts()
 
 
 def excerpt(checks: SenderChecks) -> MessageExcerpt:
@@ -18,37 +24,44 @@ def excerpt(checks: SenderChecks) -> MessageExcerpt:
     return MessageExcerpt(message, (), "", True, False, 0, False, False, False, (), (), (), (), None, checks)
 
 
-def find_verdict(*results: tuple[AuthMethod, AuthWord, str]) -> Verdict:
-    found = tuple(AuthResult(method, word, domain) for method, word, domain in results)
-    view = build_view(excerpt(SenderChecks(MessageChecks("done", 1, results=found))))
+def find_verdict(dmarc: AuthWord | None, facts: SenderFacts = NO_FACTS, domain: str = "a.test") -> Verdict:
+    found = (AuthResult("spf", "pass", "b.test"), *([AuthResult("dmarc", dmarc, domain)] if dmarc else []))
+    view = build_view(excerpt(SenderChecks(MessageChecks("done", 1, results=found, facts=facts))))
     assert view is not None
     return view.verdict
 
 
 @pytest.mark.parametrize(
-    ("results", "kind", "domain"),
+    ("dmarc", "facts", "kind", "domain"),
     [
-        ([("dmarc", "pass", "a.test"), ("spf", "fail", "b.test")], "verified", "a.test"),
-        ([("dmarc", "fail", "a.test"), ("dkim", "pass", "b.test")], "forged", "a.test"),
-        ([("dmarc", "fail", "")], "forged", "a.test"),
-        ([("dmarc", "none", "a.test"), ("dkim", "pass", "a.test")], "verified", "a.test"),
-        ([("dmarc", "none", "a.test"), ("spf", "pass", "a.test")], "verified", "a.test"),
-        ([("dmarc", "none", "a.test"), ("dkim", "pass", "b.test"), ("spf", "fail", "a.test")], "unverified", ""),
-        ([("dmarc", "none", "a.test"), ("iprev", "pass", "a.test"), ("arc", "pass", "a.test")], "unverified", ""),
-        ([("dmarc", "none", ""), ("spf", "pass", "")], "unverified", ""),
-        ([("dmarc", "permerror", "a.test"), ("dkim", "pass", "a.test")], "unverified", ""),
-        ([("spf", "pass", "a.test")], "unverified", ""),
-        ([], "unverified", ""),
+        ("pass", NO_FACTS, "verified", "a.test"),
+        ("fail", NO_FACTS, "forged", "a.test"),
+        ("fail", SenderFacts(is_relayed=True), "unverified", ""),
+        ("none", NO_FACTS, "unverified", ""),
+        ("none", SenderFacts(aligned=True), "verified", "a.test"),
+        ("none", SenderFacts(is_own_domain=True), "forged", "a.test"),
+        ("none", SenderFacts(is_own_domain=True, aligned=True), "verified", "a.test"),
+        ("permerror", SenderFacts(aligned=True), "unverified", ""),
+        ("permerror", SenderFacts(is_own_domain=True), "forged", "a.test"),
+        ("temperror", SenderFacts(is_own_domain=True), "forged", "a.test"),
+        ("temperror", NO_FACTS, "unverified", ""),
+        (None, NO_FACTS, "unverified", ""),
     ],
 )
-def test_verdict(results: list[tuple[AuthMethod, AuthWord, str]], kind: str, domain: str) -> None:
-    verdict = find_verdict(*results)
+def test_verdict(dmarc: AuthWord | None, facts: SenderFacts, kind: str, domain: str) -> None:
+    verdict = find_verdict(dmarc, facts)
     assert (verdict.kind, verdict.domain) == (kind, domain)
+    known = replace(facts, dmarc=dmarc or "", from_domain="a.test")
+    assert (kind == "forged") == bool(decide(known, None, CheckPolicy()).warning), "it agrees with the warning"
+
+
+def test_the_domain_of_from_stands_in_for_a_result_without_one() -> None:
+    assert find_verdict("fail", domain="").domain == "a.test"
 
 
 def test_a_missing_answer_is_no_missing_proof() -> None:
-    assert "DNS did not answer" in find_verdict(("dmarc", "temperror", "a.test")).hint
-    assert "DNS" not in find_verdict(("dmarc", "none", "a.test")).hint
+    assert "DNS did not answer" in find_verdict("temperror").hint
+    assert "DNS" not in find_verdict("none").hint
 
 
 def test_messages_without_results() -> None:
