@@ -68,7 +68,7 @@ class VerdictView:
     """The verdict on a message and its reasons.
 
     Attributes:
-        relayed: What the relay of the message reported itself.
+        relay_results: What the relay of the message reported itself.
         score: Score, required score and action of the spam filter in words; "" without a filter.
         is_queued: Whether the message waits for a check.
         version: Changes with the results.
@@ -76,7 +76,7 @@ class VerdictView:
 
     verdict: Verdict
     rows: tuple[ResultRow, ...]
-    relayed: tuple[ResultRow, ...]
+    relay_results: tuple[ResultRow, ...]
     source: str
     score: str
     symbols: tuple[SpamSymbol, ...]
@@ -111,7 +111,7 @@ def build_view(excerpt: MessageExcerpt) -> VerdictView | None:
     return VerdictView(
         verdict=verdict,
         rows=_build_rows(results.results),
-        relayed=_build_rows(results.relay_results),
+        relay_results=_build_rows(results.relay_results),
         source=spam.source if spam else "",
         score=f"{spam.score:g} of {spam.required:g}, {spam.action}" if spam else "",
         symbols=tuple(sorted(spam.symbols, key=lambda each: -abs(each.score))[:MAX_SYMBOLS]) if spam else (),

@@ -67,7 +67,7 @@ class ChecksAnswer(Answer):
     """What readers of the message are warned of; empty without a warning."""
     detail: list[AuthResultAnswer]
     """Result of each method, and of each DKIM signature."""
-    relayed: list[AuthResultAnswer]
+    relay_results: list[AuthResultAnswer]
     """Results that the trusted relay of the message reported itself; not checked."""
     spam: SpamVerdictAnswer | None
     """Verdict of the spam filter; null without one."""
@@ -81,5 +81,4 @@ class ChecksAnswer(Answer):
             at=results.checked_at,
             warning=view.warning,
             detail=results.results,
-            relayed=results.relay_results,
         )

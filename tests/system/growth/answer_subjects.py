@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import dns.exception
@@ -159,7 +160,8 @@ def build_notification(data: bytes) -> TicketNotification:
 
 
 def render_messages(data: bytes) -> None:
-    notification = build_notification(data)
+    value = decode_text(data)[:1000]
+    notification = replace(build_notification(data), warning=value, checks=(value,) * 9)
     entry = DigestEntry("opened", 1, notification.subject, notification.from_address, notification.address)
     for channel in CHANNELS.values():
         channel.render(notification)

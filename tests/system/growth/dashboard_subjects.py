@@ -14,6 +14,7 @@ from api.dashboard import (
     message_frame,
     note_text,
     reply_link,
+    sender_verdicts,
     text_links,
     timeline_entries,
     wrapped_lines,
@@ -30,10 +31,14 @@ from router.admin.access.authentication import Caller
 from router.admin.installation.attention import AttentionCounts
 from router.admin.tickets.conversation import MessageView, TicketView
 from router.admin.tickets.list_rows import ReadMark, TicketRow
+from router.admin.tickets.sender_checks import SenderChecks
 from router.admin.tickets.timeline import MAX_EXCERPT_LENGTH, MessageExcerpt, Timeline, TimelineEntry
+from router.checks.results import MessageChecks
+from router.checks.spam_verdict import SpamSymbol, SpamVerdict
 from router.clock import SystemClock
 from router.local_time import UTC_TIME
 from router.mail import html_design
+from router.mail.auth_results import AuthResult
 from router.mail.contents import Attachment, AttachmentData, Contents, NamedMailbox
 from router.mail.originator_fields import MAX_REPLY_TO
 from router.model import Actor, Message, Ticket, TicketEvent
@@ -102,7 +107,16 @@ def _view(content: bytes) -> MessageView:
     contents = Contents(
         value[:262144], value[:262144], value, files[:200], (value[:200],), (mailbox,) * MAX_REPLY_TO, mailbox
     )
-    return MessageView(_message(value), (), contents)
+    return MessageView(_message(value), (), contents, _checks(value))
+
+
+def _checks(value: str) -> SenderChecks:
+    """Puts `value` in what a sender controls of the results, within the limits of the checks."""
+    signatures = tuple(AuthResult("dkim", "fail", value[:253], value[:100]) for _ in range(5))
+    results = (AuthResult("dmarc", "fail", value[:253]), *signatures)
+    symbols = tuple(SpamSymbol(value[:60], 1, value[:200]) for _ in range(50))
+    spam = SpamVerdict("rspamd", 1, 2, "add header", symbols)
+    return SenderChecks(MessageChecks("done", 0, results=results, relay_results=results, spam=spam))
 
 
 def _timeline(content: bytes) -> Timeline:
@@ -127,6 +141,7 @@ def _timeline(content: bytes) -> Timeline:
                 reply_to=contents.reply_to,
                 original_from=contents.original_from,
                 failed_recipients=contents.failed_recipients,
+                checks=view.checks,
             ),
             1,
         )
@@ -180,6 +195,10 @@ def render_ticket_page(data: bytes) -> None:
         "title": timeline.ticket.subject,
         "ticket": timeline.ticket,
         "entries": timeline_entries.build_entries(timeline, ReadMark(0, 0)),
+        "senders": sender_verdicts.build_views(timeline),
+        "warning": quoted[:300],
+        "is_checking": False,
+        "can_recheck": True,
         "pane": TicketPane(request, [row], timeline.ticket, timeline.ticket),
         "kept": request.ticket_parameters,
         "edited_note": "",
