@@ -128,6 +128,10 @@ async def show(context: CommandContext, ticket: str, payload: str | None) -> Non
     context.print_object(data, assignedTo=await context.display_names([view.ticket.assigned_to]))
     for message in messages:
         click.echo(f"\n{console.format_cell(message['from'])}, {message['receivedAt']}, {message['id']}")
+        checks = message["checks"]
+        for name, text in (("Warning", checks["warning"]), ("Sender check", checks["summary"])):
+            if text:
+                click.echo(f"  [{name}: {console.printable_text(text)}]")
         for line in message["text"].splitlines():
             click.echo(f"  {console.printable_text(line)}")
         for attachment in message["attachments"]:

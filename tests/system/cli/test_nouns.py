@@ -74,6 +74,9 @@ async def test_first_day_of_an_operator(both: CommandLine, dns_server: DnsStandI
     output = (await cli("trace", "1")).ok().stdout
     assert (output.splitlines()[0], "protocol=ESMTP" in output) == (mail["messageId"], True)
     assert "'2' not found" in await cli.error_line("trace", "2")
+    cli.env["checks.enabled"] = True
+    rechecked = (await cli("trace", "--recheck", "1")).ok()
+    assert f"{mail['messageId']} is queued for another check of its sender." in rechecked.stderr
 
     deliveries = await cli.json("delivery", "list", "--ticket", "1", "--state", "pending")
     assert [each["ticketId"] for each in deliveries["deliveries"]] == [ticket["id"]]
