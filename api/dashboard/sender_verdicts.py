@@ -19,6 +19,7 @@ from router.unicode_security import deceptive_domain, safe_identifier
 
 # The findings of the spam filter that a page shows, those with the greatest effect on the score first.
 MAX_SYMBOLS = 10
+MAX_DOMAIN_LENGTH = 80  # characters
 VerdictKind = Literal["verified", "unverified", "forged", "pending"]
 
 _LABELS: Mapping[AuthMethod, tuple[str, str]] = {
@@ -122,8 +123,12 @@ def build_view(excerpt: MessageExcerpt) -> VerdictView | None:
 
 
 def display_domain(domain: str) -> str:
-    """Returns a stranger's domain without invisible characters; a deceptive one as A-labels."""
-    return deceptive_domain(f"@{domain}") or safe_identifier(domain)
+    """Returns a stranger's domain without invisible characters; a deceptive one as A-labels.
+
+    Only the end of a long domain is shown, because its owner is named there.
+    """
+    shown = deceptive_domain(f"@{domain}") or safe_identifier(domain)
+    return shown if len(shown) <= MAX_DOMAIN_LENGTH else f"\N{HORIZONTAL ELLIPSIS}{shown[1 - MAX_DOMAIN_LENGTH :]}"
 
 
 def _find_verdict(checks: SenderChecks, from_address: str) -> Verdict | None:

@@ -27,7 +27,7 @@ Row = tuple[str, str]  # label and value
 
 WORKS = "This integration works. New tickets will appear here."
 _MAX_LINK_LENGTH = 600
-_MAX_WARNING_LENGTH = 250
+_MAX_WARNING_LENGTH = 400  # a sentence with a domain of 253 characters
 _MAX_ATTACHMENTS = 10
 _MAX_EXTENSION_LENGTH = 16
 _MAX_NOTES = 5

@@ -88,6 +88,7 @@ def test_the_spam_filter_shows_what_matters_most() -> None:
         ("xn--cme-5cd.example", "xn--cme-5cd.example"),
         ("\u0430cme.example", "xn--cme-5cd.example"),
         ("b\u00fccher.example", "b\u00fccher.example"),
+        (f"example.com.{'a.' * 100}evil.test", f"\u2026{('a.' * 100)[-70:]}evil.test"),
         ("exa\u200bmple\u202e.com", "xn--example-2z6c7l.com"),
     ],
 )
