@@ -77,6 +77,10 @@ def build_notification(facts: HeaderFacts, contents: Contents) -> TicketNotifica
         "protocol": "ESMTP",
         "rfc_message_id": "a@b.test",
         "timezone": "UTC",
+        "check_results": None,
+        "awaiting": None,
+        "warning": "",
+        "released": 0,
     }
     return ticket_notification.from_row(row, contents, LINK)
 
