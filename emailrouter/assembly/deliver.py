@@ -70,6 +70,7 @@ def build_check_runner(core: Core) -> CheckRunner:
     evaluator = SenderEvaluator(
         core.database,
         authenticator,
+        core.routing_cache,
         core.clock,
         max_header_bytes=config.smtp.max_header_bytes,
         trusted_authserv_ids=config.checks.trusted_authserv_ids,

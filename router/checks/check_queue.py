@@ -81,9 +81,10 @@ class CheckQueue:
             await self._database.execute("check_queue_delete", message_id=message_id, owner=self._owner)
         return sorted(found, key=lambda each: each.message.id)
 
-    async def store(self, message_id: str, checks: MessageChecks) -> StoredChecks:
+    async def store(self, message: Message, checks: MessageChecks) -> StoredChecks:
         """Stores the results, with all that follows from them, and removes the message. Raises `Unavailable`."""
-        return await self._writer.commit(StoreChecks(message_id, self._owner, checks, self._clock.now()))
+        item = StoreChecks(message.id, message.workspace_id, self._owner, checks, self._clock.now())
+        return await self._writer.commit(item)
 
     async def give_back(self, message_ids: Sequence[str]) -> None:
         """Makes claimed messages available to other processes at once. Raises `Unavailable`."""

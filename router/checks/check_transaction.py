@@ -9,13 +9,15 @@ while nobody has taken the ticket: a later message gets a warning, so nobody can
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from router.checks.decision import Decision, decide
+from router.checks.decision import Decision, SenderFacts, decide
 from router.checks.policy import merge
 from router.checks.results import MessageChecks, to_values
 from router.model import Micros
+from router.routing.sender_hits import SenderHit, SenderListName, add_hits
 from router.store.database import Row, Statement, StatementGenerator
 from router.store.post_updates import queue_updates
 from router.store.spam_marks import SpamActor, mark_spam
@@ -26,6 +28,7 @@ class StoreChecks:
     """The results of a message that `owner` has claimed. `weight` in bytes of content is negligible."""
 
     message_id: str
+    workspace_id: str
     owner: str
     checks: MessageChecks
     now: Micros
@@ -67,6 +70,7 @@ def store_checks(items: Sequence[StoreChecks]) -> StatementGenerator[list[Stored
     )
     # Posts that did not wait are updated.
     yield from queue_updates({row["ticket_id"] for row in first} - {row["ticket_id"] for row in freed}, now)
+    yield from add_hits(_count_hits([by_message[id_] for id_ in {row["message_id"] for row in first}]), now)
     yield Statement("check_queue_delete", [{"message_id": item.message_id, "owner": item.owner} for item in items])
     return [_build_result(item, tickets, decisions, freed) for item in items]
 
@@ -92,6 +96,22 @@ def _warn(decisions: Mapping[tuple[str, str], Decision]) -> StatementGenerator[N
         [{"message_id": key[0], "ticket_id": key[1], "warning": warning} for key, warning in warnings.items()],
     )
     yield Statement("check_flag", [{"ticket_id": ticket_id} for ticket_id in sorted({key[1] for key in warnings})])
+
+
+def _count_hits(items: Sequence[StoreChecks]) -> Counter[SenderHit]:
+    """Returns how often each entry of the lists of senders decided."""
+    return Counter(
+        SenderHit(name, item.workspace_id, sender)
+        for item in items
+        for name, sender in _deciding_entries(item.checks.facts)
+    )
+
+
+def _deciding_entries(facts: SenderFacts) -> Iterator[tuple[SenderListName, str]]:
+    if facts.allowed:
+        yield "allowed", facts.allowed
+    if facts.blocked:
+        yield "blocked", facts.blocked
 
 
 def _build_result(

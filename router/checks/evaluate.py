@@ -14,6 +14,7 @@ from router.clock import Clock
 from router.mail.from_field import read_from_domains
 from router.mail.relay_results import read_relay_results
 from router.model import Message
+from router.routing.routing_cache import RoutingCache
 from router.store.database import Database
 
 MAX_LABELS = 127  # a domain name has no more; each suffix of that in From is compared with the workspace's domains
@@ -32,6 +33,7 @@ class SenderEvaluator:
         self,
         database: Database,
         authenticator: Authenticator,
+        routing: RoutingCache,
         clock: Clock,
         *,
         max_header_bytes: int,
@@ -40,6 +42,7 @@ class SenderEvaluator:
     ) -> None:
         self._database = database
         self._authenticator = authenticator
+        self._routing = routing
         self._clock = clock
         self._max_header_bytes = max_header_bytes
         self._trusted_ids = trusted_authserv_ids
@@ -63,6 +66,10 @@ class SenderEvaluator:
 
     async def _collect_facts(self, message: Message, from_domains: Sequence[str], found: Authentication) -> SenderFacts:
         own_domain = await self._find_own_domain(message.workspace_id, from_domains)
+        lists = await self._routing.get_sender_lists(message.workspace_id)
+        listed = lists.decide(
+            message.reverse_path, message.from_address, message.peer, authenticated=found.dmarc.aligned
+        )
         return SenderFacts(
             from_domain=own_domain or found.dmarc.result.domain,
             dmarc=found.dmarc.result.result,
@@ -70,6 +77,8 @@ class SenderEvaluator:
             aligned=found.dmarc.aligned,
             is_relayed=found.is_relayed,
             is_own_domain=own_domain != "",
+            allowed="" if listed.allowed is None else listed.allowed.sender,
+            blocked="" if listed.blocked is None else listed.blocked.sender,
         )
 
     async def _find_own_domain(self, workspace_id: str, from_domains: Sequence[str]) -> str:

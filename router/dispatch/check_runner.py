@@ -19,6 +19,7 @@ from router.clock import Clock
 from router.errors import DatabaseFileReplaced, Unavailable
 from router.mail.auth_results import AuthMethod, AuthResult
 from router.meter import NULL_METER, Meter
+from router.model import Message
 
 # Checks mostly wait for DNS. Each holds the first chunk of its message (256 KiB), and few of them a whole message.
 MAX_CONCURRENT = 32
@@ -102,7 +103,7 @@ class CheckRunner:
         message_id = queued.message.id
         try:
             checks = await self._evaluate(queued)
-            stored = await self._store(message_id, checks)
+            stored = await self._store(queued.message, checks)
             self._log(message_id, checks, stored)
             for result in checks.results:
                 self._meter.record_sender_check(result.method, result.result)
@@ -127,15 +128,15 @@ class CheckRunner:
         results = tuple(AuthResult(method, "temperror", reason=reason) for method in methods)
         return MessageChecks("done", self._clock.now(), results=results)
 
-    async def _store(self, message_id: str, checks: MessageChecks) -> StoredChecks:
+    async def _store(self, message: Message, checks: MessageChecks) -> StoredChecks:
         """Retries while the database is unavailable."""
         delay = RETRY_MIN_SECONDS
         while True:
             try:
-                return await self._queue.store(message_id, checks)
+                return await self._queue.store(message, checks)
             except Unavailable as error:
                 if not isinstance(error, DatabaseFileReplaced):
-                    log.warning("checks.database_unavailable", message_id=message_id, reason=str(error))
+                    log.warning("checks.database_unavailable", message_id=message.id, reason=str(error))
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, RETRY_MAX_SECONDS)
 

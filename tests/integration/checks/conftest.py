@@ -30,7 +30,7 @@ class QueuedInstallation:
     async def check(self, facts: SenderFacts = PASS) -> StoredChecks:
         """Checks the oldest queued message with chosen facts."""
         claimed = await self.queue.claim(1)
-        return await self.queue.store(claimed[0].message.id, results(self.installation.clock.now(), facts))
+        return await self.queue.store(claimed[0].message, results(self.installation.clock.now(), facts))
 
     async def set_policy(self, text: str) -> None:
         await self.installation.execute("UPDATE aliases SET check_policy = :text", text=text)

@@ -160,7 +160,7 @@ async def test_a_message_erased_during_its_check_is_forgotten(checked: QueuedIns
     ticket_id = await installation.accept_ticket()
     (claimed,) = await checked.claim()
     await installation.tickets.delete(installation.actor, ticket_id)
-    await checked.queue.store(claimed.message.id, results(installation.clock.now()))
+    await checked.queue.store(claimed.message, results(installation.clock.now()))
     assert await installation.execute("SELECT * FROM message_checks") == []
     assert await installation.execute("SELECT * FROM check_queue") == []
 
@@ -176,3 +176,19 @@ async def test_two_processes_claim_different_messages(checked: QueuedInstallatio
     assert await checked.queue.claim(5) == []
     installation.clock.advance(LEASE // SECOND)
     assert [each.claims for each in await other.claim(5)] == [2, 2]
+
+
+async def test_the_entries_that_decide_are_counted(checked: QueuedInstallation) -> None:
+    installation = checked.installation
+    services = installation.services
+    await services.blocked_senders.create(installation.actor, "@customer.test", action="spam")
+    await services.allowed_senders.create(installation.actor, "ann@customer.test")
+    for facts in (replace(PASS, blocked="@customer.test"), replace(PASS, allowed="ann@customer.test"), PASS):
+        await installation.accept_message()
+        await checked.check(facts)
+    for table in ("blocked_senders", "allowed_senders"):
+        (row,) = await installation.execute(f"SELECT * FROM {table}")
+        assert (row["hits"], row["last_hit_at"]) == (
+            1,
+            installation.clock.now() - SECOND * (2 if "block" in table else 1),
+        )

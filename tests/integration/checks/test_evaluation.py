@@ -192,3 +192,29 @@ async def test_rspamd_is_asked_with_the_confirmed_host_name(store: Store, dns_se
         assert rspamd.posts[0].headers["Hostname"] == "mail.customer.test"
         assert rspamd.posts[0].headers["Rcpt"] == "<support@example.com>"
         await found.close()
+
+
+@pytest.mark.parametrize(
+    ("allowed", "blocked", "spam"),
+    [
+        ("", "@customer.test", 1),
+        ("ann@customer.test", "@customer.test", 1),  # requires authentication
+        ("192.0.2.0/24", "192.0.2.0/24", 0),
+        ("", ".test", 1),
+    ],
+)
+async def test_lists_of_senders_decide(installation: Installation, allowed: str, blocked: str, spam: int) -> None:
+    await installation.services.blocked_senders.create(installation.actor, blocked, action="spam")
+    if allowed:
+        await installation.services.allowed_senders.create(installation.actor, allowed)
+    row = await check(installation, MAIL)
+    assert row["spam"] == spam
+
+
+async def test_an_allowed_sender_that_is_authenticated_beats_a_block(
+    installation: Installation, dns_server: DnsStandIn
+) -> None:
+    dns_server.set("customer.test", "TXT", f"v=spf1 ip4:{PEER} -all")
+    await installation.services.blocked_senders.create(installation.actor, "@customer.test", action="spam")
+    await installation.services.allowed_senders.create(installation.actor, "ann@customer.test")
+    assert (await check(installation, MAIL))["spam"] == 0

@@ -26,7 +26,7 @@ async def check(posting: ManualDelivery, facts: SenderFacts) -> None:
     installation = posting.installation
     queue = CheckQueue(installation.database, installation.core.writers, installation.clock)
     for claimed in await queue.claim(1):
-        await queue.store(claimed.message.id, results(installation.clock.now(), facts))
+        await queue.store(claimed.message, results(installation.clock.now(), facts))
 
 
 def shown(posting: ManualDelivery) -> str:
