@@ -53,7 +53,7 @@ SET sql = replace(sql, '''pending'', ''delivered'', ''dead''', '''pending'', ''d
 WHERE type = 'table' AND name = 'deliveries';
 PRAGMA writable_schema = RESET;
 */
-CREATE INDEX deliveries_spam ON deliveries (ticket_id, id) WHERE state = 'spam';
+CREATE INDEX deliveries_spam ON deliveries (workspace_id, id) WHERE state = 'spam';
 
 -- JSON: the settings `on_fail`, `on_spam` and `spam_score` that differ from the defaults, or from those of the workspace.
 ALTER TABLE workspaces ADD COLUMN check_policy TEXT NOT NULL DEFAULT '{}';
