@@ -7,8 +7,9 @@ From the narrowest to the widest, an entry is one of:
 3. `.example.com`: all addresses of the domain and of the domains below it; more labels are narrower;
 4. a network such as `192.0.2.0/24`, which matches the client's IP address; a longer prefix is narrower.
 
-If entries conflict, the narrowest one decides, so an address beats a domain, and a sender beats a network. This is the
-only place that defines the order.
+Entries of one kind with the same number of labels or bits are equally narrow, also if they match different addresses of
+a message. If entries conflict, the narrowest one decides, so an address beats a domain, and a sender beats a network.
+This is the only place that defines the order.
 """
 
 from __future__ import annotations
