@@ -59,7 +59,6 @@ EXEMPT: dict[str, str] = {
     "router.checks.policy": "settings of the workspace",
     "router.checks.prefetch": "starts at most three questions",
     "router.checks.relays": "compares the labels of one host name with settings",
-    "router.checks.results": "reads and writes our own rows",
     "router.checks.spam_verdict": _VALUES,
     "router.mail.auth_results": _VALUES,
     "router.mail.from_field": "`headers` and `mailboxes` are subjects",
