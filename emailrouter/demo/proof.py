@@ -95,6 +95,7 @@ async def _send_mail(demo: Demo, echo: Print) -> str:
     invoice = (files("emailrouter.demo") / "story" / "rechnung-42.pdf").read_bytes()
     mail.add_attachment(invoice, maintype="application", subtype="pdf", filename="Rechnung 42.pdf")
     echo(f"Sending a mail by SMTP from {mail['From']}, subject {mail['Subject']!r}")
+    demo.authenticate("customer.example")
     reply = await asyncio.to_thread(submit, demo.smtp, "zoe@customer.example", str(mail["To"]), mail)
     echo(f"  ... the server replied: {reply}")
     return reply.rpartition(" ")[2]

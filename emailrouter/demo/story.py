@@ -58,7 +58,8 @@ def load_events() -> list[StoryEvent]:
 
 
 def count_tickets() -> int:
-    return sum("reply_to" not in mail for mail in _load_mails().values())
+    """Returns the number of tickets that are not held as spam."""
+    return sum("reply_to" not in mail and not mail.get("spam") for mail in _load_mails().values())
 
 
 def company() -> str:
@@ -119,6 +120,8 @@ class Storyteller:
             role: Role = user["role"]
             created = await services.users.create(admin, email=user["email"], name=user["name"], role=role)
             self._actors[user["key"]] = Actor(admin.workspace_id, role, user_id=created.id)
+        for blocked in team["blocked"]:
+            await services.blocked_senders.create(admin, blocked["sender"], action="spam", note=blocked["note"])
         for tag in team["tag"]:
             await services.tickets.tags.create(admin, tag["name"], tag["color"])
         (domain,) = (await services.domains.list(admin)).items
@@ -133,18 +136,21 @@ class Storyteller:
                 )
 
     async def _receive(self, event: StoryEvent) -> None:
-        """Sends the mail, unless it is that of the proof, and waits until its ticket was posted."""
+        """Sends the mail, unless it is that of the proof, and waits until its ticket was posted or held as spam."""
         if event.mail == "proof":
             return
         mail, content = self._compose(event), event.content
         self._message_ids[event.mail] = str(mail["Message-ID"])
-        sender = "" if content.get("bounce") else parseaddr(str(mail["From"]))[1]
+        address = parseaddr(str(mail["From"]))[1]
+        if not content.get("unverified"):
+            self._demo.authenticate(address.rpartition("@")[2])
+        sender = "" if content.get("bounce") else address
         await asyncio.to_thread(submit, self._demo.smtp, sender, f"{content['to']}@{DOMAIN}", mail)
         await self._wait_for_deliveries()
         reply_to = content.get("reply_to")
         if reply_to is not None:
             self._tickets[event.mail] = self._tickets[reply_to]
-        else:
+        elif not content.get("spam"):
             newest = await self._demo.services.tickets.list(self._demo.admin, limit=1)
             self._tickets[event.mail] = newest.items[0].id
 

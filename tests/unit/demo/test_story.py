@@ -13,8 +13,8 @@ def mails() -> dict[str, StoryEvent]:
     return {event.mail: event for event in story.load_events() if event.action is None}
 
 
-def test_story_has_25_tickets_and_several_conversations() -> None:
-    assert story.count_tickets() == 25
+def test_story_has_26_tickets_and_several_conversations() -> None:
+    assert story.count_tickets() == 26
     replied = {event.content["reply_to"] for event in mails().values() if "reply_to" in event.content}
     assert len(replied) >= 5
     assert {event.content["to"] for event in mails().values() if event.mail != "proof"} >= {
