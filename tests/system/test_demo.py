@@ -91,7 +91,11 @@ async def check_tickets(http: aiohttp.ClientSession, api: str, key: str) -> None
             return found
 
     listed = (await get("/emails/tickets?limit=200"))["tickets"]
-    assert [ticket["number"] for ticket in listed] == list(range(25, 0, -1))
+    held = (await get("/emails/tickets?limit=200&spam=true"))["tickets"]
+    assert (len(listed), len(held)) == (26, 3)
+    numbers = [ticket["number"] for ticket in (*listed, *held)]
+    assert sorted(numbers) == list(range(1, 30))
+    assert all("is blocked" in ticket["spamReason"] for ticket in held)
     tickets = [await get(f"/emails/tickets/{ticket['id']}") for ticket in listed]
     messages = [message for ticket in tickets for message in ticket["messages"]]
     assert sum(len(ticket["messages"]) > 1 for ticket in tickets) >= 5
@@ -103,6 +107,10 @@ async def check_tickets(http: aiohttp.ClientSession, api: str, key: str) -> None
     assert types >= {"application/pdf", "image/png", "text/csv"}
     assert {message["automatic"] for message in messages} >= {"bounce", "auto-reply", "bulk"}
     assert sum(message["html"] != "" for message in messages) >= 3
+    dmarc = [message["auth"].get("dmarc") for message in messages]
+    assert dmarc.count("pass") >= 20
+    warned = [message for message in messages if "may be forged" in message["checks"]["warning"]]
+    assert [message["subject"] for message in warned] == ["Urgent: payment before noon"]
     subjects = "".join(ticket["subject"] for ticket in tickets)
     assert re.search("[\u3040-\u30ff]", subjects)
     assert re.search("[\u0600-\u06ff]", subjects)

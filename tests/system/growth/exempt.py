@@ -78,7 +78,6 @@ EXEMPT: dict[str, str] = {
     "router.dns.verification": "queries `resolver` and evaluates with `records`",
     "router.dns.zone_file": "formats names and tokens of domains, whose length is bounded",
     "router.check_result": _VALUES,
-    "router.checks.spam_verdict": _VALUES,
     "router.enumerations": _VALUES,
     "router.expiring_cache": "keeps a bounded number of values",
     "router.filters": "passes parameters on that `schema.shape` parsed",
