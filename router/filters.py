@@ -7,7 +7,7 @@ have an optional part for each filter (`router.store.variants`), with the field 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Annotated, Any, Self, get_type_hints
 
@@ -22,6 +22,7 @@ from router.enumerations import (
     INTEGRATION_STATUS,
     KEY_STATUS,
     ROLE,
+    SPAM_TICKETS,
     TICKET_PRIORITY,
     TICKET_STATUS,
     USER_STATUS,
@@ -87,6 +88,7 @@ class TicketFilter(ListFilter):
 
     `q` is a ticket number or words, all of which must match. The last word matches as a prefix. `unassigned` selects
     tickets that are neither assigned nor resolved, `unresolved` those that are not resolved. `assigned_to` may be `ME`.
+    Without `spam`, only tickets that are not spam match. The queries read either these or those that are spam.
     """
 
     q: Annotated[
@@ -114,8 +116,20 @@ class TicketFilter(ListFilter):
             choice=AUTOMATIC_MAIL,
         ),
     ] = None
+    spam: Annotated[
+        str | None,
+        Criterion(
+            "Spam",
+            "Only tickets held as spam (`true`), also these (`all`), or only the others (`false`, the default).",
+            choice=SPAM_TICKETS,
+        ),
+    ] = None
     unassigned: bool = False
     unresolved: bool = False
+
+    def by_spam(self) -> tuple[TicketFilter, ...]:
+        """Returns the filters that select the same tickets together, each of them either spam or not."""
+        return (self,) if self.spam != "all" else tuple(replace(self, spam=each) for each in ("false", "true"))
 
     @property
     def has_rare_priority(self) -> bool:
@@ -138,11 +152,17 @@ class TicketFilter(ListFilter):
         return is_resolved or (self.unassigned and self.assigned_to is not None)
 
     def parameters(self) -> dict[str, Any]:
-        """Adds `selective`: whether to read a partial index, and not that of the alias. `flat`: see `is_flat`."""
+        """Adds `selective`: whether to read a partial index, and not that of the alias. `flat`: see `is_flat`.
+
+        Raises ValueError for the filter `all`, of which no query reads the tickets in one order (`by_spam`).
+        """
+        if self.spam == "all":
+            raise ValueError("the tickets that are spam and the others are read separately")
         return ListFilter.parameters(self) | {
             "selective": self.is_selective,
             "flat": self.is_flat,
             "tag": None if self.tag is None else caseless_key(self.tag),
+            "spam": self.spam == "true",
         }
 
 

@@ -21,6 +21,7 @@ from router.enumerations import (
     KEY_STATUS,
     REPLAYABLE_STATE,
     ROLE,
+    SPAM_TICKETS,
     TICKET_PRIORITY,
     TICKET_SORT,
     TICKET_STATUS,
@@ -57,6 +58,10 @@ _VALUES: dict[str, tuple[tuple[str, ...], str]] = {
         "`active`, `invited` (has no password yet) or `disabled`. An invited user can use API keys.",
     ),
     "KeyStatus": (KEY_STATUS.values, "`active`, `expired` or `revoked`."),
+    "SpamTickets": (
+        SPAM_TICKETS.values,
+        "Which tickets a list contains: those held as spam (`true`), the others (`false`) or both (`all`).",
+    ),
     "TicketStatus": (
         TICKET_STATUS.values,
         "`open`, `in_progress` (assigned), `waiting` (for the customer) or `resolved`.",

@@ -61,8 +61,21 @@ async def find(
     question = parse_query(workspace_id, ticket_filter.q or "", ticket_filter.alias_id)
     if question is None:
         return Found((), None)
+    parts = ticket_filter.by_spam()
+    if len(parts) > 1:
+        budget //= len(parts)
+        found = [await find(database, workspace_id, each, before=before, limit=limit, budget=budget) for each in parts]
+        return _merge(found, limit)
     source = await choose_source(database, workspace_id, ticket_filter, before=before)
     return await _Search(database, workspace_id, question, ticket_filter, source, before, limit, budget).run()
+
+
+def _merge(parts: Sequence[Found], limit: int) -> Found:
+    """Joins the results of searches over different tickets. They end where the first of the searches ended."""
+    searched_to = max((each.searched_to for each in parts if each.searched_to is not None), default=None)
+    every = sorted((ticket for part in parts for ticket in part.tickets), key=lambda each: each.id, reverse=True)
+    tickets = [each for each in every if searched_to is None or each.id >= searched_to]
+    return Found(tickets[:limit], tickets[limit - 1].id if len(tickets) > limit else searched_to)
 
 
 class _Search:
@@ -120,7 +133,9 @@ class _Search:
         return any(value not in {None, False} for name, value in self._filters.items() if name not in indexed)
 
     async def _oldest_ms(self) -> int:
-        oldest = await self._database.fetch_one("search_oldest", workspace_id=self._filters["workspace_id"])
+        oldest = await self._database.fetch_one(
+            "search_oldest", workspace_id=self._filters["workspace_id"], spam=self._filters["spam"]
+        )
         return ids.timestamp_ms(self._before if oldest is None else oldest["id"])
 
     async def _scan_list(self, limit: int) -> Counter[str]:

@@ -102,7 +102,7 @@ def possible_sources(ticket_filter: TicketFilter) -> list[TicketSource]:
             or given.is_selective
         )
         conditions = [*others, tagged] if is_narrow else [tagged, *others]
-    return [TicketSource(each) for each in conditions]
+    return [TicketSource(replace(each, spam=given.spam)) for each in conditions]
 
 
 def _by_priority_assignee_or_status(given: TicketFilter, *, is_alone: bool) -> list[TicketFilter]:

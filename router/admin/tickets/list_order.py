@@ -64,6 +64,15 @@ def sort_key(ticket: Ticket) -> SortKey:
     return SortKey(ticket.id, ticket.priority, since)
 
 
+def _sorted(tickets: list[Ticket], sort: TicketSort, *, backwards: bool) -> list[Ticket]:
+    if sort == "waiting":
+        return sorted(tickets, key=lambda each: (sort_key(each).since, each.id), reverse=backwards)
+    found = sorted(tickets, key=lambda each: each.id, reverse=(sort == "oldest") is backwards)
+    if sort == "priority":
+        found.sort(key=lambda each: TICKET_PRIORITY.values.index(each.priority), reverse=backwards)
+    return found
+
+
 class ListReader:
     """Reads the tickets of a workspace that match a filter without words."""
 
@@ -81,6 +90,10 @@ class ListReader:
         """
         if self._filter.is_contradictory:
             return ()
+        if self._filter.spam == "all":
+            readers = [ListReader(self._database, self._workspace_id, each) for each in self._filter.by_spam()]
+            parts = [await reader.read(sort, position, limit=limit, backwards=backwards) for reader in readers]
+            return _sorted([ticket for part in parts for ticket in part], sort, backwards=backwards)[:limit]
         if sort == "waiting":
             return await self._read_waiting(position, limit, reverse=backwards)
         if sort == "priority":

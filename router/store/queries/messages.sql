@@ -59,7 +59,7 @@ SELECT peer, protocol, rfc_message_id, received_by, received_at FROM messages OR
 -- name: reachability_own_messages
 -- Where the first messages of the newest tickets of a workspace came from, newest first.
 SELECT m.peer, m.protocol, m.rfc_message_id, m.received_by, m.received_at
-FROM (SELECT id FROM tickets WHERE workspace_id = :workspace_id ORDER BY id DESC LIMIT :limit) AS newest
+FROM (SELECT id FROM tickets WHERE workspace_id = :workspace_id ORDER BY number DESC LIMIT :limit) AS newest
 JOIN ticket_messages tm ON tm.ticket_id = newest.id AND tm.sequence = 1
 JOIN messages m ON m.id = tm.message_id
 ORDER BY m.id DESC;

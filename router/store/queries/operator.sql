@@ -31,7 +31,7 @@ DELETE FROM domains WHERE workspace_id = :id;
 
 -- name: operator_erase_tickets
 -- Erases a batch of a workspace's tickets.
-DELETE FROM tickets WHERE id IN (SELECT id FROM tickets WHERE workspace_id = :id ORDER BY id LIMIT :limit);
+DELETE FROM tickets WHERE id IN (SELECT id FROM tickets WHERE workspace_id = :id ORDER BY number LIMIT :limit);
 
 -- name: operator_erase_messages
 -- Erases a batch of a workspace's messages.

@@ -97,8 +97,8 @@ CROSS JOIN tickets t ON t.id = ticket.value
 WHERE {ticket_conditions};
 
 -- name: search_oldest
--- The oldest ticket of a workspace.
-SELECT id FROM tickets WHERE workspace_id = :workspace_id ORDER BY id LIMIT 1;
+-- The oldest ticket of a workspace, of those that are spam or of the others.
+SELECT id FROM tickets WHERE workspace_id = :workspace_id AND spam = {is_spam} ORDER BY id LIMIT 1;
 
 -- name: search_unindexed
 -- The newest messages that are not parsed yet and therefore not indexed.

@@ -1,8 +1,8 @@
 -- Senders of tickets (router/admin/tickets/senders.py).
 
 -- fragment: is_sender
--- A ticket `t` of a sender. PostgreSQL and SQLite fold non-ASCII letters differently, so both sides are folded here.
-t.workspace_id = :workspace_id AND lower(t.from_address) = lower(CAST(:address AS TEXT))
+-- A ticket `t` of a sender that is not spam. PostgreSQL and SQLite fold non-ASCII letters differently, so both sides are folded here.
+t.workspace_id = :workspace_id AND t.spam = 0 AND lower(t.from_address) = lower(CAST(:address AS TEXT))
 
 -- name: sender_tickets
 -- The newest tickets of a sender.

@@ -4,10 +4,15 @@
 -- The id of the tag of a TicketFilter.
 (SELECT id FROM tags WHERE tags.workspace_id = :workspace_id AND tags.name_key = :tag)
 
+-- fragment: is_spam
+-- Whether the tickets of a TicketFilter are spam, as a literal.
+{if spam: 1}{if not spam: 0}
+
 -- fragment: ticket_conditions
 -- The conditions of a TicketFilter on the table `t`. COALESCE and NOT keep SQLite from using the index that fits less:
 -- that of the workspace, or that of the alias if the filter is selective. PostgreSQL estimates NOT ... <> like =.
 -- The index of a `flat` source contains no column of the other conditions, so none of these may select an index.
+-- The indexes by assignee and by priority do not contain `spam`, because few of their tickets are spam.
 -- OFFSET keeps PostgreSQL from joining all tickets of the tag.
 {if not alias_id: t.workspace_id = :workspace_id}
 {if alias_id, not selective: t.alias_id = :alias_id AND NOT t.workspace_id <> :workspace_id}
@@ -25,6 +30,10 @@
 {if unresolved: AND t.status <> 'resolved'}
 {if automatic = only: AND t.automatic <> ''}
 {if automatic = exclude: AND t.automatic = ''}
+{if flat: AND t.spam = {is_spam}}
+{if not flat, not selective, not assigned_to: AND t.spam = {is_spam}}
+{if not flat, not selective, assigned_to: AND NOT t.spam <> {is_spam}}
+{if not flat, selective: AND NOT t.spam <> {is_spam}}
 {if tag: AND EXISTS (
     SELECT 1 FROM ticket_tags g WHERE g.ticket_id = t.id AND g.tag_id = {tag_id} LIMIT 1 OFFSET 0)}
 

@@ -25,6 +25,8 @@ L = TypeVar("L", bound=ListFilter)
 M = TypeVar("M", Ticket, Delivery)
 COUNT = 60
 LIMIT = 7
+# Criteria that are not the value of a field.
+OTHER_CRITERIA = ("q", "tag", "automatic", "spam")
 SAMPLE = 400  # combinations of the filters of tickets that are tested
 
 
@@ -68,6 +70,7 @@ def is_listed(wanted: TicketFilter, sort: str, ticket: Ticket) -> bool:
         matches(wanted, ticket)
         and (wanted.tag is None or wanted.tag in (tag.name_key for tag in ticket.tags))
         and (wanted.automatic is None or (wanted.automatic == "only") is bool(ticket.automatic))
+        and (wanted.spam == "all" or (wanted.spam == "true") is bool(ticket.spam))
         and (not wanted.unassigned or (ticket.assigned_to is None and ticket.status != "resolved"))
         and (not wanted.unresolved or ticket.status != "resolved")
         and (sort != "waiting" or ticket.status in ("open", "in_progress"))
@@ -102,7 +105,7 @@ async def test_delivery_filters(installation: Installation) -> None:
 
 
 def matches(wanted: ListFilter, item: Ticket | Delivery) -> bool:
-    given = {name: getattr(wanted, name) for name in wanted.criteria() if name not in ("q", "tag", "automatic")}
+    given = {name: getattr(wanted, name) for name in wanted.criteria() if name not in OTHER_CRITERIA}
     return all(value is None or getattr(item, name) == value for name, value in given.items())
 
 
@@ -140,6 +143,7 @@ async def add_ticket(installation: Installation, rng: random.Random, number: int
         automatic=rng.choice(["", "", "list"]),
         unanswered_since=rng.choice([None, rng.randrange(1, 5)]),
         assigned_to=rng.choice([None, None, "user_a", "user_b"]),
+        spam=rng.choice([0, 0, 1]),
         **random_literals(Ticket, rng),
     )
     return await insert(installation, "tickets", ticket)

@@ -24,6 +24,7 @@ FILTERS: Mapping[str, Sequence[Any]] = {
     "assigned_to": (None, "user_x"),
     "alias_id": (None, "alias_x"),
     "automatic": (None, "only"),
+    "spam": (None, "true"),
     "unassigned": (False, True),
     "unresolved": (False, True),
 }
@@ -73,7 +74,7 @@ async def test_tickets_of_a_sender_are_read_in_the_order_of_their_index(store: S
             values = dict.fromkeys(query.parameters, 1)
             rows = await connection.execute_fetchall(f"EXPLAIN QUERY PLAN {query.sqlite}", values)
         details = {str(row["detail"]) for row in rows}
-        assert "SEARCH t USING INDEX tickets_by_sender (workspace_id=? AND <expr>=?)" in details
+        assert "SEARCH t USING INDEX tickets_by_sender (workspace_id=? AND spam=? AND <expr>=?)" in details
         assert not [each for each in details if "ORDER BY" in each or each.startswith("SCAN t")]
     else:
         assert (await postgres_problems(database, [query]))[query.postgres] == []
