@@ -34,6 +34,7 @@ def index(messages: Sequence[MessageWords]) -> StatementGenerator[None]:
             row["workspace_id"],
             row["number"],
             row["alias_id"],
+            is_spam=bool(row["spam"]),
             existing=row["words"].split() if existing is None else existing,
             added=[*header, *words_by_message[row["message_id"]]],
         )

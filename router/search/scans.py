@@ -58,14 +58,15 @@ async def find(
     Reads about `budget` tickets and matches. With fewer than `limit` tickets, a `searched_to` means that this was not
     enough.
     """
-    question = parse_query(workspace_id, ticket_filter.q or "", ticket_filter.alias_id)
-    if question is None:
-        return Found((), None)
     parts = ticket_filter.by_spam()
     if len(parts) > 1:
         budget //= len(parts)
         found = [await find(database, workspace_id, each, before=before, limit=limit, budget=budget) for each in parts]
         return _merge(found, limit)
+    is_spam = ticket_filter.spam == "true"
+    question = parse_query(workspace_id, ticket_filter.q or "", ticket_filter.alias_id, is_spam=is_spam)
+    if question is None:
+        return Found((), None)
     source = await choose_source(database, workspace_id, ticket_filter, before=before)
     return await _Search(database, workspace_id, question, ticket_filter, source, before, limit, budget).run()
 
@@ -128,8 +129,8 @@ class _Search:
 
     @property
     def _has_unindexed_filter(self) -> bool:
-        """Whether there is a filter other than the alias, which is the only one that the index contains."""
-        indexed = ("workspace_id", "q", "alias_id")
+        """Whether there is a filter other than those that the index contains: the alias, and whether it is spam."""
+        indexed = ("workspace_id", "q", "alias_id", "spam")
         return any(value not in {None, False} for name, value in self._filters.items() if name not in indexed)
 
     async def _oldest_ms(self) -> int:

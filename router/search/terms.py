@@ -29,6 +29,8 @@ MAX_QUERY_LENGTH = 1000
 MAX_QUERY_WORDS = 16
 # A single letter as a prefix would match a large part of all words.
 MIN_PREFIX_LENGTH = 2
+# The term of tickets that are spam. `search_mark_spam` and `search_release_spam` depend on it.
+SPAM_TERM = "_spam"
 # The low bits of an index position: the slot of a ticket within its millisecond.
 SLOT_BITS = 15
 _OMITTED_BITS = 80 - (SLOT_BITS - 1)  # random bits of an id that index positions omit
@@ -58,24 +60,37 @@ def message_words(contents: Contents) -> list[str]:
 
 
 def ticket_terms(
-    workspace_id: str, number: int, alias_id: str | None, *, existing: Iterable[str], added: Iterable[str]
+    workspace_id: str,
+    number: int,
+    alias_id: str | None,
+    *,
+    is_spam: bool = False,
+    existing: Iterable[str],
+    added: Iterable[str],
 ) -> list[str]:
     """Returns the terms of a ticket, at most `2 * MAX_WORDS`.
 
-    The terms of workspace, number and alias start with `_`, so no word of a text and no query prefix matches them.
+    The terms of spam, workspace, number and alias start with `_`, so no word of a text and no query prefix matches
+    them. That of spam is the first one.
     """
-    own_terms = [_workspace_term(workspace_id), _number_term(number), *([_alias_term(alias_id)] if alias_id else ())]
-    return list(dict.fromkeys([*own_terms, *existing, *added]))[: 2 * MAX_WORDS]
+    own_terms = [SPAM_TERM, _workspace_term(workspace_id), _number_term(number)]
+    own_terms += [_alias_term(alias_id)] if alias_id else []
+    terms = dict.fromkeys([*own_terms, *existing, *added])
+    if not is_spam:
+        del terms[SPAM_TERM]
+    return list(terms)[: 2 * MAX_WORDS]
 
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """A query for the tickets of a workspace that contain all words.
+    """A query for the tickets of a workspace that contain all words, and that are spam or not.
 
-    `scope`, `complete` and `prefix` are PostgreSQL tsquery expressions (`'a' & 'b'`, `('1':* | '_nr_1')`) or "".
+    `scope`, `spam`, `complete` and `prefix` are PostgreSQL tsquery expressions (`'a' & 'b'`, `('1':* | '_nr_1')`), the
+    last two possibly "".
 
     Attributes:
         scope: The term of the workspace.
+        spam: The term of spam, or its negation.
         complete: The term of the alias, if any, and the words except the one in `prefix`.
         prefix: The last word, if it may be incomplete.
         complete_needles: The condition of `complete`, for a search without the index: the terms of a ticket, separated
@@ -84,21 +99,23 @@ class SearchQuery:
     """
 
     scope: str
+    spam: str
     complete: str
     prefix: str
     complete_needles: tuple[tuple[str, ...], ...]
     prefix_needles: tuple[tuple[str, ...], ...]
 
     def to_json(self, *, complete_only: bool = False) -> str:
-        """Returns the parameter `criteria` of `search_range` and `search_match_tickets` as JSON.
+        """Returns the parameter `criteria` of `search_window` and `search_match_tickets` as JSON.
 
         With `complete_only`, the index lookup omits the prefix, and each match is checked for it instead. An index
         lookup of a prefix reads all words that start with it, so the faster method depends on the words.
         """
+        parts = (self.complete, "" if complete_only else self.prefix, self.spam)
         return json.dumps(
             {
                 "scope": self.scope,
-                "index": " & ".join(part for part in (self.complete, "" if complete_only else self.prefix) if part),
+                "index": " & ".join(part for part in parts if part),
                 "residual": self.prefix_needles if complete_only else (),
                 "complete": self.complete_needles,
                 "prefix": self.prefix_needles,
@@ -107,7 +124,9 @@ class SearchQuery:
         )
 
 
-def parse_query(workspace_id: str, text: str, alias_id: str | None = None) -> SearchQuery | None:
+def parse_query(
+    workspace_id: str, text: str, alias_id: str | None = None, *, is_spam: bool = False
+) -> SearchQuery | None:
     """Parses a search text, for a workspace or for one of its aliases; returns None if no ticket can match.
 
     `#42` matches only the ticket with this number, `42` also tickets that contain a word starting with `42`.
@@ -115,7 +134,7 @@ def parse_query(workspace_id: str, text: str, alias_id: str | None = None) -> Se
     if alias_id is not None and _ID_PATTERN.fullmatch(alias_id) is None:
         return None
     text = text[:MAX_QUERY_LENGTH].strip()
-    scope = f"'{_workspace_term(workspace_id)}'"
+    scope = f"'{_workspace_term(workspace_id)}'", f"'{SPAM_TERM}'" if is_spam else f"!'{SPAM_TERM}'"
     fixed_parts = [[_alias_term(alias_id)]] if alias_id else []
     if (number_match := re.fullmatch(r"#([0-9]{1,15})", text)) is not None:
         return _build_query(scope, [*fixed_parts, [_number_term(int(number_match[1]))]])
@@ -132,10 +151,11 @@ def parse_query(workspace_id: str, text: str, alias_id: str | None = None) -> Se
     return _build_query(scope, parts, has_prefix=has_prefix)
 
 
-def _build_query(scope: str, parts: Sequence[Sequence[str]], *, has_prefix: bool = False) -> SearchQuery:
+def _build_query(scope: tuple[str, str], parts: Sequence[Sequence[str]], *, has_prefix: bool = False) -> SearchQuery:
     """Builds a query. A matching ticket contains at least one word of each part.
 
-    With `has_prefix`, the first word of the last part is a prefix.
+    With `has_prefix`, the first word of the last part is a prefix. `scope` has the expressions for the workspace and
+    for spam.
     """
     queries = [[f"'{word}'" for word in part] for part in parts]
     needles = [[f" {word} " for word in part] for part in parts]
@@ -146,7 +166,7 @@ def _build_query(scope: str, parts: Sequence[Sequence[str]], *, has_prefix: bool
     needle_groups = tuple(tuple(part) for part in needles)
     position = len(parts) - has_prefix
     return SearchQuery(
-        scope,
+        *scope,
         " & ".join(words[:position]),
         " & ".join(words[position:]),
         needle_groups[:position],

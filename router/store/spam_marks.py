@@ -1,12 +1,13 @@
-"""Marks tickets as spam and releases them, with their deliveries and events, in the transaction of the caller.
+"""Marks tickets as spam and releases them, with their deliveries, events and words in the search index.
 
-The caller has locked the tickets. A ticket that already has the mark is left as it is.
+The caller has locked the tickets in the same transaction (`ticket_lock_by_ids`). A ticket that already has the mark is
+left as it is.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from router import ids
@@ -40,6 +41,7 @@ def mark_spam(reasons: Mapping[str, str], actors: Mapping[str, SpamActor], now: 
     marked = {row["ticket_id"] for row in rows}
     yield Statement("spam_hold_deliveries", [{"ticket_id": each} for each in ordered if each in marked])
     yield from _record(rows, actors, now, {each: {"spam": True, "reason": reasons[each]} for each in marked})
+    yield from _update_index("search_mark_spam", marked)
     return marked
 
 
@@ -54,7 +56,16 @@ def release_spam(
         "spam_release_deliveries", [{"ticket_id": each, "now": now, "expires_at": expires_at} for each in released]
     )
     yield from _record(rows, actors, now, {each: {"spam": False} for each in released})
+    yield from _update_index("search_release_spam", released)
     return sorted({row["integration_id"] for row in due})
+
+
+def _update_index(query: str, ticket_ids: Iterable[str]) -> StatementGenerator[None]:
+    """Updates the search index. The lock is the last one, and comes before the read of words that are indexed."""
+    rows = [{"ticket_id": each} for each in sorted(ticket_ids)]
+    if rows:
+        yield Statement("search_lock", [{}])
+        yield Statement(query, rows)
 
 
 def _record(

@@ -6,7 +6,7 @@ SELECT 1 AS locked;
 
 -- fragment: indexed_columns
 -- The indexed words of a ticket `t`, and the header fields that its message `m` adds.
-t.id AS ticket_id, m.id AS message_id, t.workspace_id, t.number, t.alias_id, m.from_name, m.from_address, m.subject,
+t.id AS ticket_id, m.id AS message_id, t.workspace_id, t.number, t.alias_id, t.spam, m.from_name, m.from_address, m.subject,
 COALESCE(s.words, '') AS words
 
 -- fragment: indexed_tables
@@ -38,6 +38,14 @@ VALUES (
     :words)
 ON CONFLICT (ticket_id) DO UPDATE SET words = excluded.words;
 
+-- name: search_mark_spam
+-- Adds the term of spam to the indexed words of tickets.
+UPDATE ticket_search SET words = '_spam ' || words WHERE ticket_id = :ticket_id AND substr(words, 1, 6) <> '_spam ';
+
+-- name: search_release_spam
+-- Removes the term of spam from the indexed words of tickets.
+UPDATE ticket_search SET words = substr(words, 7) WHERE ticket_id = :ticket_id AND substr(words, 1, 6) = '_spam ';
+
 -- name: search_window
 -- The matching tickets in a window of index positions, newest first. Each row also contains `matches`: the number of
 -- tickets in the window with the words that are looked up, up to `max_matches` + 1. With more than `max_matches`, or
@@ -47,9 +55,9 @@ WITH matching AS MATERIALIZED (
     SELECT s.ticket_id, s.words
     FROM ticket_words w
     CROSS JOIN ticket_search s ON s.index_position = w.rowid
-    WHERE w.ticket_words MATCH replace(replace(replace(replace(
+    WHERE w.ticket_words MATCH replace(replace(replace(replace(replace(
             json_extract(:criteria, '$.scope') || ' & ' || json_extract(:criteria, '$.index'),
-            '''', '"'), ' & ', ' AND '), ' | ', ' OR '), ':*', '*')
+            '''', '"'), ' & !', ' NOT '), ' & ', ' AND '), ' | ', ' OR '), ':*', '*')
       AND w.rowid >= :since AND w.rowid < :until
     LIMIT :max_matches + 1
 ), counted AS MATERIALIZED (

@@ -82,7 +82,12 @@ async def add_words(installation: Installation, rng: random.Random, tickets: Seq
     words = {ticket.id: rng.choice(("hello", "other")) for ticket in tickets}
     for ticket in tickets:
         indexed = terms.ticket_terms(
-            ticket.workspace_id, ticket.number, ticket.alias_id, existing=[], added=[words[ticket.id]]
+            ticket.workspace_id,
+            ticket.number,
+            ticket.alias_id,
+            is_spam=bool(ticket.spam),
+            existing=[],
+            added=[words[ticket.id]],
         )
         await installation.database.execute(
             "search_upsert",

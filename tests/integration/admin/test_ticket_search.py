@@ -43,6 +43,7 @@ class KnownTicket:
     workspace: str
     id: str
     number: int
+    spam: int
     status: str
     alias_id: str | None
     assigned_to: str | None
@@ -54,6 +55,8 @@ class KnownTicket:
         asked = (wanted.status, wanted.alias_id, wanted.assigned_to)
         have = (self.status, self.alias_id, self.assigned_to)
         if any(one is not None and one != other for one, other in zip(asked, have, strict=True)):
+            return False
+        if wanted.spam != "all" and (wanted.spam == "true") is not bool(self.spam):
             return False
         if wanted.unassigned and (self.assigned_to is not None or self.status == "resolved"):
             return False
@@ -110,6 +113,7 @@ class Archive:
             workspace,
             ids.first_id_at("ticket", self.moment)[:-16] + tail,
             number,
+            int(rng.random() < 0.3),
             rng.choice(TICKET_STATUS.values),
             rng.choice(ALIASES),
             rng.choice(ASSIGNEES),
@@ -121,8 +125,8 @@ class Archive:
         await seeds.execute_many(
             self.store.database,
             "INSERT INTO tickets (id, workspace_id, number, alias_id, address, subject, from_address, from_name, "
-            "status, assigned_to, received_at, updated_at) VALUES (:id, :workspace, :number, CAST(:alias_id AS TEXT), "
-            "'', '', '', '', :status, CAST(:assigned_to AS TEXT), 1, 1)",
+            "spam, status, assigned_to, received_at, updated_at) VALUES (:id, :workspace, :number, "
+            "CAST(:alias_id AS TEXT), '', '', '', '', :spam, :status, CAST(:assigned_to AS TEXT), 1, 1)",
             [asdict(ticket) for ticket in tickets],
         )
         await seeds.execute_many(
@@ -139,8 +143,8 @@ class Archive:
         for ticket in tickets:
             if ticket.words is not None:
                 key = {"ticket_id": ticket.id, "workspace_id": ticket.workspace}
-                added = sorted(ticket.words)
-                words = terms.ticket_terms(ticket.workspace, ticket.number, ticket.alias_id, existing=[], added=added)
+                own = (ticket.workspace, ticket.number, ticket.alias_id)
+                words = terms.ticket_terms(*own, is_spam=ticket.spam > 0, existing=[], added=sorted(ticket.words))
                 indexed.append(key | {"index_position": terms.index_position(ticket.id), "words": " ".join(words)})
         await self.store.database.execute_statement(Statement("search_upsert", indexed))
         self.known_tickets += [ticket for ticket in tickets if ticket.workspace == OURS]
@@ -178,6 +182,7 @@ class Archive:
             assigned_to=rng.choice((None, None, "user_a", "user_x")),
             alias_id=rng.choice((None, None, "alias_a", "alias_x")),
             tag=rng.choice((None, None, "billing", "STRASSE", "none")),
+            spam=rng.choice((None, None, "true", "all")),
         )
 
 
@@ -292,10 +297,8 @@ async def test_a_search_with_default_bounds(store: Store) -> None:
         await tickets.add_many(100)
         for wanted in (TicketFilter(q=q) for q in QUERIES):
             for limit in (1, 7, 200):
-                assert await tickets.read_all_pages(wanted, limit) == tickets.expected(wanted, tickets.known_tickets), (
-                    wanted,
-                    limit,
-                )
+                found = await tickets.read_all_pages(wanted, limit)
+                assert found == tickets.expected(wanted, tickets.known_tickets), (wanted, limit)
 
 
 @pytest.mark.usefixtures("short_steps")
