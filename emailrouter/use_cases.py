@@ -36,6 +36,7 @@ from router.admin.tickets.conversation import ConversationReader
 from router.admin.tickets.messages import MessageService
 from router.admin.tickets.sender_checks import SenderCheckService
 from router.admin.tickets.senders import SenderService
+from router.admin.tickets.spam import SpamService
 from router.admin.tickets.tags import TagService
 from router.admin.tickets.tickets import TicketService
 from router.channels import CHANNELS
@@ -53,7 +54,8 @@ from smtp.replies import Reply
 
 def build_services(core: Core) -> Services:
     config, database, clock = core.config, core.database, core.clock
-    changed = core.routing_cache.invalidate
+    changed, max_age = core.routing_cache.invalidate, to_micros(config.delivery.max_age)
+    blocked_senders = BlockedSenderService(database, clock)
     tester = TestMailService(
         database,
         clock,
@@ -83,10 +85,11 @@ def build_services(core: Core) -> Services:
         messages=MessageService(database, core.contents, authserv_ids=authserv_ids(config)),
         sender_checks=SenderCheckService(database, clock, core.wake, enabled=config.checks.enabled),
         senders=SenderService(database, TagService(database, clock)),
-        deliveries=DeliveryService(database, clock, core.wake, max_age=to_micros(config.delivery.max_age)),
+        spam=SpamService(database, clock, core.wake, blocked_senders.block_within, max_age=max_age),
+        deliveries=DeliveryService(database, clock, core.wake, max_age=max_age),
         display_names=DisplayNameService(database),
         allowed_senders=AllowedSenderService(database, clock),
-        blocked_senders=BlockedSenderService(database, clock),
+        blocked_senders=blocked_senders,
         check_previews=CheckPreviewService(database),
         explanations=ExplanationService(
             database, clock, CHANNELS, _reply_to_recipient, has_checks=config.checks.enabled

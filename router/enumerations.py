@@ -28,6 +28,8 @@ CheckAction = Literal["show", "flag", "quarantine"]
 BlockAction = Literal["refuse", "spam"]
 # Which tickets a list contains; without it, those that are not spam.
 SpamTickets = Literal["true", "false", "all"]
+# What is blocked of the sender of a ticket that is marked as spam.
+SpamBlock = Literal["address", "domain"]
 DeliveryEvent = Literal["opened", "replied", "updated"]
 TicketEventType = Literal[
     "ticket.created",
@@ -128,6 +130,7 @@ BLOCK_ACTION: Choice[BlockAction] = Choice(
 SPAM_TICKETS: Choice[SpamTickets] = Choice(
     "spam", get_args(SpamTickets), labels={"true": "Only spam", "false": "Without spam", "all": "With spam"}
 )
+SPAM_BLOCK: Choice[SpamBlock] = Choice("block", get_args(SpamBlock))
 REPLAYABLE_STATE: Choice[DeliveryState] = Choice(
     "state", ("dead", "pending"), labels={"pending": "Queued", "dead": "Failed"}
 )

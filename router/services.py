@@ -30,6 +30,7 @@ from router.admin.routes.integrations import IntegrationService
 from router.admin.tickets.messages import MessageService
 from router.admin.tickets.sender_checks import SenderCheckService
 from router.admin.tickets.senders import SenderService
+from router.admin.tickets.spam import SpamService
 from router.admin.tickets.tickets import TicketService
 from router.clock import Clock
 from router.ratelimit.request_limiter import RateLimiter
@@ -56,6 +57,7 @@ class Services:
     messages: MessageService
     sender_checks: SenderCheckService
     senders: SenderService
+    spam: SpamService
     deliveries: DeliveryService
     display_names: DisplayNameService
     allowed_senders: AllowedSenderService

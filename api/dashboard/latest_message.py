@@ -37,7 +37,8 @@ class LatestMessage:
 
 async def find_latest_message(visit: Visit, alias: Alias) -> LatestMessage:
     newest = newest_id(await visit.services.tickets.list_newest_ids(visit.actor))
-    tickets = (await visit.services.tickets.list(visit.actor, TicketFilter(alias_id=alias.id), limit=1)).items
+    of_alias = TicketFilter(alias_id=alias.id, spam="all")
+    tickets = (await visit.services.tickets.list(visit.actor, of_alias, limit=1)).items
     if not tickets:
         return LatestMessage(newest)
     ticket = tickets[0]

@@ -12,6 +12,7 @@ from api.schema.tickets import (
     Assign,
     ClaimOptions,
     MyTicketListParameters,
+    SpamChange,
     TicketAnswer,
     TicketClaimed,
     TicketDetail,
@@ -19,6 +20,7 @@ from api.schema.tickets import (
     TicketListParameters,
     TicketMessages,
     TicketPageParameters,
+    TicketSpam,
     UnassignedTicketListParameters,
     choice_answer,
     choice_change,
@@ -63,6 +65,13 @@ async def unclaim(call: Call[EmptyBody, NoQuery]) -> TicketClaimed:
 
 async def assign(call: Call[Assign, NoQuery]) -> TicketClaimed:
     return TicketClaimed.from_model(await call.services.tickets.assign(call.actor, call.ids["id"], call.body.user_id))
+
+
+async def set_spam(call: Call[SpamChange, NoQuery]) -> TicketSpam:
+    body = call.body
+    return TicketSpam.from_model(
+        await call.services.spam.mark(call.actor, call.ids["id"], spam=body.spam, block=body.block)
+    )
 
 
 async def delete(call: Call[EmptyBody, NoQuery]) -> None:
@@ -201,4 +210,15 @@ ROUTES = (
         errors=("not_open",),
     ),
     *(_choice_route(choice) for choice in TICKET_CHOICES),
+    Route(
+        "POST",
+        "/emails/tickets/{id}/spam",
+        "setTicketSpam",
+        set_spam,
+        "Mark a ticket as spam, or release it",
+        "agent",
+        TicketSpam,
+        body=SpamChange,
+        errors=("conflict",),
+    ),
 )

@@ -21,6 +21,7 @@ from router.enumerations import (
     KEY_STATUS,
     REPLAYABLE_STATE,
     ROLE,
+    SPAM_BLOCK,
     SPAM_TICKETS,
     TICKET_PRIORITY,
     TICKET_SORT,
@@ -58,6 +59,7 @@ _VALUES: dict[str, tuple[tuple[str, ...], str]] = {
         "`active`, `invited` (has no password yet) or `disabled`. An invited user can use API keys.",
     ),
     "KeyStatus": (KEY_STATUS.values, "`active`, `expired` or `revoked`."),
+    "SpamBlock": (SPAM_BLOCK.values, "What is blocked of the sender of a ticket that is marked as spam."),
     "SpamTickets": (
         SPAM_TICKETS.values,
         "Which tickets a list contains: those held as spam (`true`), the others (`false`) or both (`all`).",

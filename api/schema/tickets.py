@@ -6,7 +6,7 @@ import json
 from operator import attrgetter
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, create_model
+from pydantic import BeforeValidator, Field, create_model, field_validator
 
 from api.schema.deliveries import DeliveryAnswer
 from api.schema.messages import MessageAnswer
@@ -24,9 +24,19 @@ from api.schema.shape import (
 )
 from router.admin.tickets.conversation import TicketView
 from router.choice import Choice
-from router.enumerations import TICKET_SORT, TICKET_STATUS, ActorType, TicketEventType, TicketPriority, TicketStatus
+from router.enumerations import (
+    SPAM_BLOCK,
+    TICKET_SORT,
+    TICKET_STATUS,
+    ActorType,
+    TicketEventType,
+    TicketPriority,
+    TicketStatus,
+)
 from router.filters import TicketFilter
 from router.model import TicketEvent
+
+SpamReason = Annotated[str | None, BeforeValidator(lambda reason: reason or None)]
 
 
 class TicketAnswer(Answer):
@@ -66,6 +76,10 @@ class TicketAnswer(Answer):
     """When the oldest unanswered message arrived; null unless the ticket is `open` or `in_progress`."""
     tags: list[Annotated[str, BeforeValidator(attrgetter("name"))]]
     """Names of its tags, in alphabetical order."""
+    spam: bool
+    """Whether the ticket is held as spam: lists leave it out by default, and its messages are not posted."""
+    spam_reason: SpamReason
+    """Why it is held as spam; null if it is not."""
 
 
 class TicketList(Answer):
@@ -186,6 +200,35 @@ class TicketResolved(Answer):
     """New status of the ticket."""
     resolved_at: Time | None
     """When the ticket was resolved; null if it is not resolved."""
+
+
+class SpamChange(Body):
+    """Whether a ticket is spam."""
+
+    spam: bool
+    """True holds the ticket as spam; false releases it, and posts the messages that were held."""
+    block: Annotated[str | None, documented(SPAM_BLOCK)] = None
+    """With `spam: true`, also blocks the `address` of the sender or their whole `domain`. Admins only."""
+    learn: bool = False
+    """Not supported yet: must be false."""
+
+    @field_validator("learn")
+    @classmethod
+    def _refuse_learning(cls, learn: bool) -> bool:
+        if learn:
+            raise ValueError("not supported yet")
+        return learn
+
+
+class TicketSpam(Answer):
+    """Whether the ticket is spam now."""
+
+    id: str
+    """Id of the ticket (`ticket_...`)."""
+    spam: bool
+    """Whether the ticket is held as spam."""
+    spam_reason: SpamReason
+    """Why it is held as spam; null if it is not."""
 
 
 class TicketPageParameters(PageParameters):

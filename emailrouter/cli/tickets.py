@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from api.schema.tags import TicketTags
-from api.schema.tickets import NoteAnswer, TicketAnswer, TicketClaimed, TicketDetail, choice_answer
+from api.schema.tickets import NoteAnswer, TicketAnswer, TicketClaimed, TicketDetail, TicketSpam, choice_answer
 from emailrouter import assembly
 from emailrouter.cli import console
 from emailrouter.cli.context import (
@@ -28,7 +28,7 @@ from emailrouter.cli.tables import Column, label
 from router.channels import CHANNELS
 from router.choice import Choice
 from router.dispatch.ticket_notification import NotificationPreview
-from router.enumerations import TICKET_CHOICES, TICKET_SORT
+from router.enumerations import SPAM_BLOCK, TICKET_CHOICES, TICKET_SORT
 from router.errors import Refused
 from router.filters import TicketFilter
 from router.tag import join_names
@@ -204,6 +204,35 @@ def _choice_command(choice: Choice[Any]) -> click.Command:
 
 for _choice in TICKET_CHOICES:
     _choice_command(_choice)
+
+
+@group.command("spam", examples=["ticket spam 42", "ticket spam 42 --block address --as eve@example.com"])
+@click.argument("ticket")
+@click.option("--block", type=ChoiceType(SPAM_BLOCK), help="Also block the address of the sender, or their domain.")
+@_acting_option(required=False)
+@with_context()
+async def spam(context: CommandContext, ticket: str, block: str | None, acting: str | None) -> None:
+    """Hold a ticket as spam: lists leave it out, and its messages are not posted."""
+    await _set_spam(context, ticket, acting, spam=True, block=block)
+
+
+@group.command("not-spam", examples=["ticket not-spam 42"])
+@click.argument("ticket")
+@_acting_option(required=False)
+@with_context()
+async def not_spam(context: CommandContext, ticket: str, acting: str | None) -> None:
+    """Release a ticket that is held as spam, and post its messages."""
+    await _set_spam(context, ticket, acting, spam=False)
+
+
+async def _set_spam(
+    context: CommandContext, ticket: str, acting: str | None, *, spam: bool, block: str | None = None
+) -> None:
+    context = await _act_as(context, acting)
+    ticket_id = await context.lookup.find_ticket_id(context.actor, ticket)
+    marked = await context.services.spam.mark(context.actor, ticket_id, spam=spam, block=block)
+    text = f"#{marked.number} is held as spam." if spam else f"#{marked.number} is not spam."
+    context.print_result(to_json(TicketSpam.from_model(marked)), text)
 
 
 @group.command("note", examples=['ticket note 42 "Customer called back" --as eve@example.com'])

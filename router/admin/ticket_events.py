@@ -47,7 +47,7 @@ async def record_for_all(
 ) -> list[TicketEvent]:
     """Records the same event for several tickets, which the caller has locked, with as many statements as for one."""
     details = {name: value for name, value in detail.items() if value is not None}
-    actor_type, actor_id = _identify(actor)
+    actor_type, actor_id = identify(actor)
     events = [
         TicketEvent(
             id=ids.new_id("evt"),
@@ -94,7 +94,8 @@ def with_name(event: TicketEvent) -> TicketEvent:
     return event if event.actor_name else replace(event, actor_name=_OTHER_NAMES.get(event.actor_type, ""))
 
 
-def _identify(actor: Actor) -> tuple[ActorType, str | None]:
+def identify(actor: Actor) -> tuple[ActorType, str | None]:
+    """Returns the type and the id of the author of an event."""
     if actor.key_id is not None:
         return "key", actor.key_id
     return ("system", None) if actor.user_id is None else ("user", actor.user_id)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from router.admin.routes.listed_senders import AddedSenders, SenderListService, validate_note
+from router.admin.routes.listed_senders import AddedSenders, SenderListService, normalize_sender, validate_note
 from router.enumerations import BLOCK_ACTION
 from router.model import Actor, BlockedSender, Micros
+from router.store.database import QueryExecutor
 
 
 class BlockedSenderService(SenderListService[BlockedSender]):
@@ -24,6 +25,14 @@ class BlockedSenderService(SenderListService[BlockedSender]):
         self, actor: Actor, senders: Sequence[str], *, action: str = "refuse", note: str = ""
     ) -> AddedSenders[BlockedSender]:
         return await self._add_many(actor, senders, _builder(actor, action, note))
+
+    async def block_within(self, transaction: QueryExecutor, actor: Actor, sender: str, now: Micros) -> None:
+        """Refuses mail of a sender, in the transaction of the caller. A sender that is already blocked stays so.
+
+        Raises `conflict` if the limit is reached.
+        """
+        entry = BlockedSender(actor.workspace_id, normalize_sender(sender), now)
+        await self._insert_within(transaction, actor, [entry])
 
     async def change(self, actor: Actor, sender: str, *, action: str, note: str) -> BlockedSender:
         block_action, text = BLOCK_ACTION.parse(action), validate_note(note)

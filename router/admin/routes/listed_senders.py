@@ -79,7 +79,7 @@ class SenderListService(ABC, Generic[S]):
         return await fetch_models(self._database, self._model, f"{self._name}_sender_list", workspace_id=workspace_id)
 
     async def delete(self, actor: Actor, sender: str) -> None:
-        normalized = _normalize(sender)
+        normalized = normalize_sender(sender)
         async with self._database.transaction() as transaction:
             if not await transaction.execute(
                 f"{self._name}_sender_delete", workspace_id=actor.workspace_id, sender=normalized
@@ -94,7 +94,7 @@ class SenderListService(ABC, Generic[S]):
 
     async def _add_one(self, actor: Actor, sender: str, build: Callable[[str, Micros], S]) -> S:
         """Raises `conflict` if the sender is already listed or the limit is reached."""
-        entry = build(_normalize(sender), self._clock.now())
+        entry = build(normalize_sender(sender), self._clock.now())
         if (await self._insert(actor, [entry])).already_listed:
             raise Refused("conflict", f"{entry.sender} is already {self._name}", "sender")
         return entry
@@ -112,17 +112,21 @@ class SenderListService(ABC, Generic[S]):
         return await self._insert(actor, [build(_normalize_listed(sender), now) for sender in senders])
 
     async def _insert(self, actor: Actor, entries: Sequence[S]) -> AddedSenders[S]:
+        async with self._database.transaction() as transaction:
+            return await self._insert_within(transaction, actor, entries)
+
+    async def _insert_within(self, transaction: QueryExecutor, actor: Actor, entries: Sequence[S]) -> AddedSenders[S]:
+        """Adds senders in the transaction of the caller."""
         by_sender = {entry.sender: entry for entry in entries}
         rows = [model_values(by_sender[sender]) for sender in sorted(by_sender)]  # two calls lock in the same order
-        async with self._database.transaction() as transaction:
-            returned = await transaction.execute_statement(Statement(f"{self._name}_sender_insert", rows))
-            inserted = {row["sender"] for row in returned}
-            added = [entry for sender, entry in by_sender.items() if sender in inserted]
-            if added:
-                await self._check_limit(transaction, actor)
-                await transaction.execute("routing_increment_version")
-                described = {entry.sender: {**self._details(entry), "note": entry.note or None} for entry in added}
-                await audit.record_many(transaction, actor, self._clock.now(), self._actions[0], described)
+        returned = await transaction.execute_statement(Statement(f"{self._name}_sender_insert", rows))
+        inserted = {row["sender"] for row in returned}
+        added = [entry for sender, entry in by_sender.items() if sender in inserted]
+        if added:
+            await self._check_limit(transaction, actor)
+            await transaction.execute("routing_increment_version")
+            described = {entry.sender: {**self._details(entry), "note": entry.note or None} for entry in added}
+            await audit.record_many(transaction, actor, self._clock.now(), self._actions[0], described)
         return AddedSenders(tuple(added), tuple(sender for sender in by_sender if sender not in inserted))
 
     async def _check_limit(self, transaction: QueryExecutor, actor: Actor) -> None:
@@ -135,7 +139,7 @@ class SenderListService(ABC, Generic[S]):
             )
 
     async def _change(self, actor: Actor, sender: str, change: Callable[[S], S]) -> S:
-        normalized = _normalize(sender)
+        normalized = normalize_sender(sender)
         async with self._database.transaction() as transaction:
             found = await fetch_model(
                 transaction,
@@ -170,7 +174,7 @@ def validate_note(note: str) -> str:
     return validation.validate_line(note, "note", max_length=MAX_NOTE_LENGTH) if note.strip() else ""
 
 
-def _normalize(sender: str) -> str:
+def normalize_sender(sender: str) -> str:
     line = validation.validate_line(sender, "sender", max_length=_MAX_SENDER_LENGTH)
     try:
         return normalize_entry(line)
@@ -181,7 +185,7 @@ def _normalize(sender: str) -> str:
 def _normalize_listed(sender: str) -> str:
     """Names the entry in the error, which would not be found among many."""
     try:
-        return _normalize(sender)
+        return normalize_sender(sender)
     except Refused as refused:
         quoted = safe_line(sender)[:_MAX_QUOTED]
         problem = refused.message.removeprefix("sender ")

@@ -76,13 +76,13 @@ class ChangeWriter:
 
     async def change_many(self, actor: Actor, ticket_ids: Iterable[str], change: TicketChange) -> BulkResult:
         """Changes up to `MAX_BULK` tickets in the same way."""
-        wanted = _require_few(ticket_ids, "tickets")
+        wanted = require_few(ticket_ids, "tickets")
         requests = [_Request(each, await find_ticket_id(self._database, actor, each), change) for each in wanted]
         return await self._change_all(actor, requests)
 
     async def undo(self, actor: Actor, event_ids: Iterable[str]) -> BulkResult:
         """Undoes up to `MAX_BULK` changes, given by their events."""
-        wanted = _require_few(event_ids, "changes")
+        wanted = require_few(event_ids, "changes")
         events = await ticket_events.fetch_by_ids(self._database, actor, wanted)
         requests = [
             _Request(event_id, events[event_id].ticket_id, UndoChange(events[event_id]))
@@ -113,7 +113,7 @@ class ChangeWriter:
         async with self._database.transaction() as transaction:
             users = await _lock_users(transaction, actor, (request.change for request in requests))
             context = ChangeContext(actor, users, self._clock.now())
-            tickets = await _lock_tickets(transaction, actor, {request.ticket_id for request in requests})
+            tickets = await lock_tickets(transaction, actor, {request.ticket_id for request in requests})
             outcomes: list[ChangedTicket | Refused] = []
             for request in requests:
                 try:
@@ -160,7 +160,8 @@ async def _lock_users(transaction: QueryExecutor, actor: Actor, changes: Iterabl
     return users
 
 
-async def _lock_tickets(transaction: QueryExecutor, actor: Actor, ticket_ids: Iterable[str]) -> dict[str, Ticket]:
+async def lock_tickets(transaction: QueryExecutor, actor: Actor, ticket_ids: Iterable[str]) -> dict[str, Ticket]:
+    """Locks tickets in the order of their ids, and returns those that exist by id."""
     valid = sorted(ticket_id for ticket_id in ticket_ids if ids.is_well_formed(ticket_id, "ticket"))
     tickets = await fetch_models(
         transaction, Ticket, "ticket_lock_by_ids", ids=json.dumps(valid), workspace_id=actor.workspace_id
@@ -174,8 +175,8 @@ async def _require_newest_change(transaction: QueryExecutor, ticket: Ticket, eve
         raise Refused("conflict", f"Ticket #{ticket.number} was changed again meanwhile")
 
 
-def _require_few(given: Iterable[str], noun: str) -> list[str]:
-    """Returns the ids without repetitions."""
+def require_few(given: Iterable[str], noun: str) -> list[str]:
+    """Returns the ids without repetitions. Raises `Refused` for more than `MAX_BULK`."""
     wanted = list(dict.fromkeys(given))
     if len(wanted) > MAX_BULK:
         raise Refused("invalid_request", f"At most {MAX_BULK} {noun} can be changed at once, not {len(wanted)}")

@@ -38,10 +38,11 @@ MAX_UNREAD = 100
 # Stored reads that one transaction deletes.
 BATCH_READS = 500
 _ALL_TICKETS = TicketFilter()
-_UNASSIGNED, _MINE, _OPEN = (
+_UNASSIGNED, _MINE, _OPEN, _SPAM = (
     TicketFilter(unassigned=True),
     TicketFilter(assigned_to=ME, unresolved=True),
     TicketFilter(unresolved=True),
+    TicketFilter(spam="true"),
 )
 
 
@@ -49,13 +50,14 @@ _UNASSIGNED, _MINE, _OPEN = (
 class ListCounts:
     """The numbers of tickets in the lists, each up to `MAX_COUNTED`.
 
-    `mine` and `open` count unresolved tickets. `unread` counts the unread ones among the newest `MAX_UNREAD` tickets of
-    `unassigned` and of `mine`.
+    `mine` and `open` count unresolved tickets, `spam` those held as spam, which no other number has. `unread` counts
+    the unread ones among the newest `MAX_UNREAD` tickets of `unassigned` and of `mine`.
     """
 
     unassigned: int
     mine: int
     open: int
+    spam: int
     unread: int
 
 
@@ -129,16 +131,16 @@ class TicketListService:
         """Counts the tickets of the lists. Reads a bounded part of their indexes."""
         readers = [
             ListReader(self._database, actor.workspace_id, _for_actor(each, actor))
-            for each in (_UNASSIGNED, _MINE, _OPEN)
+            for each in (_UNASSIGNED, _MINE, _OPEN, _SPAM)
         ]
-        unassigned, mine, unresolved = [await reader.count(MAX_COUNTED) for reader in readers]
+        unassigned, mine, unresolved, spam = [await reader.count(MAX_COUNTED) for reader in readers]
         newest = [ticket for reader in readers[:2] for ticket in await reader.read("newest", None, limit=MAX_UNREAD)]
         since = await read_unread_since(self._database, actor)
         previews = await read_previews(self._database, actor, [ticket.id for ticket in newest])
         unread = sum(
             ticket.id in previews and read_state(ticket, previews[ticket.id]).unread(since) != "" for ticket in newest
         )
-        return ListCounts(unassigned, mine, unresolved, unread)
+        return ListCounts(unassigned, mine, unresolved, spam, unread)
 
     async def mark_read(self, actor: Actor, ticket_id: str) -> ReadMark:
         """Marks all messages of a ticket as read, and returns what the user had read. Writes only if one was unread.

@@ -115,7 +115,7 @@ class Correspondence:
         own = [ticket for ticket in unresolved if ticket.assigned_to == user_id]
         unread = sum(ticket.unread(user_id) != "" for ticket in (*unassigned, *own))
         counts = await self.installation.tickets.lists.counts(user)
-        assert counts == ListCounts(len(unassigned), len(own), len(unresolved), unread)
+        assert counts == ListCounts(len(unassigned), len(own), len(unresolved), 0, unread)
 
 
 @pytest.mark.parametrize("seed", range(2))

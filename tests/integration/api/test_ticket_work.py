@@ -97,3 +97,37 @@ async def test_a_sender(sqlite_served: ServedInstallation) -> None:
     assert (unknown.status, unknown.body["recent"], unknown.body["lastSeenAt"]) == (200, [], None)
     wrong = await served.admin.get("/senders/ada")
     assert (wrong.status, wrong.code, wrong.field) == (400, "invalid_request", "address")
+
+
+async def test_a_ticket_is_marked_as_spam(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    await served.create_alias()
+    ticket_id = await served.accept_ticket()
+    path = f"/emails/tickets/{ticket_id}"
+    agent, _ = await served.add_client("agent")
+    marked = await agent.post(f"{path}/spam", {"spam": True, "learn": False})
+    assert (marked.status, marked.body["id"], marked.body["spam"]) == (200, ticket_id, True)
+    reason = marked.body["spamReason"]
+    assert reason.startswith("Marked as spam by ")
+    for body, problem in (
+        ({"spam": True, "learn": True}, (400, "invalid_request", "learn")),
+        ({"spam": True, "block": "network"}, (400, "invalid_request", "block")),
+        ({"spam": False, "block": "address"}, (400, "invalid_request", "block")),
+        ({"spam": True, "block": "address"}, (403, "forbidden", None)),
+        ({}, (400, "invalid_request", "spam")),
+    ):
+        refused = await agent.post(f"{path}/spam", body)
+        assert (refused.status, refused.code, refused.field) == problem
+    assert (await agent.get("/emails/tickets")).body["tickets"] == []
+    assert (await agent.get("/emails/tickets?q=1")).body["tickets"] == []
+    for spam in ("true", "all"):
+        (listed,) = (await agent.get(f"/emails/tickets?spam={spam}")).body["tickets"]
+        assert (listed["id"], listed["spam"], listed["spamReason"]) == (ticket_id, True, reason)
+    ticket = (await agent.get(path)).body
+    assert (ticket["spam"], ticket["spamReason"], ticket["deliveries"][0]["state"]) == (True, reason, "spam")
+    event = ticket["events"][-1]
+    assert (event["type"], event["event"]) == ("ticket.spam_changed", "spam")
+    assert event["detail"] == {"spam": True, "reason": reason}
+    assert (await served.admin.post(f"{path}/spam", {"spam": True, "block": "address"})).status == 200
+    released = await agent.post(f"{path}/spam", {"spam": False})
+    assert released.body == {"id": ticket_id, "spam": False, "spamReason": None}

@@ -314,6 +314,7 @@ async def test_a_number_works_wherever_an_id_does(served: ServedInstallation) ->
         "assign": {"userId": served.login.user_id},
         "status": {"status": "waiting"},
         "priority": {"priority": "high"},
+        "spam": {"spam": True},
         "notes": {"text": "Called back."},
         "tags": {"add": ["vip"]},
         "{note}": {"text": "Called twice."},
