@@ -50,6 +50,7 @@ def visits(dataset: Dataset, others: dict[str, str]) -> dict[str, list[str]]:
             *(f"/tickets?assignedTo={busy}&aliasId={main}", "/tickets?q=hello", "/tickets?q=invoice+refund"),
             *(f"/tickets?q=order{number}", "/tickets?q=nobodywrote&status=open"),
         ],
+        "/tickets/spam": ["/tickets/spam", f"/tickets/spam?cursor={deep}", f"/tickets/spam?aliasId={small}"],
         "/tickets/mine": ["/tickets/mine", "/tickets/mine?status=resolved"],
         "/tickets/unassigned": ["/tickets/unassigned", f"/tickets/unassigned?cursor={deep}"],
         "/tickets/open": [f"/tickets/open?sort={sort}" for sort in TICKET_SORT.values],

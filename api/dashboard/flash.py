@@ -14,7 +14,10 @@ from api.dashboard.page import Redirect
 
 _KEY, _NUMBER, _UNDO, _UNDO_PATH = "note", "note-number", "note-undo", "note-back"
 _MAX_DIGITS = 12
-_EVENT_PREFIX = "evt_"
+_EVENT_PREFIX, _TICKET_PREFIX = "evt_", "ticket_"
+# The paths of the forms that undo changes: by their events, or the spam marks of tickets.
+UNDO = "/tickets/undo"
+UNDO_SPAM, UNDO_NOT_SPAM = "/tickets/undo-spam", "/tickets/undo-not-spam"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,8 @@ class Flash:
     Attributes:
         is_pending: Whether it reports a step that is not finished.
         is_failure: Whether it reports that something was not done.
-        undo: The text with the events to undo, for `parse_events`; "" for none.
+        undo: The text with the events to undo, for `parse_events`, or with tickets, for `parse_tickets`; "" for none.
+        undo_action: The path of the form that undoes it.
         undo_path: The page to open after the change is undone.
     """
 
@@ -33,6 +37,7 @@ class Flash:
     is_failure: bool
     undo: str
     undo_path: str
+    undo_action: str = UNDO
 
 
 def add_flash(outcome: Redirect) -> str:
@@ -43,7 +48,7 @@ def add_flash(outcome: Redirect) -> str:
     given = {
         _KEY: outcome.flash,
         _NUMBER: "" if outcome.number is None else str(outcome.number),
-        _UNDO: _format_events(outcome.undo),
+        _UNDO: _format_ids(outcome.undo),
         _UNDO_PATH: outcome.undo_path,
     }
     path += "&" if urlsplit(path).query else "?"
@@ -68,12 +73,29 @@ def read_flash(messages: Mapping[str, str], path: str, query: Mapping[str, str])
         is_failure=key.endswith("-failed"),
         undo=query.get(_UNDO, ""),
         undo_path=query.get(_UNDO_PATH, "") or path_without_flash(path, query),
+        undo_action=_undo_action(key),
     )
+
+
+def _undo_action(key: str) -> str:
+    """Returns the path of the form that undoes what a message reports: the keys about spam begin with the mark."""
+    if key.startswith("not-spam-"):
+        return UNDO_NOT_SPAM
+    return UNDO_SPAM if key.startswith("spam-") else UNDO
 
 
 def parse_events(text: str) -> list[str]:
     """Returns the ids of events from `Flash.undo`, which the client may have changed."""
-    return [f"{_EVENT_PREFIX}{part}" for part in text.split(".") if part]
+    return _parse_ids(_EVENT_PREFIX, text)
+
+
+def parse_tickets(text: str) -> list[str]:
+    """Returns the ids of tickets from `Flash.undo`, which the client may have changed."""
+    return _parse_ids(_TICKET_PREFIX, text)
+
+
+def _parse_ids(prefix: str, text: str) -> list[str]:
+    return [f"{prefix}{part}" for part in text.split(".") if part]
 
 
 def path_without_flash(path: str, query: Mapping[str, str]) -> str:
@@ -82,6 +104,6 @@ def path_without_flash(path: str, query: Mapping[str, str]) -> str:
     return f"{path}?{urlencode(kept)}" if kept else path
 
 
-def _format_events(event_ids: Sequence[str]) -> str:
+def _format_ids(ids: Sequence[str]) -> str:
     """Returns a short text, because the parameters of 200 events must fit in a request line (`api.server`)."""
-    return ".".join(event_id.removeprefix(_EVENT_PREFIX) for event_id in event_ids)
+    return ".".join(each.partition("_")[2] for each in ids)

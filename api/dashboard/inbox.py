@@ -31,14 +31,18 @@ class InboxList:
     fixed: Mapping[str, Any] = field(default_factory=dict)
 
 
+_NO_SPAM = {"spam": "false"}  # these lists have no filter for it
 LISTS = (
-    InboxList("unassigned", "Unassigned", "Unassigned tickets", "/tickets/unassigned", {"unassigned": True}),
-    InboxList("mine", "Mine", "My tickets", "/tickets/mine", {"assigned_to": ME, "unresolved": True}),
-    InboxList("open", "Unresolved", "Unresolved tickets", "/tickets/open", {"unresolved": True}),
+    InboxList(
+        "unassigned", "Unassigned", "Unassigned tickets", "/tickets/unassigned", {"unassigned": True, **_NO_SPAM}
+    ),
+    InboxList("mine", "Mine", "My tickets", "/tickets/mine", {"assigned_to": ME, "unresolved": True, **_NO_SPAM}),
+    InboxList("open", "Unresolved", "Unresolved tickets", "/tickets/open", {"unresolved": True, **_NO_SPAM}),
     InboxList("all", "All", "All tickets", "/tickets"),
+    InboxList("spam", "Spam", "Spam", "/tickets/spam", {"spam": "true"}),
 )
 _BY_NAME = {each.name: each for each in LISTS}
-UNASSIGNED, MINE, OPEN, ALL = LISTS
+UNASSIGNED, MINE, OPEN, ALL, SPAM = LISTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,8 @@ def request_of_ticket(visit: Visit, ticket: Ticket) -> ListRequest:
     chosen = _BY_NAME.get(visit.query.get(LIST, ""))
     if chosen is not None:
         return request_of_list(visit, chosen)
+    if ticket.spam:
+        return ListRequest(SPAM, {})
     if ticket.status == "resolved":
         return ListRequest(ALL, {})
     if ticket.assigned_to is None:

@@ -35,7 +35,8 @@ class Redirect:
         path: Percent-encoded path on this server, optionally with a query and a fragment.
         flash: Key in `FLASH_MESSAGES` of the message that the target page shows; "" for none.
         number: What `{n}` in the message stands for.
-        undo: The events of the change, which the message offers to undo (`TicketService.undo`).
+        undo: The events of the change, which the message offers to undo (`TicketService.undo`). For a message about
+            spam, the tickets.
         undo_path: The page to open after the change is undone; "" for the target page.
     """
 

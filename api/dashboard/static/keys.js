@@ -44,6 +44,11 @@
     const target = document.querySelector(`[${isSecond ? "data-go" : "data-key"}="${CSS.escape(event.key)}"]`);
     if (!target) return;
     event.preventDefault();
+    // The button of a bulk change applies to the row with the focus if no row is selected.
+    if (target.closest(".selection") && !document.querySelector(".pick input:checked")) {
+      if (!pick) return;
+      pick.checked = true;
+    }
     const menu = target.closest(".menu:not([open])");
     if (target.matches("input, textarea, select")) { if (menu) menu.open = true; target.focus(); } else target.click();
   });

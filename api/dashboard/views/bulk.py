@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from api.dashboard.inbox import request_of_form
 from api.dashboard.page import PageRoute, Redirect, Visit
+from api.dashboard.views.ticket_spam import report_many
 from router.admin.tickets.change_writer import TicketChange
 from router.admin.tickets.changes import AssignChange, ChoiceChange, ClaimChange, UnassignChange
 from router.admin.tickets.tag_names import TagsChange
@@ -17,12 +18,16 @@ PICK_PREFIX = "t-"  # of the names of the checkboxes, before the id of the ticke
 
 async def change_selected(visit: Visit) -> Redirect:
     action = visit.form.get("action", "")
-    if action not in _CHANGES:
-        raise Refused("invalid_request", f"action must be one of: {', '.join(_CHANGES)}", "action")
+    if action not in {*_CHANGES, *_SPAM_ACTIONS}:
+        raise Refused("invalid_request", f"action must be one of: {', '.join([*_CHANGES, *_SPAM_ACTIONS])}", "action")
     path = request_of_form(visit).here_path()
     ids = [name.removeprefix(PICK_PREFIX) for name in visit.form if name.startswith(PICK_PREFIX)]
     if not ids:
         return Redirect(path, flash="none-selected")
+    if action in _SPAM_ACTIONS:
+        spam = action == "spam"
+        marks = await visit.services.spam.mark_many(visit.actor, ids, spam=spam)
+        return report_many(path, marks.changed, marks.missing, spam=spam)
     result = await visit.services.tickets.change_many(visit.actor, ids, _CHANGES[action](visit.form))
     changed = [done.event_id for done in result.done if done.event_id is not None]
     undo = () if action == "tag" else changed  # tags cannot be undone
@@ -45,6 +50,7 @@ _CHANGES: Mapping[str, Callable[[Mapping[str, str]], TicketChange]] = {
     "status": lambda form: ChoiceChange(TICKET_STATUS, form.get("status", "")),
     "tag": lambda form: TagsChange.parse(add=[form.get("tag", "")]),
 }
+_SPAM_ACTIONS = ("spam", "not-spam")
 # Why tickets are refused, by the code of the error.
 _REASONS = {
     "already_claimed": "A colleague is the assignee.",

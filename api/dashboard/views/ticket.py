@@ -94,7 +94,8 @@ async def _details(visit: Visit, ticket: Ticket) -> dict[str, Any]:
         "can_assign": _writes(visit) and (visit.has_role("admin") or ticket.assigned_to == visit.actor.user_id),
         "sender": sender,
         "earlier": [each for each in sender.recent if each.id != ticket.id][:MAX_EARLIER] if sender else [],
-        "sender_tickets": sum(sender.counts.values()) - 1 if sender else 0,
+        # The counts leave out spam.
+        "sender_tickets": sum(sender.counts.values()) - (0 if ticket.spam else 1) if sender else 0,
         "deliveries": await visit.services.deliveries.list(
             visit.actor, DeliveryFilter(ticket_id=ticket.id, without_updates=True), limit=MAX_LIMIT
         ),

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from api.dashboard import inbox, redirects
-from api.dashboard.flash import parse_events
+from api.dashboard.flash import UNDO, parse_events
 from api.dashboard.page import PageRoute, Redirect, Visit
 from api.dashboard.ticket_pane import find_adjacent
 from api.dashboard.views.ticket import find_ticket, list_query, show_ticket, ticket_path
@@ -14,8 +14,6 @@ from router.admin.tickets.change_writer import ChangedTicket, TicketChange
 from router.admin.tickets.changes import AssignChange, ChoiceChange, ClaimChange, UnassignChange
 from router.choice import Choice
 from router.enumerations import TICKET_CHOICES, TICKET_STATUS
-
-UNDO = "/tickets/undo"
 
 
 async def claim(visit: Visit) -> Redirect:

@@ -52,6 +52,7 @@ async def test_unread_tickets_are_marked_and_counted(served: ServedInstallation)
         "unassigned": "3",
         "mine": "0",
         "open": "3",
+        "spam": "0",
         "attention": "",
     }
     await agent.get(f"/tickets/{first}")

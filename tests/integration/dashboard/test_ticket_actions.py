@@ -10,12 +10,14 @@ from tests.support.installation.http import ServedInstallation
 
 def undo_form(page: PageResponse) -> dict[str, str]:
     """The hidden fields of the form in the message of the page."""
-    form = page.text.partition('action="/tickets/undo"')[2].partition("</form>")[0]
+    form = page.text.partition('action="/tickets/undo')[2].partition("</form>")[0]
     return {name: unescape(value) for name, value in re.findall(r'name="(\w+)" value="([^"]*)"', form)}
 
 
 async def undo(client: FormClient, page: PageResponse) -> PageResponse:
-    return await client.post_and_follow("/tickets/undo", undo_form(page))
+    found = re.search(r'action="(/tickets/undo[^"]*)"', page.text)
+    assert found
+    return await client.post_and_follow(found[1], undo_form(page))
 
 
 def state_of(page: PageResponse) -> str:
@@ -66,7 +68,7 @@ async def test_the_next_ticket_of_the_list_opens(sqlite_served: ServedInstallati
     page = await agent.get(f"/tickets/{second}{query}")
     assert re.findall(r'rel="(prev|next)" data-key="(.)"', page.text) == [("prev", "k"), ("next", "j")]
     actions = {unescape(action) for action in re.findall(r'action="(/tickets/ticket_[^"]*)"', page.text)}
-    names = ("claim", "status", "unread", "priority", "tags", "notes", "draft")
+    names = ("claim", "status", "unread", "spam", "priority", "tags", "notes", "draft")
     assert actions == {f"/tickets/{second}/{name}{query}" for name in names}
     resolved = await agent.post_and_follow(f"/tickets/{second}/status{query}", {"status": "resolved"})
     assert "Resolved #2." in resolved.visible_text

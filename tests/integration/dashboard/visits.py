@@ -21,6 +21,7 @@ VISITS = {
     "/tickets": "/tickets?status=waiting",
     "/tickets/mine": "/tickets/mine",
     "/tickets/unassigned": "/tickets/unassigned",
+    "/tickets/spam": "/tickets/spam",
     "/tickets/open": "/tickets/open?sort=waiting&automatic=exclude",
     "/tickets/{id}": "/tickets/{ticket}",
     "/tickets/{id}/tags": "/tickets/{ticket}/tags",
@@ -79,6 +80,8 @@ async def populate(served: ServedInstallation) -> dict[str, str]:
     await served.accept_ticket(mails.plain(subject="An invoice " + "that has a very long subject " * 10))
     for ticket_id, priority in ((ticket, "urgent"), (other, "low")):
         await served.services.tickets.set_choice(served.actor, ticket_id, TICKET_PRIORITY, priority)
+    spam = await served.accept_ticket(mails.plain(subject="You have won", from_="Prizes <prizes@spam.example>"))
+    await served.services.spam.mark(served.actor, spam, spam=True)
     watched = await _add_activity(served, other)
     await served.services.tickets.set_status(served.actor, other, "waiting")
     await _add_checks(served, ticket, other)

@@ -1,0 +1,86 @@
+"""Spam in the dashboard, without JavaScript: the list, the mark of one and of many tickets, and its undoing."""
+
+import re
+
+from tests.integration.dashboard.test_inbox import open_three, select, subjects
+from tests.integration.dashboard.test_ticket_actions import undo
+from tests.support.installation.dashboard import signed_in_client
+from tests.support.installation.http import ServedInstallation
+
+
+async def test_a_ticket_is_marked_on_its_page_and_released(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    first, second, third = await open_three(served)
+    agent = await signed_in_client(served, "agent")
+    query = "?list=unassigned"
+    page = await agent.get(f"/tickets/{second}{query}")
+    assert 'data-key="!"' in page.text
+    assert "block" not in re.sub(r"<[^>]*>", "", page.text.lower()), "only admins block senders"
+    assert "spam-band" not in page.text
+    marked = await agent.post_and_follow(f"/tickets/{second}/spam{query}", {})
+    assert ("Marked #2 as spam." in marked.visible_text, "<bdi>First</bdi> <span" in marked.text) == (True, True)
+    for path in ("/tickets", "/tickets/open", "/tickets/unassigned", "/tickets?q=second"):
+        assert "Second" not in subjects(await agent.get(path)), path
+    for path in ("/tickets/spam", "/tickets/spam?q=second", "/tickets?spam=true"):
+        spam = await agent.get(path)
+        assert subjects(spam) == ["Second"], path
+        assert 'data-count="spam">1<' in spam.text
+    assert "Marked as spam by Agent" in (await agent.get("/tickets/spam")).visible_text
+    assert subjects(await agent.get("/tickets?spam=all")) == ["Third", "Second", "First"]
+    opened = await agent.get(f"/tickets/{second}")
+    assert "Held as spam: Marked as spam by Agent . It is not posted to your channels" in opened.visible_text
+    assert "Agent marked the ticket as spam" in opened.visible_text
+    assert f'action="/tickets/{second}/not-spam?list=spam"' in opened.text
+    undone = await undo(agent, marked)
+    assert ("Change undone." in undone.visible_text, "<bdi>Second</bdi> <span" in undone.text) == (True, True)
+    assert "spam-band" not in undone.text
+    assert "Agent released the ticket from spam" in undone.visible_text
+    await agent.post(f"/tickets/{second}/spam")
+    released = await agent.post_and_follow(f"/tickets/{second}/not-spam?list=spam", {})
+    assert ("#2 is not spam." in released.visible_text, "spam-band" in released.text) == (True, False)
+    assert "Nothing is held as spam" in (await agent.get("/tickets/spam")).visible_text
+    assert "spam-band" in (await undo(agent, released)).text
+    assert {first, third} == set(re.findall(r'<li id="(ticket_\w+)"', (await agent.get("/tickets")).text))
+
+
+async def test_an_admin_blocks_the_sender_with_the_mark(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    first, _, third = await open_three(served)
+    admin = await signed_in_client(served, "admin")
+    assert "Spam, block @customer.test" in (await admin.get(f"/tickets/{first}")).visible_text
+    marked = await admin.post_and_follow(f"/tickets/{first}/spam?list=all", {"block": "domain"})
+    assert "Marked #1 as spam and blocked its sender." in marked.visible_text
+    blocked = (await served.services.blocked_senders.list(served.actor)).items
+    assert [each.sender for each in blocked] == ["@customer.test"]
+    agent = await signed_in_client(served, "agent")
+    refused = await agent.post(f"/tickets/{third}/spam", {"block": "address"})
+    assert (refused.status, "Only admins can block a sender" in refused.visible_text) == (403, True)
+
+
+async def test_the_selection_is_marked_and_released(served: ServedInstallation) -> None:
+    first, second, third = await open_three(served)
+    agent = await signed_in_client(served, "agent")
+    marked = await select(agent, [first, third], action="spam")
+    assert ("2 tickets marked as spam." in marked.visible_text, subjects(marked)) == (True, ["Second"])
+    undone = await undo(agent, marked)
+    assert subjects(undone) == ["First", "Second", "Third"]
+    await select(agent, [first, second], action="spam")
+    page = await agent.get("/tickets/spam")
+    assert subjects(page) == ["Second", "First"]
+    assert [each in page.text for each in ('value="not-spam"', 'value="spam"', 'value="claim"')] == [True, False, False]
+    released = await agent.post_and_follow("/tickets/bulk?list=spam", {f"t-{first}": "1", "action": "not-spam"})
+    assert ("1 ticket is not spam." in released.visible_text, subjects(released)) == (True, ["Second"])
+    assert subjects(await undo(agent, released)) == ["Second", "First"]
+    missing = await select(agent, ["ticket_none"], action="spam")
+    assert "Selected tickets that were not changed: 1." in missing.visible_text
+
+
+async def test_a_warning_is_an_icon_and_a_word(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    first, _, _ = await open_three(served)
+    await served.execute(f"UPDATE tickets SET flagged = 1 WHERE id = '{first}' RETURNING id")
+    viewer = await signed_in_client(served, "viewer")
+    page = await viewer.get("/tickets")
+    assert len(re.findall(r'is-warning[^>]*><svg class="icon".*?</svg>Warning</span>', page.text)) == 1
+    assert (await viewer.get(f"/tickets/{first}")).status < 400
+    assert "not-spam" not in (await viewer.get("/tickets/spam")).text
