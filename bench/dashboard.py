@@ -1,4 +1,4 @@
-"""Measures the pages of the dashboard: `python -m bench.dashboard [sqlite] [postgres] [--tickets N]`.
+"""Measures the pages of the dashboard: `python -m bench.dashboard [sqlite] [postgres] [--tickets N] [--spam PERCENT]`.
 
 Requests the pages of a large installation from `emailrouter api` as a signed-in admin, one request at a time. Prints
 the response size and response times of each URL, and marks URLs over a target.
@@ -55,6 +55,7 @@ def visits(dataset: Dataset, others: dict[str, str]) -> dict[str, list[str]]:
         "/tickets/unassigned": ["/tickets/unassigned", f"/tickets/unassigned?cursor={deep}"],
         "/tickets/open": [f"/tickets/open?sort={sort}" for sort in TICKET_SORT.values],
         "/tickets/{id}": [f"/tickets/{ticket}"],
+        "/tickets/delete": [f"/tickets/delete?t-{ticket}=1&list=spam"],
         "/tickets/{id}/tags": [f"/tickets/{ticket}/tags"],
         "/tickets/{id}/allow-sender": [f"/tickets/{ticket}/allow-sender"],
         "/tickets/{id}/block-sender": [f"/tickets/{ticket}/block-sender"],
@@ -175,13 +176,14 @@ async def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("kinds", nargs="*", metavar="KIND", help=" or ".join(KINDS))
     parser.add_argument("--tickets", type=int, default=TICKETS)
+    parser.add_argument("--spam", type=int, default=0, metavar="PERCENT", help="tickets that are spam")
     parser.add_argument("--times", type=int, default=TIMES)
     arguments = parser.parse_args()
     all_met = True
     for kind in arguments.kinds or KINDS:
         with tempfile.TemporaryDirectory() as name:
             async with bench_installation(kind, Path(name), aliases=150, webhooks=20) as installation:
-                dataset = await create_dataset(installation, arguments.tickets)
+                dataset = await create_dataset(installation, arguments.tickets, spam=arguments.spam)
                 all_met &= report(kind, arguments.tickets, await measure(dataset, Path(name), arguments.times))
     return 0 if all_met else 1
 

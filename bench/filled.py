@@ -23,12 +23,14 @@ from router.store.sqlite import SqliteDatabase
 # Of 1000 tickets, 900 belong to the first alias, 95 to the second, 5 to other aliases or to none. Most of the newest
 # 20,000 are open, nearly all older ones are resolved. A quarter of all tickets is assigned, mostly to one user.
 # One ticket of 20 is high or low; few are urgent.
-_PRIORITY = """CASE WHEN n % 1009 = 0 THEN 'urgent' WHEN n % 20 = 0 THEN 'high' WHEN n % 20 = 1 THEN 'low'
-ELSE 'normal' END"""
-_STATUS = """CASE WHEN n % 9973 = 0 THEN 'waiting' WHEN n % 997 = 0 THEN 'in_progress'
+# Spam is open and unassigned, has the priority `normal`, and the words of other tickets.
+_SPAM = "n * 7919 % 100 < {spam}"
+_PRIORITY = """CASE WHEN {spam} THEN 'normal' WHEN n % 1009 = 0 THEN 'urgent' WHEN n % 20 = 0 THEN 'high'
+    WHEN n % 20 = 1 THEN 'low' ELSE 'normal' END"""
+_STATUS = """CASE WHEN {spam} THEN 'open' WHEN n % 9973 = 0 THEN 'waiting' WHEN n % 997 = 0 THEN 'in_progress'
     WHEN n > {count} - 20000 AND n % 3 <> 0 OR n % 4999 = 0 THEN 'open' ELSE 'resolved' END"""
 _ALIAS = "CASE WHEN n % 1000 < 900 THEN 0 WHEN n % 1000 < 995 THEN 1 ELSE 2 + n % 997 END"
-_ASSIGNEE = "CASE WHEN n % 400 = 1 THEN 1 + n % 49 WHEN n % 4 = 1 THEN 0 END"
+_ASSIGNEE = "CASE WHEN {spam} THEN NULL WHEN n % 400 = 1 THEN 1 + n % 49 WHEN n % 4 = 1 THEN 0 END"
 # `invoice` is in every tenth ticket, but in no assigned one and never together with `odd`. `desk` is in every third
 # ticket that does not belong to the first alias. `telefax` is in every third ticket of the older half. Of a million
 # tickets, 111,112 have a word that begins with `order1`.
@@ -74,7 +76,8 @@ class Dataset:
         return call
 
 
-async def create_dataset(installation: BenchInstallation, count: int) -> Dataset:
+async def create_dataset(installation: BenchInstallation, count: int, *, spam: int = 0) -> Dataset:
+    """Creates `count` tickets, of which `spam` percent are spam."""
     database = installation.database
     await database.open()
     try:
@@ -89,7 +92,7 @@ async def create_dataset(installation: BenchInstallation, count: int) -> Dataset
         dataset.integrations = [
             row["id"] for row in await run_statement(database, "SELECT id FROM integrations ORDER BY id")
         ]
-        for statement in _statements(dataset, on_postgres=isinstance(database, PostgresDatabase)):
+        for statement in _statements(dataset, spam, on_postgres=isinstance(database, PostgresDatabase)):
             await run_statement(database, statement)
     finally:
         await database.close()
@@ -102,7 +105,7 @@ def _id(prefix: str, hex_id: str, time_ms: str) -> str:
     return f"'{prefix}_' || {digits} || {hex_id}"
 
 
-def _statements(dataset: Dataset, *, on_postgres: bool) -> list[str]:
+def _statements(dataset: Dataset, spam: int, *, on_postgres: bool) -> list[str]:
     hex_id = "lpad(to_hex(n), 16, '0')" if on_postgres else "printf('%016x', n)"
     workspace, now = dataset.installation.workspace_id, SystemClock().now()
     time_ms = f"{dataset.last} - ({dataset.count} - n) * {_APART}"
@@ -117,14 +120,17 @@ def _statements(dataset: Dataset, *, on_postgres: bool) -> list[str]:
         rows = ", ".join(f"({n}, '{one}')" for n, one in enumerate(ids))
         return [f"CREATE TABLE {name} (k BIGINT PRIMARY KEY, id TEXT)", f"INSERT INTO {name} VALUES {rows}"]
 
-    status = _STATUS.format(count=dataset.count)
+    is_spam = _SPAM.format(spam=spam)
+    status = _STATUS.format(count=dataset.count, spam=is_spam)
+    priority, assignee = _PRIORITY.format(spam=is_spam), _ASSIGNEE.format(spam=is_spam)
     ticket = f"""INSERT INTO tickets (id, workspace_id, number, alias_id, address, subject, from_address, from_name,
-            status, priority, assigned_to, claimed_at, resolved_at, received_at, updated_at)
+            status, priority, assigned_to, claimed_at, resolved_at, received_at, updated_at, spam, spam_reason)
         SELECT {_id("ticket", hex_id, time_ms)}, '{workspace}', n, a.id, 'support@example.org', 'Hello, order ' || n,
-            'customer' || n || '@customer.test', 'A customer', {status}, {_PRIORITY}, u.id,
-            CASE WHEN u.id IS NOT NULL THEN {at} END, CASE WHEN {status} = 'resolved' THEN {at} END, {at}, {at}
+            'customer' || n || '@customer.test', 'A customer', {status}, {priority}, u.id,
+            CASE WHEN u.id IS NOT NULL THEN {at} END, CASE WHEN {status} = 'resolved' THEN {at} END, {at}, {at},
+            CASE WHEN {is_spam} THEN 1 ELSE 0 END, CASE WHEN {is_spam} THEN 'A reason' ELSE '' END
         FROM {series(dataset.count)}
-        LEFT JOIN bench_aliases a ON a.k = {_ALIAS} LEFT JOIN bench_users u ON u.k = {_ASSIGNEE} ORDER BY n"""
+        LEFT JOIN bench_aliases a ON a.k = {_ALIAS} LEFT JOIN bench_users u ON u.k = {assignee} ORDER BY n"""
     delivery = f"""INSERT INTO deliveries (id, workspace_id, ticket_id, message_id, integration_id, event, state,
             attempts, next_attempt_at, expires_at, delivered_at, created_at)
         SELECT {_id("dlv", hex_id, time_ms)}, '{workspace}', {_id("ticket", hex_id, time_ms)},
@@ -141,11 +147,12 @@ def _statements(dataset: Dataset, *, on_postgres: bool) -> list[str]:
             parsed_at)
         SELECT {_id("msg", hex_id, time_ms)}, '{_SENTENCE * 10}', '', '', '[]', '[]', '{_SENTENCE * 2}', 1000, {at}
         FROM {series(dataset.count)}"""
+    marked = f"CASE WHEN spam = 1 THEN '{terms.SPAM_TERM} ' ELSE '' END"
     text = " || ".join(f"' t{m}x' || (n * 7919 % {m})" for m in _TEXT)
     search = f"""INSERT INTO ticket_search (ticket_id, workspace_id, index_position, words)
-        SELECT id, workspace_id, ({time_ms}) << {terms.SLOT_BITS}, '_{workspace.lower()} _nr_' || n
+        SELECT id, workspace_id, ({time_ms}) << {terms.SLOT_BITS}, {marked} || '_{workspace.lower()} _nr_' || n
             || COALESCE(' _' || alias_id, '') || ' hello customer' || {_WORDS.format(count=dataset.count)} || {text}
-        FROM (SELECT id, workspace_id, number AS n, alias_id FROM tickets) AS t ORDER BY n"""
+        FROM (SELECT id, workspace_id, number AS n, alias_id, spam FROM tickets) AS t ORDER BY n"""
     audit = f"""INSERT INTO audit (id, workspace_id, at, user_id, key_id, address, action, target)
         SELECT {_id("evt", hex_id, time_ms)}, '{workspace}', {now}, NULL, NULL, '192.0.2.1', 'ticket.delete', 'ticket'
         FROM {series(100_000)}"""

@@ -17,6 +17,7 @@ from router.filters import ME, TicketFilter, query_name
 from router.model import Ticket
 
 SORT, CURSOR, LIST = "sort", "cursor", "list"  # parameters of query strings
+PICK_PREFIX = "t-"  # of the names of the checkboxes, before the id of the ticket
 DEFAULT_SORT: TicketSort = "newest"
 
 
@@ -109,6 +110,11 @@ def request_of_ticket(visit: Visit, ticket: Ticket) -> ListRequest:
 def request_of_form(visit: Visit) -> ListRequest:
     """Returns the request for the list whose page has the form, from the query string of the form's action."""
     return request_of_list(visit, _BY_NAME.get(visit.query.get(LIST, ""), ALL))
+
+
+def selected_tickets(values: Mapping[str, str]) -> list[str]:
+    """Returns the ids of the tickets that are selected in a form."""
+    return [name.removeprefix(PICK_PREFIX) for name in values if name.startswith(PICK_PREFIX)]
 
 
 def _path(path: str, parameters: Mapping[str, str | None]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from api.dashboard.inbox import request_of_form
+from api.dashboard.inbox import request_of_form, selected_tickets
 from api.dashboard.page import PageRoute, Redirect, Visit
 from api.dashboard.views.ticket_spam import report_many
 from router.admin.tickets.change_writer import TicketChange
@@ -13,15 +13,13 @@ from router.admin.tickets.tag_names import TagsChange
 from router.enumerations import TICKET_STATUS
 from router.errors import Refused
 
-PICK_PREFIX = "t-"  # of the names of the checkboxes, before the id of the ticket
-
 
 async def change_selected(visit: Visit) -> Redirect:
     action = visit.form.get("action", "")
     if action not in {*_CHANGES, *_SPAM_ACTIONS}:
         raise Refused("invalid_request", f"action must be one of: {', '.join([*_CHANGES, *_SPAM_ACTIONS])}", "action")
     path = request_of_form(visit).here_path()
-    ids = [name.removeprefix(PICK_PREFIX) for name in visit.form if name.startswith(PICK_PREFIX)]
+    ids = selected_tickets(visit.form)
     if not ids:
         return Redirect(path, flash="none-selected")
     if action in _SPAM_ACTIONS:

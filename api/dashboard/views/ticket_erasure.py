@@ -1,4 +1,4 @@
-"""`/tickets/{id}/delete`: erases a ticket, after a page that says what goes."""
+"""`/tickets/{id}/delete` and `/tickets/delete`: erase one or the selected tickets, after a page that says what goes."""
 
 from __future__ import annotations
 
@@ -39,8 +39,35 @@ async def erase(visit: Visit) -> Redirect:
     return Redirect(request.list_path(), flash="erased", number=ticket.number)
 
 
-FLASH_MESSAGES = {"erased": "Erased #{n}."}
+async def confirm_selected(visit: Visit) -> HtmlPage | Redirect:
+    """Asks before the tickets are erased that are selected in a list."""
+    path = inbox.request_of_form(visit).list_path()
+    selected = inbox.selected_tickets(visit.query)
+    if not selected:
+        return Redirect(path, flash="none-selected")
+    return manage.confirmation_page(
+        f"Erase {pluralize(len(selected), 'ticket')}?",
+        [
+            "Their messages with all attachments, their notes and their history are erased and cannot be recovered.",
+            "Messages that also belong to another ticket stay there. Posts in your channels are not removed.",
+        ],
+        action=f"/tickets/delete{inbox.request_of_form(visit).ticket_query()}",
+        label="Erase tickets",
+        cancel_path=path,
+        **{f"{inbox.PICK_PREFIX}{ticket_id}": "1" for ticket_id in selected},
+    )
+
+
+async def erase_selected(visit: Visit) -> Redirect:
+    erased = await visit.services.tickets.delete_many(visit.actor, inbox.selected_tickets(visit.form))
+    path = inbox.request_of_form(visit).list_path()
+    return Redirect(path, flash="erased-one" if erased == 1 else "erased-many", number=erased)
+
+
+FLASH_MESSAGES = {"erased": "Erased #{n}.", "erased-one": "1 ticket erased.", "erased-many": "{n} tickets erased."}
 PAGES = (
+    PageRoute("GET", "/tickets/delete", confirm_selected, "admin", compress=True),
+    PageRoute("POST", "/tickets/delete", erase_selected, "admin"),
     PageRoute("GET", "/tickets/{id}/delete", confirm_erasure, "admin", compress=True),
     PageRoute("POST", "/tickets/{id}/delete", erase, "admin"),
 )

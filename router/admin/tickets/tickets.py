@@ -15,7 +15,13 @@ from typing import Any
 from router.admin import audit, paging, validation
 from router.admin.fetch import fetch_by_id, find_ticket_id
 from router.admin.paging import DEFAULT_LIMIT, Page
-from router.admin.tickets.change_writer import BulkResult, ChangedTicket, ChangeWriter, TicketChange
+from router.admin.tickets.change_writer import (
+    BulkResult,
+    ChangedTicket,
+    ChangeWriter,
+    TicketChange,
+    require_few,
+)
 from router.admin.tickets.changes import AssignChange, ChoiceChange, ClaimChange, UnassignChange
 from router.admin.tickets.conversation import ConversationReader, MessageView, TicketView
 from router.admin.tickets.drafts import DraftService
@@ -26,8 +32,10 @@ from router.admin.tickets.timeline import Timeline
 from router.choice import Choice
 from router.clock import Clock
 from router.enumerations import TICKET_STATUS
+from router.errors import Refused
 from router.filters import TicketFilter
 from router.model import Actor, Ticket
+from router.store import batches
 from router.store.database import Database, fetch_models, retry_on_conflict
 from router.store.erasure import ErasurePreview, erase_ticket, preview_erasure
 
@@ -176,6 +184,20 @@ class TicketService:
             ticket = await fetch_by_id(transaction, actor, Ticket, "ticket_lock", ticket_id)
             await erase_ticket(transaction, ticket.id)
             await audit.record(transaction, actor, self._clock.now(), "ticket.delete", ticket.id, number=ticket.number)
+
+    async def delete_many(self, actor: Actor, ticket_ids: Iterable[str]) -> int:
+        """Erases up to `change_writer.MAX_BULK` tickets, each in its own transaction; returns how many existed."""
+        erased = 0
+        for ticket_id in require_few(ticket_ids, "tickets"):
+            try:
+                await self.delete(actor, ticket_id)
+            except Refused as refused:
+                if refused.code != "not_found":
+                    raise
+            else:
+                erased += 1
+            await batches.pause()
+        return erased
 
     async def _fetch_tagged(self, actor: Actor, ticket_id: str) -> Ticket:
         (ticket,) = await self.tags.attach([await self._fetch(actor, ticket_id)])

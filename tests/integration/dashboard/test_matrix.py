@@ -49,6 +49,8 @@ REQUIRED_ROLES: dict[tuple[str, str], Role | None] = {
     ("POST", "/tickets/undo-not-spam"): "agent",
     ("POST", "/tickets/{id}/spam"): "agent",
     ("POST", "/tickets/{id}/not-spam"): "agent",
+    ("GET", "/tickets/delete"): "admin",
+    ("POST", "/tickets/delete"): "admin",
     ("GET", "/tickets/{id}/delete"): "admin",
     ("POST", "/tickets/{id}/delete"): "admin",
     ("GET", "/tickets/{id}/allow-sender"): "admin",

@@ -71,6 +71,7 @@ async def test_the_selection_is_marked_and_released(served: ServedInstallation) 
     released = await agent.post_and_follow("/tickets/bulk?list=spam", {f"t-{first}": "1", "action": "not-spam"})
     assert ("1 ticket is not spam." in released.visible_text, subjects(released)) == (True, ["Second"])
     assert subjects(await undo(agent, released)) == ["Second", "First"]
+    assert "/tickets/delete" not in released.text, "only admins erase tickets"
     missing = await select(agent, ["ticket_none"], action="spam")
     assert "Selected tickets that were not changed: 1." in missing.visible_text
 
@@ -84,3 +85,19 @@ async def test_a_warning_is_an_icon_and_a_word(sqlite_served: ServedInstallation
     assert len(re.findall(r'is-warning[^>]*><svg class="icon".*?</svg>Warning</span>', page.text)) == 1
     assert (await viewer.get(f"/tickets/{first}")).status < 400
     assert "not-spam" not in (await viewer.get("/tickets/spam")).text
+
+
+async def test_an_admin_erases_the_selection(served: ServedInstallation) -> None:
+    first, second, _ = await open_three(served)
+    await served.services.spam.mark_many(served.actor, [first, second], spam=True)
+    admin = await signed_in_client(served, "admin")
+    assert 'formaction="/tickets/delete"' in (await admin.get("/tickets/spam")).text
+    picked = {f"t-{first}": "1", f"t-{second}": "1", "t-ticket_none": "1"}
+    asked = await admin.get("/tickets/delete?list=spam&" + "&".join(f"{name}=1" for name in picked))
+    assert "Erase 3 tickets?" in asked.visible_text
+    assert dict.fromkeys(re.findall(r'name="(t-\w+)" value="1"', asked.text), "1") == picked
+    assert 'action="/tickets/delete?list=spam"' in asked.text
+    erased = await admin.post_and_follow("/tickets/delete?list=spam", picked)
+    assert ("2 tickets erased." in erased.visible_text, subjects(erased)) == (True, [])
+    assert subjects(await admin.get("/tickets")) == ["Third"]
+    assert "note=none-selected" in (await admin.get("/tickets/delete?list=spam")).location

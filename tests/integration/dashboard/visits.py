@@ -24,6 +24,7 @@ VISITS = {
     "/tickets/spam": "/tickets/spam",
     "/tickets/open": "/tickets/open?sort=waiting&automatic=exclude",
     "/tickets/{id}": "/tickets/{ticket}",
+    "/tickets/delete": "/tickets/delete?t-{ticket}=1&t-{other}=1&list=spam",
     "/tickets/{id}/tags": "/tickets/{ticket}/tags",
     "/tickets/{id}/delete": "/tickets/{ticket}/delete",
     "/tickets/{id}/allow-sender": "/tickets/{ticket}/allow-sender",
