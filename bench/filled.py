@@ -147,7 +147,7 @@ def _statements(dataset: Dataset, spam: int, *, on_postgres: bool) -> list[str]:
             parsed_at)
         SELECT {_id("msg", hex_id, time_ms)}, '{_SENTENCE * 10}', '', '', '[]', '[]', '{_SENTENCE * 2}', 1000, {at}
         FROM {series(dataset.count)}"""
-    marked = f"CASE WHEN spam = 1 THEN '{terms.SPAM_TERM} ' ELSE '' END"
+    marked = f"CASE WHEN spam = 1 THEN '{terms.SPAM_PREFIX}' ELSE '' END"
     text = " || ".join(f"' t{m}x' || (n * 7919 % {m})" for m in _TEXT)
     search = f"""INSERT INTO ticket_search (ticket_id, workspace_id, index_position, words)
         SELECT id, workspace_id, ({time_ms}) << {terms.SLOT_BITS}, {marked} || '_{workspace.lower()} _nr_' || n

@@ -29,8 +29,8 @@ MAX_QUERY_LENGTH = 1000
 MAX_QUERY_WORDS = 16
 # A single letter as a prefix would match a large part of all words.
 MIN_PREFIX_LENGTH = 2
-# The term of tickets that are spam. `search_mark_spam` and `search_release_spam` depend on it.
-SPAM_TERM = "_spam"
+# The term of the workspace begins with this in tickets that are spam (`search_mark_spam`, `search_release_spam`).
+SPAM_PREFIX = "_spam"
 # The low bits of an index position: the slot of a ticket within its millisecond.
 SLOT_BITS = 15
 _OMITTED_BITS = 80 - (SLOT_BITS - 1)  # random bits of an id that index positions omit
@@ -70,14 +70,13 @@ def ticket_terms(
 ) -> list[str]:
     """Returns the terms of a ticket, at most `2 * MAX_WORDS`.
 
-    The terms of spam, workspace, number and alias start with `_`, so no word of a text and no query prefix matches
-    them. That of spam is the first one.
+    The terms of workspace, number and alias start with `_`, so no word of a text and no query prefix matches them. That
+    of the workspace is the first one.
     """
-    own_terms = [SPAM_TERM, _workspace_term(workspace_id), _number_term(number)]
+    own_terms = [_workspace_term(workspace_id, is_spam=is_spam), _number_term(number)]
     own_terms += [_alias_term(alias_id)] if alias_id else []
     terms = dict.fromkeys([*own_terms, *existing, *added])
-    if not is_spam:
-        del terms[SPAM_TERM]
+    terms.pop(_workspace_term(workspace_id, is_spam=not is_spam), None)
     return list(terms)[: 2 * MAX_WORDS]
 
 
@@ -85,12 +84,10 @@ def ticket_terms(
 class SearchQuery:
     """A query for the tickets of a workspace that contain all words, and that are spam or not.
 
-    `scope`, `spam`, `complete` and `prefix` are PostgreSQL tsquery expressions (`'a' & 'b'`, `('1':* | '_nr_1')`), the
-    last two possibly "".
+    `scope`, `complete` and `prefix` are PostgreSQL tsquery expressions (`'a' & 'b'`, `('1':* | '_nr_1')`) or "".
 
     Attributes:
-        scope: The term of the workspace.
-        spam: The term of spam, or its negation.
+        scope: The term of the workspace, for tickets that are spam or for the others.
         complete: The term of the alias, if any, and the words except the one in `prefix`.
         prefix: The last word, if it may be incomplete.
         complete_needles: The condition of `complete`, for a search without the index: the terms of a ticket, separated
@@ -99,7 +96,6 @@ class SearchQuery:
     """
 
     scope: str
-    spam: str
     complete: str
     prefix: str
     complete_needles: tuple[tuple[str, ...], ...]
@@ -111,7 +107,7 @@ class SearchQuery:
         With `complete_only`, the index lookup omits the prefix, and each match is checked for it instead. An index
         lookup of a prefix reads all words that start with it, so the faster method depends on the words.
         """
-        parts = (self.complete, "" if complete_only else self.prefix, self.spam)
+        parts = (self.complete, "" if complete_only else self.prefix)
         return json.dumps(
             {
                 "scope": self.scope,
@@ -134,7 +130,7 @@ def parse_query(
     if alias_id is not None and _ID_PATTERN.fullmatch(alias_id) is None:
         return None
     text = text[:MAX_QUERY_LENGTH].strip()
-    scope = f"'{_workspace_term(workspace_id)}'", f"'{SPAM_TERM}'" if is_spam else f"!'{SPAM_TERM}'"
+    scope = f"'{_workspace_term(workspace_id, is_spam=is_spam)}'"
     fixed_parts = [[_alias_term(alias_id)]] if alias_id else []
     if (number_match := re.fullmatch(r"#([0-9]{1,15})", text)) is not None:
         return _build_query(scope, [*fixed_parts, [_number_term(int(number_match[1]))]])
@@ -151,11 +147,10 @@ def parse_query(
     return _build_query(scope, parts, has_prefix=has_prefix)
 
 
-def _build_query(scope: tuple[str, str], parts: Sequence[Sequence[str]], *, has_prefix: bool = False) -> SearchQuery:
+def _build_query(scope: str, parts: Sequence[Sequence[str]], *, has_prefix: bool = False) -> SearchQuery:
     """Builds a query. A matching ticket contains at least one word of each part.
 
-    With `has_prefix`, the first word of the last part is a prefix. `scope` has the expressions for the workspace and
-    for spam.
+    With `has_prefix`, the first word of the last part is a prefix.
     """
     queries = [[f"'{word}'" for word in part] for part in parts]
     needles = [[f" {word} " for word in part] for part in parts]
@@ -166,7 +161,7 @@ def _build_query(scope: tuple[str, str], parts: Sequence[Sequence[str]], *, has_
     needle_groups = tuple(tuple(part) for part in needles)
     position = len(parts) - has_prefix
     return SearchQuery(
-        *scope,
+        scope,
         " & ".join(words[:position]),
         " & ".join(words[position:]),
         needle_groups[:position],
@@ -184,8 +179,8 @@ def index_position(ticket_id: str) -> int:
     return timestamp_ms << SLOT_BITS | slot
 
 
-def _workspace_term(workspace_id: str) -> str:
-    return f"_{workspace_id.lower()}"
+def _workspace_term(workspace_id: str, *, is_spam: bool) -> str:
+    return f"{SPAM_PREFIX if is_spam else ''}_{workspace_id.lower()}"
 
 
 def _number_term(number: int) -> str:

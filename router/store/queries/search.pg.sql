@@ -10,8 +10,8 @@ ORDER BY t.id, m.id;
 
 -- name: search_window
 -- A GIN index has no order, so each ticket is also indexed under its time ranges of five sizes. The query contains at
--- most 16 ranges; if more are needed, it searches the whole workspace. MATERIALIZED keeps PostgreSQL from using
--- the index of positions instead of the GIN index.
+-- most 16 ranges; if more are needed, it searches the whole workspace. The word of the workspace leaves out its spam, or
+-- the other tickets. MATERIALIZED keeps PostgreSQL from using the index of positions instead of the GIN index.
 WITH range_size AS (
     SELECT min(bits) AS bits FROM unnest(CAST(ARRAY[33, 37, 41, 45, 49] AS INTEGER[])) AS bits
     WHERE ((CAST(:until AS BIGINT) - 1) >> bits) - (CAST(:since AS BIGINT) >> bits) < 16
@@ -19,8 +19,8 @@ WITH range_size AS (
     SELECT string_agg(concat('''_', bits, '_', n, '_', right(:workspace_id, 4), ''''), ' | ') AS words
     FROM range_size, generate_series(CAST(:since AS BIGINT) >> bits, (CAST(:until AS BIGINT) - 1) >> bits) AS n
 ), parsed AS (
-    SELECT CAST(concat(CAST(:criteria AS JSON) ->> 'index', ' & (', COALESCE(words, CAST(:criteria AS JSON) ->> 'scope'), ')')
-                AS tsquery) AS query
+    SELECT CAST(concat_ws(' & ', CAST(:criteria AS JSON) ->> 'index', CAST(:criteria AS JSON) ->> 'scope',
+                          '(' || words || ')') AS tsquery) AS query
     FROM covering
 ), in_index AS MATERIALIZED (
     SELECT s.ticket_id, s.index_position, s.words FROM ticket_search s

@@ -39,12 +39,12 @@ VALUES (
 ON CONFLICT (ticket_id) DO UPDATE SET words = excluded.words;
 
 -- name: search_mark_spam
--- Adds the term of spam to the indexed words of tickets.
-UPDATE ticket_search SET words = '_spam ' || words WHERE ticket_id = :ticket_id AND substr(words, 1, 6) <> '_spam ';
+-- Replaces the first indexed word of tickets, that of the workspace, by that of its spam.
+UPDATE ticket_search SET words = '_spam' || words WHERE ticket_id = :ticket_id AND substr(words, 1, 5) <> '_spam';
 
 -- name: search_release_spam
--- Removes the term of spam from the indexed words of tickets.
-UPDATE ticket_search SET words = substr(words, 7) WHERE ticket_id = :ticket_id AND substr(words, 1, 6) = '_spam ';
+-- The reverse of search_mark_spam.
+UPDATE ticket_search SET words = substr(words, 6) WHERE ticket_id = :ticket_id AND substr(words, 1, 5) = '_spam';
 
 -- name: search_window
 -- The matching tickets in a window of index positions, newest first. Each row also contains `matches`: the number of
@@ -55,9 +55,9 @@ WITH matching AS MATERIALIZED (
     SELECT s.ticket_id, s.words
     FROM ticket_words w
     CROSS JOIN ticket_search s ON s.index_position = w.rowid
-    WHERE w.ticket_words MATCH replace(replace(replace(replace(replace(
+    WHERE w.ticket_words MATCH replace(replace(replace(replace(
             json_extract(:criteria, '$.scope') || ' & ' || json_extract(:criteria, '$.index'),
-            '''', '"'), ' & !', ' NOT '), ' & ', ' AND '), ' | ', ' OR '), ':*', '*')
+            '''', '"'), ' & ', ' AND '), ' | ', ' OR '), ':*', '*')
       AND w.rowid >= :since AND w.rowid < :until
     LIMIT :max_matches + 1
 ), counted AS MATERIALIZED (
