@@ -7,7 +7,7 @@ import json
 import smtplib
 from email import policy
 from email.message import EmailMessage
-from email.utils import formatdate
+from email.utils import formatdate, parseaddr
 from importlib.resources import files
 from typing import Any
 
@@ -103,8 +103,9 @@ async def _send_mail(demo: Demo, echo: Print) -> str:
 
 def submit(address: tuple[str, int], sender: str, recipient: str, mail: EmailMessage) -> str:
     """Sends a mail and returns the reply. Raises `DemoFailed` if it is not accepted."""
+    host = parseaddr(str(mail["From"]))[1].rpartition("@")[2]  # SPF checks it if the reverse-path is null
     try:
-        with smtplib.SMTP(*address, local_hostname="customer.example", timeout=STEP_SECONDS) as client:
+        with smtplib.SMTP(*address, local_hostname=host, timeout=STEP_SECONDS) as client:
             client.ehlo()
             client.mail(sender)
             client.rcpt(recipient)

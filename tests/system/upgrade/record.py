@@ -17,6 +17,7 @@ from tests.support.discord import DiscordStandIn
 from tests.support.dns import DnsStandIn
 from tests.support.installation import Installation, closed_store
 from tests.support.slack import SlackStandIn
+from tests.system.upgrade.recorded_checks import create_checked_tickets
 from tests.system.upgrade.recorded_tickets import create_tickets
 from tests.system.upgrade.recorded_workspace import create_workspace
 from tests.system.upgrade.recording import FOLDER, Recording, hash_migrations, record_rows, table_names
@@ -42,6 +43,7 @@ async def main() -> None:
                 await migrate.migrate(installation.database)
                 recorded = await create_workspace(installation, slack, discord, dns)
                 await create_tickets(recorded)
+                await create_checked_tickets(recorded)
                 await installation.services.authentication.close()
                 recording = Recording(
                     migrate.LATEST_VERSION,

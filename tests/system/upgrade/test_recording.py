@@ -19,6 +19,11 @@ UNRECORDED_COLUMNS: dict[Column, str] = {
     ("raw_chunks", "n"): "a second chunk needs a message of more than 256 KiB",
 }
 UNRECORDED_VALUES: dict[Column, dict[str, str]] = {
+    ("deliveries", "awaiting"): {"rules": "reserved: no version with this schema has rules"},
+    ("deliveries", "target"): {
+        "webhook": "reserved: no version with this schema sends events",
+        "smarthost": "reserved: no version with this schema sends replies",
+    },
     ("drafts", "kind"): {"reply": "reserved: no version with this schema sends replies"},
     ("ticket_events", "actor_type"): {
         "rule": "reserved: no version with this schema has rules",
