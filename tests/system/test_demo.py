@@ -45,7 +45,7 @@ async def test_demo_shows_its_tickets_to_the_reader(tmp_path: Path) -> None:
             await check_slack_page(http, slack)
         reply = await send_mail("127.0.0.1", int(smtp_port), "ada@customer.test", ["support@example.org"], plain())
         assert reply.code == 250
-        shown = "#support: New ticket #26"
+        shown = "#support: New ticket #30"
         await program.wait_until(lambda: shown in program.stdout_text, shown)
         assert await program.terminate() == 0
         assert program.stderr_text == ""
