@@ -58,7 +58,7 @@ def store_checks(items: Sequence[StoreChecks]) -> StatementGenerator[list[Stored
     )
     first = [row for row in tickets if not row["is_checked"]]
     decisions = {(row["message_id"], row["ticket_id"]): _decide(row, by_message) for row in first}
-    yield from _warn(decisions)
+    yield from _warn(decisions, now)
     held = {ticket_id: d.spam_reason for (_, ticket_id), d in sorted(decisions.items()) if d.spam_reason}
     actors = {
         ticket_id: SpamActor("mail", message_id) for (message_id, ticket_id), d in decisions.items() if d.spam_reason
@@ -89,13 +89,14 @@ def _decide(row: Row, by_message: Mapping[str, StoreChecks]) -> Decision:
     return decision
 
 
-def _warn(decisions: Mapping[tuple[str, str], Decision]) -> StatementGenerator[None]:
+def _warn(decisions: Mapping[tuple[str, str], Decision], now: Micros) -> StatementGenerator[None]:
     warnings = {key: decision.warning for key, decision in sorted(decisions.items()) if decision.warning}
     yield Statement(
         "check_warn",
         [{"message_id": key[0], "ticket_id": key[1], "warning": warning} for key, warning in warnings.items()],
     )
-    yield Statement("check_flag", [{"ticket_id": ticket_id} for ticket_id in sorted({key[1] for key in warnings})])
+    flagged = sorted({ticket_id for _, ticket_id in warnings})
+    yield Statement("check_flag", [{"ticket_id": ticket_id, "now": now} for ticket_id in flagged])
 
 
 def _count_hits(items: Sequence[StoreChecks]) -> Counter[SenderHit]:

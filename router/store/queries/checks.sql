@@ -82,7 +82,7 @@ UPDATE ticket_messages SET warning = :warning WHERE ticket_id = :ticket_id AND m
 
 -- name: check_flag
 -- Marks a ticket as one that contains a message with a warning.
-UPDATE tickets SET flagged = 1 WHERE id = :ticket_id AND flagged = 0;
+UPDATE tickets SET flagged = 1, updated_at = :now WHERE id = :ticket_id AND flagged = 0;
 
 -- name: check_free_deliveries
 -- Makes the deliveries due that wait for the checks of a message. One that is being sent, or parked, keeps its time.
