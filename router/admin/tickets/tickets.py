@@ -72,7 +72,7 @@ class TicketService:
         return await self.lists.list(actor, ticket_filter, limit=limit, cursor=cursor)
 
     async def list_newest_ids(self, actor: Actor) -> frozenset[str]:
-        """Returns the id suffixes of the newest messages, events and changes of tags.
+        """Returns the id suffixes of the newest messages, checks of messages, events and changes of tags.
 
         A new id means that a ticket changed. To bound the cost, only the newest messages and events of all workspaces
         and the newest audit entries of the workspace are searched.

@@ -88,10 +88,17 @@ ORDER BY m.id DESC LIMIT 1;
 SELECT (SELECT count(DISTINCT message_id) FROM ticket_messages WHERE ticket_id = :ticket_id AND message_id < :message)
      + (SELECT count(*) FROM ticket_events WHERE ticket_id = :ticket_id AND id < :event) AS entries;
 
+-- fragment: checked
+-- The id of a message `m` whose sender was checked. The letter makes it another id, which sorts after that of the message.
+m.id || 'c' AS id
+
 -- name: ticket_latest_ids
 -- The ids of a workspace's messages and events among the latest of all workspaces, and of the changes of tags among its
 -- latest audit entries. Reads only the newest rows.
 SELECT id FROM (SELECT id, workspace_id FROM messages ORDER BY id DESC LIMIT :limit) m WHERE workspace_id = :workspace_id
+UNION ALL
+SELECT {checked} FROM (SELECT id, workspace_id FROM messages ORDER BY id DESC LIMIT :limit) m
+JOIN message_checks c ON c.message_id = m.id WHERE m.workspace_id = :workspace_id
 UNION ALL
 SELECT id FROM (SELECT id, workspace_id FROM ticket_events ORDER BY id DESC LIMIT :limit) e
 WHERE workspace_id = :workspace_id
@@ -102,6 +109,9 @@ WHERE action IN ('tag.change', 'tag.merge', 'tag.delete');
 -- name: ticket_latest_ids_by_workspace
 -- As ticket_latest_ids, for all workspaces.
 SELECT id, workspace_id FROM (SELECT id, workspace_id FROM messages ORDER BY id DESC LIMIT :limit) m
+UNION ALL
+SELECT {checked}, m.workspace_id FROM (SELECT id, workspace_id FROM messages ORDER BY id DESC LIMIT :limit) m
+JOIN message_checks c ON c.message_id = m.id
 UNION ALL
 SELECT id, workspace_id FROM (SELECT id, workspace_id FROM ticket_events ORDER BY id DESC LIMIT :limit) e
 UNION ALL

@@ -192,3 +192,14 @@ async def test_the_entries_that_decide_are_counted(checked: QueuedInstallation) 
             1,
             installation.clock.now() - SECOND * (2 if "block" in table else 1),
         )
+
+
+async def test_open_pages_learn_of_the_results(checked: QueuedInstallation) -> None:
+    installation = checked.installation
+    await installation.accept_message()
+    before = await installation.tickets.list_newest_ids(installation.actor)
+    await checked.check(FAIL)
+    after = await installation.tickets.list_newest_ids(installation.actor)
+    assert before < after
+    assert (await installation.tickets.list_newest_ids_by_workspace())[installation.workspace_id] == after
+    assert max(after).startswith(max(before))
