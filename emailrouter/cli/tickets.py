@@ -212,7 +212,7 @@ for _choice in TICKET_CHOICES:
 @_acting_option(required=False)
 @with_context()
 async def spam(context: CommandContext, ticket: str, block: str | None, acting: str | None) -> None:
-    """Hold a ticket as spam: lists leave it out, and its messages are not posted."""
+    """Hold a ticket as spam, out of the lists and not posted."""
     await _set_spam(context, ticket, acting, spam=True, block=block)
 
 
