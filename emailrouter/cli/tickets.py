@@ -212,7 +212,10 @@ for _choice in TICKET_CHOICES:
 @_acting_option(required=False)
 @with_context()
 async def spam(context: CommandContext, ticket: str, block: str | None, acting: str | None) -> None:
-    """Hold a ticket as spam, out of the lists and not posted."""
+    """Hold a ticket as spam.
+
+    Lists leave the ticket out, and its messages are not posted.
+    """
     await _set_spam(context, ticket, acting, spam=True, block=block)
 
 
