@@ -1,5 +1,6 @@
 """A mail that dkimpy signs and Postfix forwards still has valid signatures when it is stored."""
 
+import os
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -51,6 +52,7 @@ async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
 async def test_signed_mail_arrives_with_a_pass(installation: Installation, tmp_path: Path) -> None:
     root = find_postfix(None)
     if root is None:
+        assert os.environ.get("CI") != "true", "this test needs Postfix and root"
         pytest.skip("this machine has no Postfix, or the tests do not run as root")
     (address,) = installation.core.listening_smtp()
     port, tls = free_port(), write_certificate(tmp_path)
