@@ -124,11 +124,12 @@ def _statements(dataset: Dataset, spam: int, *, on_postgres: bool) -> list[str]:
     status = _STATUS.format(count=dataset.count, spam=is_spam)
     priority, assignee = _PRIORITY.format(spam=is_spam), _ASSIGNEE.format(spam=is_spam)
     ticket = f"""INSERT INTO tickets (id, workspace_id, number, alias_id, address, subject, from_address, from_name,
-            status, priority, assigned_to, claimed_at, resolved_at, received_at, updated_at, spam, spam_reason)
+            status, priority, assigned_to, claimed_at, resolved_at, received_at, updated_at, spam, spam_reason, spam_at)
         SELECT {_id("ticket", hex_id, time_ms)}, '{workspace}', n, a.id, 'support@example.org', 'Hello, order ' || n,
             'customer' || n || '@customer.test', 'A customer', {status}, {priority}, u.id,
             CASE WHEN u.id IS NOT NULL THEN {at} END, CASE WHEN {status} = 'resolved' THEN {at} END, {at}, {at},
-            CASE WHEN {is_spam} THEN 1 ELSE 0 END, CASE WHEN {is_spam} THEN 'A reason' ELSE '' END
+            CASE WHEN {is_spam} THEN 1 ELSE 0 END, CASE WHEN {is_spam} THEN 'A reason' ELSE '' END,
+            CASE WHEN {is_spam} THEN {at} END
         FROM {series(dataset.count)}
         LEFT JOIN bench_aliases a ON a.k = {_ALIAS} LEFT JOIN bench_users u ON u.k = {assignee} ORDER BY n"""
     delivery = f"""INSERT INTO deliveries (id, workspace_id, ticket_id, message_id, integration_id, event, state,
