@@ -7,8 +7,9 @@ those that nobody waits for any more are not sent.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections import Counter, OrderedDict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -22,6 +23,9 @@ ATTEMPT_TIMEOUT = 1.2
 QUESTION_LIFETIME = 4.0
 
 MAX_CONCURRENT = 64
+# Of these, at most this many are for names of one zone: a sender with slow name servers must not delay the questions
+# about other senders.
+MAX_CONCURRENT_OF_ZONE = 16
 # Prefetched questions may be for mail that never arrives. The other half stays free for mail that did.
 MAX_PREFETCHES = MAX_CONCURRENT // 2
 MAX_ANSWERS = 10_000
@@ -44,13 +48,33 @@ class QuestionResolver(Protocol):
 
 
 @dataclass(slots=True)
-class _Flight:
+class _PendingQuestion:
     """A question on its way. It is cancelled if nobody waits for it before it is sent."""
 
     is_prefetch: bool
     task: asyncio.Task[DnsAnswer] = field(init=False)
     waiting: int = 0
     is_sent: bool = False
+
+
+class _ZoneSlots:
+    """Limits the concurrent questions of each zone. A zone is taken to be the last two labels, of PTR names four."""
+
+    def __init__(self) -> None:
+        self._slots: dict[str, asyncio.Semaphore] = {}  # of the zones with questions
+        self._users: Counter[str] = Counter()
+
+    @asynccontextmanager
+    async def slot(self, name: str) -> AsyncIterator[None]:
+        zone = ".".join(name.split(".")[-4 if name.endswith(".arpa") else -2 :])
+        self._users[zone] += 1
+        try:
+            async with self._slots.setdefault(zone, asyncio.Semaphore(MAX_CONCURRENT_OF_ZONE)):
+                yield
+        finally:
+            self._users[zone] -= 1
+            if not self._users[zone]:
+                del self._users[zone], self._slots[zone]
 
 
 class DnsCache:
@@ -61,9 +85,10 @@ class DnsCache:
         self._clock = clock
         self._meter = meter
         self._slots = asyncio.Semaphore(MAX_CONCURRENT)
+        self._zones = _ZoneSlots()
         self._answers: OrderedDict[Question, tuple[float, DnsAnswer]] = OrderedDict()
         self._cached_characters = 0
-        self._flights: dict[Question, _Flight] = {}
+        self._pending: dict[Question, _PendingQuestion] = {}
         self._prefetches = 0
 
     async def query(self, name: str, record_type: RecordType) -> DnsAnswer:
@@ -74,40 +99,40 @@ class DnsCache:
         answer = self._cached(question)
         if answer is not None:
             return answer
-        flight = self._flights.get(question) or self._start(question)
-        flight.waiting += 1
+        pending = self._pending.get(question) or self._start(question)
+        pending.waiting += 1
         try:
             # Shielded: a cancelled caller must not cancel the question of other callers.
-            return await asyncio.shield(flight.task)
+            return await asyncio.shield(pending.task)
         finally:
-            flight.waiting -= 1
-            if not (flight.waiting or flight.is_sent):
-                self._flights.pop(question, None)
-                flight.task.cancel()
+            pending.waiting -= 1
+            if not (pending.waiting or pending.is_sent):
+                self._pending.pop(question, None)
+                pending.task.cancel()
 
     def prefetch(self, name: str, record_type: RecordType) -> None:
         """Starts a question without waiting for its answer. Drops it if too many are on their way."""
         question = normalize_question(name, record_type)
-        if question is None or question in self._flights or self._cached(question) is not None:
+        if question is None or question in self._pending or self._cached(question) is not None:
             return
         if self._prefetches < MAX_PREFETCHES and not self._slots.locked():
             self._start(question, is_prefetch=True)
 
-    def _start(self, question: Question, *, is_prefetch: bool = False) -> _Flight:
-        flight = self._flights[question] = _Flight(is_prefetch)
+    def _start(self, question: Question, *, is_prefetch: bool = False) -> _PendingQuestion:
+        pending = self._pending[question] = _PendingQuestion(is_prefetch)
         self._prefetches += is_prefetch
-        flight.task = asyncio.get_running_loop().create_task(self._fly(question, flight))
-        flight.task.add_done_callback(lambda _: self._land(question, flight))
-        return flight
+        pending.task = asyncio.get_running_loop().create_task(self._ask(question, pending))
+        pending.task.add_done_callback(lambda _: self._forget(question, pending))
+        return pending
 
-    def _land(self, question: Question, flight: _Flight) -> None:
-        self._prefetches -= flight.is_prefetch
-        if self._flights.get(question) is flight:
-            del self._flights[question]
+    def _forget(self, question: Question, pending: _PendingQuestion) -> None:
+        self._prefetches -= pending.is_prefetch
+        if self._pending.get(question) is pending:
+            del self._pending[question]
 
-    async def _fly(self, question: Question, flight: _Flight) -> DnsAnswer:
-        async with self._slots:
-            flight.is_sent = True
+    async def _ask(self, question: Question, pending: _PendingQuestion) -> DnsAnswer:
+        async with self._zones.slot(question[0]), self._slots:
+            pending.is_sent = True
             started = self._clock.monotonic()
             answer = await self._resolver.query(*question)
             self._meter.record_dns_question(self._clock.monotonic() - started, answer.fault)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.checks import dns_cache
-from router.checks.dns_cache import MAX_CONCURRENT, MAX_PREFETCHES, DnsCache, seconds_to_cache
+from router.checks.dns_cache import MAX_CONCURRENT, MAX_CONCURRENT_OF_ZONE, MAX_PREFETCHES, DnsCache, seconds_to_cache
 from router.dns.answers import AnswerFault, DnsAnswer, RecordType
 from router.meter import NullMeter
 from tests.support.clock import FakeClock
@@ -104,6 +104,19 @@ async def test_equal_questions_are_sent_once_and_others_are_limited(cache: DnsCa
     assert resolver.max_running == MAX_CONCURRENT
 
 
+async def test_a_zone_with_slow_name_servers_delays_no_other(cache: DnsCache, resolver: WaitingResolver) -> None:
+    resolver.release.clear()
+    slow = [start(cache.query(f"{n}.slow.test", "TXT")) for n in range(MAX_CONCURRENT)]
+    slow += [start(cache.query(f"{n}.2.0.192.in-addr.arpa", "PTR")) for n in range(MAX_CONCURRENT)]
+    await wait_until(lambda: resolver.running == 2 * MAX_CONCURRENT_OF_ZONE, "the slots of both zones")
+    other = start(cache.query("www.other.test", "TXT"))
+    await wait_until(lambda: "www.other.test" in resolver.asked, "the question of another zone")
+    resolver.release.set()
+    assert set(await asyncio.gather(*slow, other)) == {resolver.answer}
+    assert resolver.max_running == 2 * MAX_CONCURRENT_OF_ZONE + 1
+    assert not cache._zones._slots
+
+
 async def test_cancelled_caller_does_not_cancel_the_question_of_others(
     cache: DnsCache, resolver: WaitingResolver
 ) -> None:
@@ -155,7 +168,7 @@ async def test_prefetch(cache: DnsCache, resolver: WaitingResolver) -> None:
     cache.prefetch("ü" * 400, "TXT")
     await wait_until(lambda: resolver.running == MAX_PREFETCHES, "the prefetches")
     asked = start(cache.query("0.test", "TXT"))
-    others = [start(cache.query(f"{n}.other.test", "TXT")) for n in range(MAX_CONCURRENT - MAX_PREFETCHES)]
+    others = [start(cache.query(f"www.other{n}.test", "TXT")) for n in range(MAX_CONCURRENT - MAX_PREFETCHES)]
     await wait_until(lambda: resolver.running == MAX_CONCURRENT, "all slots")
     resolver.release.set()
     assert await asked == resolver.answer
@@ -248,7 +261,7 @@ async def test_any_order_of_steps(steps: list[tuple[str, int]]) -> None:
         assert all(
             answer == resolver.answer or caller.cancelled() for caller, answer in zip(callers, answers, strict=True)
         )
-        await wait_until(lambda: not cache._flights, "the end of all questions")
+        await wait_until(lambda: not cache._pending, "the end of all questions")
         assert resolver.max_running <= 3
         assert cache._prefetches == 0
         assert cache._slots._value == 3
