@@ -7,7 +7,7 @@ of what a stranger sent or a DNS server answered.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -34,7 +34,10 @@ from router.network import parse_address
 
 # Messages of several chunks in memory at the same time, each of at most `router.mail.dkim.signature.MAX_BYTES` or
 # `[checks] rspamd_max_bytes`.
-MAX_MESSAGES_IN_MEMORY = 4
+MAX_MESSAGES_IN_MEMORY = 8
+# How long the spam filter waits for the host name of the client, in seconds. A sender can delay its DNS, and must not
+# keep the filter from its time limit.
+HOST_NAME_WAIT = 0.5
 RELAYED = "relayed"
 NOT_READY = "not ready within the time limit"
 
@@ -99,7 +102,7 @@ class Authenticator:
         is_relayed = is_trusted or queued.is_upstream or parse_address(message.peer) is None
         # The first task asks first, so that no other check can use up the questions of the message.
         walk = limit.start(fetch_author_answers(lookup, from_domains), _NO_ANSWERS)
-        iprev = _ready(AuthResult("iprev", "none", reason=RELAYED))
+        iprev: asyncio.Future[AuthResult] = _ready(AuthResult("iprev", "none", reason=RELAYED))
         if not is_relayed:
             iprev = limit.start(check_iprev(lookup, message.peer), AuthResult("iprev", "temperror", reason=NOT_READY))
         from_domain = from_domains[0] if len(from_domains) == 1 else ""
@@ -148,14 +151,15 @@ class Authenticator:
         return await self._parser.verify_signatures(content, from_domain, keys, raw.message.received_at)
 
     async def _check_spam(
-        self, queued: QueuedMessage, raw: _RawMessage, iprev: Awaitable[AuthResult], *, is_relayed: bool
+        self, queued: QueuedMessage, raw: _RawMessage, iprev: asyncio.Future[AuthResult], *, is_relayed: bool
     ) -> SpamVerdict | None:
-        """Asks the spam filter. It judges an unknown host name as suspicious, so it is asked after iprev."""
+        """Asks the spam filter. An unknown host name is a sign of spam to it, so iprev is awaited for a short time."""
         message = queued.message
         if self._spam_filter is None or message.size > self._spam_max_bytes:
             return None
-        host = (await iprev).domain
         content = await raw.read()
+        await asyncio.wait([iprev], timeout=HOST_NAME_WAIT)
+        host = iprev.result().domain if iprev.done() else ""
         if content is None:
             return None
         return await self._spam_filter.check(

@@ -134,7 +134,11 @@ class RspamdClient:
             content: The message as it was received.
         """
         started = time.monotonic()
-        found = await self.ask(content, facts)
+        try:
+            found = await self.ask(content, facts)
+        except asyncio.CancelledError:  # the deadline of the message
+            self._meter.record_spam_check("timeout", time.monotonic() - started)
+            raise
         self._meter.record_spam_check(found.outcome, time.monotonic() - started)
         if found.outcome != "too_large":
             self._log_change(found)
