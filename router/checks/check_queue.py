@@ -29,7 +29,7 @@ class QueuedMessage:
     Attributes:
         data: The first chunk of the raw message; None if it was erased.
         claims: How often the message was claimed, this time included.
-        is_upstream: Whether a domain of its recipients receives its mail through another host.
+        is_upstream: Whether the domains of all its recipients receive their mail through another host.
     """
 
     message: Message

@@ -4,7 +4,8 @@ In the same transaction, tickets are held as spam or get warnings, and the deliv
 due. So a message is posted either before its checks, or after all that follows from them is stored.
 
 Only the first check of a message has consequences. Only the message that opened a ticket can make it spam, and only
-while nobody has taken the ticket: a later message gets a warning, so nobody can hide a conversation by joining it.
+while it is neither posted nor taken by a person, who would search for it: otherwise, it gets a warning. So does a later
+message: nobody can hide a conversation by joining it.
 """
 
 from __future__ import annotations
@@ -83,8 +84,8 @@ def _lock_tickets(message_ids: Mapping[str, StoreChecks]) -> StatementGenerator[
 def _decide(row: Row, by_message: Mapping[str, StoreChecks]) -> Decision:
     checks = by_message[row["message_id"]].checks
     decision = decide(checks.facts, checks.spam, merge(row["workspace_policy"], row["alias_policy"]))
-    is_taken = row["joined_by"] or row["assigned_to"] is not None or row["status"] != "open"
-    if decision.spam_reason and is_taken:
+    is_seen = row["joined_by"] or row["is_posted"] or row["assigned_to"] is not None or row["status"] != "open"
+    if decision.spam_reason and is_seen:
         return Decision(warning=decision.spam_reason)
     return decision
 

@@ -83,22 +83,21 @@ def _judge_spam(spam: SpamVerdict | None, policy: CheckPolicy) -> _Finding | Non
 
 
 def _judge_sender(facts: SenderFacts, policy: CheckPolicy) -> _Finding | None:
-    if facts.is_relayed:
-        return None  # the host that forwarded the message may have broken what authenticated it
     own = "your domain " if facts.is_own_domain else ""
     address = f"sender address is at {own}{facts.from_domain}"
-    if facts.dmarc == "fail":
+    forged = f"This message may be forged: its {address}, which did not authenticate it"
+    # A host that forwards mail can break what authenticated a message, so its DMARC has no consequence.
+    if facts.dmarc == "fail" and not facts.is_relayed:
         action = policy.on_fail
         if action == "quarantine" and facts.dmarc_policy == "none":
             action = "flag"
         if action == "show" and facts.is_own_domain:
             action = "flag"
-        reason = f"The {address}, which did not authenticate the message (DMARC)"
-        return _Finding(action, reason, f"This message may be forged: its {address}, which did not authenticate it")
+        return _Finding(action, f"The {address}, which did not authenticate the message (DMARC)", forged)
     if facts.dmarc == "permerror" and not facts.from_domain and policy.on_fail != "show":
         return _Finding("flag", "", "This message may be forged: its From field names several domains")
     if not facts.is_own_domain or facts.aligned:
         return None
     if facts.dmarc == "temperror":
         return _Finding("flag", "", f"This message may be forged: its {address}, and DNS did not answer in time")
-    return _Finding("flag", "", f"This message may be forged: its {address}, which did not authenticate it")
+    return _Finding("flag", "", forged)

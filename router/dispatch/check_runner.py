@@ -21,8 +21,9 @@ from router.mail.auth_results import AuthMethod, AuthResult
 from router.meter import NULL_METER, Meter
 from router.model import Message
 
-# Checks mostly wait for DNS. Each holds the first chunk of its message (256 KiB), and few of them a whole message.
-MAX_CONCURRENT = 32
+# Checks mostly wait for DNS. Each holds the first chunk of its message (at most 256 KiB), and few a whole message. With
+# DNS that does not answer, this many are completed in each `[checks] deadline`.
+MAX_CONCURRENT = 128
 # After this many checks that ended with their process, the message is not checked any more.
 MAX_CLAIMS = 3
 # The shortest and the longest delay between two attempts to store results.

@@ -15,11 +15,11 @@ FROM locked WHERE q.message_id = locked.message_id
 RETURNING q.message_id, q.claims;
 
 -- name: check_messages
-SELECT {Message:m}, r.data, CASE WHEN EXISTS (
-           SELECT 1 FROM ticket_messages tm
-           JOIN aliases a ON a.id = tm.alias_id
-           JOIN domains d ON d.id = a.domain_id
-           WHERE tm.message_id = m.id AND d.mx_managed = 'upstream') THEN 1 ELSE 0 END AS is_upstream
+SELECT {Message:m}, r.data, (
+    SELECT COALESCE(MIN(CASE WHEN d.mx_managed = 'upstream' THEN 1 ELSE 0 END), 0) FROM ticket_messages tm
+    LEFT JOIN aliases a ON a.id = tm.alias_id
+    LEFT JOIN domains d ON d.id = a.domain_id
+    WHERE tm.message_id = m.id) AS is_upstream
 FROM json_array_elements_text(CAST(:ids AS JSON)) AS asked (id)
 JOIN messages m ON m.id = asked.id
 LEFT JOIN raw_chunks r ON r.message_id = m.id AND r.n = 0;
@@ -28,14 +28,12 @@ LEFT JOIN raw_chunks r ON r.message_id = m.id AND r.n = 0;
 SELECT DISTINCT message_id, recipient FROM ticket_messages
 WHERE message_id IN (SELECT json_array_elements_text(CAST(:ids AS JSON))) ORDER BY message_id, recipient;
 
--- name: check_active_domains
-SELECT name FROM domains
-WHERE workspace_id = :workspace_id AND status = 'active'
-  AND name IN (SELECT json_array_elements_text(CAST(:names AS JSON)));
-
 -- name: check_lock_tickets
 SELECT tm.message_id, t.id AS ticket_id, tm.joined_by, t.spam, t.status, t.assigned_to, w.check_policy AS workspace_policy,
-       COALESCE(a.check_policy, '{}') AS alias_policy, CASE WHEN c.message_id IS NULL THEN 0 ELSE 1 END AS is_checked
+       COALESCE(a.check_policy, '{}') AS alias_policy, CASE WHEN c.message_id IS NULL THEN 0 ELSE 1 END AS is_checked,
+       CASE WHEN EXISTS (
+           SELECT 1 FROM deliveries d WHERE d.ticket_id = t.id AND d.state = 'delivered' AND d.event <> 'updated'
+       ) THEN 1 ELSE 0 END AS is_posted
 FROM (SELECT DISTINCT message_id, ticket_id, joined_by FROM ticket_messages
       WHERE message_id = ANY (CAST(:message_id AS TEXT[]))) tm
 JOIN tickets t ON t.id = tm.ticket_id

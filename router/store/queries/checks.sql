@@ -36,13 +36,13 @@ SELECT DISTINCT lease_owner FROM check_queue WHERE lease_owner <> '';
 UPDATE check_queue SET lease_owner = '', lease_until = 0 WHERE lease_owner = :owner;
 
 -- name: check_messages
--- The given messages (JSON), with the first chunk of the raw message, and whether a domain of its recipients receives its
--- mail through another host. The data of a message that was erased is NULL.
-SELECT {Message:m}, r.data, CASE WHEN EXISTS (
-           SELECT 1 FROM ticket_messages tm
-           JOIN aliases a ON a.id = tm.alias_id
-           JOIN domains d ON d.id = a.domain_id
-           WHERE tm.message_id = m.id AND d.mx_managed = 'upstream') THEN 1 ELSE 0 END AS is_upstream
+-- The given messages (JSON), with the first chunk of the raw message, and whether the domains of all its recipients receive
+-- their mail through another host. The data of a message that was erased is NULL.
+SELECT {Message:m}, r.data, (
+    SELECT COALESCE(MIN(CASE WHEN d.mx_managed = 'upstream' THEN 1 ELSE 0 END), 0) FROM ticket_messages tm
+    LEFT JOIN aliases a ON a.id = tm.alias_id
+    LEFT JOIN domains d ON d.id = a.domain_id
+    WHERE tm.message_id = m.id) AS is_upstream
 FROM messages m
 LEFT JOIN raw_chunks r ON r.message_id = m.id AND r.n = 0
 WHERE m.id IN (SELECT value FROM json_each(:ids));
@@ -52,15 +52,14 @@ WHERE m.id IN (SELECT value FROM json_each(:ids));
 SELECT DISTINCT message_id, recipient FROM ticket_messages
 WHERE message_id IN (SELECT value FROM json_each(:ids)) ORDER BY message_id, recipient;
 
--- name: check_active_domains
--- Of the given names (JSON), those of active domains of a workspace.
-SELECT name FROM domains
-WHERE workspace_id = :workspace_id AND status = 'active' AND name IN (SELECT value FROM json_each(:names));
-
 -- name: check_lock_tickets
--- The tickets of a message, locked, with the policies in effect for them, and whether the message was checked before.
+-- The tickets of a message, locked, with the policies in effect for them, whether the message was checked before, and
+-- whether the ticket was posted.
 SELECT tm.message_id, t.id AS ticket_id, tm.joined_by, t.spam, t.status, t.assigned_to, w.check_policy AS workspace_policy,
-       COALESCE(a.check_policy, '{}') AS alias_policy, CASE WHEN c.message_id IS NULL THEN 0 ELSE 1 END AS is_checked
+       COALESCE(a.check_policy, '{}') AS alias_policy, CASE WHEN c.message_id IS NULL THEN 0 ELSE 1 END AS is_checked,
+       CASE WHEN EXISTS (
+           SELECT 1 FROM deliveries d WHERE d.ticket_id = t.id AND d.state = 'delivered' AND d.event <> 'updated'
+       ) THEN 1 ELSE 0 END AS is_posted
 FROM (SELECT DISTINCT message_id, ticket_id, joined_by FROM ticket_messages WHERE message_id = :message_id) tm
 JOIN tickets t ON t.id = tm.ticket_id
 JOIN workspaces w ON w.id = t.workspace_id
