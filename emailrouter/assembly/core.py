@@ -193,6 +193,7 @@ class Core:
             max_age=to_micros(config.delivery.max_age),
             duplicate_window=to_micros(config.smtp.duplicate_window),
             max_header_bytes=config.smtp.max_header_bytes,
+            routing=self.routing_cache,
             check_waits=self.check_waits,
             meter=self.meter,
             free_space=self.free_space,

@@ -68,7 +68,6 @@ def build_check_runner(core: Core) -> CheckRunner:
         deadline=config.checks.deadline.total_seconds(),
     )
     evaluator = SenderEvaluator(
-        core.database,
         authenticator,
         core.routing_cache,
         core.clock,

@@ -28,6 +28,7 @@ from router.model import Message, Micros
 from router.ports import AcceptResult, Waker
 from router.routing.envelope import Envelope
 from router.routing.route import Target
+from router.routing.routing_cache import RoutingCache
 from router.side_tasks import SideTasks
 from router.store.disk_space import FreeSpaceCheck
 from router.store.group_commit import GroupWriter
@@ -37,6 +38,8 @@ _HASH_IN_THREAD_BYTES = 1024 * 1024
 
 
 class Accept:
+    """Commits messages. `routing` and `check_waits` are given if the senders of messages are checked."""
+
     def __init__(
         self,
         writer: GroupWriter[IncomingMail, Committed],
@@ -47,6 +50,7 @@ class Accept:
         max_age: Micros,
         duplicate_window: Micros,
         max_header_bytes: int,
+        routing: RoutingCache | None = None,
         check_waits: CheckWaits | None = None,
         meter: Meter = NULL_METER,
         free_space: FreeSpaceCheck | None = None,
@@ -60,6 +64,7 @@ class Accept:
         self._max_age = max_age
         self._duplicate_window = duplicate_window
         self._max_header_bytes = max_header_bytes
+        self._routing = routing
         self._check_waits = check_waits
         # As a side task, the meter cannot raise: after the commit, an exception would turn the 250 into a 451.
         self._meter = side_tasks.wrap_meter(meter)
@@ -76,7 +81,8 @@ class Accept:
                 fingerprint = await asyncio.to_thread(compute_fingerprint, envelope.reverse_path, content)
             else:
                 fingerprint = compute_fingerprint(envelope.reverse_path, content)
-        mail = self._prepare(envelope, content, facts, fingerprint)
+        suspicious = await self._find_suspicious(envelope, facts)
+        mail = self._prepare(envelope, content, facts, fingerprint, suspicious)
         committed = await self._commit(mail)
         if self._check_waits is None:
             self._wake.wake(committed.due_integrations)
@@ -97,7 +103,27 @@ class Accept:
         )
         return committed
 
-    def _prepare(self, envelope: Envelope, content: bytes, facts: HeaderFacts, fingerprint: str) -> IncomingMail:
+    async def _find_suspicious(self, envelope: Envelope, facts: HeaderFacts) -> frozenset[str]:
+        """Returns the workspaces to which the sender is suspicious before any check."""
+        if self._routing is None or self._check_waits is None:
+            return frozenset()
+        found = []
+        for workspace_id in {target.workspace_id for target in envelope.targets}:
+            own_domain = await self._routing.find_own_domain(workspace_id, facts.from_domains)
+            lists = await self._routing.get_sender_lists(workspace_id)
+            listed = lists.decide(envelope.reverse_path, facts.from_address, envelope.peer, authenticated=False)
+            if own_domain or listed.blocked is not None:
+                found.append(workspace_id)
+        return frozenset(found)
+
+    def _prepare(
+        self,
+        envelope: Envelope,
+        content: bytes,
+        facts: HeaderFacts,
+        fingerprint: str,
+        suspicious: frozenset[str],
+    ) -> IncomingMail:
         now = self._clock.now()
         workspaces: dict[str, dict[str, list[Target]]] = {}
         for target in envelope.targets:
@@ -113,6 +139,7 @@ class Accept:
                     received_at=now,
                 ),
                 by_alias=tuple(tuple(targets) for targets in aliases.values()),
+                is_suspicious=workspace_id in suspicious,
             )
             for workspace_id, aliases in workspaces.items()
         )

@@ -30,7 +30,7 @@ class CheckWaits:
 
     Attributes:
         short: Where the checks only add to a post.
-        full: Where they can hold it as spam.
+        full: Where they can hold it as spam, and for suspicious messages.
         has_spam_filter: Whether a spam filter is one of the checks.
     """
 
@@ -38,18 +38,24 @@ class CheckWaits:
     full: Micros
     has_spam_filter: bool
 
-    def choose(self, workspace_policy: str, alias_policy: str | None) -> Micros:
+    def choose(self, workspace_policy: str, alias_policy: str | None, *, is_suspicious: bool) -> Micros:
         """Returns the time for the stored policies of a workspace and of an alias."""
         in_effect = policy.merge(workspace_policy, alias_policy or "{}")
-        return self.full if in_effect.holds_spam(has_spam_filter=self.has_spam_filter) else self.short
+        can_be_held = is_suspicious or in_effect.holds_spam(has_spam_filter=self.has_spam_filter)
+        return self.full if can_be_held else self.short
 
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceShare:
-    """The message row for one workspace, and the targets in this workspace, grouped by alias."""
+    """The message row for one workspace, and the targets in this workspace, grouped by alias.
+
+    `is_suspicious`: From names a domain of the workspace, or the sender is blocked, so the deliveries wait for the
+    checks as long as those that can be held.
+    """
 
     message: Message
     by_alias: tuple[tuple[Target, ...], ...]
+    is_suspicious: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +112,7 @@ class AcceptEntry:
     targets: tuple[Target, ...]
     target: Target
     fingerprint_key: tuple[str, str]
+    is_suspicious: bool = False
     ticket_id: str = ""
     joined_by: str = ""
     sequence: int = 1

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from router import ids
-from router.accept.incoming import AcceptEntry, IncomingMail
+from router.accept.incoming import AcceptEntry, CheckWaits, IncomingMail
 from router.accept.joining import (
     clear_automatic_of_replies,
     group_by_ticket,
@@ -20,6 +20,7 @@ from router.accept.joining import (
     update_joined_tickets,
     write_participants,
 )
+from router.model import Micros
 from router.store.database import Row, Statement, StatementGenerator
 from router.store.fragments import model_values
 
@@ -70,7 +71,9 @@ class _CurrentIntegration:
 def commit_group(mails: Sequence[IncomingMail]) -> StatementGenerator[Sequence[Committed]]:
     """Writes a group of messages; returns one result for each message, in the same order."""
     entries = [
-        AcceptEntry(mail, share.message, targets, targets[0], (targets[0].alias_key, mail.fingerprint))
+        AcceptEntry(
+            mail, share.message, targets, targets[0], (targets[0].alias_key, mail.fingerprint), share.is_suspicious
+        )
         for mail in mails
         for share in mail.shares
         for targets in share.by_alias
@@ -242,7 +245,7 @@ def _queue_deliveries(
         is_pending = not is_parked and not entry.joins_spam
         if is_pending and waits is None:
             due_integrations.setdefault(entry.message.id, []).append(integration.id)
-        wait = 0 if waits is None else waits.choose(integration.workspace_policy, integration.alias_policy)
+        wait = 0 if waits is None else _choose_wait(waits, integration, entry)
         deliveries.append(
             {
                 "id": ids.new_id("dlv"),
@@ -261,6 +264,10 @@ def _queue_deliveries(
         )
     yield Statement("accept_insert_delivery", deliveries)
     return due_integrations
+
+
+def _choose_wait(waits: CheckWaits, integration: _CurrentIntegration, entry: AcceptEntry) -> Micros:
+    return waits.choose(integration.workspace_policy, integration.alias_policy, is_suspicious=entry.is_suspicious)
 
 
 def _insert_tickets(by_ticket: Mapping[str, Sequence[AcceptEntry]]) -> StatementGenerator[None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Sequence
 
 from router.checks.authenticate import Authentication, Authenticator
@@ -15,9 +14,6 @@ from router.mail.from_field import read_from_domains
 from router.mail.relay_results import read_relay_results
 from router.model import Message
 from router.routing.routing_cache import RoutingCache
-from router.store.database import Database
-
-MAX_LABELS = 127  # a domain name has no more; each suffix of that in From is compared with the workspace's domains
 
 
 class SenderEvaluator:
@@ -31,7 +27,6 @@ class SenderEvaluator:
 
     def __init__(
         self,
-        database: Database,
         authenticator: Authenticator,
         routing: RoutingCache,
         clock: Clock,
@@ -40,7 +35,6 @@ class SenderEvaluator:
         trusted_authserv_ids: Collection[str],
         is_own_test: Callable[[Message], bool],
     ) -> None:
-        self._database = database
         self._authenticator = authenticator
         self._routing = routing
         self._clock = clock
@@ -65,10 +59,10 @@ class SenderEvaluator:
         )
 
     async def _collect_facts(self, message: Message, from_domains: Sequence[str], found: Authentication) -> SenderFacts:
-        own_domain = await self._find_own_domain(message.workspace_id, from_domains)
+        own_domain = await self._routing.find_own_domain(message.workspace_id, from_domains)
         lists = await self._routing.get_sender_lists(message.workspace_id)
         listed = lists.decide(
-            message.reverse_path, message.from_address, message.peer, authenticated=found.dmarc.aligned
+            message.reverse_path, message.from_address, message.peer, authenticated=_is_authenticated(found)
         )
         return SenderFacts(
             from_domain=own_domain or found.dmarc.result.domain,
@@ -81,11 +75,12 @@ class SenderEvaluator:
             blocked="" if listed.blocked is None else listed.blocked.sender,
         )
 
-    async def _find_own_domain(self, workspace_id: str, from_domains: Sequence[str]) -> str:
-        """Returns the first domain in From that is an active domain of the workspace or below one, or ""."""
-        for domain in from_domains:
-            labels = domain.split(".")[-MAX_LABELS:]
-            names = json.dumps([".".join(labels[n:]) for n in range(len(labels))])
-            if await self._database.fetch_all("check_active_domains", workspace_id=workspace_id, names=names):
-                return domain
-        return ""
+
+def _is_authenticated(found: Authentication) -> bool:
+    """Whether DMARC passes or, for a domain without a DMARC record, a signature of this domain or a related one."""
+    verdict = found.dmarc
+    if not verdict.aligned or verdict.result.result == "pass":
+        return verdict.aligned
+    author = f".{verdict.result.domain}"
+    signers = [f".{result.domain}" for result in found.dkim if result.result == "pass"]
+    return any(signer.endswith(author) or author.endswith(signer) for signer in signers)

@@ -18,7 +18,7 @@ from router.mail.charset_labels import codec_for
 from router.mail.charsets import can_decode, decode_charset, decode_labelled
 from router.mail.dates import read_date
 from router.mail.decode import ENCODED_WORD, clean_line, decode_encoded_words, undecodable_bytes
-from router.mail.mailboxes import MAX_VALUE_BYTES, normalize_address, read_mailboxes
+from router.mail.mailboxes import MAX_VALUE_BYTES, domains_of, normalize_address, read_mailboxes
 
 MAX_ID_BYTES = 998  # the maximum length of a line (RFC 5322 section 2.1.1)
 MAX_REFERENCES = 100
@@ -64,6 +64,7 @@ class HeaderFacts(NamedTuple):
     Attributes:
         rfc_message_id: The Message-ID without angle brackets.
         reference_ids: The message IDs of In-Reply-To and References, newest first, without duplicates.
+        from_domains: The domains of all addresses in From, in A-labels.
         relayed_reply_ids: If a message with a reverse-path joins a ticket by one of these IDs, the message counts as a
             person's reply, regardless of `automatic`.
         author: The normalised address of the author, even if a mailing list rewrote From.
@@ -85,6 +86,7 @@ class HeaderFacts(NamedTuple):
     has_date: bool
     has_message_id: bool
     automatic: str
+    from_domains: tuple[str, ...]
 
 
 class HeaderBlock(NamedTuple):
@@ -220,6 +222,7 @@ def read_headers(content: bytes, *, max_bytes: int = 262144) -> HeaderFacts:
         has_message_id=raw_id != b"",
         automatic=mark,
         relayed_reply_ids=evidence,
+        from_domains=domains_of(senders),
     )
 
 

@@ -62,6 +62,12 @@ def normalize_address(address: str) -> str:
     return f"{normalize('NFC', local).casefold()}@{_to_a_labels(domain)}"
 
 
+def domains_of(mailboxes: list[tuple[str, str]]) -> tuple[str, ...]:
+    """Returns the domains of the addresses of (name, address) pairs, in A-labels and without duplicates."""
+    domains = (normalize_address(address).rpartition("@")[2] for _, address in mailboxes if "@" in address)
+    return tuple(dict.fromkeys(domains))
+
+
 def _read_plain_list(text: str) -> list[tuple[str, str]] | None:
     """Parses a list of simple mailboxes; returns None if the list needs `_ListReader`."""
     found: list[tuple[str, str]] = []

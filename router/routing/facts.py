@@ -30,3 +30,9 @@ async def read_sender_lists(transaction: QueryExecutor, workspace_id: str) -> Se
         (AllowEntry(row["sender"], bool(row["require_auth"])) for row in rows if row["action"] is None),
         (BlockEntry(row["sender"], row["action"]) for row in rows if row["action"] is not None),
     )
+
+
+async def read_active_domains(transaction: QueryExecutor, workspace_id: str) -> frozenset[str]:
+    """Returns the names of the active domains of a workspace, in A-labels."""
+    rows = await transaction.fetch_all("routing_active_domains", workspace_id=workspace_id)
+    return frozenset(row["name"] for row in rows)

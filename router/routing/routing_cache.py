@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from router.clock import Clock
 from router.mail.address import POSTMASTER, Mailbox
 from router.model import Workspace
-from router.routing.facts import read_domain_facts
+from router.recent_cache import RecentCache
+from router.routing.facts import read_active_domains, read_domain_facts
 from router.routing.route import CATCH_ALL, Refusal, Target, host_postmaster_target, route_recipient
 from router.routing.sender_hits import SenderHit, SenderHits
 from router.routing.sender_list_cache import SenderListCache
@@ -22,6 +23,9 @@ from router.store.database import Database, fetch_model
 
 # Seconds between version checks. A change must take effect within one second, even if the query is slow.
 CHECK_INTERVAL = 0.5
+# Workspaces whose domains are cached.
+MAX_WORKSPACES = 1000
+MAX_LABELS = 127  # a domain name has no more
 
 
 class RoutingCache:
@@ -48,6 +52,7 @@ class RoutingCache:
         self._hosts = frozenset(host.lower().rstrip(".") for host in hosts)
         self._targets: OrderedDict[tuple[str, str], Target] = OrderedDict()
         self._sender_lists = SenderListCache(database)
+        self._domains: RecentCache[str, frozenset[str]] = RecentCache(MAX_WORKSPACES)
         self._pending_queries: dict[tuple[str, str], asyncio.Task[Target | Refusal]] = {}
         self._version = -1
         self._checked_at = float("-inf")
@@ -70,6 +75,17 @@ class RoutingCache:
         await self._refresh()
         return await self._sender_lists.get(workspace_id)
 
+    async def find_own_domain(self, workspace_id: str, domains: Sequence[str]) -> str:
+        """Returns the first of the domains that is an active domain of the workspace or below one, or ""."""
+        await self._refresh()
+        active = self._domains.get(workspace_id)
+        if active is None:
+            generation = self._generation
+            active = await read_active_domains(self._database, workspace_id)
+            if generation == self._generation:
+                self._domains.store(workspace_id, active)
+        return next((domain for domain in domains if _is_within(domain, active)), "")
+
     async def _find_target(self, mailbox: Mailbox) -> Target | Refusal:
         key = (mailbox.local_part, mailbox.domain_key)
         cached = self._targets.get(key)
@@ -91,6 +107,7 @@ class RoutingCache:
     def invalidate(self) -> None:
         self._targets.clear()
         self._sender_lists.invalidate()
+        self._domains = RecentCache(MAX_WORKSPACES)
         self._pending_queries.clear()  # their results may predate the change
         self._generation += 1
 
@@ -132,3 +149,8 @@ class RoutingCache:
                 return None
         workspace = await fetch_model(self._database, Workspace, "routing_first_workspace")
         return None if workspace is None else host_postmaster_target(mailbox, workspace)
+
+
+def _is_within(domain: str, active: frozenset[str]) -> bool:
+    labels = domain.split(".")[-MAX_LABELS:]
+    return any(".".join(labels[n:]) in active for n in range(len(labels)))

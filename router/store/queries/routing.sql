@@ -27,3 +27,7 @@ UPDATE versions SET version = version + 1 WHERE name = 'routes';
 -- name: routing_first_workspace
 -- The workspace that receives mail for the postmaster of this host.
 SELECT {Workspace} FROM workspaces ORDER BY id LIMIT 1;
+
+-- name: routing_active_domains
+-- The names of the active domains of a workspace.
+SELECT name FROM domains WHERE workspace_id = :workspace_id AND status = 'active';

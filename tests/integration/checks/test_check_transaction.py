@@ -38,6 +38,26 @@ async def test_a_delivery_waits_longer_where_the_check_can_hold_it(checked: Queu
     assert (await checked.delivery())["next_attempt_at"] == checked.installation.clock.now() + 5 * SECOND
 
 
+@pytest.mark.parametrize(
+    "sender", ["boss@example.com", "Ann <ann@customer.test>, boss@mail.example.com", "x@blocked.test"]
+)
+async def test_a_delivery_of_a_suspicious_sender_waits_longer(checked: QueuedInstallation, sender: str) -> None:
+    installation = checked.installation
+    await installation.services.blocked_senders.create(installation.actor, "@blocked.test", action="spam")
+    installation.clock.advance(1)
+    await installation.accept_message(mails.mail(sender=sender))
+    assert (await checked.delivery())["next_attempt_at"] == installation.clock.now() + 5 * SECOND
+
+
+async def test_a_ticket_that_was_posted_is_not_hidden(checked: QueuedInstallation) -> None:
+    await checked.set_policy(HOLD)
+    await checked.installation.accept_message()
+    await checked.installation.execute("UPDATE deliveries SET state = 'delivered', next_attempt_at = NULL")
+    await checked.check(FAIL)
+    ticket = await checked.ticket()
+    assert (ticket["spam"], ticket["flagged"]) == (0, 1)
+
+
 async def test_a_message_without_an_integration_is_checked(checked: QueuedInstallation) -> None:
     await checked.installation.add_alias("quiet", None)
     await checked.installation.accept_message(None, "quiet")
@@ -53,6 +73,7 @@ async def test_a_message_without_an_integration_is_checked(checked: QueuedInstal
         (HOLD, FAIL, 1, 0),
         (HOLD, replace(FAIL, dmarc_policy="none"), 0, 1),
         (HOLD, replace(FAIL, is_relayed=True), 0, 0),
+        (HOLD, replace(FAIL, is_relayed=True, is_own_domain=True), 0, 1),
         (HOLD, replace(FAIL, allowed="ann@customer.test"), 0, 0),
         ("{}", replace(FAIL, dmarc="none", is_own_domain=True), 0, 1),
         (json.dumps({"on_fail": "show"}), replace(FAIL, is_own_domain=True), 0, 1),

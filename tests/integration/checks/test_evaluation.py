@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from router.dispatch.check_runner import CheckRunner
 from router.routing.envelope import Envelope, new_test_message_id
+from router.routing.route import Target
 from tests.support import mails
 from tests.support.dns import DnsStandIn
 from tests.support.installation import Installation
@@ -41,15 +42,15 @@ async def running(installation: Installation) -> AsyncIterator[CheckRunner]:
 
 
 async def check(
-    installation: Installation, content: bytes, *, reverse_path: str = "ann@customer.test"
+    installation: Installation, content: bytes, *others: Target, reverse_path: str = "ann@customer.test"
 ) -> dict[str, object]:
     """Accepts a message, waits for its checks and returns their row, with that of the ticket."""
-    envelope = Envelope(reverse_path, (installation.target("support"),), PEER, "mail.customer.test", "ESMTP")
+    envelope = Envelope(reverse_path, (installation.target("support"), *others), PEER, "mail.customer.test", "ESMTP")
     accepted = await installation.accept.accept(envelope, content)
     async with running(installation):
         await poll_until(lambda: _is_checked(installation), "the message is checked")
     rows = await installation.execute("SELECT * FROM message_checks WHERE message_id = :id", id=accepted.message_id)
-    (link,) = await installation.execute(
+    link, *_ = await installation.execute(
         "SELECT warning, t.spam, t.flagged FROM ticket_messages tm JOIN tickets t ON t.id = tm.ticket_id "
         "WHERE message_id = :id",
         id=accepted.message_id,
@@ -176,6 +177,24 @@ async def test_only_our_own_test_message_is_skipped(
     assert (row["state"], row["flagged"]) == (state, flagged)
 
 
+async def test_slow_dns_does_not_keep_rspamd_from_its_verdict(store: Store, dns_server: DnsStandIn) -> None:
+    dns_server.fail("7.2.0.192.in-addr.arpa", "TIMEOUT")
+    async with RspamdStandIn() as rspamd:
+        settings = {
+            "dns.nameservers": [dns_server.address],
+            "checks.enabled": True,
+            "checks.deadline": "2s",
+            "checks.rspamd_timeout": "1s",
+            "checks.rspamd_url": rspamd.base_url,
+        }
+        found = Installation(store, settings, real_time=True, wake="dispatcher")
+        await found.seed()
+        row = await check(found, mails.mail(sender="Ann <ann@customer.test>", body=GTUBE.decode()))
+        assert (row["spam"], words(row)["iprev"]) == (1, "temperror")
+        assert "Hostname" not in rspamd.posts[0].headers
+        await found.close()
+
+
 async def test_rspamd_is_asked_with_the_confirmed_host_name(store: Store, dns_server: DnsStandIn) -> None:
     dns_server.set(PEER, "PTR", "mail.customer.test.")
     dns_server.set("mail.customer.test", "A", PEER)
@@ -214,7 +233,16 @@ async def test_lists_of_senders_decide(installation: Installation, allowed: str,
 async def test_an_allowed_sender_that_is_authenticated_beats_a_block(
     installation: Installation, dns_server: DnsStandIn
 ) -> None:
+    await installation.services.blocked_senders.create(installation.actor, "@customer.test", action="spam")
+    await installation.services.allowed_senders.create(installation.actor, "ann@customer.test")
+    dns_server.set("s1._domainkey.customer.test", "TXT", RECORD)
+    assert (await check(installation, sign(MAIL)))["spam"] == 0
+
+
+async def test_spf_without_a_dmarc_record_does_not_authenticate_an_allowed_sender(
+    installation: Installation, dns_server: DnsStandIn
+) -> None:
     dns_server.set("customer.test", "TXT", f"v=spf1 ip4:{PEER} -all")
     await installation.services.blocked_senders.create(installation.actor, "@customer.test", action="spam")
     await installation.services.allowed_senders.create(installation.actor, "ann@customer.test")
-    assert (await check(installation, MAIL))["spam"] == 0
+    assert (await check(installation, MAIL))["spam"] == 1
