@@ -23,7 +23,7 @@ class ChecksSettings(Section):
         "5s", "Time limit for all checks of a message; a result that is missing then is temperror."
     )
     post_wait: PositiveDuration = setting(
-        "1s", "How long a post waits for the checks where they cannot hold it as spam; otherwise it waits `deadline`."
+        "1s", "How long a post waits for the checks; `deadline` if they can hold it, or if the sender is suspicious."
     )
     relays: tuple[Annotated[str, BeforeValidator(values.parse_relay)], ...] = setting(
         [],

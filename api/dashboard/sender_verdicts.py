@@ -39,6 +39,7 @@ _UNVERIFIED_HINT = "Nothing confirms that the sender address is genuine, and not
 _RELAYED_HINT = (
     "A server that forwards mail to you handed the message on, so that the sender could not be checked fully."
 )
+_SEVERAL_HINT = "The From field names several domains, so none of them authenticated the message."
 _UNANSWERED_HINT = "DNS did not answer, so that the sender address could not be checked."
 
 
@@ -141,11 +142,13 @@ def _find_verdict(checks: SenderChecks, from_address: str) -> Verdict | None:
     domain = display_domain((dmarc.domain if dmarc else "") or from_address.rpartition("@")[2])
     if word == "pass" or (word == "none" and facts.aligned):
         return Verdict("verified", "Verified", _VERIFIED_HINT.format(domain=domain), domain)
-    if facts.is_relayed:
-        return Verdict("unverified", "Not verified", _RELAYED_HINT)
-    if word == "fail" or (facts.is_own_domain and not facts.aligned):
+    if (word == "fail" and not facts.is_relayed) or (facts.is_own_domain and not facts.aligned):
         hint = _UNANSWERED_HINT if word == "temperror" else _FORGED_HINT.format(domain=domain)
         return Verdict("forged", "May be forged", hint, domain)
+    if word == "permerror" and not facts.from_domain:
+        return Verdict("forged", "May be forged", _SEVERAL_HINT)
+    if facts.is_relayed:
+        return Verdict("unverified", "Not verified", _RELAYED_HINT)
     return Verdict("unverified", "Not verified", _UNANSWERED_HINT if word == "temperror" else _UNVERIFIED_HINT)
 
 

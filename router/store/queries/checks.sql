@@ -54,11 +54,12 @@ WHERE message_id IN (SELECT value FROM json_each(:ids)) ORDER BY message_id, rec
 
 -- name: check_lock_tickets
 -- The tickets of a message, locked, with the policies in effect for them, whether the message was checked before, and
--- whether the ticket was posted.
+-- whether the ticket was posted or is being posted.
 SELECT tm.message_id, t.id AS ticket_id, tm.joined_by, t.spam, t.status, t.assigned_to, w.check_policy AS workspace_policy,
        COALESCE(a.check_policy, '{}') AS alias_policy, CASE WHEN c.message_id IS NULL THEN 0 ELSE 1 END AS is_checked,
        CASE WHEN EXISTS (
-           SELECT 1 FROM deliveries d WHERE d.ticket_id = t.id AND d.state = 'delivered' AND d.event <> 'updated'
+           SELECT 1 FROM deliveries d
+           WHERE d.ticket_id = t.id AND (d.state = 'delivered' OR d.claims > 0) AND d.event <> 'updated'
        ) THEN 1 ELSE 0 END AS is_posted
 FROM (SELECT DISTINCT message_id, ticket_id, joined_by FROM ticket_messages WHERE message_id = :message_id) tm
 JOIN tickets t ON t.id = tm.ticket_id

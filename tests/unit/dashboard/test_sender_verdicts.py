@@ -37,11 +37,12 @@ def find_verdict(dmarc: AuthWord | None, facts: SenderFacts = NO_FACTS, domain: 
         ("pass", NO_FACTS, "verified", "a.test"),
         ("fail", NO_FACTS, "forged", "a.test"),
         ("fail", SenderFacts(is_relayed=True), "unverified", ""),
+        ("none", SenderFacts(is_relayed=True, is_own_domain=True), "forged", "a.test"),
         ("none", NO_FACTS, "unverified", ""),
         ("none", SenderFacts(aligned=True), "verified", "a.test"),
         ("none", SenderFacts(is_own_domain=True), "forged", "a.test"),
         ("none", SenderFacts(is_own_domain=True, aligned=True), "verified", "a.test"),
-        ("permerror", SenderFacts(aligned=True), "unverified", ""),
+        ("permerror", SenderFacts(from_domain="a.test", aligned=True), "unverified", ""),
         ("permerror", SenderFacts(is_own_domain=True), "forged", "a.test"),
         ("temperror", SenderFacts(is_own_domain=True), "forged", "a.test"),
         ("temperror", NO_FACTS, "unverified", ""),
@@ -53,6 +54,12 @@ def test_verdict(dmarc: AuthWord | None, facts: SenderFacts, kind: str, domain: 
     assert (verdict.kind, verdict.domain) == (kind, domain)
     known = replace(facts, dmarc=dmarc or "", from_domain="a.test")
     assert (kind == "forged") == bool(decide(known, None, CheckPolicy()).warning), "it agrees with the warning"
+
+
+def test_several_domains_in_from() -> None:
+    verdict = find_verdict("permerror", SenderFacts(from_domain=""))
+    assert (verdict.kind, verdict.domain) == ("forged", "")
+    assert decide(SenderFacts(dmarc="permerror"), None, CheckPolicy()).warning
 
 
 def test_the_domain_of_from_stands_in_for_a_result_without_one() -> None:
