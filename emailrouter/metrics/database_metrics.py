@@ -69,6 +69,7 @@ class DatabaseMetrics(Collector):
             ("metrics_dead", "", {}),
             ("metrics_spam", "", {}),
             ("metrics_failing", "", {}),
+            ("metrics_checks", "", {}),
             ("loss_audit_totals", "audit_", {"max_examined": AUDITED_MESSAGES}),
         ):
             row = await self._database.fetch_one(query, **values)
@@ -112,6 +113,9 @@ def _build_families(values: Mapping[str, int], now: int) -> list[Metric]:
         ),
         GaugeMetricFamily("emailrouter_dead_deliveries", "Deliveries that failed permanently.", get("dead")),
         GaugeMetricFamily("emailrouter_spam_deliveries", "Deliveries of tickets that are held as spam.", get("spam")),
+        GaugeMetricFamily(
+            "emailrouter_unchecked_messages", "Messages whose sender is not checked yet.", get("unchecked")
+        ),
         GaugeMetricFamily("emailrouter_failing_integrations", "Integrations that are failing.", get("failing")),
         *_build_audit_families(values),
     ]

@@ -19,3 +19,7 @@ SELECT COUNT(*) AS spam FROM deliveries WHERE state = 'spam';
 -- name: metrics_failing
 -- The number of failing integrations.
 SELECT COUNT(*) AS failing FROM integrations WHERE status = 'failing';
+
+-- name: metrics_checks
+-- The number of messages whose sender is not checked yet.
+SELECT COUNT(*) AS unchecked FROM check_queue;

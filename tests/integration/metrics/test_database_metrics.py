@@ -27,7 +27,7 @@ class FakeDatabase:
         if self.is_unavailable:
             raise Unavailable("no connection")
         self.read_count += query == "metrics_queue"
-        self.clock.advance(self.read_seconds / 5)
+        self.clock.advance(self.read_seconds / 6)  # the number of queries
         return {}
 
 
@@ -79,6 +79,7 @@ async def test_metrics_match_database(store: Store) -> None:
                 now=now,
                 created=now - ago * SECOND,
             )
+    await database.fetch_one("check_queue_add", message_id="msg_a")
     await _message(database, workspace, "f", now)  # a message without a ticket, as left by a program error
     await seeds.execute(database, "UPDATE integrations SET status = 'failing'")
 
@@ -90,6 +91,7 @@ async def test_metrics_match_database(store: Store) -> None:
     assert metrics("emailrouter_queue_oldest_seconds") == 600
     assert metrics("emailrouter_dead_deliveries") == 1
     assert metrics("emailrouter_spam_deliveries") == 1
+    assert metrics("emailrouter_unchecked_messages") == 1
     assert metrics("emailrouter_failing_integrations") == 1
     assert metrics("emailrouter_audit_messages") == 7
     assert metrics("emailrouter_audit_unticketed_messages") == 1
