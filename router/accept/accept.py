@@ -109,10 +109,14 @@ class Accept:
             return frozenset()
         found = []
         for workspace_id in {target.workspace_id for target in envelope.targets}:
-            own_domain = await self._routing.find_own_domain(workspace_id, facts.from_domains)
+            if await self._routing.find_own_domain(workspace_id, facts.from_domains):
+                found.append(workspace_id)
+                continue
             lists = await self._routing.get_sender_lists(workspace_id)
+            if not lists.has_blocked:  # which is usual, and saves parsing the addresses
+                continue
             listed = lists.decide(envelope.reverse_path, facts.from_address, envelope.peer, authenticated=False)
-            if own_domain or listed.blocked is not None:
+            if listed.blocked is not None:
                 found.append(workspace_id)
         return frozenset(found)
 

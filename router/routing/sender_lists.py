@@ -56,6 +56,7 @@ class SenderLists:
         self._allowed = SenderList((entry.sender, entry) for entry in allow_entries)
         self._blocked = SenderList((entry.sender, entry) for entry in block_entries)
         self.size = len(allow_entries) + len(block_entries)
+        self.has_blocked = bool(block_entries)
 
     def decide_recipient(self, reverse_path: str, peer: str, *, has_checks: bool) -> SenderDecision:
         """Decides at RCPT.
