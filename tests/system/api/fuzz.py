@@ -163,6 +163,7 @@ async def fuzz_database(kind: str, arguments: argparse.Namespace) -> bool:
             "api.requests_per_minute": 0,
             "api.requests_per_day": 0,
             "dns.nameservers": [dns.address],
+            "checks.enabled": True,
         }
         slack.remove_webhook("gone")
         slack.remove_webhook("general")  # makes the first deliveries fail, so that they can be replayed

@@ -164,11 +164,20 @@ async def _add_tickets(
         "POST priority": {"priority": "not-urgent"},
         "POST tags": {"add": ["kept"]},
         "POST notes": {"text": "Kept."},
+        "POST spam": {"spam": True},
+        "PUT draft": {"kind": "note", "text": "Kept."},
+        "GET draft": None,
+        "DELETE draft": None,
     }
     *tickets, last = await builder.create_tickets(smtp, f"desk@{DOMAIN}", len(actions) + 1)
     for (action, body), ticket in zip(actions.items(), tickets, strict=True):
         method, _, verb = action.partition(" ")
-        good.add(f"{method} /emails/tickets/{{id}}{'/' if verb else ''}{verb}", body, id=ticket["id"])
+        query = {"kind": "note"} if verb == "draft" and body is None else None
+        good.add(f"{method} /emails/tickets/{{id}}{'/' if verb else ''}{verb}", body, query=query, id=ticket["id"])
+    for method, note_body in (("PATCH", {"text": "Kept too."}), ("DELETE", None)):
+        note = await builder.create(f"/emails/tickets/{last['id']}/notes", text="Kept.")
+        good.add(f"{method} /emails/tickets/{{id}}/notes/{{note}}", note_body, id=last["id"], note=note)
+    good.add("GET /senders/{address}", address="kept@customer.test")
     await builder.request("POST", f"/emails/tickets/{last['id']}/tags", {"add": ["kept to change", "kept to delete"]})
     tags = {tag["name"]: tag["id"] for tag in (await builder.request("GET", "/tags"))["tags"]}
     good.reserved_ids += tags.values()
@@ -178,6 +187,7 @@ async def _add_tickets(
     good.add("GET /emails/messages/{id}/raw", id=message)
     good.add("GET /emails/messages/{id}/attachments/{n}", id=message, n="1")
     good.add("GET /emails/messages/{id}/trace", id=message)
+    good.add("POST /emails/messages/{id}/recheck", id=message)
     good.add("GET /deliveries/{id}", id=delivery)
     good.add("POST /deliveries/{id}/replay", id=delivery)
     good.add("POST /deliveries/replay", {})
