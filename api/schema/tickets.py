@@ -216,7 +216,7 @@ class SpamChange(Body):
     @classmethod
     def _refuse_learning(cls, learn: bool) -> bool:
         if learn:
-            raise ValueError("not supported yet")
+            raise ValueError("is not supported yet: it must be false")
         return learn
 
 
