@@ -10,7 +10,7 @@ from api.schema.routing import AliasAnswer, AliasTested
 from emailrouter.cli.context import CommandContext, WorkspaceGroup, confirm, confirmation_option, to_json, with_context
 from emailrouter.cli.paging import Paging, paging_options, to_rows
 from emailrouter.cli.parameters import FilterOptions, filter_options
-from emailrouter.cli.sender_check_options import sender_check_options
+from emailrouter.cli.sender_check_options import describe_checks, sender_check_options
 from emailrouter.cli.tables import Column
 from router.errors import Refused
 from router.filters import AliasFilter
@@ -166,7 +166,8 @@ async def remove(context: CommandContext, alias: str, yes: bool) -> None:
 
 async def _print_alias(context: CommandContext, alias: Alias) -> None:
     names = await context.display_names([alias.integration_id])
-    context.print_object(to_json(AliasAnswer.from_model(alias)), integrationId=names)
+    data = to_json(AliasAnswer.from_model(alias))
+    context.print_object(data if context.as_json else describe_checks(data, "as the workspace"), integrationId=names)
 
 
 COMMANDS = (group,)

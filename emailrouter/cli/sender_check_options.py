@@ -1,4 +1,4 @@
-"""The options that change the sender checks of a workspace or of an alias."""
+"""The sender checks of a workspace or of an alias: the options that change them, and how they are printed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 
 import click
 
+from emailrouter.cli.context import Json
 from router.checks.policy import PUBLIC_NAMES
 from router.enumerations import CHECK_ACTION
 
@@ -45,3 +46,15 @@ def sender_check_options(unset: str, effect: str) -> Callable[[F], F]:
         return cast("F", command)
 
     return decorate
+
+
+def describe_checks(data: Json, unset: str) -> Json:
+    """Returns the answer with its sender checks as text: only the settings that the options change.
+
+    Args:
+        unset: The text for settings that are null; alone, if all are.
+    """
+    checks = data["senderChecks"]
+    settings = {name: checks[name] for name in PUBLIC_NAMES.values()}
+    texts = [f"{name}: {unset if value is None else value}" for name, value in settings.items()]
+    return {**data, "senderChecks": unset if set(settings.values()) == {None} else ", ".join(texts)}

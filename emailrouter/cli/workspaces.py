@@ -17,7 +17,7 @@ from emailrouter.cli.context import (
     with_context,
 )
 from emailrouter.cli.parameters import ChoiceType
-from emailrouter.cli.sender_check_options import sender_check_options
+from emailrouter.cli.sender_check_options import describe_checks, sender_check_options
 from emailrouter.cli.tables import Column
 from emailrouter.first_login import first_address, format_login
 from router.admin.installation.first_workspace import FirstLogin
@@ -176,7 +176,9 @@ def remove(ctx: click.Context, workspace: str, yes: bool) -> None:
 
 async def _print_workspace(context: CommandContext, workspace: Workspace) -> None:
     names = await context.display_names([workspace.default_integration_id])
-    context.print_object(to_json(WorkspaceAnswer.from_model(workspace)), defaultIntegrationId=names)
+    data = to_json(WorkspaceAnswer.from_model(workspace))
+    data = data if context.as_json else describe_checks(data, "as rspamd")
+    context.print_object(data, defaultIntegrationId=names)
 
 
 COMMANDS = (group,)

@@ -51,6 +51,10 @@ async def test_first_day_of_an_operator(both: CommandLine, dns_server: DnsStandI
     assert (await cli.json("alias", "change", "support@example.org", *checks))["senderChecks"]["spamScore"] == 6.5
     inherits = await cli.json("alias", "change", "support@example.org", "--on-fail", "inherit")
     assert inherits["senderChecks"] == {"onFail": None, "onSpam": None, "spamScore": 6.5, "reject": []}
+    shown = (await cli("alias", "show", "support@example.org")).ok().stdout
+    assert "onFail: as the workspace, onSpam: as the workspace, spamScore: 6.5\n" in shown
+    shown = (await cli("alias", "change", "support@example.org", "--spam-score", "inherit")).ok().stdout
+    assert re.search(r"^Sender checks +as the workspace$", shown, re.MULTILINE)
     assert (await cli.json("workspace", "change", *checks))["senderChecks"]["onFail"] == "quarantine"
     assert (await cli.json("workspace", "change", "--on-fail", "default"))["senderChecks"]["onFail"] == "flag"
     assert "is not a valid float" in await cli.error_line("workspace", "change", "--spam-score", "many", code=2)
