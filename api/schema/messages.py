@@ -163,7 +163,7 @@ class TraceEventAnswer(Answer):
     event: str
     """`received`, `opened` or `joined` (a ticket), `checked` (the sender), `spam` (its ticket is held as spam),
     `delivery` (queued), `attempt` or `delivered`."""
-    detail: Annotated[dict[str, str | int | None], BeforeValidator(_format_times)]
+    detail: Annotated[dict[str, str | bool | int | None], BeforeValidator(_format_times)]
     """Values of the event by name."""
 
 

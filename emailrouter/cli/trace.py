@@ -8,7 +8,7 @@ import click
 
 from api.schema.messages import TraceAnswer
 from emailrouter.cli import console
-from emailrouter.cli.context import CommandContext, Json, WorkspaceCommand, to_json, with_context
+from emailrouter.cli.context import CommandContext, Json, WorkspaceCommand, display_value, to_json, with_context
 from router import ids
 from router.errors import Refused
 
@@ -61,7 +61,7 @@ async def _recheck(context: CommandContext, message_ids: Sequence[str]) -> None:
 
 def _print_events(trace: Json) -> None:
     for event in trace["events"]:
-        detail = "  ".join(f"{key}={value}" for key, value in event["detail"].items() if value not in (None, ""))
+        detail = "  ".join(f"{key}={display_value(value)}" for key, value in event["detail"].items() if value not in (None, ""))
         click.echo(f"{event['at']}  {event['event'].ljust(9)}  {console.printable_text(detail)}")
 
 

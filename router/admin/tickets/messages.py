@@ -34,7 +34,7 @@ class TraceEvent:
 
     at: Micros
     event: str
-    detail: dict[str, str | int | None]
+    detail: dict[str, str | bool | int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,7 @@ def _check_event(checks: MessageChecks, received_at: Micros) -> TraceEvent:
             **{str(method): word for method, word in checks.words().items()},
             "summary": checks.summary,
             "filter": f"{spam.source}: {spam.action} ({spam.score:g} of {spam.required:g})" if spam else "",
-            "rechecked": int(checks.rechecked),
+            "rechecked": checks.rechecked,
         },
     )
 
@@ -190,7 +190,7 @@ def _queueing_event(delivery: Delivery) -> TraceEvent:
             "integrationId": delivery.integration_id,
             "state": delivery.state,
             **({"awaiting": delivery.awaiting, "nextAttemptAt": delivery.next_attempt_at} if delivery.awaiting else {}),
-            **({"released": 1} if delivery.released else {}),
+            **({"released": True} if delivery.released else {}),
             "lastError": delivery.last_error,
         },
     )

@@ -71,7 +71,7 @@ async def test_a_trace_shows_the_checks_and_what_waits_for_them(installation: In
         "iprev": "pass",
         "summary": "DMARC fail (example.com), DKIM fail (example.com), SPF none (customer.test)",
         "filter": "rspamd: add header (7.5 of 15)",
-        "rechecked": 0,
+        "rechecked": False,
     }
     assert (details["delivery"]["awaiting"], details["delivery"]["nextAttemptAt"]) == ("checks", 7_000_000)
     (delivery,) = (await installation.services.deliveries.list(installation.actor)).items
