@@ -220,12 +220,14 @@ def parse_relay(value: object) -> str:
     raise ValueError('must be a network like "192.0.2.0/24", a host name, or "." and a domain, like ".example.org"')
 
 
+SENDER_FORMS = (
+    'must be an address ("a@spam.example"), a domain ("@spam.example", or ".spam.example" with all domains below it) '
+    'or a network ("192.0.2.0/24")'
+)
+
+
 def parse_blocked_sender(value: object) -> str:
     """Normalises an address, a domain (with or without `@`), `.` and a domain, or a network."""
-    allowed = (
-        'must be an address ("a@spam.example"), a domain ("@spam.example", or ".spam.example" with all domains below '
-        'it) or a network ("192.0.2.0/24")'
-    )
     text = value.lower() if isinstance(value, str) else ""
     try:
         return str(ip_network(text))
@@ -233,13 +235,13 @@ def parse_blocked_sender(value: object) -> str:
         pass
     if "*" in text:
         raise ValueError(
-            f'{allowed}; wildcards are not supported, "@spam.example" matches all addresses of the domain, and '
+            f'{SENDER_FORMS}; wildcards are not supported, "@spam.example" matches all addresses of the domain, and '
             '".spam.example" also those of all domains below it'
         )
     domain = text.rpartition("@")[2] if "@" in text else text.removeprefix(".")
     labels = domain.split(".")
     if text.count("@") > 1 or re.search(r"[\s/:]", text) or not all(labels) or labels[-1].isdigit():
-        raise ValueError(allowed)
+        raise ValueError(SENDER_FORMS)
     return text
 
 

@@ -23,7 +23,7 @@ from router.provisioning.entry import (
     index_unique,
 )
 from router.provisioning.section import SectionChange
-from router.routing.senders import normalize_entry
+from router.routing.senders import normalize_entry, normalize_new_entry
 from router.services import Services
 
 
@@ -87,8 +87,10 @@ class SenderSection(ABC, Generic[S, D]):
 
     def _normalize(self, n: int, entry: D, existing: Mapping[str, D]) -> D:
         try:
-            sender = entry.sender if entry.sender in existing else normalize_entry(entry.sender)
-            return entry.normalized(sender)
+            if entry.sender in existing:
+                return entry.normalized(entry.sender)
+            sender = normalize_entry(entry.sender)
+            return entry.normalized(sender if sender in existing else normalize_new_entry(sender))
         except Refused as refused:
             raise InvalidDocument(f"{self.key}[{n}].{refused.message}") from None
         except ValueError as error:

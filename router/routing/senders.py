@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Generic, TypeVar
 
-from config.values import parse_blocked_sender
+from config.values import SENDER_FORMS, parse_blocked_sender
 from router.mail.address import Mailbox, domain_key, local_key
 from router.network import parse_address
 from router.unicode_security import safe_identifier
@@ -29,6 +29,7 @@ E = TypeVar("E")
 # Comparable: the kind of the entry, then minus the number of labels or of bits. A smaller value is narrower.
 Width = tuple[int, int]
 _ADDRESS, _DOMAIN, _SUBDOMAINS, _NETWORK = range(4)
+MAX_ENTRY_LENGTH = 320  # characters; the longest address has 254
 _ADDRESS_BITS = {4: 32, 6: 128}
 _MAPPED_PREFIX_LENGTH = 96  # RFC 4291 section 2.5.5.2
 
@@ -56,6 +57,17 @@ def normalize_entry(text: str) -> str:
         return f".{domain_key(entry[1:])}"
     local, _, domain = entry.rpartition("@")
     return f"{safe_identifier(local_key(local))}@{domain_key(domain)}"
+
+
+def normalize_new_entry(text: str) -> str:
+    """Normalises an entry that is added: `@domain` also needs a dot, because a single word is not a domain.
+
+    Earlier versions stored such entries. They stay valid. An address may have the name of a host without a dot.
+    """
+    entry = normalize_entry(text)
+    if entry.startswith("@") and "." not in entry:
+        raise ValueError(f"{SENDER_FORMS}; a domain needs a dot")
+    return entry
 
 
 def is_network(entry: str) -> bool:

@@ -16,7 +16,7 @@ from router.errors import Refused, not_found_error
 from router.filters import TextFilter
 from router.model import Actor, AllowedSender, BlockedSender, Micros
 from router.routing.sender_hits import SenderListName
-from router.routing.senders import normalize_entry
+from router.routing.senders import MAX_ENTRY_LENGTH, normalize_entry, normalize_new_entry
 from router.store.database import Database, QueryExecutor, Statement, fetch_model, fetch_models
 from router.store.fragments import model_values
 from router.unicode_security import safe_line
@@ -28,7 +28,6 @@ S = TypeVar("S", AllowedSender, BlockedSender)
 MAX_LISTED = 10_000
 MAX_BATCH = 1000  # entries that one call adds
 MAX_NOTE_LENGTH = 200  # characters
-_MAX_SENDER_LENGTH = 320  # characters; the longest address has 254
 _MAX_QUOTED = 80  # characters of an invalid entry in an error
 _ALL_SENDERS = TextFilter()
 
@@ -94,7 +93,7 @@ class SenderListService(ABC, Generic[S]):
 
     async def _add_one(self, actor: Actor, sender: str, build: Callable[[str, Micros], S]) -> S:
         """Raises `conflict` if the sender is already listed or the limit is reached."""
-        entry = build(normalize_sender(sender), self._clock.now())
+        entry = build(normalize_new_sender(sender), self._clock.now())
         if (await self._insert(actor, [entry])).already_listed:
             raise Refused("conflict", f"{entry.sender} is already {self._name}", "sender")
         return entry
@@ -175,9 +174,18 @@ def validate_note(note: str) -> str:
 
 
 def normalize_sender(sender: str) -> str:
-    line = validation.validate_line(sender, "sender", max_length=_MAX_SENDER_LENGTH)
+    """Normalises an entry of a list, also of one that an earlier version stored."""
+    return _normalize(sender, normalize_entry)
+
+
+def normalize_new_sender(sender: str) -> str:
+    return _normalize(sender, normalize_new_entry)
+
+
+def _normalize(sender: str, normalize: Callable[[str], str]) -> str:
+    line = validation.validate_line(sender, "sender", max_length=MAX_ENTRY_LENGTH)
     try:
-        return normalize_entry(line)
+        return normalize(line)
     except ValueError as error:
         raise Refused("invalid_request", f"sender {error}", "sender") from None
 
@@ -185,7 +193,7 @@ def normalize_sender(sender: str) -> str:
 def _normalize_listed(sender: str) -> str:
     """Names the entry in the error, which would not be found among many."""
     try:
-        return normalize_sender(sender)
+        return normalize_new_sender(sender)
     except Refused as refused:
         quoted = safe_line(sender)[:_MAX_QUOTED]
         problem = refused.message.removeprefix("sender ")

@@ -44,6 +44,18 @@ async def test_senders_above_the_limit_are_not_added(
     assert len(await blocked.list_all(installation.workspace_id)) == 2
 
 
+async def test_a_single_word_is_not_added_but_an_old_one_is_kept(installation: Installation) -> None:
+    actor, blocked = installation.actor, installation.services.blocked_senders
+    for given in ("nonsense", "@nonsense"):
+        assert await refused_code(blocked.create(actor, given)) == ("invalid_request", "sender")
+        assert await refused_code(blocked.create_many(actor, ["@a.example", given])) == ("invalid_request", "senders")
+    await blocked.create(actor, "@a.example")
+    await installation.execute("UPDATE blocked_senders SET sender = '@nonsense'")  # of an earlier version
+    assert (await blocked.change(actor, "nonsense", action="spam", note="")).sender == "@nonsense"
+    await blocked.delete(actor, "@nonsense")
+    assert await blocked.list_all(installation.workspace_id) == []
+
+
 async def test_a_change_keeps_the_hits(installation: Installation) -> None:
     actor, blocked = installation.actor, installation.services.blocked_senders
     await blocked.create(actor, "@a.example")

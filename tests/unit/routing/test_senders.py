@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from router.mail.address import MAX_MAILBOX_BYTES, Mailbox, parse_mailbox
 from router.network import parse_address
-from router.routing.senders import SenderList, normalize_entry
+from router.routing.senders import SenderList, normalize_entry, normalize_new_entry
 
 NETWORKS = st.one_of(
     st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 32)).map(lambda n: str(ip_network((n[0], n[1]), strict=False))),
@@ -53,6 +53,15 @@ def test_entries_are_normalised(text: str, entry: str) -> None:
 def test_invalid_entries(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         normalize_entry(text)
+
+
+@pytest.mark.parametrize("text", ["nonsense", "@nonsense"])
+def test_a_single_word_is_no_new_domain(text: str) -> None:
+    assert normalize_entry(text) == "@nonsense", "an earlier version stored it"
+    with pytest.raises(ValueError, match=r'a domain \("@spam.example", .* a domain needs a dot'):
+        normalize_new_entry(text)
+    for allowed in ("bad.test", ".example", "cron@host", "192.0.2.1"):
+        assert normalize_new_entry(allowed) == normalize_entry(allowed)
 
 
 @pytest.mark.parametrize(
