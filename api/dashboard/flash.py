@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from urllib.parse import urlencode, urlsplit
 
 from api.dashboard.page import Redirect
 
 _KEY, _NUMBER, _UNDO, _UNDO_PATH = "note", "note-number", "note-undo", "note-back"
 _MAX_DIGITS = 12
+_MAX_PARTS = 6  # messages that are shown together
 _EVENT_PREFIX, _TICKET_PREFIX = "evt_", "ticket_"
 # The paths of the forms that undo changes: by their events, or the spam marks of tickets.
 UNDO = "/tickets/undo"
@@ -45,9 +47,10 @@ def add_flash(outcome: Redirect) -> str:
     if not outcome.flash:
         return outcome.path
     path, _, fragment = outcome.path.partition("#")
+    parts = [(outcome.flash, outcome.number), *outcome.also]
     given = {
-        _KEY: outcome.flash,
-        _NUMBER: "" if outcome.number is None else str(outcome.number),
+        _KEY: ".".join(key for key, _ in parts),
+        _NUMBER: ".".join("" if number is None else str(number) for _, number in parts),
         _UNDO: _format_ids(outcome.undo),
         _UNDO_PATH: outcome.undo_path,
     }
@@ -57,24 +60,32 @@ def add_flash(outcome: Redirect) -> str:
 
 
 def read_flash(messages: Mapping[str, str], path: str, query: Mapping[str, str]) -> Flash | None:
-    """Returns the message of the page at `path`, if any.
+    """Returns the messages of the page at `path` as one, if any.
 
     Messages whose key ends in `-waits` or `-failed` have a colour of their own.
     """
-    key, number = query.get(_KEY, ""), query.get(_NUMBER, "")
-    text = messages.get(key, "")
-    if "{n}" in text:
-        text = text.replace("{n}", number) if number.isdecimal() and len(number) <= _MAX_DIGITS else ""
-    if not text:
+    keys = query.get(_KEY, "").split(".")[:_MAX_PARTS]
+    texts = [
+        _fill_in(messages.get(key, ""), number)
+        for key, number in zip_longest(keys, query.get(_NUMBER, "").split(".")[: len(keys)], fillvalue="")
+    ]
+    if not all(texts):
         return None
     return Flash(
-        text=text,
-        is_pending=key.endswith("-waits"),
-        is_failure=key.endswith("-failed"),
+        text=" ".join(texts),
+        is_pending=any(key.endswith("-waits") for key in keys),
+        is_failure=any(key.endswith("-failed") for key in keys),
         undo=query.get(_UNDO, ""),
         undo_path=query.get(_UNDO_PATH, "") or path_without_flash(path, query),
-        undo_action=_undo_action(key),
+        undo_action=_undo_action(keys[0]),
     )
+
+
+def _fill_in(text: str, number: str) -> str:
+    """Returns a message with its number; "" if it has none."""
+    if "{n}" not in text:
+        return text
+    return text.replace("{n}", number) if number.isdecimal() and len(number) <= _MAX_DIGITS else ""
 
 
 def _undo_action(key: str) -> str:

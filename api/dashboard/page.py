@@ -35,6 +35,7 @@ class Redirect:
         path: Percent-encoded path on this server, optionally with a query and a fragment.
         flash: Key in `FLASH_MESSAGES` of the message that the target page shows; "" for none.
         number: What `{n}` in the message stands for.
+        also: Messages that follow it, with their numbers.
         undo: The events of the change, which the message offers to undo (`TicketService.undo`). For a message about
             spam, the tickets.
         undo_path: The page to open after the change is undone; "" for the target page.
@@ -45,6 +46,7 @@ class Redirect:
     number: int | None = None
     undo: Sequence[str] = ()
     undo_path: str = ""
+    also: Sequence[tuple[str, int | None]] = ()
 
 
 PageResult = HtmlPage | Redirect | web.StreamResponse

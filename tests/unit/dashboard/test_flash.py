@@ -31,6 +31,16 @@ def test_kind_of_message() -> None:
     assert [(each.is_failure, each.is_pending) for each in kinds.values() if each] == [(True, False), (False, True)]
 
 
+def test_messages_are_shown_together() -> None:
+    redirect = Redirect("/", "resolved", 2, EVENTS[:1], also=[("saved", None), ("undo-failed", None), ("resolved", 3)])
+    assert flash_of(redirect) == Flash("Resolved #2. Saved. Not undone. Resolved #3.", False, True, "0" * 26, "/")
+    for note, number in (("saved.", "2"), ("saved.resolved", "2"), ("saved.<b>", ""), (".", ".")):
+        assert read_flash(MESSAGES, "/", {"note": note, "note-number": number}) is None
+    long = read_flash(MESSAGES, "/", {"note": ".".join(["saved"] * 1000)})
+    assert long is not None
+    assert long.text == " ".join(["Saved."] * 6)
+
+
 def test_a_link_adds_no_text() -> None:
     for number in ("", "1<b>", "9" * 13, "²"):
         assert read_flash(MESSAGES, "/", {"note": "resolved", "note-number": number}) is None
