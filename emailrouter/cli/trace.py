@@ -61,7 +61,9 @@ async def _recheck(context: CommandContext, message_ids: Sequence[str]) -> None:
 
 def _print_events(trace: Json) -> None:
     for event in trace["events"]:
-        detail = "  ".join(f"{key}={display_value(value)}" for key, value in event["detail"].items() if value not in (None, ""))
+        detail = "  ".join(
+            f"{key}={display_value(value)}" for key, value in event["detail"].items() if value not in (None, "")
+        )
         click.echo(f"{event['at']}  {event['event'].ljust(9)}  {console.printable_text(detail)}")
 
 

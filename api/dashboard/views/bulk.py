@@ -23,17 +23,21 @@ async def change_selected(visit: Visit) -> Redirect:
     if not ids:
         return Redirect(path, flash="none-selected")
     if action in _SPAM_ACTIONS:
-        spam = action == "spam"
-        marks = await visit.services.spam.mark_many(visit.actor, ids, spam=spam)
-        return report_many(path, marks.changed, marks.missing, spam=spam)
+        spam = action != "not-spam"
+        block = "address" if action == "spam-block" else None
+        return report_many(
+            path, await visit.services.spam.mark_many(visit.actor, ids, spam=spam, block=block), spam=spam
+        )
     result = await visit.services.tickets.change_many(visit.actor, ids, _CHANGES[action](visit.form))
     changed = [done.event_id for done in result.done if done.event_id is not None]
     undo = () if action == "tag" else changed  # tags cannot be undone
+    parts: list[tuple[str, int | None]] = []
+    if changed or not result.failed:
+        parts.append(("bulk-one" if len(changed) == 1 else "bulk-changed", len(changed)))
     if result.failed:
         code = result.failed[0][1].code
-        flash = f"{code if code in _REASONS else 'other'}-failed"
-        return Redirect(path, flash=flash, number=len(result.failed), undo=undo)
-    return Redirect(path, flash="bulk-one" if len(changed) == 1 else "bulk-changed", number=len(changed), undo=undo)
+        parts.append((f"{code if code in _REASONS else 'other'}-failed", len(result.failed)))
+    return Redirect(path, *parts[0], undo=undo, also=parts[1:])
 
 
 def _assign(form: Mapping[str, str]) -> TicketChange:
@@ -48,7 +52,7 @@ _CHANGES: Mapping[str, Callable[[Mapping[str, str]], TicketChange]] = {
     "status": lambda form: ChoiceChange(TICKET_STATUS, form.get("status", "")),
     "tag": lambda form: TagsChange.parse(add=[form.get("tag", "")]),
 }
-_SPAM_ACTIONS = ("spam", "not-spam")
+_SPAM_ACTIONS = ("spam", "not-spam", "spam-block")
 # Why tickets are refused, by the code of the error.
 _REASONS = {
     "already_claimed": "A colleague is the assignee.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from api.dashboard import inbox, redirects
@@ -10,6 +9,7 @@ from api.dashboard.flash import UNDO_NOT_SPAM, UNDO_SPAM, parse_tickets
 from api.dashboard.page import PageRoute, Redirect, Visit
 from api.dashboard.ticket_pane import find_adjacent
 from api.dashboard.views.ticket import find_ticket, list_query, show_ticket, ticket_path
+from router.admin.tickets.spam import SpamResult
 
 
 async def mark(visit: Visit) -> Redirect:
@@ -31,13 +31,24 @@ async def release(visit: Visit) -> Redirect:
     return Redirect(ticket_path(visit), "not-spam-marked", number=ticket.number, undo=[ticket.id])
 
 
-def report_many(path: str, changed: Sequence[str], missing: int, *, spam: bool) -> Redirect:
-    """Reports a change of many tickets."""
+def report_many(path: str, result: SpamResult, *, spam: bool) -> Redirect:
+    """Reports a change of many tickets: what was done first, then what was not."""
+    blocked, known, missing = len(result.blocked), len(result.already_blocked), result.missing
+    counts = [
+        ("spam" if spam else "not-spam", len(result.changed)),
+        ("senders-blocked", blocked),
+        ("senders-known", known),
+        ("senderless", result.without_sender),
+    ]
+    parts: list[tuple[str, int | None]] = [
+        (f"{name}-{'one' if number == 1 else 'many'}", number) for name, number in counts if number
+    ]
+    if blocked and result.changed:
+        parts.append(("undo-keeps-blocked", None))
     if missing:
-        return Redirect(path, "other-failed", number=missing)
-    number = len(changed)
-    flash = f"{'spam' if spam else 'not-spam'}-{'one' if number == 1 else 'many'}"
-    return Redirect(path, flash, number=number, undo=changed)
+        parts.append(("other-failed", missing))
+    first, *also = parts or [("spam-many" if spam else "not-spam-many", 0)]
+    return Redirect(path, *first, undo=result.changed, also=also)
 
 
 async def undo_mark(visit: Visit) -> Redirect:
@@ -56,9 +67,16 @@ async def _undo(visit: Visit, *, spam: bool) -> Redirect:
 
 FLASH_MESSAGES = {
     "spam-marked": "Marked #{n} as spam.",
-    "spam-blocked": "Marked #{n} as spam and blocked its sender.",
+    "spam-blocked": "Marked #{n} as spam and blocked its sender. Undo keeps the sender blocked.",
     "spam-one": "1 ticket marked as spam.",
     "spam-many": "{n} tickets marked as spam.",
+    "senders-blocked-one": "1 sender blocked.",
+    "senders-blocked-many": "{n} senders blocked.",
+    "senders-known-one": "1 sender was blocked before.",
+    "senders-known-many": "{n} senders were blocked before.",
+    "senderless-one": "1 ticket has no sender address to block.",
+    "senderless-many": "{n} tickets have no sender address to block.",
+    "undo-keeps-blocked": "Undo keeps the senders blocked.",
     "not-spam-marked": "#{n} is not spam.",
     "not-spam-one": "1 ticket is not spam.",
     "not-spam-many": "{n} tickets are not spam.",

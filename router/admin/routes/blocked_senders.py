@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
-from router.admin.routes.listed_senders import AddedSenders, SenderListService, normalize_sender, validate_note
+from router.admin.routes.listed_senders import AddedSenders, SenderListService, validate_note
 from router.enumerations import BLOCK_ACTION
 from router.model import Actor, BlockedSender, Micros
 from router.store.database import QueryExecutor
@@ -26,13 +26,22 @@ class BlockedSenderService(SenderListService[BlockedSender]):
     ) -> AddedSenders[BlockedSender]:
         return await self._add_many(actor, senders, _builder(actor, action, note))
 
-    async def block_within(self, transaction: QueryExecutor, actor: Actor, sender: str, now: Micros) -> None:
-        """Refuses mail of a sender, in the transaction of the caller. A sender that is already blocked stays so.
+    async def block_within(
+        self, transaction: QueryExecutor, actor: Actor, senders: Sequence[str], now: Micros
+    ) -> Collection[str]:
+        """Refuses mail of senders, in the transaction of the caller. A sender that is already blocked stays so.
 
-        Raises `conflict` if the limit is reached.
+        Args:
+            senders: Normalised entries.
+
+        Returns:
+            The entries that were not in the list before.
+
+        Raises:
+            Refused: `conflict` if the limit is reached.
         """
-        entry = BlockedSender(actor.workspace_id, normalize_sender(sender), now)
-        await self._insert_within(transaction, actor, [entry])
+        entries = [BlockedSender(actor.workspace_id, sender, now) for sender in senders]
+        return [entry.sender for entry in (await self._insert_within(transaction, actor, entries)).added]
 
     async def change(self, actor: Actor, sender: str, *, action: str, note: str) -> BlockedSender:
         block_action, text = BLOCK_ACTION.parse(action), validate_note(note)

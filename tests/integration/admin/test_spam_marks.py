@@ -83,6 +83,26 @@ async def test_an_admin_also_blocks_the_sender(installation: Installation, block
     )
 
 
+async def test_many_senders_are_blocked_once_each(installation: Installation) -> None:
+    spam, blocked_senders = installation.services.spam, installation.services.blocked_senders
+    await blocked_senders.create(installation.actor, "old@customer.test", action="spam")
+    addresses = ["ann@customer.test"] * 13 + ["old@customer.test"] * 13 + ["bob@customer.test", "Ann@customer.test"]
+    known = [await installation.accept_ticket(mails.plain(from_=address)) for address in addresses]
+    await installation.execute(f"UPDATE tickets SET from_address = 'nobody' WHERE id = '{known[0]}'")
+    agent = Actor(installation.workspace_id, "agent")
+    assert await refused_code(spam.mark_many(agent, known, spam=True, block="address")) == ("forbidden", None)
+    result = await spam.mark_many(installation.actor, [*known, "ticket_none"], spam=True, block="address")
+    assert (set(result.changed), result.missing, result.without_sender) == (set(known), 1, 1)
+    assert set(result.blocked) == {"ann@customer.test", "bob@customer.test"}
+    assert result.already_blocked == ("old@customer.test",)
+    listed_now = {each.sender: each.action for each in await blocked_senders.list_all(installation.workspace_id)}
+    assert listed_now == {"ann@customer.test": "refuse", "bob@customer.test": "refuse", "old@customer.test": "spam"}
+    assert await refused_code(spam.mark(installation.actor, known[0], spam=True, block="domain")) == (
+        "invalid_request",
+        "block",
+    )
+
+
 async def test_many_tickets_are_marked_in_several_transactions(installation: Installation) -> None:
     known = [await installation.accept_ticket() for _ in range(30)]
     spam = installation.services.spam

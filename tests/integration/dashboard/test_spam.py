@@ -74,6 +74,38 @@ async def test_the_selection_is_marked_and_released(served: ServedInstallation) 
     assert "/tickets/delete" not in released.text, "only admins erase tickets"
     missing = await select(agent, ["ticket_none"], action="spam")
     assert "Selected tickets that were not changed: 1." in missing.visible_text
+    assert 'name="events"' not in missing.text, "nothing to undo"
+    mixed = await select(agent, [third, "ticket_none"], action="spam")
+    expected = "1 ticket marked as spam. Selected tickets that were not changed: 1."
+    assert (expected in mixed.visible_text, subjects(mixed)) == (True, [])
+    assert subjects(await undo(agent, mixed)) == ["Third"]
+
+
+async def test_an_admin_blocks_the_senders_of_the_selection(served: ServedInstallation) -> None:
+    first, second, third = await open_three(served)
+    await served.execute(f"UPDATE tickets SET from_address = '' WHERE id = '{third}'")
+    admin, agent = await signed_in_client(served, "admin"), await signed_in_client(served, "agent")
+    button = 'value="spam-block"'
+    assert [button in (await each.get("/tickets")).text for each in (admin, agent)] == [True, False]
+    assert (await agent.post("/tickets/bulk", {f"t-{first}": "1", "action": "spam-block"})).status == 403
+    marked = await select(admin, [first, third], action="spam-block")
+    assert (
+        "2 tickets marked as spam. 1 sender blocked. 1 ticket has no sender address to block. "
+        "Undo keeps the senders blocked." in marked.visible_text
+    )
+    assert subjects(marked) == ["Second"]
+    (blocked,) = await served.services.blocked_senders.list_all(served.workspace_id)
+    assert blocked.sender == "ada@customer.test"
+    await served.execute(f"UPDATE tickets SET from_address = 'bob@customer.test' WHERE id = '{third}'")
+    assert button in (await admin.get("/tickets/spam")).text
+    again = await admin.post_and_follow(
+        "/tickets/bulk?list=spam", {f"t-{first}": "1", f"t-{third}": "1", "action": "spam-block"}
+    )
+    assert "1 sender blocked. 1 sender was blocked before." in again.visible_text
+    assert ("marked as spam. 1" in again.visible_text, subjects(again)) == (False, ["Third", "First"])
+    assert len(await served.services.blocked_senders.list_all(served.workspace_id)) == 2
+    known = await select(admin, [second], action="spam-block")
+    assert "1 ticket marked as spam. 1 sender was blocked before." in known.visible_text
 
 
 async def test_a_warning_is_an_icon_and_a_word(sqlite_served: ServedInstallation) -> None:
