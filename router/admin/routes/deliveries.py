@@ -14,7 +14,7 @@ from router.clock import Clock
 from router.enumerations import REPLAYABLE_STATE
 from router.errors import Refused
 from router.filters import DeliveryFilter
-from router.model import Actor, Attempt, Delivery, Integration, Micros
+from router.model import Actor, Attempt, Delivery, Integration, Micros, Ticket
 from router.ports import Waker
 from router.store.database import Database, QueryExecutor, Row, fetch_model, fetch_models, retry_on_conflict
 
@@ -68,8 +68,8 @@ class DeliveryService:
     async def replay(self, actor: Actor, delivery_id: str) -> Delivery:
         """Makes a delivery due now.
 
-        Raises `conflict` if it was delivered, is being sent, is held as spam, waits for the sender checks, or has no
-        integration.
+        Raises `conflict` if it was delivered, is being sent, is held as spam or its ticket is, waits for the sender
+        checks, or has no integration.
         """
         validation.validate_id(delivery_id, "dlv", "Delivery")
         now = self._clock.now()
@@ -91,7 +91,7 @@ class DeliveryService:
 
     @retry_on_conflict
     async def replay_many(self, actor: Actor, *, integration_id: str | None = None, state: str | None = None) -> int:
-        """Makes up to `MAX_REPLAYED` deliveries due now, and returns their number.
+        """Makes up to `MAX_REPLAYED` deliveries due now, and returns their number. Tickets held as spam are left out.
 
         `state` is `dead` (the default) or `pending`. Without `integration_id`, all integrations are included.
         """
@@ -140,6 +140,11 @@ async def _replay_refusal(transaction: QueryExecutor, actor: Actor, delivery: De
         return Refused("conflict", "This delivery has already been delivered")
     if delivery.state == "spam":
         return Refused("conflict", 'This delivery is held as spam: choose "Not spam" on its ticket to post it')
+    ticket = await fetch_model(
+        transaction, Ticket, "ticket_by_id", id=delivery.ticket_id, workspace_id=actor.workspace_id
+    )
+    if ticket is not None and ticket.spam and delivery.event != "updated":
+        return Refused("conflict", 'The ticket of this delivery is held as spam: choose "Not spam" on it first')
     if delivery.awaiting is not None:
         return Refused("conflict", "This delivery waits for the sender checks, for a few seconds at most")
     integration = await transaction.fetch_one(

@@ -47,26 +47,38 @@ ORDER BY d.id DESC LIMIT :limit;
 SELECT {Attempt}
 FROM attempts WHERE delivery_id = :delivery_id ORDER BY n DESC LIMIT :limit;
 
+-- fragment: set_replayed
+-- A delivery that is due now.
+state = 'pending', next_attempt_at = :now, expires_at = :expires_at, parked_at = NULL, claims = 0, via = ''
+
+-- fragment: is_postable
+-- Whether the delivery `d` of the ticket `t` may be posted: only updates of posts go on while a ticket is spam.
+(t.spam = 0 OR d.event = 'updated')
+
+-- fragment: replayable
+-- The delivery :id if it may be posted and its integration exists.
+SELECT d.id FROM deliveries d JOIN tickets t ON t.id = d.ticket_id
+WHERE d.id = :id AND d.workspace_id = :workspace_id AND {is_postable}
+  AND d.integration_id IN (SELECT i.id FROM integrations i WHERE i.workspace_id = :workspace_id)
+
+-- fragment: replayable_in_state
+-- The oldest deliveries in one state that can be replayed.
+SELECT d.id FROM deliveries d JOIN tickets t ON t.id = d.ticket_id
+WHERE d.workspace_id = :workspace_id AND d.state = :state AND {is_postable}
+  AND (d.state = 'dead' OR (d.claims = 0 AND d.awaiting IS NULL))
+  AND (CAST(:integration_id AS TEXT) IS NULL OR d.integration_id = CAST(:integration_id AS TEXT))
+  AND d.integration_id IN (SELECT i.id FROM integrations i WHERE i.workspace_id = :workspace_id)
+ORDER BY d.id LIMIT :limit
+
 -- name: delivery_replay
 -- Makes a dead or pending delivery due now, with a new expiry. A claimed pending delivery, one that waits for the sender
--- checks, and a delivery whose integration was deleted, stay unchanged.
-UPDATE deliveries SET state = 'pending', next_attempt_at = :now, expires_at = :expires_at, parked_at = NULL,
-                      claims = 0, via = ''
-WHERE id = :id AND workspace_id = :workspace_id
-  AND (state = 'dead' OR (state = 'pending' AND claims = 0 AND awaiting IS NULL))
-  AND integration_id IN (SELECT i.id FROM integrations i WHERE i.workspace_id = :workspace_id)
+-- checks, one whose ticket is held as spam, and a delivery whose integration was deleted, stay unchanged.
+UPDATE deliveries SET {set_replayed}
+WHERE id IN ({replayable}) AND (state = 'dead' OR (state = 'pending' AND claims = 0 AND awaiting IS NULL))
 RETURNING id, integration_id;
 
 -- name: delivery_replay_many
 -- Replays the oldest deliveries in one state; see delivery_replay.
-UPDATE deliveries SET state = 'pending', next_attempt_at = :now, expires_at = :expires_at, parked_at = NULL,
-                      claims = 0, via = ''
-WHERE id IN (
-    SELECT d.id FROM deliveries d
-    WHERE d.workspace_id = :workspace_id AND d.state = :state
-      AND (d.state = 'dead' OR (d.claims = 0 AND d.awaiting IS NULL))
-      AND (CAST(:integration_id AS TEXT) IS NULL OR d.integration_id = CAST(:integration_id AS TEXT))
-      AND d.integration_id IN (SELECT i.id FROM integrations i WHERE i.workspace_id = :workspace_id)
-    ORDER BY d.id LIMIT :limit)
-  AND state = :state AND (state = 'dead' OR (claims = 0 AND awaiting IS NULL))
+UPDATE deliveries SET {set_replayed}
+WHERE id IN ({replayable_in_state}) AND state = :state AND (state = 'dead' OR (claims = 0 AND awaiting IS NULL))
 RETURNING id, integration_id;

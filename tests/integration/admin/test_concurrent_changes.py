@@ -17,6 +17,7 @@ from router.store.erasure import erase_ticket
 from router.store.postgres import PostgresExecutor
 from tests.support.installation import Installation, seeded_installation
 from tests.support.postgres import PostgresServer, wait_until_blocked
+from tests.support.refusal import refused_code
 from tests.support.stores import postgres_store
 from tests.support.telegraph import TELEGRAPH
 
@@ -198,6 +199,26 @@ async def test_a_replay_concurrent_with_the_deliverer(installation: Installation
         opened = 0
     assert await replaying == 1 - opened  # a delivery that is being sent is not replayed
     assert (await installation.services.deliveries.get(installation.actor, delivery.id)).delivery.claims == opened
+
+
+@pytest.mark.parametrize("is_one", [True, False])
+async def test_a_replay_while_the_ticket_is_marked_as_spam(
+    installation: Installation, interleave: Interleave, is_one: bool
+) -> None:
+    ticket_id = await installation.accept_ticket()
+    deliveries = installation.services.deliveries
+    (delivery,) = (await deliveries.list(installation.actor)).items
+    await installation.database.execute("dispatch_mark_dead", id=delivery.id, reason="gave up")
+
+    async def replay() -> None:
+        if is_one:
+            assert await refused_code(deliveries.replay(installation.actor, delivery.id)) == ("conflict", None)
+        else:
+            assert await deliveries.replay_many(installation.actor) == 0
+
+    marking = installation.services.spam.mark(installation.actor, ticket_id, spam=True)
+    await interleave(marking, replay())
+    assert (await deliveries.get(installation.actor, delivery.id)).delivery.state == "dead"
 
 
 async def test_a_merge_does_not_restore_a_tag_that_is_being_removed(

@@ -1,5 +1,8 @@
 """Delivery use cases."""
 
+import pytest
+
+from router.errors import Refused
 from router.filters import DeliveryFilter
 from tests.support import seeds
 from tests.support.installation import Installation
@@ -50,6 +53,29 @@ async def test_a_delivered_delivery_lists_its_attempts_and_cannot_be_replayed(in
     (attempt,) = view.attempts
     assert (attempt.status, attempt.latency, attempt.answer) == (200, 12_000, "ok")
     assert await refused_code(deliveries.replay(actor, delivery.id)) == ("conflict", None)
+
+
+async def test_a_dead_delivery_is_not_replayed_while_its_ticket_is_spam(installation: Installation) -> None:
+    actor, deliveries, spam = installation.actor, installation.services.deliveries, installation.services.spam
+    ticket_id, other_id = await installation.accept_ticket(), await installation.accept_ticket()
+    other, held = (await deliveries.list(actor)).items
+    for delivery in (held, other):
+        await installation.database.execute("dispatch_mark_dead", id=delivery.id, reason="gave up")
+    await spam.mark(actor, ticket_id, spam=True)
+    with pytest.raises(Refused, match="held as spam") as refused:
+        await deliveries.replay(actor, held.id)
+    assert refused.value.code == "conflict"
+    assert await deliveries.replay_many(actor) == 1
+    assert [each.ticket_id for each in (await deliveries.list(actor, DeliveryFilter(state="dead"))).items] == [
+        ticket_id
+    ]
+    await installation.execute(f"UPDATE deliveries SET event = 'updated' WHERE id = '{held.id}'")
+    assert (await deliveries.replay(actor, held.id)).state == "pending", "posts of spam are still updated"
+    await installation.execute(f"UPDATE deliveries SET event = 'opened', state = 'dead' WHERE id = '{held.id}'")
+    await spam.mark(actor, ticket_id, spam=False)
+    assert (await deliveries.replay(actor, held.id)).state == "pending"
+    await spam.mark(actor, other_id, spam=True)
+    assert await refused_code(deliveries.replay(actor, other.id)) == ("conflict", None)
 
 
 async def test_deliveries_are_replayed(installation: Installation) -> None:

@@ -133,3 +133,17 @@ async def test_an_admin_erases_the_selection(served: ServedInstallation) -> None
     assert ("2 tickets erased." in erased.visible_text, subjects(erased)) == (True, [])
     assert subjects(await admin.get("/tickets")) == ["Third"]
     assert "note=none-selected" in (await admin.get("/tickets/delete?list=spam")).location
+
+
+async def test_failed_deliveries_of_spam_are_not_retried(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    first, _, _ = await open_three(served)
+    await served.execute(f"UPDATE deliveries SET state = 'dead', next_attempt_at = NULL WHERE ticket_id = '{first}'")
+    admin = await signed_in_client(served, "admin")
+    deliveries = await admin.get("/activity/deliveries?state=dead")
+    (path,) = re.findall(r'action="(/activity/deliveries/dlv_\w+)/replay"', deliveries.text)
+    await served.services.spam.mark(served.actor, first, spam=True)
+    for page in (await admin.get("/activity/deliveries?state=dead"), await admin.get(path)):
+        assert f'action="{path}/replay"' not in page.text
+        assert 'it can be retried after "Not spam" is chosen there' in page.visible_text
+    assert (await admin.post(f"{path}/replay")).status == 409
