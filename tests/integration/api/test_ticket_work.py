@@ -1,4 +1,4 @@
-"""Calls of agents for a ticket: taking it over, notes, drafts and the customer's other tickets."""
+"""Calls of agents for a ticket: taking it over, notes, tags, drafts and the customer's other tickets."""
 
 from tests.support import mails
 from tests.support.installation.http import ServedInstallation
@@ -20,6 +20,20 @@ async def test_a_claimed_ticket_is_taken_over(sqlite_served: ServedInstallation)
     assert (taken.status, taken.body["assignedTo"], taken.body["status"]) == (200, rival_id, "in_progress")
     event = (await agent.get(path)).body["events"][-1]
     assert (event["type"], event["event"], event["detail"]) == ("ticket.claimed", "claimed", {"from": agent_id})
+
+
+async def test_notes(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    await served.create_alias()
+    path = f"/emails/tickets/{await served.accept_ticket()}"
+    agent, agent_id = await served.add_client("agent")
+    created = await agent.post(f"{path}/notes", {"text": "Called unassigned.\r\nNo answer."})
+    assert created.status == 201
+    assert (created.body["text"], created.body["userId"]) == ("Called unassigned.\nNo answer.", agent_id)
+    event = (await agent.get(path)).body["events"][-1]
+    assert (event["event"], event["detail"]["text"]) == ("note", "Called unassigned.\nNo answer.")
+    refused = await agent.post(f"{path}/notes", {"text": ""})
+    assert (refused.status, refused.code, refused.field) == (400, "invalid_request", "text")
 
 
 async def test_notes_are_edited_and_removed(served: ServedInstallation) -> None:
@@ -131,3 +145,53 @@ async def test_a_ticket_is_marked_as_spam(sqlite_served: ServedInstallation) -> 
     assert (await served.admin.post(f"{path}/spam", {"spam": True, "block": "address"})).status == 200
     released = await agent.post(f"{path}/spam", {"spam": False})
     assert released.body == {"id": ticket_id, "spam": False, "spamReason": None}
+
+
+async def test_tags(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    await served.create_alias()
+    ticket_id, _ = await served.accept_ticket(), await served.accept_ticket()
+    path = f"/emails/tickets/{ticket_id}"
+    agent, _ = await served.add_client("agent")
+    tagged = await agent.post(f"{path}/tags", {"add": ["VIP", "Billing"]})
+    assert (tagged.status, tagged.body) == (200, {"id": ticket_id, "tags": ["Billing", "VIP"]})
+    for unchanged in ({}, {"add": ["vip"]}, {"remove": ["other"]}):
+        assert (await agent.post(f"{path}/tags", unchanged)).body == tagged.body
+    ticket = (await agent.get(path)).body
+    event = ticket["events"][-1]
+    assert ticket["tags"] == ["Billing", "VIP"]
+    assert (event["type"], event["event"], event["sequence"]) == ("ticket.tags_changed", "tags", 2)
+    assert event["detail"] == {"added": ["Billing", "VIP"]}
+    for query, count in (("tag=BILLING", 1), ("tag=other", 0), ("tag=billing&q=door", 1), ("tag=vip&status=open", 1)):
+        assert len((await agent.get(f"/emails/tickets?{query}")).body["tickets"]) == count, query
+    for add, message in (
+        ("VIP", "add must be a list of strings"),
+        (["a", 1], "add[1] must be a string"),
+        (["a", ""], "add[1] must not be empty"),
+        ([""], "add must not be empty"),
+    ):
+        refused = await agent.post(f"{path}/tags", {"add": add})
+        assert (refused.field, refused.body["error"]["message"]) == ("add", message)
+    wrong: tuple[tuple[dict[str, object], str], ...] = (
+        ({"add": [""]}, "add"),
+        ({"remove": ["a\u0001"]}, "remove"),
+        ({"add": "VIP"}, "add"),
+        ({"add": [1]}, "add"),
+        ({"add": [f"tag {n}" for n in range(19)]}, "add"),
+    )
+    for body, field in wrong:
+        refused = await agent.post(f"{path}/tags", body)
+        assert (refused.status, refused.code, refused.field) == (400, "invalid_request", field), body
+
+    listed = (await agent.get("/tags")).body["tags"]
+    assert [(tag["name"], tag["color"], tag["ticketCount"]) for tag in listed] == [("Billing", "", 1), ("VIP", "", 1)]
+    billing, vip = [f"/tags/{tag['id']}" for tag in listed]
+    colored = await served.admin.patch(vip, {"color": "#1D76DB"})
+    assert (colored.status, colored.body) == (200, listed[1] | {"color": "#1d76db"})
+    refused = await served.admin.patch(vip, {"color": "blue"})
+    assert (refused.status, refused.code, refused.field) == (400, "invalid_request", "color")
+    merged = await served.admin.patch(billing, {"name": "vip"})
+    assert (merged.status, merged.body) == (200, colored.body)
+    assert (await agent.get(path)).body["tags"] == ["VIP"]
+    assert (await served.admin.delete(vip)).status == 204
+    assert [(await agent.get(path)).body["tags"], (await agent.get("/tags")).body["tags"]] == [[], []]
