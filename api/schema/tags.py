@@ -28,7 +28,7 @@ class TagAnswer(Answer):
     color: str
     """Colour as `#rrggbb`; empty without one."""
     ticket_count: int = Field(description=f"Counts at most {MAX_COUNTED}.")
-    """Number of tickets with this tag."""
+    """Number of tickets with this tag, also of those held as spam."""
     created_at: Time
     """When the tag was created."""
 
