@@ -86,7 +86,7 @@ class SpamService:
         if blocked is not None:
             ticket = await fetch_by_id(self._database, actor, Ticket, "ticket_by_id", found)
             if _blocked_entry(ticket, blocked) is None:
-                raise Refused("invalid_request", f"Ticket #{ticket.number} has no sender address to block", "block")
+                raise Refused("invalid_request", f"Ticket #{ticket.number} has no sender {blocked} to block", "block")
         result = await self._mark_batch(actor, [found], spam=spam, block=blocked)
         if result.missing:
             raise not_found_error("Ticket")

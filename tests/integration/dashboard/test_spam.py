@@ -31,6 +31,11 @@ async def test_a_ticket_is_marked_on_its_page_and_released(sqlite_served: Served
     assert "Held as spam: Marked as spam by Agent . It is not posted to your channels" in opened.visible_text
     assert "Agent marked the ticket as spam" in opened.visible_text
     assert f'action="/tickets/{second}/not-spam?list=spam"' in opened.text
+    (alias,) = (await served.services.aliases.list(served.actor)).items
+    await served.services.spam.mark(served.actor, third, spam=True)  # its newest ticket
+    alias_page = await agent.get(f"/manage/aliases/{alias.id}")
+    assert "Held as spam Marked as spam by admin@example.org . View ticket" in alias_page.visible_text
+    await served.services.spam.mark(served.actor, third, spam=False)
     undone = await undo(agent, marked)
     assert ("Change undone." in undone.visible_text, "<bdi>Second</bdi> <span" in undone.text) == (True, True)
     assert "spam-band" not in undone.text
