@@ -50,13 +50,20 @@ class MessageChecks:
 
     @property
     def summary(self) -> str:
-        """Returns the results in one line, such as `DMARC pass (example.com), SPF pass (example.com)`; "" without."""
-        shown = (self.find(method) for method in ("dmarc", "dkim", "spf"))
-        return ", ".join(
-            f"{result.method.upper()} {result.result}" + (f" ({result.domain})" if result.domain else "")
-            for result in shown
-            if result is not None
-        )
+        """Returns the results in one line; "" without any.
+
+        `DMARC pass (example.com)` says all. Otherwise, the methods that say something are named.
+        """
+        found = [result for method in ("dmarc", "dkim", "spf") if (result := self.find(method)) is not None]
+        if not found:
+            return ""
+        if found[0].method == "dmarc" and found[0].result == "pass":
+            return _describe(found[0])
+        return ", ".join(_describe(result) for result in found if result.result != "none") or "no SPF, DKIM or DMARC"
+
+
+def _describe(result: AuthResult) -> str:
+    return f"{result.method.upper()} {result.result}" + (f" ({result.domain})" if result.domain else "")
 
 
 def from_row(row: Mapping[str, Any]) -> MessageChecks:
