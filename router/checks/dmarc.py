@@ -131,9 +131,7 @@ def evaluate(
     alignment = _Alignment(domain, organization, answers)
     states = [alignment.check(spf, strict=record.strict_spf)]
     states += [alignment.check(result, strict=record.strict_dkim) for result in dkim]
-    if not record.is_valid:
-        result = _result("permerror", domain, "the DMARC record is not valid")
-    elif True in states:
+    if True in states:
         result = _result("pass", domain)
     elif None in states:
         result = _result("temperror", domain, "SPF, DKIM or DNS gave no final result")
@@ -175,15 +173,19 @@ class _Alignment:
 def _find_policy(
     domain: str, answers: Mapping[str, DnsAnswer], from_exists: DnsAnswer | None
 ) -> tuple[DmarcRecord | None, DmarcPolicy | Literal[""]]:
-    """Returns the record that applies to the domain, and its policy (RFC 9989 section 4.10.1)."""
+    """Returns the record that applies to the domain, and its policy (RFC 9989 section 4.10.1).
+
+    A record that is not valid does not apply.
+    """
     own = _fetch_record(domain, answers)
-    if own is not None:
+    if own is not None and own.is_valid:
         return own, own.policy
     records = _walk(domain, answers)
-    if not records:
-        return None, ""
     # The last record is that of the public suffix if there is one.
-    record = dict(records).get(_organizational_domain(domain, records), records[-1][1])
+    found = [dict(records).get(_organizational_domain(domain, records)), records[-1][1] if records else None]
+    record = next((each for each in found if each is not None and each.is_valid), None)
+    if record is None:
+        return None, ""
     if record.subdomain_policy == record.nonexistent_policy or from_exists is None:
         return record, record.subdomain_policy
     if from_exists.status == "failed":

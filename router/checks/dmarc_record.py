@@ -22,7 +22,7 @@ class DmarcRecord:
 
     Attributes:
         policy, subdomain_policy, nonexistent_policy: What `p`, `sp` and `np` ask for, or what replaces a missing one,
-            after `t`. All are `""` if the record is not valid, so that DMARC does not apply.
+            after `t`. All are `""` if the record is not valid: it then has no policy, but ends the tree walk.
         psd: `n`: the domain is an organizational domain. `y`: it is a public suffix. `u`: not stated.
     """
 
