@@ -39,7 +39,7 @@ _UNVERIFIED_HINT = "Nothing confirms that the sender address is genuine, and not
 _RELAYED_HINT = (
     "A server that forwards mail to you handed the message on, so that the sender could not be checked fully."
 )
-_SEVERAL_HINT = "The From field names several domains, so none of them authenticated the message."
+_SEVERAL_HINT = "The From field names no single valid domain, so none authenticated the message."
 _UNANSWERED_HINT = "DNS did not answer, so that the sender address could not be checked."
 
 
@@ -138,7 +138,8 @@ def _find_verdict(checks: SenderChecks, from_address: str) -> Verdict | None:
     if checks.state == "skipped":
         return None
     facts, dmarc = checks.results.facts, checks.results.find("dmarc")
-    word = dmarc.result if dmarc is not None else ""
+    # Without a From field, the facts are about MAIL FROM, whose address is shown.
+    word = facts.dmarc or (dmarc.result if dmarc is not None else "")
     domain = display_domain((dmarc.domain if dmarc else "") or from_address.rpartition("@")[2])
     if word == "pass" or (word == "none" and facts.aligned):
         return Verdict("verified", "Verified", _VERIFIED_HINT.format(domain=domain), domain)

@@ -22,7 +22,7 @@ from router.accept.transaction import Committed
 from router.clock import Clock
 from router.mail import automatic
 from router.mail.headers import HeaderFacts, read_headers
-from router.mail.mailboxes import normalize_address
+from router.mail.mailboxes import domains_of, normalize_address
 from router.meter import NULL_METER, Meter
 from router.model import Message, Micros
 from router.ports import AcceptResult, Waker
@@ -108,8 +108,9 @@ class Accept:
         if self._routing is None or self._check_waits is None:
             return frozenset()
         found = []
+        shown = facts.from_domains or domains_of([("", envelope.reverse_path)])
         for workspace_id in {target.workspace_id for target in envelope.targets}:
-            if await self._routing.find_own_domain(workspace_id, facts.from_domains):
+            if await self._routing.find_own_domain(workspace_id, shown):
                 found.append(workspace_id)
                 continue
             lists = await self._routing.get_sender_lists(workspace_id)

@@ -40,6 +40,7 @@ MAX_MESSAGES_IN_MEMORY = 8
 HOST_NAME_WAIT = 0.5
 RELAYED = "relayed"
 NOT_READY = "not ready within the time limit"
+_TOO_LARGE = "too large"
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -64,6 +65,11 @@ class Authentication:
     @property
     def results(self) -> tuple[AuthResult, ...]:
         return (self.spf, *self.dkim, self.dmarc.result, self.iprev)
+
+    @property
+    def has_unverified_signature(self) -> bool:
+        """Whether the message is too large for the verification of its signatures."""
+        return any(result.reason == _TOO_LARGE for result in self.dkim)
 
 
 class Authenticator:
@@ -143,7 +149,7 @@ class Authenticator:
         if results is not None:
             return results
         if raw.message.size > MAX_BYTES:
-            return tuple(each.result("neutral", "too large") for each in signed)
+            return tuple(each.result("neutral", _TOO_LARGE) for each in signed)
         keys = await _fetch_keys(signed, lookup)
         content = await raw.read()
         if content is None:

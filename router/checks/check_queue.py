@@ -29,6 +29,7 @@ class QueuedMessage:
     Attributes:
         data: The first chunk of the raw message; None if it was erased.
         claims: How often the message was claimed, this time included.
+        is_recheck: Whether a user asked for another check, for which no post waits.
         is_upstream: Whether the domains of all its recipients receive their mail through another host.
     """
 
@@ -37,6 +38,7 @@ class QueuedMessage:
     claims: int
     is_upstream: bool
     recipients: tuple[str, ...]
+    is_recheck: bool = False
 
 
 class CheckQueue:
@@ -48,11 +50,17 @@ class CheckQueue:
         self._clock = clock
         self._owner = new_lease_owner()
 
-    async def claim(self, limit: int) -> list[QueuedMessage]:
-        """Claims up to `limit` messages, the oldest first. Raises `Unavailable`."""
+    async def claim(self, limit: int, *, rechecks: int | None = None) -> list[QueuedMessage]:
+        """Claims up to `limit` messages, new ones before those to be checked again, each the oldest first.
+
+        At most `rechecks` are to be checked again; None limits them like the others. Raises `Unavailable`.
+        """
         now = self._clock.now()
         free = {"now": now, "latest_plausible": now + LEASE}
-        due = await self._database.fetch_all("check_queue_due", limit=limit, **free)
+        due = await self._database.fetch_all("check_queue_due", recheck=0, limit=limit, **free)
+        left = min(limit - len(due), limit if rechecks is None else rechecks)
+        if left > 0:
+            due = [*due, *await self._database.fetch_all("check_queue_due", recheck=1, limit=left, **free)]
         if not due:
             return []
         wanted = [{"message_id": row["message_id"], "owner": self._owner, "until": now + LEASE, **free} for row in due]
@@ -62,6 +70,7 @@ class CheckQueue:
 
     async def _read(self, claimed: Sequence[Row]) -> list[QueuedMessage]:
         claims = {row["message_id"]: row["claims"] for row in claimed}
+        rechecks = {row["message_id"] for row in claimed if row["recheck"]}
         ids = json.dumps(sorted(claims))
         rows = await self._database.fetch_all("check_messages", ids=ids)
         recipients: dict[str, list[str]] = {message_id: [] for message_id in claims}
@@ -74,6 +83,7 @@ class CheckQueue:
                 claims[row["id"]],
                 bool(row["is_upstream"]),
                 tuple(recipients[row["id"]]),
+                row["id"] in rechecks,
             )
             for row in rows
         ]

@@ -58,7 +58,7 @@ def decide(facts: SenderFacts, spam: SpamVerdict | None, policy: CheckPolicy) ->
         return Decision()
     findings = [
         each
-        for each in (_judge_block_list(facts, policy), _judge_spam(spam, policy), _judge_sender(facts, policy))
+        for each in (_judge_sender(facts, policy), _judge_block_list(facts, policy), _judge_spam(spam, policy))
         if each is not None and each.action != "show"
     ]
     if not findings:
@@ -95,7 +95,7 @@ def _judge_sender(facts: SenderFacts, policy: CheckPolicy) -> _Finding | None:
             action = "flag"
         return _Finding(action, f"The {address}, which did not authenticate the message (DMARC)", forged)
     if facts.dmarc == "permerror" and not facts.from_domain and policy.on_fail != "show":
-        return _Finding("flag", "", "This message may be forged: its From field names several domains")
+        return _Finding("flag", "", "This message may be forged: its From field names no single valid domain")
     if not facts.is_own_domain or facts.aligned:
         return None
     if facts.dmarc == "temperror":

@@ -22,6 +22,7 @@ from router.mail.auth_results import AuthResult, AuthWord
 _WALK_LABELS = 7
 _MAX_NAME_LENGTH = 253
 _PREFIX = "_dmarc."
+NO_DOMAIN = AuthResult("dmarc", "none", reason="From contains no domain")
 _NAME = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 
 
@@ -54,7 +55,7 @@ def author_domain(from_domains: Sequence[str]) -> tuple[str, AuthResult | None]:
     if len(names) > 1:
         return "", AuthResult("dmarc", "permerror", reason="From contains several domains")
     if not names:
-        return "", AuthResult("dmarc", "none", reason="From contains no domain")
+        return "", NO_DOMAIN
     (name,) = names
     return name, None if name else AuthResult("dmarc", "permerror", reason="the domain in From is not valid")
 

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 
 from router.checks.authenticate import Authentication, Authenticator
 from router.checks.check_queue import QueuedMessage
 from router.checks.decision import SenderFacts
+from router.checks.dmarc import NO_DOMAIN
 from router.checks.results import MessageChecks
 from router.checks.rspamd import arc_result
 from router.clock import Clock
-from router.mail.from_field import read_from_domains
+from router.mail.auth_results import AuthMethod, AuthResult
+from router.mail.headers import read_headers
+from router.mail.mailboxes import domains_of
 from router.mail.relay_results import read_relay_results
 from router.model import Message
 from router.routing.routing_cache import RoutingCache
+
+# Reading the header of a larger first chunk can take longer than a thread switch, so it runs in a thread.
+_READ_IN_THREAD_BYTES = 32768
+_METHODS: tuple[AuthMethod, ...] = ("spf", "dkim", "dmarc")
 
 
 class SenderEvaluator:
@@ -46,34 +55,71 @@ class SenderEvaluator:
         """See `router.dispatch.check_runner.Evaluator`."""
         if queued.data is None or self._is_own_test(queued.message):
             return MessageChecks("skipped", self._clock.now())
-        from_domains = read_from_domains(queued.data, self._max_header_bytes)
-        found = await self._authenticator.authenticate(queued, queued.data, from_domains)
+        in_header = await self._read_from_domains(queued.data)
+        shown = _shown_domains(queued.message, in_header)
+        found = await self._authenticator.authenticate(queued, queued.data, shown)
+        results = found.results if in_header else tuple(NO_DOMAIN if r.method == "dmarc" else r for r in found.results)
         arc = None if found.spam is None else arc_result(found.spam)
         return MessageChecks(
             state="done",
             checked_at=self._clock.now(),
-            results=found.results if arc is None else (*found.results, arc),
+            results=results if arc is None else (*results, arc),
             relay_results=read_relay_results(queued.data, self._trusted_ids) if found.is_trusted else (),
             spam=found.spam,
-            facts=await self._collect_facts(queued.message, from_domains, found),
+            facts=await self._collect_facts(queued.message, shown, found),
         )
 
-    async def _collect_facts(self, message: Message, from_domains: Sequence[str], found: Authentication) -> SenderFacts:
+    async def give_up(self, queued: QueuedMessage, reason: str) -> MessageChecks:
+        """See `router.dispatch.check_runner.Evaluator`."""
+        facts = SenderFacts()
+        if queued.data is not None and not self._is_own_test(queued.message):
+            shown = _shown_domains(queued.message, await self._read_from_domains(queued.data))
+            facts = await self._collect_facts(queued.message, shown, None)
+        results = tuple(AuthResult(method, "temperror", reason=reason) for method in _METHODS)
+        return MessageChecks("done", self._clock.now(), results=results, facts=facts)
+
+    async def _read_from_domains(self, data: bytes) -> tuple[str, ...]:
+        """Reads From exactly as the accept does, so that the address that is shown is the one that is checked."""
+        if len(data) <= _READ_IN_THREAD_BYTES:
+            return read_headers(data, max_bytes=self._max_header_bytes).from_domains
+        facts = await asyncio.to_thread(read_headers, data, max_bytes=self._max_header_bytes)
+        return facts.from_domains
+
+    async def _collect_facts(
+        self, message: Message, from_domains: Sequence[str], found: Authentication | None
+    ) -> SenderFacts:
+        """`found` is None if the sender could not be checked."""
         own_domain = await self._routing.find_own_domain(message.workspace_id, from_domains)
         lists = await self._routing.get_sender_lists(message.workspace_id)
         listed = lists.decide(
-            message.reverse_path, message.from_address, message.peer, authenticated=_is_authenticated(found)
+            message.reverse_path,
+            message.from_address,
+            message.peer,
+            authenticated=found is not None and _is_authenticated(found),
         )
-        return SenderFacts(
-            from_domain=own_domain or found.dmarc.result.domain,
-            dmarc=found.dmarc.result.result,
-            dmarc_policy=found.dmarc.policy,
-            aligned=found.dmarc.aligned,
-            is_relayed=found.is_relayed,
+        known = SenderFacts(
+            from_domain=own_domain,
+            dmarc="temperror",
             is_own_domain=own_domain != "",
             allowed="" if listed.allowed is None else listed.allowed.sender,
             blocked="" if listed.blocked is None else listed.blocked.sender,
         )
+        if found is None:
+            return known
+        return replace(
+            known,
+            from_domain=own_domain or found.dmarc.result.domain,
+            dmarc=found.dmarc.result.result,
+            # A signature that is not verified could be the proof, so the policy must not hold the message.
+            dmarc_policy="none" if found.has_unverified_signature else found.dmarc.policy,
+            aligned=found.dmarc.aligned,
+            is_relayed=found.is_relayed,
+        )
+
+
+def _shown_domains(message: Message, in_header: Sequence[str]) -> tuple[str, ...]:
+    """Returns the domains in From with that of the address that is shown, which is MAIL FROM without a From field."""
+    return tuple(dict.fromkeys((*in_header, *domains_of([("", message.from_address)]))))
 
 
 def _is_authenticated(found: Authentication) -> bool:

@@ -17,13 +17,14 @@ from router.checks.check_transaction import StoredChecks
 from router.checks.results import MessageChecks
 from router.clock import Clock
 from router.errors import DatabaseFileReplaced, Unavailable
-from router.mail.auth_results import AuthMethod, AuthResult
 from router.meter import NULL_METER, Meter
 from router.model import Message
 
 # Checks mostly wait for DNS. Each holds the first chunk of its message (at most 256 KiB), and few a whole message. With
 # DNS that does not answer, this many are completed in each `[checks] deadline`.
 MAX_CONCURRENT = 128
+# The checks of these that users asked for: the rest stays free for new messages, whose posts wait.
+MAX_RECHECKS = 16
 # After this many checks that ended with their process, the message is not checked any more.
 MAX_CLAIMS = 3
 # The shortest and the longest delay between two attempts to store results.
@@ -37,6 +38,10 @@ class Evaluator(Protocol):
 
     async def evaluate(self, queued: QueuedMessage) -> MessageChecks:
         """Returns within the deadline of the checks; what is missing then is `temperror`."""
+        ...
+
+    async def give_up(self, queued: QueuedMessage, reason: str) -> MessageChecks:
+        """Returns what is known of the sender without authentication, whose results are `temperror`."""
         ...
 
 
@@ -64,6 +69,7 @@ class CheckRunner:
         self._poll_interval = poll_interval
         self._meter = meter
         self._running: dict[str, asyncio.Task[None]] = {}  # by message id
+        self._rechecks: set[str] = set()  # those of `_running` that users asked for
         self._changed = asyncio.Event()
         self._stopping = False
 
@@ -91,12 +97,16 @@ class CheckRunner:
         if free <= 0:
             return True
         try:
-            claimed = await self._queue.claim(free)
+            claimed = await self._queue.claim(free, rechecks=MAX_RECHECKS - len(self._rechecks))
         except Unavailable as error:
             if not isinstance(error, DatabaseFileReplaced):
                 log.warning("checks.database_unavailable", reason=str(error))
             return False
         for queued in claimed:
+            if queued.message.id in self._running:  # its results could not be stored for the time of a claim
+                continue
+            if queued.is_recheck:
+                self._rechecks.add(queued.message.id)
             self._running[queued.message.id] = asyncio.get_running_loop().create_task(self._check(queued))
         return len(claimed) == free
 
@@ -113,21 +123,17 @@ class CheckRunner:
             log.exception("checks.internal_error", message_id=message_id)
         finally:
             del self._running[message_id]
+            self._rechecks.discard(message_id)
             self._changed.set()
 
     async def _evaluate(self, queued: QueuedMessage) -> MessageChecks:
         if queued.claims > MAX_CLAIMS:
-            return self._failed("the checks were interrupted several times")
+            return await self._evaluator.give_up(queued, "the checks were interrupted several times")
         try:
             return await self._evaluator.evaluate(queued)
         except Exception:  # a fault of ours must not hide the message
             log.exception("checks.internal_error", message_id=queued.message.id)
-            return self._failed("internal error")
-
-    def _failed(self, reason: str) -> MessageChecks:
-        methods: tuple[AuthMethod, ...] = ("spf", "dkim", "dmarc")
-        results = tuple(AuthResult(method, "temperror", reason=reason) for method in methods)
-        return MessageChecks("done", self._clock.now(), results=results)
+            return await self._evaluator.give_up(queued, "internal error")
 
     async def _store(self, message: Message, checks: MessageChecks) -> StoredChecks:
         """Retries while the database is unavailable."""

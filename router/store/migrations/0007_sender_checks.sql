@@ -1,11 +1,13 @@
 -- The messages whose sender is checked next. `claims` counts the processes that have begun: a check that ends the
--- process again and again is given up. No foreign key: the accept transaction writes this table, and a row of an erased
+-- process again and again is given up. `recheck` is 1 for a message that a user wants to be checked again: new messages,
+-- whose posts wait, come first. No foreign key: the accept transaction writes this table, and a row of an erased
 -- message is deleted when it is claimed.
 CREATE TABLE check_queue (
     message_id TEXT PRIMARY KEY,
     claims BIGINT NOT NULL DEFAULT 0,
     lease_owner TEXT NOT NULL DEFAULT '',
-    lease_until BIGINT NOT NULL DEFAULT 0
+    lease_until BIGINT NOT NULL DEFAULT 0,
+    recheck BIGINT NOT NULL DEFAULT 0
 ) /*sqlite WITHOUT ROWID */;
 
 -- The results of the checks of a message (router/checks). A message without a row is not checked yet, or is older.

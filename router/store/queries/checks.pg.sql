@@ -12,7 +12,7 @@ WITH wanted AS (
 )
 UPDATE check_queue q SET claims = q.claims + 1, lease_owner = locked.owner, lease_until = locked.until
 FROM locked WHERE q.message_id = locked.message_id
-RETURNING q.message_id, q.claims;
+RETURNING q.message_id, q.claims, q.recheck;
 
 -- name: check_messages
 SELECT {Message:m}, r.data, (

@@ -5,14 +5,14 @@
 (lease_until <= :now OR lease_until > :latest_plausible)
 
 -- name: check_queue_due
--- The oldest queued messages that no process is checking.
-SELECT message_id FROM check_queue WHERE {is_free} ORDER BY message_id LIMIT :limit;
+-- The oldest queued messages that no process is checking: new ones, or those to be checked again.
+SELECT message_id FROM check_queue WHERE recheck = :recheck AND {is_free} ORDER BY message_id LIMIT :limit;
 
 -- name: check_queue_claim
 -- Claims a queued message, unless another process has claimed it since.
 UPDATE check_queue SET claims = claims + 1, lease_owner = :owner, lease_until = :until
 WHERE message_id = :message_id AND {is_free}
-RETURNING message_id, claims;
+RETURNING message_id, claims, recheck;
 
 -- name: check_queue_delete
 -- Deletes a message from the queue, unless another process has claimed it.
@@ -25,7 +25,7 @@ WHERE message_id = :message_id AND lease_owner = :owner;
 
 -- name: check_queue_add
 -- Queues another check of a message. Returns no row if one is queued already.
-INSERT INTO check_queue (message_id) VALUES (:message_id) ON CONFLICT (message_id) DO NOTHING RETURNING message_id;
+INSERT INTO check_queue (message_id, recheck) VALUES (:message_id, 1) ON CONFLICT (message_id) DO NOTHING RETURNING message_id;
 
 -- name: check_queue_owners
 -- The processes that are checking messages, including those whose time is over.

@@ -124,6 +124,45 @@ async def test_two_senders_do_not_hide_the_own_domain(installation: Installation
     assert "your domain example.com" in str(row["warning"])
 
 
+@pytest.mark.parametrize(
+    ("header", "reverse_path"),
+    [
+        (b"", "boss@example.com"),
+        (b"From: \r\n", "boss@example.com"),
+        (b"From: boss@example.com\x81\r\nSubject: =?utf-32le?Q?=E9?= \r\n", "x@evil.test"),
+        (b"From: boss@example.com\x81, x@evil.test\r\nSubject: =?utf-32le?Q?=E9?=\r\n", "x@evil.test"),
+        (b"From: boss@example.com\x81\r\nFrom: x@evil.test\r\nSubject: caf\xe9\r\n", "x@evil.test"),
+    ],
+)
+async def test_the_address_that_is_shown_is_checked(
+    installation: Installation, dns_server: DnsStandIn, header: bytes, reverse_path: str
+) -> None:
+    dns_server.set("evil.test", "TXT", "v=spf1 +all")
+    row = await check(installation, header + b"Date: x\r\n\r\nHello.\r\n", reverse_path=reverse_path)
+    assert words(row)["dmarc"] != "pass"
+    shown = (await installation.all_rows("tickets"))[-1]["from_address"]
+    assert str(shown).endswith("example.com") is ("your domain example.com" in str(row["warning"]))
+
+
+async def test_mail_from_is_authenticated_where_it_is_shown(installation: Installation, dns_server: DnsStandIn) -> None:
+    dns_server.set("example.com", "TXT", f"v=spf1 ip4:{PEER} -all")
+    dns_server.set("_dmarc.example.com", "TXT", "v=DMARC1; p=reject")
+    row = await check(installation, b"Subject: Report\r\n\r\nHello.\r\n", reverse_path="boss@example.com")
+    assert (words(row)["dmarc"], row["warning"]) == ("none", ""), "without From, there is no DMARC (RFC 9989)"
+
+
+async def test_a_signature_that_is_too_large_to_verify_holds_nothing(
+    installation: Installation, dns_server: DnsStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("router.checks.authenticate.MAX_BYTES", 100)
+    await installation.execute("""UPDATE aliases SET check_policy = '{"on_fail": "quarantine"}'""")
+    dns_server.set("_dmarc.customer.test", "TXT", "v=DMARC1; p=reject")
+    dns_server.set("s1._domainkey.customer.test", "TXT", RECORD)
+    row = await check(installation, sign(MAIL))
+    assert (words(row)["dkim"], words(row)["dmarc"]) == ("neutral", "fail")
+    assert (row["spam"], row["flagged"]) == (0, 1)
+
+
 async def test_the_own_domain_that_passes_is_not_flagged(installation: Installation, dns_server: DnsStandIn) -> None:
     dns_server.set("example.com", "TXT", f"v=spf1 ip4:{PEER} -all")
     row = await check(installation, mails.mail(sender="boss@example.com"), reverse_path="boss@example.com")
@@ -246,3 +285,23 @@ async def test_spf_without_a_dmarc_record_does_not_authenticate_an_allowed_sende
     await installation.services.blocked_senders.create(installation.actor, "@customer.test", action="spam")
     await installation.services.allowed_senders.create(installation.actor, "ann@customer.test")
     assert (await check(installation, MAIL))["spam"] == 1
+
+
+async def _fail(*_: object) -> None:
+    raise RuntimeError("a fault of ours")
+
+
+@pytest.mark.parametrize("is_fault", [True, False])
+@pytest.mark.parametrize(("sender", "expected"), [("ann@customer.test", (1, 0)), ("boss@example.com", (0, 1))])
+async def test_without_results_the_block_list_and_the_own_domain_decide(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, sender: str, expected: tuple[int, int], is_fault: bool
+) -> None:
+    """A fault of ours, or a check that has ended its process several times."""
+    if is_fault:
+        monkeypatch.setattr("router.checks.authenticate.Authenticator.authenticate", _fail)
+    else:
+        monkeypatch.setattr("router.dispatch.check_runner.MAX_CLAIMS", 0)
+    await installation.services.blocked_senders.create(installation.actor, "@customer.test", action="spam")
+    row = await check(installation, mails.mail(sender=sender), reverse_path=sender)
+    assert words(row) == dict.fromkeys(("spf", "dkim", "dmarc"), "temperror")
+    assert (row["spam"], row["flagged"]) == expected

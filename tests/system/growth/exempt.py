@@ -61,7 +61,6 @@ EXEMPT: dict[str, str] = {
     "router.checks.relays": "compares the labels of one host name with settings",
     "router.checks.spam_verdict": _VALUES,
     "router.mail.auth_results": _VALUES,
-    "router.mail.from_field": "`headers` and `mailboxes` are subjects",
     "router.checks.dns_cache": "caches answers that `resolver` parsed",
     "router.checks.effect": "counts the decisions about at most 100 messages",
     "router.checks.questions": "only counts and remembers answers",
