@@ -20,6 +20,7 @@ from router.model import Micros
 from router.store import batches
 from router.store.database import Database, QueryExecutor, Row, StatementGenerator
 from router.store.group_writers import GroupWriters
+from router.store.spam_marks import INTEGRATION_REMOVED
 
 
 class Outbox:
@@ -101,7 +102,7 @@ async def end_removed_deliveries(executor: QueryExecutor, integration_id: str | 
     """
     which: dict[str, object] = {"integration_id": integration_id, "limit": PARK_STEP}
     if await executor.execute("dispatch_delete_removed_updates", **which) < PARK_STEP:
-        await executor.execute("dispatch_fail_removed", **which, reason="the integration was removed")
+        await executor.execute("dispatch_fail_removed", **which, reason=INTEGRATION_REMOVED)
     # Not the number of changed rows: a row that another transaction changes meanwhile is counted by neither.
     return await executor.fetch_one("dispatch_removed_delivery", integration_id=integration_id) is None
 

@@ -17,6 +17,9 @@ from router.store.database import Row, Statement, StatementGenerator
 from router.store.fragments import model_values
 from router.store.post_updates import queue_updates
 
+# Why a delivery fails whose integration was deleted.
+INTEGRATION_REMOVED = "the integration was removed"
+
 
 @dataclass(frozen=True, slots=True)
 class SpamActor:
@@ -53,7 +56,11 @@ def release_spam(
     rows = yield Statement("spam_release_tickets", [{"ticket_id": each, "now": now} for each in ordered])
     released = sorted(row["ticket_id"] for row in rows)
     due = yield Statement(
-        "spam_release_deliveries", [{"ticket_id": each, "now": now, "expires_at": expires_at} for each in released]
+        "spam_release_deliveries",
+        [
+            {"ticket_id": each, "now": now, "expires_at": expires_at, "removed": INTEGRATION_REMOVED}
+            for each in released
+        ],
     )
     yield from _record(rows, actors, now, {each: {"spam": False} for each in released})
     yield from _update_index("search_release_spam", released)

@@ -18,9 +18,17 @@ RETURNING id AS ticket_id, workspace_id, last_sequence;
 UPDATE deliveries SET state = 'spam', next_attempt_at = NULL, parked_at = NULL, awaiting = NULL, claims = 0
 WHERE ticket_id = :ticket_id AND state = 'pending' AND event <> 'updated';
 
+-- fragment: has_integration
+-- Whether the integration of a delivery still exists.
+EXISTS (SELECT 1 FROM integrations i WHERE i.id = deliveries.integration_id)
+
 -- name: spam_release_deliveries
 -- Makes the held deliveries of tickets due, with the time to retry of new ones. A failing integration is claimed as for
--- parked deliveries.
-UPDATE deliveries SET state = 'pending', next_attempt_at = :now, expires_at = :expires_at, released = 1
+-- parked deliveries. One whose integration was deleted meanwhile fails.
+UPDATE deliveries SET
+    state = CASE WHEN {has_integration} THEN 'pending' ELSE 'dead' END,
+    next_attempt_at = CASE WHEN {has_integration} THEN CAST(:now AS BIGINT) END,
+    last_error = CASE WHEN {has_integration} THEN last_error ELSE CAST(:removed AS TEXT) END,
+    expires_at = :expires_at, released = 1
 WHERE ticket_id = :ticket_id AND state = 'spam'
 RETURNING integration_id;

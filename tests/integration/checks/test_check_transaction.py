@@ -35,7 +35,7 @@ async def test_a_delivery_waits_for_the_check_and_then_is_due(checked: QueuedIns
 async def test_a_delivery_waits_longer_where_the_check_can_hold_it(checked: QueuedInstallation) -> None:
     await checked.set_policy(HOLD)
     await checked.installation.accept_message()
-    assert (await checked.delivery())["next_attempt_at"] == checked.installation.clock.now() + 5 * SECOND
+    assert (await checked.delivery())["next_attempt_at"] == checked.installation.clock.now() + 6 * SECOND
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ async def test_a_delivery_of_a_suspicious_sender_waits_longer(checked: QueuedIns
     await installation.services.blocked_senders.create(installation.actor, "@blocked.test", action="spam")
     installation.clock.advance(1)
     await installation.accept_message(mails.mail(sender=sender))
-    assert (await checked.delivery())["next_attempt_at"] == installation.clock.now() + 5 * SECOND
+    assert (await checked.delivery())["next_attempt_at"] == installation.clock.now() + 6 * SECOND
 
 
 async def test_a_ticket_that_was_posted_is_not_hidden(checked: QueuedInstallation) -> None:
@@ -166,6 +166,22 @@ async def test_released_deliveries_are_due_with_their_time_to_retry(checked: Que
     assert due == [installation.integration_id]
     assert (delivery["state"], delivery["next_attempt_at"], delivery["released"]) == ("pending", now, 1)
     assert (ticket["spam"], ticket["spam_reason"], ticket["spam_at"]) == (0, "", None)
+
+
+async def test_a_released_delivery_whose_integration_was_deleted_fails(checked: QueuedInstallation) -> None:
+    installation = checked.installation
+    ticket_id = await installation.accept_ticket()
+    actor = {ticket_id: SpamActor("user", "user_1", "user_1")}
+    now = installation.clock.now()
+    async with installation.database.transaction() as transaction:
+        await run_statements(transaction, mark_spam({ticket_id: "Marked as spam"}, actor, now))
+    await installation.execute("UPDATE aliases SET integration_id = NULL")
+    await installation.services.integrations.delete(installation.actor, installation.integration_id)
+    async with installation.database.transaction() as transaction:
+        await run_statements(transaction, release_spam([ticket_id], actor, now, expires_at=now + SECOND))
+    delivery = await checked.delivery()
+    assert (delivery["state"], delivery["last_error"]) == ("dead", "the integration was removed")
+    assert (await checked.ticket())["spam"] == 0
 
 
 async def test_an_erased_message_leaves_the_queue(checked: QueuedInstallation) -> None:
