@@ -1,5 +1,6 @@
 """The section `[checks]`: which checks of senders are made, and how long they may take."""
 
+from datetime import timedelta
 from typing import Annotated, Self
 
 from pydantic import BeforeValidator, model_validator
@@ -7,6 +8,9 @@ from pydantic import BeforeValidator, model_validator
 from config import values
 from config.section import Boolean, Hostname, Integer, PasswordText, PositiveDuration, Section
 from config.setting import computed_setting, no_default, setting
+
+# Half the time for which a process claims a message (`router.checks.check_queue.LEASE`): no message is checked twice.
+MAX_DEADLINE = timedelta(seconds=30)
 
 
 class ChecksSettings(Section):
@@ -20,7 +24,7 @@ class ChecksSettings(Section):
         example="mx1.example.com",
     )
     deadline: PositiveDuration = setting(
-        "5s", "Time limit for all checks of a message; a result that is missing then is temperror."
+        "5s", "Time limit for all checks of a message, at most 30s; a result that is missing then is temperror."
     )
     post_wait: PositiveDuration = setting(
         "1s", "How long a post waits for the checks; `deadline` if they can hold it, or if the sender is suspicious."
@@ -45,11 +49,24 @@ class ChecksSettings(Section):
     rspamd_timeout: PositiveDuration = setting("4s", "Time limit for the response of rspamd, within `deadline`.")
     rspamd_max_bytes: Integer = setting(10485760, "Messages larger than this are not sent to rspamd.", ge=1)
 
+    @property
+    def effective_post_wait(self) -> timedelta:
+        """`post_wait`, whose default a shorter `deadline` limits."""
+        return min(self.post_wait, self.deadline)
+
+    @property
+    def effective_rspamd_timeout(self) -> timedelta:
+        """`rspamd_timeout`, whose default a shorter `deadline` limits."""
+        return min(self.rspamd_timeout, self.deadline)
+
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if self.deadline > MAX_DEADLINE:
+            text, limit = values.format_duration(self.deadline), values.format_duration(MAX_DEADLINE)
+            raise ValueError(f'checks.deadline = "{text}": must be at most "{limit}"')
         for key in ("post_wait", "rspamd_timeout"):
             duration = getattr(self, key)
-            if duration > self.deadline:
+            if duration > self.deadline and key in self.model_fields_set:
                 text, limit = values.format_duration(duration), values.format_duration(self.deadline)
                 raise ValueError(f'checks.{key} = "{text}": must be at most checks.deadline ("{limit}")')
         return self

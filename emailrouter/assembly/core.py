@@ -14,7 +14,7 @@ from config.schema import Config
 from router.accept import Accept
 from router.accept.incoming import CheckWaits, IncomingMail
 from router.accept.transaction import Committed, commit_group
-from router.clock import Clock, to_micros
+from router.clock import SECOND, Clock, to_micros
 from router.contents.pool import Parser
 from router.contents.store import ContentStore
 from router.meter import NULL_METER, Meter
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 AnyDatabase = SqliteDatabase | PostgresDatabase
 # Connections to PostgreSQL for accepting messages: two, so that the next group is written during a commit.
 ACCEPT_CONNECTIONS = 2
+# How long the results of the checks may take to be stored, before the posts that can be held are sent without them.
+STORE_MARGIN = SECOND
 
 
 class Core:
@@ -206,7 +208,10 @@ class Core:
         if not checks.enabled:
             return None
         return CheckWaits(
-            to_micros(checks.post_wait), to_micros(checks.deadline), has_spam_filter=checks.rspamd_url is not None
+            to_micros(checks.effective_post_wait),
+            # Longer than the checks themselves, whose results are stored after their deadline.
+            to_micros(checks.deadline) + STORE_MARGIN,
+            has_spam_filter=checks.rspamd_url is not None,
         )
 
     @cached_property

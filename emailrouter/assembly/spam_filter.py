@@ -17,7 +17,7 @@ def build_spam_filter(config: Config, meter: Meter, side_tasks: SideTasks | None
         checks.rspamd_url,
         None if checks.rspamd_password is None else checks.rspamd_password.reveal(),
         meter,
-        timeout=checks.rspamd_timeout.total_seconds(),
+        timeout=checks.effective_rspamd_timeout.total_seconds(),
         max_bytes=checks.rspamd_max_bytes,
         mta_name=config.server.hostname,
         side_tasks=side_tasks,
