@@ -40,6 +40,7 @@ async def create_checked_tickets(recorded: RecordedInstallation) -> None:
     await checker.check_again(checks)
     await checker.claim()
     await checker.accept()  # waits for its check
+    await checker.queue_again()
     await recorded.installation.execute("UPDATE workspaces SET spam_alerted_at = created_at + 1")
 
 
@@ -65,9 +66,13 @@ class _Checker:
 
     async def check_again(self, checks: MessageChecks) -> None:
         await self.check(checks)
+        await self.queue_again()
+        await self._store(checks)
+
+    async def queue_again(self) -> None:
+        """Queues the newest checked message for another check."""
         (row,) = await self._installation.execute("SELECT max(message_id) AS id FROM message_checks")
         await self._installation.database.fetch_one("check_queue_add", message_id=row["id"])
-        await self._store(checks)
 
     async def claim(self) -> None:
         """Leaves a claimed message, as a process does that is killed."""
