@@ -10,10 +10,9 @@ from router.checks.authenticate import Authentication, Authenticator
 from router.checks.check_queue import QueuedMessage
 from router.checks.decision import SenderFacts
 from router.checks.dmarc import NO_DOMAIN
-from router.checks.results import MessageChecks
+from router.checks.results import MessageChecks, without_results
 from router.checks.rspamd import arc_result
 from router.clock import Clock
-from router.mail.auth_results import AuthMethod, AuthResult
 from router.mail.headers import read_headers
 from router.mail.mailboxes import domains_of
 from router.mail.relay_results import read_relay_results
@@ -22,7 +21,6 @@ from router.routing.routing_cache import RoutingCache
 
 # Reading the header of a larger first chunk can take longer than a thread switch, so it runs in a thread.
 _READ_IN_THREAD_BYTES = 32768
-_METHODS: tuple[AuthMethod, ...] = ("spf", "dkim", "dmarc")
 
 
 class SenderEvaluator:
@@ -75,8 +73,7 @@ class SenderEvaluator:
         if queued.data is not None and not self._is_own_test(queued.message):
             shown = _shown_domains(queued.message, await self._read_from_domains(queued.data))
             facts = await self._collect_facts(queued.message, shown, None)
-        results = tuple(AuthResult(method, "temperror", reason=reason) for method in _METHODS)
-        return MessageChecks("done", self._clock.now(), results=results, facts=facts)
+        return without_results(reason, self._clock.now(), facts)
 
     async def _read_from_domains(self, data: bytes) -> tuple[str, ...]:
         """Reads From exactly as the accept does, so that the address that is shown is the one that is checked."""

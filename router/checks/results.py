@@ -66,6 +66,12 @@ def _describe(result: AuthResult) -> str:
     return f"{result.method.upper()} {result.result}" + (f" ({result.domain})" if result.domain else "")
 
 
+def without_results(reason: str, checked_at: Micros, facts: SenderFacts | None = None) -> MessageChecks:
+    """Returns the checks of a message that could not be authenticated."""
+    results = tuple(AuthResult(method, "temperror", reason=reason) for method in ("spf", "dkim", "dmarc"))
+    return MessageChecks("done", checked_at, results=results, facts=facts or SenderFacts())
+
+
 def from_row(row: Mapping[str, Any]) -> MessageChecks:
     """Builds the checks from a row of `message_checks`."""
     return MessageChecks(

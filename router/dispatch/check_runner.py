@@ -14,7 +14,7 @@ import structlog
 
 from router.checks.check_queue import CheckQueue, QueuedMessage
 from router.checks.check_transaction import StoredChecks
-from router.checks.results import MessageChecks
+from router.checks.results import MessageChecks, without_results
 from router.clock import Clock
 from router.errors import DatabaseFileReplaced, Unavailable
 from router.meter import NULL_METER, Meter
@@ -119,6 +119,8 @@ class CheckRunner:
             for result in checks.results:
                 self._meter.record_sender_check(result.method, result.result)
             self._wake_integrations(stored.due_integrations)
+        except Unavailable as error:  # repeated when the time of the claim is over
+            log.warning("checks.database_unavailable", message_id=message_id, reason=str(error))
         except Exception:  # the deliveries become due without the results
             log.exception("checks.internal_error", message_id=message_id)
         finally:
@@ -128,12 +130,23 @@ class CheckRunner:
 
     async def _evaluate(self, queued: QueuedMessage) -> MessageChecks:
         if queued.claims > MAX_CLAIMS:
-            return await self._evaluator.give_up(queued, "the checks were interrupted several times")
+            return await self._give_up(queued, "the checks were interrupted several times")
         try:
             return await self._evaluator.evaluate(queued)
+        except Unavailable:
+            raise
         except Exception:  # a fault of ours must not hide the message
             log.exception("checks.internal_error", message_id=queued.message.id)
-            return await self._evaluator.give_up(queued, "internal error")
+            return await self._give_up(queued, "internal error")
+
+    async def _give_up(self, queued: QueuedMessage, reason: str) -> MessageChecks:
+        try:
+            return await self._evaluator.give_up(queued, reason)
+        except Unavailable:
+            raise
+        except Exception:  # what ended the check may end this, too
+            log.exception("checks.internal_error", message_id=queued.message.id)
+            return without_results(reason, self._clock.now())
 
     async def _store(self, message: Message, checks: MessageChecks) -> StoredChecks:
         """Retries while the database is unavailable."""

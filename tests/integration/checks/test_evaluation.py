@@ -5,6 +5,7 @@ import base64
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import NoReturn
 
 import dkim
 import pytest
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from router.dispatch.check_runner import CheckRunner
+from router.errors import Unavailable
 from router.routing.envelope import Envelope, new_test_message_id
 from router.routing.route import Target
 from tests.support import mails
@@ -287,7 +289,7 @@ async def test_spf_without_a_dmarc_record_does_not_authenticate_an_allowed_sende
     assert (await check(installation, MAIL))["spam"] == 1
 
 
-async def _fail(*_: object) -> None:
+def _fail(*_: object, **__: object) -> NoReturn:
     raise RuntimeError("a fault of ours")
 
 
@@ -305,3 +307,30 @@ async def test_without_results_the_block_list_and_the_own_domain_decide(
     row = await check(installation, mails.mail(sender=sender), reverse_path=sender)
     assert words(row) == dict.fromkeys(("spf", "dkim", "dmarc"), "temperror")
     assert (row["spam"], row["flagged"]) == expected
+
+
+async def test_a_check_that_cannot_even_be_given_up_ends(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("router.checks.evaluate.read_headers", _fail)
+    row = await check(installation, MAIL)
+    assert (words(row)["dmarc"], row["spam"], row["flagged"]) == ("temperror", 0, 0)
+
+
+async def test_a_check_that_finds_no_database_is_repeated(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = asyncio.Event()
+
+    async def fail(*_: object) -> NoReturn:
+        asked.set()
+        raise Unavailable("a test")
+
+    await installation.accept.accept(
+        Envelope("ann@customer.test", (installation.target("support"),), PEER, "mail.customer.test", "ESMTP"), MAIL
+    )
+    monkeypatch.setattr("router.routing.routing_cache.RoutingCache.find_own_domain", fail)
+    async with running(installation):
+        await asyncio.wait_for(asked.wait(), 10)
+    assert await installation.count_rows("message_checks") == 0
+    assert await installation.count_rows("check_queue") == 1
