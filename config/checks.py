@@ -9,7 +9,7 @@ from config import values
 from config.section import Boolean, Hostname, Integer, PasswordText, PositiveDuration, Section
 from config.setting import computed_setting, no_default, setting
 
-# Half the time for which a process claims a message (`router.checks.check_queue.LEASE`): no message is checked twice.
+# Half the time for which a process claims a message (`router.checks.check_queue.LEASE`), which a check must not exceed.
 MAX_DEADLINE = timedelta(seconds=30)
 
 
@@ -27,7 +27,8 @@ class ChecksSettings(Section):
         "5s", "Time limit for all checks of a message, at most 30s; a result that is missing then is temperror."
     )
     post_wait: PositiveDuration = setting(
-        "1s", "How long a post waits for the checks; `deadline` if they can hold it, or if the sender is suspicious."
+        "1s",
+        "How long a post waits for the checks; `deadline` + 1s if they can hold it, or the sender is suspicious.",
     )
     relays: tuple[Annotated[str, BeforeValidator(values.parse_relay)], ...] = setting(
         [],

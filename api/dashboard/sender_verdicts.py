@@ -40,7 +40,7 @@ _RELAYED_HINT = (
     "A server that forwards mail to you handed the message on, so that the sender could not be checked fully."
 )
 _SEVERAL_HINT = "The From field names no single valid domain, so none authenticated the message."
-_UNANSWERED_HINT = "DNS did not answer, so that the sender address could not be checked."
+_UNANSWERED_HINT = "The sender address could not be checked in time."
 
 
 @dataclass(frozen=True, slots=True)

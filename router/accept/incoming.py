@@ -49,8 +49,8 @@ class CheckWaits:
 class WorkspaceShare:
     """The message row for one workspace, and the targets in this workspace, grouped by alias.
 
-    `is_suspicious`: From names a domain of the workspace, or the sender is blocked, so the deliveries wait for the
-    checks as long as those that can be held.
+    `is_suspicious`: From, or else MAIL FROM, names a domain of the workspace, or the sender is blocked, so the
+    deliveries wait for the checks as long as those that can be held.
     """
 
     message: Message

@@ -149,7 +149,7 @@ class Authenticator:
         if results is not None:
             return results
         if raw.message.size > MAX_BYTES:
-            return tuple(each.result("neutral", _TOO_LARGE) for each in signed)
+            return tuple(each.fault or each.result("neutral", _TOO_LARGE) for each in signed)
         keys = await _fetch_keys(signed, lookup)
         content = await raw.read()
         if content is None:

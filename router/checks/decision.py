@@ -17,12 +17,12 @@ class SenderFacts:
     """What the decision needs beside the verdict of the spam filter.
 
     Attributes:
-        from_domain: The domain of the From address in A-labels; "" if there is no single one.
+        from_domain: The domain of the From address, or else of MAIL FROM, in A-labels; "" if there is no single one.
         dmarc: The word of DMARC, "" without one.
         dmarc_policy: The policy of the domain for failures, after `t=y`.
         aligned: Whether SPF or DKIM passes for the From domain, also where it has no DMARC record.
         is_relayed: Whether a host that forwards mail sent the message, so that a failure is only shown.
-        is_own_domain: Whether From names an active domain of the workspace.
+        is_own_domain: Whether From, or else MAIL FROM, names an active domain of the workspace.
         allowed: The entry of the allow list that holds, or "".
         blocked: The entry of the block list that holds, or "".
     """
@@ -99,5 +99,5 @@ def _judge_sender(facts: SenderFacts, policy: CheckPolicy) -> _Finding | None:
     if not facts.is_own_domain or facts.aligned:
         return None
     if facts.dmarc == "temperror":
-        return _Finding("flag", "", f"This message may be forged: its {address}, and DNS did not answer in time")
+        return _Finding("flag", "", f"This message may be forged: its {address}, which could not be checked in time")
     return _Finding("flag", "", forged)

@@ -53,10 +53,14 @@ class SenderEvaluator:
         """See `router.dispatch.check_runner.Evaluator`."""
         if queued.data is None or self._is_own_test(queued.message):
             return MessageChecks("skipped", self._clock.now())
-        in_header = await self._read_from_domains(queued.data)
+        in_header = await self._read_from_domains(queued)
         shown = _shown_domains(queued.message, in_header)
         found = await self._authenticator.authenticate(queued, queued.data, shown)
-        results = found.results if in_header else tuple(NO_DOMAIN if r.method == "dmarc" else r for r in found.results)
+        results, facts = found.results, await self._collect_facts(queued.message, shown, found)
+        if not in_header and queued.message.from_address == queued.message.reverse_path:
+            # What the owner of a domain asks for concerns From alone (RFC 9989), so it must not hold the message.
+            results = tuple(NO_DOMAIN if each.method == "dmarc" else each for each in results)
+            facts = replace(facts, dmarc_policy="none")
         arc = None if found.spam is None else arc_result(found.spam)
         return MessageChecks(
             state="done",
@@ -64,22 +68,25 @@ class SenderEvaluator:
             results=results if arc is None else (*results, arc),
             relay_results=read_relay_results(queued.data, self._trusted_ids) if found.is_trusted else (),
             spam=found.spam,
-            facts=await self._collect_facts(queued.message, shown, found),
+            facts=facts,
         )
 
     async def give_up(self, queued: QueuedMessage, reason: str) -> MessageChecks:
         """See `router.dispatch.check_runner.Evaluator`."""
-        facts = SenderFacts()
-        if queued.data is not None and not self._is_own_test(queued.message):
-            shown = _shown_domains(queued.message, await self._read_from_domains(queued.data))
-            facts = await self._collect_facts(queued.message, shown, None)
+        if queued.data is None or self._is_own_test(queued.message):
+            return MessageChecks("skipped", self._clock.now())
+        shown = _shown_domains(queued.message, await self._read_from_domains(queued))
+        facts = await self._collect_facts(queued.message, shown, None)
         return without_results(reason, self._clock.now(), facts)
 
-    async def _read_from_domains(self, data: bytes) -> tuple[str, ...]:
-        """Reads From exactly as the accept does, so that the address that is shown is the one that is checked."""
+    async def _read_from_domains(self, queued: QueuedMessage) -> tuple[str, ...]:
+        """Reads From as the accept does, so that the address that is shown is the one that is checked."""
+        data, max_bytes = queued.data or b"", self._max_header_bytes
+        if len(data) < queued.message.size:  # so that a line that the chunk cuts off is not read
+            max_bytes = min(max_bytes, len(data) - 1)
         if len(data) <= _READ_IN_THREAD_BYTES:
-            return read_headers(data, max_bytes=self._max_header_bytes).from_domains
-        facts = await asyncio.to_thread(read_headers, data, max_bytes=self._max_header_bytes)
+            return read_headers(data, max_bytes=max_bytes).from_domains
+        facts = await asyncio.to_thread(read_headers, data, max_bytes=max_bytes)
         return facts.from_domains
 
     async def _collect_facts(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import structlog
 
@@ -18,7 +18,6 @@ from router.checks.results import MessageChecks, without_results
 from router.clock import Clock
 from router.errors import DatabaseFileReplaced, Unavailable
 from router.meter import NULL_METER, Meter
-from router.model import Message
 
 # Checks mostly wait for DNS. Each holds the first chunk of its message (at most 256 KiB), and few a whole message. With
 # DNS that does not answer, this many are completed in each `[checks] deadline`.
@@ -27,9 +26,10 @@ MAX_CONCURRENT = 128
 MAX_RECHECKS = 16
 # After this many checks that ended with their process, the message is not checked any more.
 MAX_CLAIMS = 3
-# The shortest and the longest delay between two attempts to store results.
+# The shortest and the longest delay between two attempts while the database is unavailable.
 RETRY_MIN_SECONDS, RETRY_MAX_SECONDS = 0.1, 2.0
 
+T = TypeVar("T")
 log = structlog.get_logger()
 
 
@@ -113,14 +113,12 @@ class CheckRunner:
     async def _check(self, queued: QueuedMessage) -> None:
         message_id = queued.message.id
         try:
-            checks = await self._evaluate(queued)
-            stored = await self._store(queued.message, checks)
+            checks = await self._retry(message_id, lambda: self._evaluate(queued))
+            stored = await self._retry(message_id, lambda: self._queue.store(queued.message, checks))
             self._log(message_id, checks, stored)
             for result in checks.results:
                 self._meter.record_sender_check(result.method, result.result)
             self._wake_integrations(stored.due_integrations)
-        except Unavailable as error:  # repeated when the time of the claim is over
-            log.warning("checks.database_unavailable", message_id=message_id, reason=str(error))
         except Exception:  # the deliveries become due without the results
             log.exception("checks.internal_error", message_id=message_id)
         finally:
@@ -148,15 +146,15 @@ class CheckRunner:
             log.exception("checks.internal_error", message_id=queued.message.id)
             return without_results(reason, self._clock.now())
 
-    async def _store(self, message: Message, checks: MessageChecks) -> StoredChecks:
-        """Retries while the database is unavailable."""
+    async def _retry(self, message_id: str, work: Callable[[], Awaitable[T]]) -> T:
+        """Repeats the work while the database is unavailable."""
         delay = RETRY_MIN_SECONDS
         while True:
             try:
-                return await self._queue.store(message, checks)
+                return await work()
             except Unavailable as error:
                 if not isinstance(error, DatabaseFileReplaced):
-                    log.warning("checks.database_unavailable", message_id=message.id, reason=str(error))
+                    log.warning("checks.database_unavailable", message_id=message_id, reason=str(error))
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, RETRY_MAX_SECONDS)
 

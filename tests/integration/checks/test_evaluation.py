@@ -12,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from router.accept.transaction import CHUNK_BYTES
 from router.dispatch.check_runner import CheckRunner
 from router.errors import Unavailable
 from router.routing.envelope import Envelope, new_test_message_id
@@ -144,6 +145,13 @@ async def test_the_address_that_is_shown_is_checked(
     assert words(row)["dmarc"] != "pass"
     shown = (await installation.all_rows("tickets"))[-1]["from_address"]
     assert str(shown).endswith("example.com") is ("your domain example.com" in str(row["warning"]))
+
+
+async def test_from_across_the_end_of_the_first_chunk_is_not_read_in_part(installation: Installation) -> None:
+    long = b"X-Long: " + b"a" * 60_000 + b"\r\n"
+    header = long * 4 + b"X-Pad: " + b"a" * (CHUNK_BYTES - 4 * len(long) - 35) + b"\r\n"
+    row = await check(installation, header + MAIL, reverse_path="bounce@esp.test")
+    assert (words(row)["dmarc"], row["warning"]) == ("none", "")
 
 
 async def test_mail_from_is_authenticated_where_it_is_shown(installation: Installation, dns_server: DnsStandIn) -> None:
