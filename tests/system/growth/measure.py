@@ -152,7 +152,8 @@ def _child(pipe: Connection, subject: Measurable, shapes: Sequence[Shape], until
 
 def _measure_growth(pipe: Connection, subject: Measurable, shape: Shape, until: float) -> Growth:
     inputs, seconds, traced = list[bytes](), list[float](), 0.0
-    subject.run(shape.build(1))  # loads modules before the first measurement
+    # Loads modules, and the tables of charset detection, before the first measurement.
+    subject.run(shape.build(next(_sizes(subject.limit))))
     _reset_peak()
     before = _status("VmRSS")
     for size in _sizes(subject.limit):
