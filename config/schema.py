@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
 from config import values
 from config.checks import ChecksSettings
+from config.outgoing import OutgoingSettings
 from config.secret import DatabaseUrl
 from config.section import (
     AS_TEXT,
@@ -215,6 +216,7 @@ class Config(Section):
     dns: DnsSettings = Field(default_factory=DnsSettings)
     checks: ChecksSettings = Field(default_factory=ChecksSettings)
     delivery: DeliverySettings = Field(default_factory=DeliverySettings)
+    outgoing: OutgoingSettings = Field(default_factory=OutgoingSettings)
     retention: RetentionSettings = Field(default_factory=RetentionSettings)
     metrics: MetricsSettings = Field(default_factory=MetricsSettings)
     source: Path | None = None
@@ -236,6 +238,7 @@ SECTIONS: dict[str, type[Section]] = {
     "dns": DnsSettings,
     "checks": ChecksSettings,
     "delivery": DeliverySettings,
+    "outgoing": OutgoingSettings,
     "retention": RetentionSettings,
     "metrics": MetricsSettings,
 }

@@ -52,7 +52,7 @@ class Address:
                 raise ValueError(
                     'must include an address: "0.0.0.0:port" for all IPv4 addresses, "[::]:port" for all of IPv6'
                 )
-            name = _parse_host(host)
+            name = parse_host(host)
             if name and _PORT.fullmatch(port) and int(port) <= 65535:
                 return cls(name, int(port))
         raise ValueError('must be host:port, like "127.0.0.1:2525" or "[::1]:2525"')
@@ -191,7 +191,7 @@ def parse_public_url(value: object) -> str:
     except ValueError:  # the original error quotes the value
         raise ValueError(allowed) from None
     host = parts.hostname or ""
-    if parts.scheme not in ("http", "https") or port == 0 or not _parse_host(f"[{host}]" if ":" in host else host):
+    if parts.scheme not in ("http", "https") or port == 0 or not parse_host(f"[{host}]" if ":" in host else host):
         raise ValueError(allowed)
     return parts.geturl().rstrip("/")
 
@@ -245,6 +245,14 @@ def parse_blocked_sender(value: object) -> str:
     return text
 
 
+def parse_spf_terms(value: object) -> str:
+    """Returns `include:`, `ip4:`, `ip6:`, `a:` and `mx:` terms of an SPF record, separated by spaces, or ""."""
+    terms = value.lower().split() if isinstance(value, str) else ["?"]
+    if not all(re.fullmatch(r"(?:include|ip4|ip6|a|mx):[a-z0-9_.:/-]{1,255}", term) for term in terms):
+        raise ValueError('must be terms of an SPF record, like "include:spf.example.net" or "ip4:192.0.2.1"')
+    return " ".join(terms)
+
+
 def parse_path(value: object) -> Path:
     if isinstance(value, Path):
         return value
@@ -264,7 +272,8 @@ def system_hostname() -> str:
         return "localhost"
 
 
-def _parse_host(text: str) -> str | None:
+def parse_host(text: str) -> str | None:
+    """Returns a host name or an IP address in its usual form; None if it is neither. IPv6 needs brackets."""
     try:
         if match := _BRACKETED.fullmatch(text):
             address = ip_address(match[1])

@@ -150,9 +150,20 @@ def render_trace_headers(data: bytes) -> None:
     """Puts `data` in every text field of a message."""
     value = decode_text(data)
     message = Message(
-        **dict.fromkeys(("id", "workspace_id", "reverse_path", "helo", "peer", "protocol", "tls"), value),
-        **dict.fromkeys(("received_by", "rfc_message_id", "reference_ids"), value),
-        **dict.fromkeys(("from_address", "from_name", "subject", "automatic"), value),
+        id=value,
+        workspace_id=value,
+        reverse_path=value,
+        helo=value,
+        peer=value,
+        protocol=value,
+        tls=value,
+        received_by=value,
+        rfc_message_id=value,
+        reference_ids=value,
+        from_address=value,
+        from_name=value,
+        subject=value,
+        automatic=value,
         size=0,
         received_at=0,
         sent_at=None,
