@@ -7,7 +7,9 @@ from typing import Any, Literal, get_args
 from router.choice import Choice
 
 # The prefixes of ids (`router.ids`).
-IdPrefix = Literal["ws", "user", "key", "dom", "int", "alias", "msg", "ticket", "evt", "dlv", "tag"]
+IdPrefix = Literal[
+    "ws", "user", "key", "dom", "int", "alias", "msg", "ticket", "evt", "dlv", "tag", "rpl", "tpl", "can", "upl"
+]
 Role = Literal["admin", "agent", "viewer"]
 DomainStatus = Literal["pending_verification", "active"]
 MxManaged = Literal["here", "upstream"]
@@ -30,7 +32,18 @@ BlockAction = Literal["refuse", "spam"]
 SpamTickets = Literal["true", "false", "all"]
 # What is blocked of the sender of a ticket that is marked as spam.
 SpamBlock = Literal["address", "domain"]
-DeliveryEvent = Literal["opened", "replied", "updated"]
+# `reply` is sent to a smarthost; the two after it tell an integration that a reply was not sent, or not delivered.
+DeliveryEvent = Literal["opened", "replied", "updated", "reply", "reply_failed", "reply_bounced"]
+MessageDirection = Literal["inbound", "outbound"]
+MessageKind = Literal["mail", "note", "bounce", "form"]
+ReplyKind = Literal["reply", "acknowledgement"]
+ReplyState = Literal["queued", "sending", "sent", "retrying", "failed", "delayed", "bounced", "canceled"]
+RecipientField = Literal["to", "cc", "bcc"]
+SmarthostStatus = Literal["active", "failing"]
+# Whether a domain sends replies: `pending` until its DNS records are correct.
+SendingStatus = Literal["off", "pending", "active", "failing"]
+TemplateMode = Literal["text", "editable_html", "static_html"]
+DkimAlgorithm = Literal["rsa", "ed25519"]
 TicketEventType = Literal[
     "ticket.created",
     "ticket.message_received",
@@ -46,8 +59,14 @@ TicketEventType = Literal[
     "ticket.note_removed",
     "ticket.tags_changed",
     "ticket.spam_changed",
+    "ticket.replied",
+    "reply.canceled",
+    "reply.failed",
+    "reply.delayed",
+    "reply.bounced",
+    "reply.delivery_report",
 ]
-DraftKind = Literal["note"]
+DraftKind = Literal["note", "reply"]
 AuditAction = Literal[
     "alias.change",
     "alias.create",
@@ -59,6 +78,9 @@ AuditAction = Literal[
     "blocked_sender.change",
     "blocked_sender.create",
     "blocked_sender.delete",
+    "canned_response.change",
+    "canned_response.create",
+    "canned_response.delete",
     "delivery.replay",
     "domain.change",
     "domain.create",
@@ -73,10 +95,14 @@ AuditAction = Literal[
     "key.create",
     "key.revoke",
     "secret_key.rotate",
+    "signing_key.create",
     "tag.change",
     "tag.create",
     "tag.delete",
     "tag.merge",
+    "template.change",
+    "template.create",
+    "template.delete",
     "ticket.delete",
     "user.change",
     "user.create",
@@ -131,6 +157,16 @@ SPAM_TICKETS: Choice[SpamTickets] = Choice(
     "spam", get_args(SpamTickets), labels={"true": "Only spam", "false": "Without spam", "all": "With spam"}
 )
 SPAM_BLOCK: Choice[SpamBlock] = Choice("block", get_args(SpamBlock))
+REPLY_STATE: Choice[ReplyState] = Choice(
+    "state", get_args(ReplyState), labels={"sent": "Handed over", "sending": "Sending", "retrying": "Retrying"}
+)
+SENDING_STATUS: Choice[SendingStatus] = Choice("sending", get_args(SendingStatus))
+TEMPLATE_MODE: Choice[TemplateMode] = Choice(
+    "mode",
+    get_args(TemplateMode),
+    labels={"text": "Plain text", "editable_html": "Editable HTML", "static_html": "Static HTML"},
+    default="text",
+)
 REPLAYABLE_STATE: Choice[DeliveryState] = Choice(
     "state", ("dead", "pending"), labels={"pending": "Queued", "dead": "Failed"}
 )

@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 KEY_FILE = "secret_key"
 INTEGRATION_PURPOSE = "integration"
 _KEY_BYTES = 32
+DIGEST_BYTES = 8
 _MIN_KEY_LENGTH = 16  # bytes
 
 # API keys and passwords may be read out or typed, so characters that look alike are left out.
@@ -87,6 +88,14 @@ class SecretBox:
         given = signature.lower().encode("utf-8", "surrogatepass")
         return any(hmac.compare_digest(_sign(key, text, purpose).encode(), given) for key in self._keys)
 
+    def digest(self, data: bytes, purpose: str) -> bytes:
+        """Returns the first `DIGEST_BYTES` of the HMAC-SHA256 of `data`, for a token."""
+        return _digest(self._keys[0], data, purpose)
+
+    def verify_digest(self, data: bytes, digest: bytes, purpose: str) -> bool:
+        """Whether any of the keys has made the digest for the purpose."""
+        return any(hmac.compare_digest(_digest(key, data, purpose), digest) for key in self._keys)
+
     def __repr__(self) -> str:
         return f"SecretBox({len(self._keys)} keys)"
 
@@ -104,6 +113,10 @@ def _derive_key(key: str | bytes, purpose: str) -> bytes:
 def _sign(key: str | bytes, text: str, purpose: str) -> str:
     digest = hmac.digest(_derive_key(key, f"signature:{purpose}"), text.encode("utf-8", "surrogatepass"), "sha256")
     return base64.b32encode(digest).decode("ascii").lower()[:26]
+
+
+def _digest(key: str | bytes, data: bytes, purpose: str) -> bytes:
+    return hmac.digest(_derive_key(key, f"token:{purpose}"), data, "sha256")[:DIGEST_BYTES]
 
 
 # --- the secret key and its file

@@ -77,6 +77,9 @@ SENTENCES: Mapping[AuditAction, Sequence[Phrase]] = {
     ),
     "blocked_sender.create": (("blocked {target}",), ("{asSpam}(its mail is held as spam)",)),
     "blocked_sender.delete": (("unblocked {target}",),),
+    "canned_response.change": (("changed the canned response {target}",),),
+    "canned_response.create": (("added the canned response {target}",),),
+    "canned_response.delete": (("removed the canned response {target}",),),
     "delivery.replay": (
         (
             "{integration}retried {replayed} {state} deliveries to {target}",
@@ -113,6 +116,7 @@ SENTENCES: Mapping[AuditAction, Sequence[Phrase]] = {
     "key.create": (("created the API key {target}",), ("for {userId}",), ("with the role {role}",)),
     "key.revoke": (("revoked the API key {target}",),),
     "secret_key.rotate": (("replaced the secret key of the installation (fingerprint {fingerprint})",),),
+    "signing_key.create": (("made the DKIM key {selector} for {target}",),),
     "tag.change": (
         ("renamed the tag {before_name} to {target}",),
         (
@@ -124,6 +128,9 @@ SENTENCES: Mapping[AuditAction, Sequence[Phrase]] = {
     "tag.create": (("added the tag {target}",),),
     "tag.delete": (("removed the tag {target}",),),
     "tag.merge": (("merged the tag {name} into {into}",),),
+    "template.change": (("changed the template {target}",),),
+    "template.create": (("added the template {target}",),),
+    "template.delete": (("removed the template {target}",),),
     "ticket.delete": (("erased the ticket {target}",),),
     "user.change": (
         (
@@ -175,7 +182,16 @@ _FOLDERS = {
     "user": "/manage/users",
 }
 # The detail with the name of a target that has no name of its own, for example because it was removed.
-_NAMES = {"alias": "email", "dom": "domain", "key": "name", "tag": "name", "user": "email", "int": "name"}
+_NAMES = {
+    "alias": "email",
+    "can": "title",
+    "dom": "domain",
+    "int": "name",
+    "key": "name",
+    "tag": "name",
+    "tpl": "name",
+    "user": "email",
+}
 _REMOVED = {"int": "a removed integration", "user": "a removed user"}
 
 

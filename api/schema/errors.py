@@ -90,6 +90,28 @@ ERRORS: dict[ErrorCode, ErrorMeaning] = {
         "The `Idempotency-Key` was used with another request in the last 24 hours.",
         "Send a new key with a new request, and the same request with the same key.",
     ),
+    "sending_not_set_up": ErrorMeaning(
+        409,
+        "There is no smarthost, or the domain does not send replies yet.",
+        "Do what `fix` says: set a smarthost, or publish the DNS records of the domain.",
+    ),
+    "newer_message": ErrorMeaning(
+        409,
+        "The customer wrote after the message that `ifLastMessageId` names.",
+        "Read the message `lastMessageId`, and send again with its id.",
+    ),
+    "no_recipient": ErrorMeaning(
+        400, "The reply has no recipient.", "Send `to`: the ticket has no address that can be answered."
+    ),
+    "invalid_recipient": ErrorMeaning(
+        400,
+        "A recipient is malformed, an alias of the installation, or an address to which mail could not be delivered.",
+        "Correct the address that `message` names. `force: true` sends to an undeliverable address.",
+    ),
+    "already_sent": ErrorMeaning(409, "The reply has left the queue.", "It cannot be canceled any more."),
+    "unknown_placeholder": ErrorMeaning(
+        400, "The text contains a placeholder that does not exist.", "Use one that `message` lists, or write `{{`."
+    ),
     "payload_too_large": ErrorMeaning(
         413, "The body is larger than the call accepts.", "Send less; `message` has the limit in bytes."
     ),

@@ -5,7 +5,8 @@ Field names are column names (`router.store.fragments`). A missing text of a mes
 
 from router.model.accounts import Actor, ApiKey, AuditEntry, User, Workspace
 from router.model.deliveries import Attempt, Delivery
-from router.model.routes import Alias, AllowedSender, BlockedSender, Domain, Integration
+from router.model.replies import CannedResponse, Reply, ReplyRecipient, Smarthost, Template, Upload
+from router.model.routes import Alias, AllowedSender, BlockedSender, Domain, Integration, SigningKey
 from router.model.tickets import Message, Ticket, TicketEvent, TicketMessage
 from router.model.time import Micros
 from router.tag import Tag
@@ -18,15 +19,22 @@ __all__ = [
     "Attempt",
     "AuditEntry",
     "BlockedSender",
+    "CannedResponse",
     "Delivery",
     "Domain",
     "Integration",
     "Message",
     "Micros",
+    "Reply",
+    "ReplyRecipient",
+    "SigningKey",
+    "Smarthost",
     "Tag",
+    "Template",
     "Ticket",
     "TicketEvent",
     "TicketMessage",
+    "Upload",
     "User",
     "Workspace",
 ]

@@ -47,7 +47,9 @@ class Delivery:
 class Attempt:
     """An attempt to send a delivery, recorded with the outcome `open` before the request, and updated afterwards.
 
-    `latency` is in microseconds. `answer` is the start of the response body, or else the reason of the failure.
+    `latency` is in microseconds. `answer` is the start of the response body, or else the reason of the failure. Of
+    an attempt at a smarthost, `owner` is the process that makes it, and `final_dot_at` is when it was about to end the
+    data: since then, the message may have been accepted.
     """
 
     delivery_id: str
@@ -58,3 +60,5 @@ class Attempt:
     status: int | None
     latency: int | None
     answer: str
+    owner: str = ""
+    final_dot_at: Micros | None = None

@@ -5,7 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
-from router.enumerations import AliasStatus, BlockAction, DomainStatus, IntegrationStatus, MxManaged
+from router.enumerations import (
+    AliasStatus,
+    BlockAction,
+    DkimAlgorithm,
+    DomainStatus,
+    IntegrationStatus,
+    MxManaged,
+    SendingStatus,
+)
 from router.model.time import Micros
 
 
@@ -18,6 +26,8 @@ class Domain:
         mx_managed: `upstream` if another relay receives the mail, so that only the TXT record verifies the domain.
         misses: The number of rechecks that found no correct record, since the last check that found one.
         alert: The text of the pending alert to the domain's integrations.
+        sending: Whether replies can be sent from the domain. `sending_records`: the last check of its records.
+        encrypted_smarthost: The URL and the password of a smarthost of its own; `smarthost_hint` is its URL.
     """
 
     id: str
@@ -35,6 +45,11 @@ class Domain:
     next_check_at: Micros = 0
     alert: str = ""
     alert_at: Micros | None = None
+    sending: SendingStatus = "off"
+    sending_records: str = "[]"
+    sending_checked_at: Micros | None = None
+    encrypted_smarthost: str = ""
+    smarthost_hint: str = ""
 
     @property
     def verified(self) -> bool:
@@ -94,6 +109,8 @@ class Alias:
         local_part, local_key: As entered, `*` for the catch-all, and normalised for matching.
         forwarded_from: The address elsewhere that forwards to this alias, as a note; it proves nothing.
         check_policy: What differs from the workspace (`router/checks/policy.py`), as JSON.
+        sender_name: The pattern of the name in From of replies; `""` for the default.
+        reply_to_token: 1 if Reply-To of replies has the token of the ticket.
     """
 
     id: str
@@ -107,10 +124,31 @@ class Alias:
     created_at: Micros
     forwarded_from: str | None = None
     check_policy: str = "{}"
+    sender_name: str = ""
+    signature: str = ""
+    reply_to_token: int = 0
+    acknowledge_template_id: str | None = None
 
     @property
     def email(self) -> str:
         return f"{self.local_part}@{self.domain}"
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A key that signs the mail of a domain. `public_key` is the value of `p=` in its record.
+
+    The newest key with `active_at` signs, because DNS has shown its record. `retired_at`: a newer key signs since then.
+    """
+
+    domain_id: str
+    selector: str
+    algorithm: DkimAlgorithm
+    encrypted_private_key: str
+    public_key: str
+    created_at: Micros
+    active_at: Micros | None = None
+    retired_at: Micros | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from router.enumerations import ActorType, TicketEventType, TicketPriority, TicketStatus
+from router.enumerations import ActorType, MessageDirection, MessageKind, TicketEventType, TicketPriority, TicketStatus
 from router.model.time import Micros
 from router.tag import Tag
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A received message without its content: the envelope and header fields.
+    """A message without its content: the envelope and header fields. Most are received, some are sent by a user.
 
     Attributes:
         protocol: The `with` value of the Received field (RFC 5321, 3848 and 6531), or `TEST`.
         reference_ids: A JSON list of Message-IDs in In-Reply-To and References.
         automatic: Why the message counts as automatic (`bounce`, `auto-reply`, `list`, `loop`, ...), or `""`.
+        user_id: The author of a message that a user sends.
     """
 
     id: str
@@ -36,6 +37,9 @@ class Message:
     subject: str
     sent_at: Micros | None
     automatic: str
+    direction: MessageDirection = "inbound"
+    kind: MessageKind = "mail"
+    user_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class Ticket:
     `automatic` is why the first message is automatic, or `""` if a person wrote any message. `unanswered_since` is when
     the oldest unanswered reply arrived, or None if it is the first message; agents never change it. `spam` is 1 if the
     ticket is held as spam, since `spam_at` because of `spam_reason`. `flagged` is 1 if a message has a warning.
+    `first_replied_at` is when the first reply was handed over to the smarthost.
     """
 
     id: str
@@ -68,6 +73,7 @@ class Ticket:
     spam_reason: str = ""
     spam_at: Micros | None = None
     flagged: int = 0
+    first_replied_at: Micros | None = None
     tags: tuple[Tag, ...] = field(default=(), metadata={"related": True})
 
     @property
@@ -81,7 +87,8 @@ class Ticket:
 class TicketMessage:
     """A message in a ticket, with a row for each recipient at its alias.
 
-    `sequence` is that of the message's event, `warning` what the reader is warned of, or `""`.
+    `sequence` is that of the message's event, `warning` what the reader is warned of, or `""`. `new_sender` is 1 if the
+    sender was no participant of the ticket, and joined by a token or by a Message-ID of ours.
     """
 
     ticket_id: str
@@ -93,6 +100,7 @@ class TicketMessage:
     sequence: int
     created_at: Micros
     warning: str = ""
+    new_sender: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ INSERT INTO ticket_participants {rows:ticket_id TEXT, address TEXT} ON CONFLICT 
 
 -- name: accept_insert_message
 -- Inserts a message.
-INSERT INTO messages {rows:Message + aliases BIGINT, repeated BIGINT};
+INSERT INTO messages {rows:Message - direction, kind, user_id + aliases BIGINT, repeated BIGINT};
 
 -- name: accept_insert_chunk
 -- Inserts a chunk of the raw message.
@@ -69,8 +69,8 @@ RETURNING id AS workspace_id, last_ticket_number;
 -- name: accept_insert_ticket
 -- Inserts a ticket.
 INSERT INTO tickets
-{rows:Ticket - status, assigned_to, claimed_at, resolved_at, priority, unanswered_since, spam, spam_reason, spam_at, flagged
- + last_sequence BIGINT};
+{rows:Ticket - status, assigned_to, claimed_at, resolved_at, priority, unanswered_since, spam, spam_reason, spam_at, flagged,
+ first_replied_at + last_sequence BIGINT};
 
 -- name: accept_join_ticket
 -- Sets the update time of a ticket that messages have joined, and reserves a sequence for each of them. `replied_at` is
@@ -98,7 +98,7 @@ RETURNING id AS ticket_id, workspace_id, last_sequence;
 
 -- name: accept_insert_recipient
 -- Links a recipient of a message to a ticket.
-INSERT INTO ticket_messages {rows:TicketMessage - warning + rfc_message_id TEXT, thread_key TEXT, integration_id TEXT}
+INSERT INTO ticket_messages {rows:TicketMessage - warning, new_sender + rfc_message_id TEXT, thread_key TEXT, integration_id TEXT}
 ON CONFLICT (ticket_id, message_id, recipient) DO NOTHING;
 
 -- name: accept_queue_check

@@ -1,0 +1,1 @@
+"""Replies to customers, from their text to the rows of the outbox."""
