@@ -6,7 +6,7 @@ Field names are column names (`router.store.fragments`). A missing text of a mes
 from router.model.accounts import Actor, ApiKey, AuditEntry, User, Workspace
 from router.model.deliveries import Attempt, Delivery
 from router.model.replies import CannedResponse, Reply, ReplyRecipient, Smarthost, Template, Upload
-from router.model.routes import Alias, AllowedSender, BlockedSender, Domain, Integration, SigningKey
+from router.model.routes import Alias, AllowedSender, BlockedSender, Domain, DomainKey, Integration
 from router.model.tickets import Message, Ticket, TicketEvent, TicketMessage
 from router.model.time import Micros
 from router.tag import Tag
@@ -22,12 +22,12 @@ __all__ = [
     "CannedResponse",
     "Delivery",
     "Domain",
+    "DomainKey",
     "Integration",
     "Message",
     "Micros",
     "Reply",
     "ReplyRecipient",
-    "SigningKey",
     "Smarthost",
     "Tag",
     "Template",

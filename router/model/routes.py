@@ -135,7 +135,7 @@ class Alias:
 
 
 @dataclass(frozen=True, slots=True)
-class SigningKey:
+class DomainKey:
     """A key that signs the mail of a domain. `public_key` is the value of `p=` in its record.
 
     The newest key with `active_at` signs, because DNS has shown its record. `retired_at`: a newer key signs since then.

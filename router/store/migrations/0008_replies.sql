@@ -205,7 +205,7 @@ ALTER TABLE domains ADD COLUMN encrypted_smarthost TEXT NOT NULL DEFAULT '';
 ALTER TABLE domains ADD COLUMN smarthost_hint TEXT NOT NULL DEFAULT '';
 -- The DKIM keys of a domain. The newest one with `active_at` signs: DNS has shown it. An older one is retired, and its
 -- record can be removed 7 days after `retired_at`.
-CREATE TABLE signing_keys (
+CREATE TABLE domain_keys (
     domain_id TEXT NOT NULL REFERENCES domains (id) ON DELETE CASCADE,
     selector TEXT NOT NULL,
     algorithm TEXT NOT NULL CHECK (algorithm IN ('rsa', 'ed25519')),
