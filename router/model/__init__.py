@@ -5,7 +5,7 @@ Field names are column names (`router.store.fragments`). A missing text of a mes
 
 from router.model.accounts import Actor, ApiKey, AuditEntry, User, Workspace
 from router.model.deliveries import Attempt, Delivery
-from router.model.replies import CannedResponse, Reply, ReplyRecipient, Smarthost, Template, Upload
+from router.model.replies import CannedResponse, ReplyRecipient, Smarthost, Template, TicketReply, Upload
 from router.model.routes import Alias, AllowedSender, BlockedSender, Domain, DomainKey, Integration
 from router.model.tickets import Message, Ticket, TicketEvent, TicketMessage
 from router.model.time import Micros
@@ -26,7 +26,6 @@ __all__ = [
     "Integration",
     "Message",
     "Micros",
-    "Reply",
     "ReplyRecipient",
     "Smarthost",
     "Tag",
@@ -34,6 +33,7 @@ __all__ = [
     "Ticket",
     "TicketEvent",
     "TicketMessage",
+    "TicketReply",
     "Upload",
     "User",
     "Workspace",

@@ -17,7 +17,7 @@ from router.model.time import Micros
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class TicketReply:
     """A mail to customers. `message_id` is the row of its content, which is deleted when the reply is canceled.
 
     Attributes:

@@ -81,7 +81,7 @@ def _models() -> list[type]:
 
 def _table(cls: type) -> str:
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
-    return {"alias": "aliases", "delivery": "deliveries", "reply": "replies"}.get(name, f"{name}s")
+    return {"alias": "aliases", "delivery": "deliveries", "ticket_reply": "replies"}.get(name, f"{name}s")
 
 
 def _literals(cls: Any) -> dict[str, set[str]]:
