@@ -9,6 +9,7 @@ Only the worker process (`router.contents.worker`) may load the sanitiser (`nh3`
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from router.mail import html_growth
 from router.mail.decode import clean_text
@@ -72,6 +73,24 @@ def sanitize_html(html: str, *, is_styled: bool = True) -> str | None:
 
     Without `is_styled`, the style is reduced to what changes the text, so that the result is shorter.
     """
+    attribute_filter = filter_attribute if is_styled else filter_text_attribute
+    return sanitize_with(html, attribute_filter, LINK_SCHEMES | {"cid"}, link_rel="noopener noreferrer nofollow")
+
+
+def sanitize_with(
+    html: str,
+    attribute_filter: Callable[[str, str, str], str | None],
+    url_schemes: frozenset[str],
+    *,
+    link_rel: str | None,
+) -> str | None:
+    """Returns HTML with the allowed elements and attributes, None if `html` is too complex.
+
+    Args:
+        attribute_filter: Takes the names of an element and an allowed attribute, and the value of the attribute.
+            Returns the new value, None to drop the attribute.
+        url_schemes: Those of all URLs that are kept. Relative URLs are dropped.
+    """
     import nh3  # noqa: PLC0415 - only the worker process loads it
 
     html = clean_text(html[:MAX_HTML_LENGTH])
@@ -84,10 +103,10 @@ def sanitize_html(html: str, *, is_styled: bool = True) -> str | None:
         tags=set(_TAGS),
         clean_content_tags=set(_DROPPED_WITH_CONTENT),
         attributes=ATTRIBUTES,
-        attribute_filter=filter_attribute if is_styled else filter_text_attribute,
-        url_schemes={*LINK_SCHEMES, "cid"},
+        attribute_filter=attribute_filter,
+        url_schemes=set(url_schemes),
         url_relative="deny",
-        link_rel="noopener noreferrer nofollow",
+        link_rel=link_rel,
     )
 
 
