@@ -9,6 +9,7 @@ from router.mail.quotes.lines import letters_only
 
 SubjectKind = Literal["reply", "forward", ""]
 
+_MAX_SUBJECT_LENGTH = 400  # characters that are examined
 _MAX_PREFIX_LENGTH = 24
 # A reply count (`RE[2]:`, `Re^3:`, `Re(4):`) or a dot may precede the colon.
 _PREFIX = re.compile(r"\s*([^\W\d_][^:\uff1a\[\]()^]{0,23}?)\s?(?:[\[(^*]{0,2}\d{1,4}[\])]?)?\s{0,2}[:\uff1a]")
@@ -19,6 +20,7 @@ _TAG_BEFORE_PREFIX = re.compile(
     re.IGNORECASE,
 )
 _MAX_TAGS = 4
+_MAX_STRIPPED = 50  # prefixes; long exchanges between programs that each add one have dozens
 
 
 def _parse_prefixes(text: str) -> frozenset[str]:
@@ -49,16 +51,38 @@ def classify_subject(subject: str, text: str) -> SubjectKind:
 
     An ambiguous prefix is classified by the language of `text`, the text of the message.
     """
-    subject = subject[:400]
-    for _ in range(_MAX_TAGS):
-        before = _TAG_BEFORE_PREFIX.match(subject)
-        if before is None or not before[0].strip():
-            break
-        subject = subject[before.end() :]
-    match = _PREFIX.match(subject)
-    if match is None or len(match[1]) > _MAX_PREFIX_LENGTH:
-        return ""
-    prefix = letters_only(match[1])
+    subject = subject[:_MAX_SUBJECT_LENGTH]
+    prefix = _read_prefix(subject, _find_end_of_tags(subject))[0]
     if prefix in _AMBIGUOUS_PREFIXES:
         return "reply" if _VS_IS_REPLY.search(text[:20_000]) else "forward"
     return "forward" if prefix in _FORWARD_PREFIXES else "reply" if prefix in _REPLY_PREFIXES else ""
+
+
+def strip_reply_prefixes(subject: str) -> str:
+    """Returns the subject without the prefixes of replies at its start. Tags before a prefix are kept.
+
+    An ambiguous prefix counts as that of a reply.
+    """
+    for _ in range(_MAX_STRIPPED):
+        start = _find_end_of_tags(subject)
+        prefix, end = _read_prefix(subject, start)
+        if prefix not in _REPLY_PREFIXES:
+            break
+        subject = subject[:start] + subject[end:].lstrip()
+    return subject.strip()
+
+
+def _find_end_of_tags(subject: str) -> int:
+    position = 0
+    for _ in range(_MAX_TAGS):
+        tag = _TAG_BEFORE_PREFIX.match(subject, position)
+        if tag is None:
+            break
+        position = tag.end()
+    return position
+
+
+def _read_prefix(subject: str, start: int) -> tuple[str, int]:
+    """Returns the letters of the prefix at `start`, and the offset after its colon; `""` without a prefix."""
+    match = _PREFIX.match(subject, start)
+    return ("", start) if match is None or len(match[1]) > _MAX_PREFIX_LENGTH else (letters_only(match[1]), match.end())

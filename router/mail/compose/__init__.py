@@ -1,0 +1,1 @@
+"""Composes the mail that users send. Pure."""
