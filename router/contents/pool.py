@@ -1,8 +1,8 @@
-"""Parses messages and verifies their signatures without blocking the event loop, in bounded time for any message.
+"""Parses messages, verifies their signatures and sanitises HTML to send without blocking the event loop.
 
-Small messages without HTML are parsed in a thread, all others in a worker process. Signatures are always verified in a
-worker. A crafted message can at most end a worker. Workers start on demand in a new interpreter. They end with `close`
-or with this process.
+Each takes bounded time for any message. Small messages without HTML are parsed in a thread, all others in a worker
+process, which also verifies and sanitises. A crafted message can at most end a worker. Workers start on demand in a new
+interpreter. They end with `close` or with this process.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ import structlog
 
 from router.contents.worker import (
     ATTACHMENT_OPERATION,
+    CLEAN_OPERATION,
     PARSE_OPERATION,
     READY_SIGNAL,
     REQUEST_HEADER,
@@ -31,6 +32,7 @@ from router.dns.answers import DnsAnswer
 from router.errors import Unavailable
 from router.mail import parse
 from router.mail.auth_results import AuthResult
+from router.mail.compose.html import CleanHtml
 from router.mail.contents import Attachment, AttachmentData, Contents, HtmlNotAllowed
 from router.mail.dkim.signature import read_signatures, results_without_keys
 from router.model import Micros
@@ -146,6 +148,24 @@ class Parser:
         except UnparsableMessage as error:
             return tuple(item.fault or item.result("temperror", f"not verified: {error}") for item in signatures)
         return tuple(AuthResult(**result) for result in json.loads(head))
+
+    async def clean_html(self, html: str, content_ids: Iterable[str] = ()) -> CleanHtml | None:
+        """Returns HTML that can be sent, as `router.mail.compose.html.clean_html` describes; None if it is too complex.
+
+        Args:
+            content_ids: The ids of the files of the message, which the HTML may reference.
+
+        Raises:
+            Unavailable: No worker could be started.
+        """
+        question = json.dumps(list(content_ids)).encode()
+        content = html.encode("utf-8", "replace")  # a lone surrogate becomes a question mark
+        try:
+            head, _ = await self._request(CLEAN_OPERATION, len(question), (question, content))
+        except UnparsableMessage:
+            return None
+        found = json.loads(head)
+        return None if found is None else CleanHtml(**found)
 
     async def close(self) -> None:
         """Stops the idle workers. A busy worker completes its request and then stops."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 
 import structlog
 
@@ -19,6 +19,7 @@ from router.contents.contents_transaction import StoreContents, write_changes
 from router.contents.pool import ParsedMessage, Parser, UnparsableMessage
 from router.errors import Unavailable
 from router.mail import parse
+from router.mail.compose.html import CleanHtml
 from router.mail.contents import Attachment, AttachmentData, Contents, NamedMailbox
 from router.meter import NULL_METER, Meter
 from router.search import terms
@@ -81,6 +82,10 @@ class ContentStore:
         ids_json = json.dumps(list(message_ids))
         rows = await self._database.fetch_all("contents_unparsed", ids=ids_json, parser=parse.PARSER_VERSION)
         return [row["message_id"] for row in rows]
+
+    async def clean_html(self, html: str, content_ids: Iterable[str] = ()) -> CleanHtml | None:
+        """Sanitises HTML that is sent; see `Parser.clean_html`."""
+        return await self._parser.clean_html(html, content_ids)
 
     async def parse(self, message_id: str, *, retry: bool = False) -> Contents:
         """Parses the raw message and stores the result. If the raw data was erased, returns the stored contents.

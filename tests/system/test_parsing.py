@@ -18,6 +18,7 @@ from router.contents.pool import MAX_SMALL_BYTES, Parser, UnparsableMessage
 from router.dns.answers import DnsAnswer
 from router.errors import Unavailable
 from router.mail import parse, text_parts
+from router.mail.compose.html import CleanHtml
 from router.mail.dkim.signature import MAX_BYTES
 from tests.support import dkim, mails
 from tests.support.waiting import child_pids, is_alive, wait_until
@@ -334,3 +335,11 @@ async def test_worker_that_only_parses_does_not_load_cryptography(parser: Parser
     await parser.verify_signatures(dkim.sign(mails.plain(), KEY), dkim.DOMAIN, {}, dkim.RECEIVED_AT)
     assert workers() == [worker]
     assert _has_loaded_cryptography(worker)
+
+
+async def test_html_to_send_is_sanitised_in_a_worker(parser: Parser) -> None:
+    html = '<p onclick="x()">Grüße \ud800 <img src="cid:a@b"><img src="cid:other"></p><script>x()</script>'
+    clean = await parser.clean_html(html, ["a@b"])
+    assert clean == CleanHtml('<p>Grüße ? <img src="cid:a@b"><img></p>', "Grüße ?")
+    assert len(workers()) == 1
+    assert await parser.clean_html("<b>" * 60_000) is None

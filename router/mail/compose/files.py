@@ -17,8 +17,8 @@ _NAME = r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,63}"  # RFC 6838 section 4.2
 _TYPE = re.compile(rf"({_NAME})/({_NAME})(?:\s*;\s*charset\s*=\s*(?:({_NAME})|\"({_NAME})\"))?\s*", re.IGNORECASE)
 _CONTENT_ID = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]{1,200}")
 _PLAIN_NAME = re.compile(r"[\w !#$&'()+,.;=@^`{}~-]{1,60}", re.ASCII)
-# A message that servers could change: bytes that are not ASCII, bare CR and LF, long lines, or a line that looks like the
-# one between the mails of a mailbox.
+# A message that servers could change: bytes that are not ASCII, bare CR and LF, long lines, or a line that looks like
+# the one between the mails of a mailbox.
 _NOT_7BIT = re.compile(rb"[\x00\x80-\xff]|\r(?!\n)|(?<!\r)\n|(?:\A|\n)From |[^\n]{%d}" % (MAX_LINE_BYTES + 2))
 _DATA_BYTES_PER_LINE = MAX_ENCODED_LINE_LENGTH // 4 * 3
 _CHUNK_LENGTH = 60  # characters of a piece of a long parameter

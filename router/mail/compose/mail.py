@@ -15,6 +15,8 @@ from router.mail.contents import NamedMailbox
 from router.model import Micros
 from router.reply_tokens import MARK_FIELD
 
+__all__ = ["ComposedMail", "OutgoingFile", "OutgoingMail", "compose"]
+
 
 @dataclass(frozen=True, slots=True)
 class OutgoingMail:
