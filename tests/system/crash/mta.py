@@ -20,7 +20,7 @@ _MAX_REPLIES = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class OutgoingMail:
+class MailToSend:
     """A message to send. `number` is unique in a run and part of the subject."""
 
     number: int
@@ -31,7 +31,7 @@ class OutgoingMail:
 
 @dataclass(slots=True)
 class _Queued:
-    mail: OutgoingMail
+    mail: MailToSend
     waiting: set[str] = field(default_factory=set)
 
 
@@ -70,7 +70,7 @@ class QueueingMta:
             if isinstance(outcome, Exception):
                 raise outcome
 
-    def queue(self, mails: Iterable[OutgoingMail]) -> None:
+    def queue(self, mails: Iterable[MailToSend]) -> None:
         for mail in mails:
             self._queue.append(_Queued(mail, set(mail.recipients)))
             self._pending += 1

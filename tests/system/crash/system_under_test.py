@@ -14,7 +14,7 @@ from tests.support.slack import SlackStandIn
 from tests.support.stores import postgres_database
 from tests.support.waiting import poll_until
 from tests.system.crash.audit import SUBJECT, DatabaseReader, Findings, audit
-from tests.system.crash.mta import OutgoingMail, QueueingMta
+from tests.system.crash.mta import MailToSend, QueueingMta
 
 DOMAIN = "crash.test"
 # Bytes of a large message, which is stored in two chunks.
@@ -63,7 +63,7 @@ class SystemUnderTest:
     def addresses(self) -> list[str]:
         return list(self.channels)
 
-    def new_mails(self, count: int, *, to: Sequence[str] = (), large: int = 0, replies: int = 0) -> list[OutgoingMail]:
+    def new_mails(self, count: int, *, to: Sequence[str] = (), large: int = 0, replies: int = 0) -> list[MailToSend]:
         """Creates messages.
 
         Args:
@@ -73,7 +73,7 @@ class SystemUnderTest:
         """
         return [self._new_mail(next(self._numbers), to, large=large, replies=replies) for _ in range(count)]
 
-    def _new_mail(self, number: int, to: Sequence[str], *, large: int, replies: int) -> OutgoingMail:
+    def _new_mail(self, number: int, to: Sequence[str], *, large: int, replies: int) -> MailToSend:
         known = self.addresses
         recipients = tuple(to) or tuple(
             dict.fromkeys(known[(number + n) % len(known)] for n in range(2 if number % 5 == 0 else 1))
@@ -88,7 +88,7 @@ class SystemUnderTest:
         )
         content = head.encode() + b"0123456789abcdef\r\n" * (size // 18)
         self.contents[number] = content
-        return OutgoingMail(number, recipients, "ada@mta.test", content)
+        return MailToSend(number, recipients, "ada@mta.test", content)
 
     def start_mta(self, connections: int = 4, *, timeout: float = 30) -> QueueingMta:
         """Returns a sender that uses all ready servers. It starts when it is entered with `async with`."""

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.process import run_cli
 from tests.support.smtp import SmtpReply, send_mail
-from tests.system.crash.mta import OutgoingMail, QueueingMta
+from tests.system.crash.mta import MailToSend, QueueingMta
 from tests.system.crash.system_under_test import SystemUnderTest
 
 REPLY_SECONDS = 30.0
@@ -15,7 +15,7 @@ ADVANCE_SECONDS = 0.5  # real time between two advances of the clock
 MAX_ADVANCES = 60
 
 
-async def send_one(system: SystemUnderTest, mail: OutgoingMail | None = None) -> SmtpReply:
+async def send_one(system: SystemUnderTest, mail: MailToSend | None = None) -> SmtpReply:
     """Sends `mail`, by default a new message.
 
     Returns the reply to the message, or the rejection of an earlier command.
