@@ -26,7 +26,7 @@ from router.mail.text_parts import TextDecoder, render
 from router.unicode_security import deceptive_domain
 from router.unicode_text import is_visible
 
-PARSER_VERSION = 7
+PARSER_VERSION = 8
 """Incremented by each change that alters any result of `parse` or the indexed words of a message."""
 
 # Including duplicates: some messages contain the same calendar twice, as text/calendar and as a file.

@@ -17,9 +17,6 @@ _NAME = r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,63}"  # RFC 6838 section 4.2
 _TYPE = re.compile(rf"({_NAME})/({_NAME})(?:\s*;\s*charset\s*=\s*(?:({_NAME})|\"({_NAME})\"))?\s*", re.IGNORECASE)
 _CONTENT_ID = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]{1,200}")
 _PLAIN_NAME = re.compile(r"[\w !#$&'()+,.;=@^`{}~-]{1,60}", re.ASCII)
-# A message that servers could change: bytes that are not ASCII, bare CR and LF, long lines, or a line that looks like
-# the one between the mails of a mailbox.
-_NOT_7BIT = re.compile(rb"[\x00\x80-\xff]|\r(?!\n)|(?<!\r)\n|(?:\A|\n)From |[^\n]{%d}" % (MAX_LINE_BYTES + 2))
 _DATA_BYTES_PER_LINE = MAX_ENCODED_LINE_LENGTH // 4 * 3
 _CHUNK_LENGTH = 60  # characters of a piece of a long parameter
 
@@ -54,9 +51,9 @@ def build_file_part(file: OutgoingFile, *, inline: bool) -> MimePart:
     name = safe_filename(file.filename) or "attachment"
     is_message = media_type == "message/rfc822"
     # Only 7bit and 8bit are allowed for a message (RFC 2046 section 5.2.1).
-    if is_message and (_NOT_7BIT.search(file.data) or not file.data):
+    if is_message and not _is_unchangeable(file.data):
         media_type, is_message = UNKNOWN_TYPE, False
-        name = name if name.lower().endswith(".eml") else f"{name}.eml"
+        name = name if name.lower().endswith(".eml") else safe_filename(f"{name}.eml")
     disposition = "inline" if inline else "attachment"
     fields = [
         build_structured("Content-Type", [f"{media_type}{';' if parameters else ''}", *parameters]),
@@ -68,6 +65,18 @@ def build_file_part(file: OutgoingFile, *, inline: bool) -> MimePart:
             raise ValueError("the content id of an image is invalid")
         fields.append(build_structured("Content-ID", [f"<{file.content_id}>"]))
     return MimePart("".join(fields), file.data if is_message else encode_base64(file.data))
+
+
+def _is_unchangeable(data: bytes) -> bool:
+    """Whether no server changes the data: 7bit (RFC 2045 section 2.7) without a line like that between stored mails."""
+    line_ends = data.count(b"\r\n")
+    return (
+        data.isascii()
+        and b"\0" not in data
+        and data.count(b"\r") == data.count(b"\n") == line_ends
+        and b"\r\nFrom " not in b"\r\n" + data
+        and max(map(len, data.split(b"\r\n"))) in range(1, MAX_LINE_BYTES + 1)
+    )
 
 
 def encode_base64(data: bytes) -> bytes:

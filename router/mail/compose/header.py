@@ -12,16 +12,17 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
-from router.mail.address import Mailbox, domain_key, parse_mailbox
+from router.mail.address import MAX_MAILBOX_BYTES, Mailbox, domain_key, parse_mailbox
 from router.mail.compose.references import is_message_id
 from router.mail.contents import NamedMailbox
 from router.mail.decode import clean_line
 from router.model import Micros
 
-MAX_LINE_LENGTH = 78  # bytes without CRLF (RFC 5322 section 2.1.1); a single word may be longer
+# Bytes without CRLF: the limit of RFC 2047 section 2, which is below that of RFC 5322. A single word may be longer.
+MAX_LINE_LENGTH = 76
 MAX_NAME_LENGTH = 128  # characters of a display name
 MAX_MAILBOXES = 200
-# An encoded word has at most 75 characters and its line 76 (RFC 2047 section 2). Shorter words fit behind `Reply-To: `.
+# RFC 2047 section 2 allows 75 characters; these fit behind `Reply-To: `.
 _MAX_ENCODED_WORD_LENGTH = 64
 _ENCODED_WORD_FRAME = len("=?utf-8?b??=")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -56,7 +57,7 @@ def build_address(address: str) -> str:
     Raises:
         AddressError: The address is invalid; a ValueError.
     """
-    mailbox = parse_mailbox(address)
+    mailbox = parse_mailbox(address, local_part_limit=MAX_MAILBOX_BYTES)  # the server of the recipient decides
     if not mailbox.domain:
         raise ValueError(f"{address} has no domain")
     return str(Mailbox(mailbox.local_part, domain_key(mailbox.domain)))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from router.mail.compose import body, header
 from router.mail.compose.files import OutgoingFile
 from router.mail.compose.quote import Quote
+from router.mail.compose.references import is_message_id
 from router.mail.contents import NamedMailbox
 from router.model import Micros
 from router.reply_tokens import MARK_FIELD
@@ -23,7 +24,8 @@ class OutgoingMail:
     """What a message consists of. The recipients in Bcc are only in the envelope.
 
     Attributes:
-        message_id, in_reply_to: Without angle brackets.
+        message_id: Without angle brackets.
+        in_reply_to: Without angle brackets. An ID that cannot be written in a header is left out.
         references: Message-IDs without angle brackets, the newest last (`router.mail.compose.references`).
         html: A result of `router.mail.compose.html.clean_html`, "" for a message without HTML.
         signature: Plain text, "" for none. It stands above the quote.
@@ -78,7 +80,7 @@ def compose(mail: OutgoingMail) -> ComposedMail:
         header.build_mailboxes("Reply-To", (mail.reply_to,) if mail.reply_to is not None else ()),
         header.build_text("Subject", mail.subject),
         header.build_ids("Message-ID", (mail.message_id,)),
-        header.build_ids("In-Reply-To", (mail.in_reply_to,) if mail.in_reply_to else ()),
+        header.build_ids("In-Reply-To", (mail.in_reply_to,) if is_message_id(mail.in_reply_to) else ()),
         header.build_ids("References", mail.references),
         header.build_token(MARK_FIELD, mail.mark),
     ]

@@ -13,7 +13,6 @@ MAX_NAME_LENGTH = 128  # characters
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
 # Characters with which a name can look like an address, in themselves or as a compatibility form such as U+FF20.
 _ADDRESS_CHARACTERS = frozenset('@<>"\\')
-_EMPTY_BRACKETS = re.compile(r"\(\s*\)|\[\s*\]|\{\s*\}")
 # An encoded word (RFC 2047) that a program decodes a second time can contain an address.
 _ENCODED_WORD = re.compile(r"=\?|\?=")
 
@@ -32,12 +31,15 @@ def build_sender_name(pattern: str, agent: str, workspace: str) -> str:
 
     Args:
         pattern: A text with `{agent}` and `{workspace}`; "" for `DEFAULT_PATTERN`.
-        agent: The name of the author, "" for a message that a program sends: then the default is the workspace alone.
+        agent: The name of the author, "" for a message that a program sends. Then a pattern with `{agent}` gives the
+            name of the workspace.
     """
-    pattern = pattern or (DEFAULT_PATTERN if agent else "{workspace}")
+    pattern = pattern or DEFAULT_PATTERN
+    if not agent and "{agent}" in pattern:
+        pattern = "{workspace}"
     values = {"{agent}": _clean(agent), "{workspace}": _clean(workspace)}
     name = _PLACEHOLDER.sub(lambda match: values.get(match[0], ""), _clean(pattern))
-    return _clean(_EMPTY_BRACKETS.sub("", name))
+    return clean_line(name, MAX_NAME_LENGTH)
 
 
 def _clean(text: str) -> str:

@@ -17,8 +17,8 @@ def reply_subject(subject: str) -> str:
         ValueError: The subject contains a line break or NUL.
     """
     check_subject(subject)
-    remaining = strip_reply_prefixes(clean_line(subject, MAX_SUBJECT_LENGTH))
-    return f"{PREFIX} {remaining}".rstrip()
+    remaining = strip_reply_prefixes(clean_line(subject, 2 * MAX_SUBJECT_LENGTH))
+    return f"{PREFIX} {remaining[:MAX_SUBJECT_LENGTH]}".rstrip()
 
 
 def check_subject(subject: str) -> None:

@@ -48,7 +48,7 @@ def sign(content: bytes, keys: Sequence[PrivateKey], at: Micros) -> bytes:
         ValueError: A line does not end with CRLF, or the message has no From. Servers on its way would change it.
     """
     line_ends = content.count(b"\r\n")
-    if content.count(b"\n") != line_ends or content.count(b"\r") != line_ends:
+    if not (content.count(b"\n") == content.count(b"\r") == line_ends and content.endswith(b"\r\n")):
         raise ValueError("the message has a line that does not end with CRLF")
     message = read_message(content)
     names = _signed_names(message)

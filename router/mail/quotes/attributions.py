@@ -101,6 +101,10 @@ _TIME = re.compile(
     r"(?<!\d)[0-2]?\d\s?[ap]\.?m\b",
     re.IGNORECASE,
 )
+# What `router.mail.compose.quote` writes: a date, a time with its zone, and any name.
+_OWN_FORM = re.compile(
+    r"On (?=\D{0,8}\d)[^:]{6,40}, \d{1,2}:\d\d(?: [AP]M)? (?:[A-Za-z]{1,6}|UTC[+-]\d\d:\d\d), .{1,200} wrote:"
+)
 _ADDRESS = re.compile(r"""[^\s<>()\[\]"',;:&|]{1,64}@[^\s<>()\[\]"',;:&|]{3,255}""")
 _BRACKETS = ("<", "(", "[", "&lt;", "mailto:", "\uff08", "\uff1c")
 _SEPARATOR = re.compile(r"(?:\s[-\u2013\u2014]{1,3}|(?<=\S)-{2,3}|[.!?])\s+(?=\S)")
@@ -205,6 +209,8 @@ def find_addresses(text: str) -> list[str]:
 
 
 def _has_author(text: str, *, marked: bool) -> bool:
+    if marked and _OWN_FORM.fullmatch(text):
+        return True
     verb = _has_verb(text)
     if verb and is_dashed(text):
         return True

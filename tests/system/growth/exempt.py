@@ -81,6 +81,7 @@ EXEMPT: dict[str, str] = {
     "router.expiring_cache": "keeps a bounded number of values",
     "router.filters": "passes parameters on that `schema.shape` parsed",
     "router.lease_owner": "reads files of this host",
+    "router.mail.dkim.private_key": "makes and reads our own keys",
     "router.mail.html_depth": "`html_growth` runs it for more than 1,500 tags, in the sizes that the subjects measure",
     "router.mail.html_tokens": "declares patterns for `html_growth` and `html_markup`",
     "router.meter": _VALUES,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.system.growth import (
     answer_subjects,
+    compose_subjects,
     dashboard_subjects,
     dkim_subjects,
     http_subjects,
@@ -18,6 +19,7 @@ SUBJECTS: tuple[Subject, ...] = (
     *smtp_subjects.SUBJECTS,
     *mail_subjects.SUBJECTS,
     *dkim_subjects.SUBJECTS,
+    *compose_subjects.SUBJECTS,
     *text_subjects.SUBJECTS,
     *answer_subjects.SUBJECTS,
     *http_subjects.SUBJECTS,

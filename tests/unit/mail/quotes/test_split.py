@@ -159,3 +159,12 @@ def test_text_beyond_the_limits_stays_with_its_part() -> None:
 def test_crafted_lines_are_cheap(line: str) -> None:
     new, quoted = split((line + "\n") * 10_000, is_reply=True, recipients=["a@b.cc"])
     assert new or quoted
+
+
+@pytest.mark.parametrize("name", ["I am Eva", "Our Team", "We (Acme)", "The driver", "je", "10:00, you wrote: x"])
+@pytest.mark.parametrize("time", ["6 Mar 2026, 10:00 CET", "Mar 6, 2026, 1:00 AM UTC+05:45", "06.03.2026, 10:00 UTC"])
+def test_line_above_our_own_quotes_has_any_name(name: str, time: str) -> None:
+    quote = f"On {time}, {name} wrote:\n> Which lamp?"
+    assert split(f"The large one.\n\n{quote}", "Re: Lamp") == ("The large one.", quote)
+    unmarked = "The large one.\n\nOn 6 Mar 2026, our team wrote:\n\n> Which lamp?\n\nIs it true?"
+    assert split(unmarked, "Re: Lamp") == (unmarked, "")
