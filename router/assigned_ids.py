@@ -10,9 +10,10 @@ import re
 from collections.abc import Collection
 
 MAX_IDS = 4  # of one answer
+_MAX_TEXT = 4000  # characters of an answer
 _MAX_ID_LENGTH = 250  # characters; those of known servers have less than 100
 _SES_DOMAIN = "amazonses.com"
-_SES_HOST = re.compile(r"email-smtp(?:-fips)?\.[a-z0-9-]+\.amazonses\.com", re.IGNORECASE)
+_SES_HOST = re.compile(r"email-smtp(?:-fips)?\.[a-z0-9-]+\.amazon(?:aws|ses)\.com(?:\.cn)?", re.IGNORECASE)
 _SES_ID = re.compile(r"(?<![\w.@-])[0-9a-f]{16}(?:-[0-9a-f]{4,12}){5}-[0-9a-f]{6}(?![\w@-])", re.IGNORECASE)
 _ANY_SES_ID = re.compile(r"(?i:ok|accepted)\s+([\w.-]{16,100})\s*")
 _BRACKETED = re.compile(r"<([^<>\s@]{1,200}@[^<>\s@]{1,200})>")
@@ -25,6 +26,7 @@ def find_assigned_ids(text: str, *, host: str, addresses: Collection[str] = ()) 
         host: The host name of the smarthost.
         addresses: Addresses of the envelope, which are not Message-IDs.
     """
+    text = text[:_MAX_TEXT]
     known = {address.lower() for address in addresses}
     found = [identifier for identifier in _BRACKETED.findall(text) if identifier.lower() not in known]
     ses_ids = _SES_ID.findall(text)

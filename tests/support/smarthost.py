@@ -37,16 +37,17 @@ class Behaviour(enum.Enum):
 
     HANG = "no answer until the client disconnects"
     CLOSE = "closes the connection"
+    STALL = "reads nothing more, and stays connected"
     LATE = "the default answer, after release()"
 
 
-HANG, CLOSE, LATE = Behaviour.HANG, Behaviour.CLOSE, Behaviour.LATE
+HANG, CLOSE, STALL, LATE = Behaviour.HANG, Behaviour.CLOSE, Behaviour.STALL, Behaviour.LATE
 Answer = str | bytes | Behaviour
 Rule = Answer | Callable[[str], Answer | None]
 
 
 @dataclass(slots=True)
-class Transaction:
+class ReceivedMail:
     """A message whose final dot was received. `is_accepted`: it was answered with 2yz, or would have been."""
 
     sender: str
@@ -87,7 +88,7 @@ class ScriptedSmarthost:
     smtputf8: bool = True
     final_text: str = "2.0.0 Ok: queued as 4F6D2"
     answers: dict[str, Rule | list[Rule]] = field(default_factory=dict)
-    transactions: list[Transaction] = field(default_factory=list)
+    transactions: list[ReceivedMail] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
     connection_count: int = 0
     port: int = 0
@@ -122,13 +123,17 @@ class ScriptedSmarthost:
         return f"{'smtps' if self.implicit_tls else 'smtp'}://{user}{host}:{self.port}"
 
     @property
-    def accepted(self) -> list[Transaction]:
+    def accepted(self) -> list[ReceivedMail]:
         return [transaction for transaction in self.transactions if transaction.is_accepted]
 
     async def wait_for_final_dot(self) -> None:
         """Returns after the next final dot, or at once if there was one since the last call."""
         await self._received.wait()
         self._received.clear()
+
+    async def wait_until_idle(self) -> None:
+        """Returns when no client is connected."""
+        await asyncio.gather(*self._tasks)
 
     def release(self) -> None:
         """Sends the answers that are `LATE`, also future ones."""
@@ -252,7 +257,7 @@ class _Connection:
         content = content[: -len(b".\r\n")].replace(b"\n..", b"\n.")
         content = content[1:] if content.startswith(b"..") else content
         assert self._sender is not None
-        transaction = Transaction(
+        transaction = ReceivedMail(
             self._sender, self._recipients, content, self._parameters, self._is_tls, self._user, is_accepted=False
         )
         self._smarthost.transactions.append(transaction)
@@ -277,6 +282,9 @@ class _Connection:
             while await self._reader.read(CONTENT_BYTES):
                 pass
             raise _ConnectionEnded
+        if answer is STALL:
+            self._writer.transport.pause_reading()  # type: ignore[attr-defined]
+            await asyncio.Event().wait()
         if answer is LATE:
             await self._smarthost._released.wait()
             answer = None

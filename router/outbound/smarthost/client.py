@@ -19,9 +19,9 @@ from router.outbound.lookup import SystemResolver
 from router.outbound.smarthost.access import SmarthostAccess
 from router.outbound.smarthost.failure import SubmissionFailed, clean_text
 from router.outbound.smarthost.outcome import ProbeResult, SubmissionOutcome
-from router.outbound.smarthost.session import Session, SessionOptions, open_session
+from router.outbound.smarthost.session import SessionOptions, open_session
 from router.outbound.smarthost.sockets import TimeLimit
-from router.outbound.smarthost.transaction import Transaction
+from router.outbound.smarthost.transaction import MailTransaction
 
 FINAL_SECONDS = 600.0  # RFC 5321 section 4.5.3.2.6
 
@@ -79,7 +79,7 @@ class SmarthostClient:
                 that gets this far. An exception closes the connection without the dot, and is raised here.
         """
         started = time.monotonic()
-        transaction = Transaction(recipient, content, needs_smtputf8, before_final_dot, self._final_timeout)
+        transaction = MailTransaction(recipient, content, needs_smtputf8, before_final_dot, self._final_timeout)
         outcome: SubmissionOutcome | None = None
         for sender in envelope_senders:
             outcome, is_sender_rejected = await self._run(access, transaction, sender)
@@ -92,26 +92,25 @@ class SmarthostClient:
     async def probe(self, access: SmarthostAccess) -> ProbeResult:
         """Connects, authenticates and disconnects."""
         started = time.monotonic()
-        session: Session | None = None
         try:
             async with open_session(access, self._options) as session:
+                found = ProbeResult(
+                    "accepted",
+                    session.stage,
+                    None,
+                    "",
+                    tls=session.tls,
+                    is_authenticated=session.is_authenticated,
+                    supports_smtputf8=session.supports("smtputf8"),
+                    max_message_bytes=session.max_message_bytes,
+                )
                 await session.quit()
         except SubmissionFailed as failed:
-            return ProbeResult(failed.kind, failed.stage, failed.code, failed.text, latency=_micros_since(started))
-        return ProbeResult(
-            "accepted",
-            session.stage,
-            None,
-            "",
-            tls=session.tls,
-            is_authenticated=session.is_authenticated,
-            supports_smtputf8=session.supports("smtputf8"),
-            max_message_bytes=session.max_message_bytes,
-            latency=_micros_since(started),
-        )
+            found = ProbeResult(failed.kind, failed.stage, failed.code, failed.text)
+        return replace(found, latency=_micros_since(started))
 
     async def _run(
-        self, access: SmarthostAccess, transaction: Transaction, sender: str
+        self, access: SmarthostAccess, transaction: MailTransaction, sender: str
     ) -> tuple[SubmissionOutcome, bool]:
         """Returns the outcome, and whether another envelope sender may be accepted."""
         try:
@@ -129,7 +128,7 @@ class SmarthostClient:
 
 
 def _unverified_context() -> ssl.SSLContext:
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context

@@ -20,9 +20,6 @@ from router.outbound.smarthost.outcome import MAX_TEXT, OutcomeKind, Stage
 NOT_SMTP = "the answer is not valid SMTP"
 # RFC 4954 section 6: authentication required, too weak, invalid.
 _ACCESS_CODES = (530, 534, 535)
-_UNPRINTABLE = re.compile(
-    r"[^\x20-\x7e\xa0-\u200d\u2010-\u2027\u2030-\u2065\u2070-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+"
-)
 _MAX_READ = 4 * MAX_TEXT  # characters of a reply that are cleaned
 _TOO_LARGE = re.compile(r"\s*5\.(?:3\.4|2\.3)\b")
 # Postfix rejects a sender at RCPT (smtpd_delay_reject), Microsoft 365 and Amazon SES after the data.
@@ -80,7 +77,8 @@ def clean_text(message: str, access: SmarthostAccess) -> str:
     text = message[:_MAX_READ].encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     for secret in _secrets(access):
         text = text.replace(secret, "***")
-    return _UNPRINTABLE.sub(" ", text).strip()[:MAX_TEXT]
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(printable.split())[:MAX_TEXT]
 
 
 def _classify(stage: Stage, code: int, text: str) -> OutcomeKind:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -42,9 +41,9 @@ class SessionOptions:
 
 
 @contextlib.asynccontextmanager
-async def open_session(access: SmarthostAccess, options: SessionOptions) -> AsyncIterator[Session]:
+async def open_session(access: SmarthostAccess, options: SessionOptions) -> AsyncIterator[SmarthostSession]:
     """Connects, and authenticates if the URL names a user. At the end the connection is closed."""
-    session = Session(access, options)
+    session = SmarthostSession(access, options)
     try:
         await session.start()
         yield session
@@ -52,13 +51,13 @@ async def open_session(access: SmarthostAccess, options: SessionOptions) -> Asyn
         session.close()
 
 
-class Session:
+class SmarthostSession:
     """A connection. `stage` is the step that runs, or was the last one."""
 
     def __init__(self, access: SmarthostAccess, options: SessionOptions) -> None:
         self._access = access
         self._options = options
-        self._socket: socket.socket | None = None
+        self._transport: asyncio.WriteTransport | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._client = aiosmtplib.SMTP()
         self.stage: Stage = "connect"
@@ -77,7 +76,7 @@ class Session:
     async def start(self) -> None:
         url, options = self._access.url, self._options
         async with self._step("connect"), options.time_limit(options.timeout):
-            self._socket = await open_socket(
+            connected = await open_socket(
                 self._access,
                 resolver=options.resolver,
                 allow_private=options.allow_private,
@@ -86,7 +85,7 @@ class Session:
         is_implicit = url.scheme == "smtps"
         self._client = aiosmtplib.SMTP(
             hostname=url.host,
-            sock=self._socket,
+            sock=connected,  # closed by its transport
             use_tls=is_implicit,
             start_tls=False,
             tls_context=options.tls_context if self._access.verifies_tls else options.unverified_context,
@@ -95,7 +94,7 @@ class Session:
         )
         async with self._step("tls" if is_implicit else "greeting"):
             await self._client.connect()
-            self._note_tls()
+            self._note_transport()
         async with self._step("ehlo"):
             await self._client.ehlo()
         if not is_implicit:
@@ -128,7 +127,7 @@ class Session:
         async with self._step("data"), self._options.time_limit(self._options.timeout):
             protocol = self._protocol
             if self._writer is None:
-                self._writer = _new_writer(protocol)
+                self._writer = self._new_writer(protocol)
             protocol.write(part)
             await self._writer.drain()
             await asyncio.sleep(0)  # other tasks run, and an answer can arrive
@@ -163,16 +162,13 @@ class Session:
         with contextlib.suppress(aiosmtplib.SMTPException):
             self._protocol.write(b"QUIT\r\n")
         self._client.close()
-        self._socket = None  # its transport closes it after the last bytes
+        self._transport = None
 
     def close(self) -> None:
         """Ends the connection at once. Unsent data is discarded."""
-        transport = _to_write_transport(self._client.transport)
-        if transport is not None:
-            transport.abort()
+        if self._transport is not None:
+            self._transport.abort()
         self._client.close()
-        if self._socket is not None:
-            self._socket.close()
 
     @contextlib.asynccontextmanager
     async def _step(self, stage: Stage) -> AsyncIterator[None]:
@@ -189,6 +185,13 @@ class Session:
             raise aiosmtplib.SMTPServerDisconnected("")
         return self._client.protocol
 
+    def _new_writer(self, protocol: SMTPProtocol) -> asyncio.StreamWriter:
+        """Returns a writer whose `drain` waits until nothing is buffered in this process."""
+        if self._transport is None:
+            raise aiosmtplib.SMTPServerDisconnected("")
+        self._transport.set_write_buffer_limits(high=0)
+        return asyncio.StreamWriter(self._transport, protocol, None, asyncio.get_running_loop())
+
     async def _start_tls(self) -> None:
         if not self.supports("starttls"):
             if self._access.verifies_tls:
@@ -196,11 +199,14 @@ class Session:
             return
         async with self._step("tls"):
             await self._client.starttls()
-            self._note_tls()
+            self._note_transport()
         async with self._step("ehlo"):
             await self._client.ehlo()
 
-    def _note_tls(self) -> None:
+    def _note_transport(self) -> None:
+        """Keeps the transport, because aiosmtplib forgets it when it closes it after an error."""
+        # Transports of uvloop are no subclasses of that of asyncio.
+        self._transport = cast("asyncio.WriteTransport | None", self._client.transport)
         tls = self._client.get_transport_info("ssl_object")
         self.tls = "" if tls is None else tls.version() or ""
 
@@ -220,20 +226,6 @@ class Session:
         async with self._step("auth"):
             await offered[0](user, password.reveal())
         self.is_authenticated = True
-
-
-def _new_writer(protocol: SMTPProtocol) -> asyncio.StreamWriter:
-    """Returns a writer whose `drain` waits until nothing is buffered in this process."""
-    transport = _to_write_transport(protocol.transport)
-    if transport is None:
-        raise aiosmtplib.SMTPServerDisconnected("")
-    transport.set_write_buffer_limits(high=0)
-    return asyncio.StreamWriter(transport, protocol, None, asyncio.get_running_loop())
-
-
-def _to_write_transport(transport: asyncio.BaseTransport | None) -> asyncio.WriteTransport | None:
-    """Returns the transport with its type. Those of uvloop are no subclasses of it."""
-    return cast("asyncio.WriteTransport | None", transport)
 
 
 def _retrieve_exception(answer: Answer) -> None:

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from aiosmtplib import SMTPResponse
 
 from router.outbound.smarthost.failure import SubmissionFailed
-from router.outbound.smarthost.session import Session
+from router.outbound.smarthost.session import SmarthostSession
 
 PART_BYTES = 64 * 1024
 _ADDRESS = re.compile(r'(?:[^\x00-\x20\x7f"<>]+|"(?:[^\x00-\x1f\x7f"\\]|\\[\x20-\x7e])*")@[^\x00-\x20\x7f"<>@]+')
 
 
 @dataclass(frozen=True, slots=True)
-class Transaction:
+class MailTransaction:
     """A message for one recipient. See `SmarthostClient.submit`."""
 
     recipient: str
@@ -29,7 +29,7 @@ class Transaction:
     before_final_dot: Callable[[], Awaitable[None]]
     final_timeout: float
 
-    async def run(self, session: Session, sender: str) -> SMTPResponse:
+    async def run(self, session: SmarthostSession, sender: str) -> SMTPResponse:
         """Returns the answer that accepts the message. Raises SubmissionFailed."""
         parameters = self._parameters(session, sender)
         await session.command("mail", f"MAIL FROM:<{sender}>", *parameters)
@@ -37,7 +37,7 @@ class Transaction:
         await session.command("data", "DATA", expected=3)
         return await self._send_content(session)
 
-    def _parameters(self, session: Session, sender: str) -> list[str]:
+    def _parameters(self, session: SmarthostSession, sender: str) -> list[str]:
         """Returns the parameters of MAIL. Raises SubmissionFailed if the smarthost cannot take the message."""
         for address in (sender, self.recipient):
             if address and not _ADDRESS.fullmatch(address):
@@ -53,7 +53,7 @@ class Transaction:
         parameters = [f"SIZE={len(self.content)}"] if session.supports("size") else []
         return parameters + (["BODY=8BITMIME", "SMTPUTF8"] if needs_smtputf8 else [])
 
-    async def _send_content(self, session: Session) -> SMTPResponse:
+    async def _send_content(self, session: SmarthostSession) -> SMTPResponse:
         """Sends the content and the final dot. An answer before the dot, such as 552, ends the transaction."""
         async with session.reading() as answer:
             try:

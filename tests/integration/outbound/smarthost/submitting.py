@@ -1,6 +1,7 @@
 """Submits messages in tests, with a time limit that the test controls."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -13,6 +14,7 @@ from tests.support.smarthost import ScriptedSmarthost
 
 TOKEN_SENDER = "b-mzuhy4hqcmpfqjzrkkbrhwngd4@example.com"
 RECIPIENT = "ann@customer.test"
+CLIENT = SmarthostClient(helo="mail.example.com", timeout=20.0)
 CONTENT = b"From: support@example.com\r\nSubject: Re: Printer\r\n\r\nHello\r\n.\r\n..two\r\n"
 
 
@@ -32,7 +34,8 @@ class ControlledTime:
         self.now += seconds
         for end, timeout in self._limits:
             if end <= self.now:
-                timeout.reschedule(asyncio.get_running_loop().time())
+                with contextlib.suppress(RuntimeError):  # it has ended
+                    timeout.reschedule(asyncio.get_running_loop().time())
         self._limits = [(end, timeout) for end, timeout in self._limits if end > self.now]
 
 
