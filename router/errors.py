@@ -6,6 +6,7 @@ to both with 4yz, because the client should retry.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 ErrorCode = Literal[
@@ -46,13 +47,17 @@ class Refused(Exception):  # noqa: N818 - a negative reply to the caller, not a 
     Attributes:
         code: The error code of the REST API.
         field: The name of the invalid field in the REST API (camelCase), or None.
+        details: Further values for programs, by their names in the REST API.
     """
 
-    def __init__(self, code: ErrorCode, message: str, field: str | None = None) -> None:
+    def __init__(
+        self, code: ErrorCode, message: str, field: str | None = None, details: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(message)
         self.code: ErrorCode = code
         self.message = message
         self.field = field
+        self.details: Mapping[str, str] = details or {}
 
 
 class InvalidSetting(Refused):

@@ -140,6 +140,10 @@ STATUS: dict[ErrorCode, int] = {code: error.status for code, error in ERRORS.ite
 assert set(ERRORS) == set(get_args(ErrorCode))  # noqa: S101 - fails at import for a code without a meaning
 
 
+# Absent in the errors that have no such value.
+_Optional = Annotated[str | None, Field(exclude_if=lambda value: value is None), WithJsonSchema({"type": "string"})]
+
+
 class ErrorDetail(Answer):
     """What is wrong, and where."""
 
@@ -147,10 +151,12 @@ class ErrorDetail(Answer):
     """What is wrong, for programs."""
     message: str
     """What is wrong, for people. The text may change."""
-    field: Annotated[str | None, Field(exclude_if=lambda value: value is None), WithJsonSchema({"type": "string"})] = (
-        None
-    )
+    field: _Optional = None
     """Name of the invalid input; absent if the error is about no single one."""
+    fix: _Optional = None
+    """What an administrator must do first; only with `sending_not_set_up`."""
+    last_message_id: _Optional = None
+    """Newest message of the customer; only with `newer_message`."""
 
 
 class Error(Answer):

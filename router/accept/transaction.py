@@ -153,10 +153,10 @@ def _write_messages(new_entries: Sequence[AcceptEntry], repeated: Counter[str]) 
             for m in {entry.message.id: entry.message for entry in new_entries}.values()
         ],
     )
-    yield from _chunk_statements(contents)
+    yield from chunk_statements(contents)
 
 
-def _chunk_statements(contents: dict[str, bytes]) -> StatementGenerator[None]:
+def chunk_statements(contents: dict[str, bytes]) -> StatementGenerator[None]:
     rows: list[dict[str, object]] = []
     nbytes = 0
     for message_id, content in contents.items():

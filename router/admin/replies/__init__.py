@@ -1,0 +1,1 @@
+"""Replies to customers: create, cancel, retry, and what the composer needs."""
