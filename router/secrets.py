@@ -24,6 +24,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 KEY_FILE = "secret_key"
 INTEGRATION_PURPOSE = "integration"
+DKIM_PURPOSE = "dkim"
+SMARTHOST_PURPOSE = "smarthost"
 _KEY_BYTES = 32
 DIGEST_BYTES = 8
 _MIN_KEY_LENGTH = 16  # bytes

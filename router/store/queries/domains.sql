@@ -74,3 +74,16 @@ ORDER BY i.id LIMIT :limit;
 -- name: domain_clear_alert
 -- Clears a posted alert; a newer alert stays.
 UPDATE domains SET alert = '', alert_at = NULL WHERE id = :id AND alert_at = :alert_at;
+
+-- name: sending_domain
+-- A domain of any workspace, for sending its mail.
+SELECT {Domain} FROM domains WHERE id = :id;
+
+-- name: sending_domains_active
+-- The domains of a workspace whose DKIM record is correct, oldest first.
+SELECT {Domain} FROM domains
+WHERE workspace_id = :workspace_id AND status = 'active' AND sending = 'active' ORDER BY id;
+
+-- name: domain_keys
+-- The DKIM keys of a domain, oldest first.
+SELECT {DomainKey} FROM domain_keys WHERE domain_id = :domain_id ORDER BY created_at, selector;
