@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from router import ids
-from router.enumerations import ActorType, TicketEventType
+from router.enumerations import ActorType, TicketEventType, TicketStatus
 from router.model import Delivery, Micros, TicketEvent
 from router.store.database import Statement, StatementGenerator
 from router.store.fragments import model_values
@@ -59,6 +59,13 @@ class ReplyPost:
     ticket_id: str
     message_id: str
     event: Literal["reply_failed", "reply_bounced"]
+
+
+def status_event_type(before: TicketStatus, after: TicketStatus) -> TicketEventType:
+    """Returns the type of the event of a status that was changed."""
+    if after == "resolved":
+        return "ticket.resolved"
+    return "ticket.reopened" if before == "resolved" else "ticket.status_changed"
 
 
 def record_reply_events(events: Sequence[ReplyEvent], now: Micros) -> StatementGenerator[None]:

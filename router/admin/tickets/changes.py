@@ -16,6 +16,7 @@ from router.clock import SECOND
 from router.enumerations import TICKET_STATUS, TicketEventType, TicketStatus
 from router.errors import Refused
 from router.model import Actor, Micros, Ticket, TicketEvent, User
+from router.replies.events import status_event_type
 
 # The time in which the author of a change can undo it.
 UNDO_SECONDS = 600
@@ -156,7 +157,7 @@ class ChoiceChange(FieldChange):
         if new_status == "in_progress" and ticket.assigned_to is None and actor.user_id is not None:
             _require_active_user(context)
             fields |= {"assigned_to": actor.user_id, "claimed_at": context.now}
-        return TicketEdit(_status_event_type(ticket.status, new_status), detail, fields)
+        return TicketEdit(status_event_type(ticket.status, new_status), detail, fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +199,7 @@ class UndoChange(FieldChange):
             event_type: TicketEventType = "ticket.unclaimed" if assignee is None else "ticket.assigned"
             return event_type, {"to": assignee, "from": ticket.assigned_to}
         if "status" in fields:
-            event_type = _status_event_type(ticket.status, fields["status"])
+            event_type = status_event_type(ticket.status, fields["status"])
             return event_type, {"from": ticket.status, "to": fields["status"]}
         return "ticket.priority_changed", {"from": ticket.priority, "to": fields["priority"]}
 
@@ -225,9 +226,3 @@ def _require_assignee_or_admin(actor: Actor, ticket: Ticket) -> None:
         raise Refused(
             "forbidden", f"Ticket #{ticket.number} is not assigned to you: only its assignee and admins can do this"
         )
-
-
-def _status_event_type(before: TicketStatus, after: TicketStatus) -> TicketEventType:
-    if after == "resolved":
-        return "ticket.resolved"
-    return "ticket.reopened" if before == "resolved" else "ticket.status_changed"
