@@ -285,11 +285,14 @@ async def _run_background_tasks(process: Process, stop: Shutdown) -> AsyncIterat
     database = process.core.database
     if process.check_runner is not None:
         awaited_tasks["checks"] = process.check_runner.run()
+    if process.submissions is not None:
+        awaited_tasks["submissions"] = process.submissions.run()
     if process.dispatcher is not None:
         awaited_tasks["dispatcher"] = process.dispatcher.run()
         if isinstance(database, PostgresDatabase):
             waker = process.core.local_waker
-            cancelled_tasks["listener"] = pg_notify.listen(database, waker.wake, waker.wake_checks)
+            others = {pg_notify.CHECKS: waker.wake_checks, pg_notify.SUBMISSIONS: waker.wake_submissions}
+            cancelled_tasks["listener"] = pg_notify.listen(database, waker.wake, others)
     if isinstance(database, SqliteDatabase):
         cancelled_tasks["wal"] = wal.truncate_wal_periodically(database)
     if process.maintenance is not None:
@@ -309,6 +312,8 @@ async def _run_background_tasks(process: Process, stop: Shutdown) -> AsyncIterat
         tasks.is_shutting_down = True
         if process.check_runner is not None:
             process.check_runner.stop()
+        if process.submissions is not None:
+            process.submissions.stop()
         if process.dispatcher is not None:
             process.dispatcher.stop()
             delivery = (

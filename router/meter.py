@@ -78,6 +78,14 @@ class Meter(Protocol):
     def record_delivery(self, seconds: float) -> None:
         """Records a completed delivery. `seconds` is the time since its message was accepted."""
 
+    def record_submission(self, outcome: str, seconds: float) -> None:
+        """Records an attempt to submit a reply for one recipient to a smarthost.
+
+        Args:
+            outcome: A name that `router.dispatch.submission_work.end_name` returns.
+            seconds: The duration of the SMTP transaction.
+        """
+
     def record_request(self, method: str, route: str, status: str, seconds: float | None) -> None:
         """Records a finished HTTP request.
 
@@ -122,6 +130,9 @@ class NullMeter:
         """See `Meter`."""
 
     def record_delivery(self, seconds: float) -> None:
+        """See `Meter`."""
+
+    def record_submission(self, outcome: str, seconds: float) -> None:
         """See `Meter`."""
 
     def record_request(self, method: str, route: str, status: str, seconds: float | None) -> None:

@@ -68,11 +68,13 @@ class Acceptor(Protocol):
 
 
 class Waker(Protocol):
-    """Notifies delivery processes that integrations have due deliveries, or that messages wait for their checks."""
+    """Notifies delivery processes of due deliveries, due replies, and messages that wait for their checks."""
 
     def wake(self, integration_ids: Iterable[str]) -> None: ...
 
     def wake_checks(self) -> None: ...
+
+    def wake_submissions(self) -> None: ...
 
 
 class NullWaker:
@@ -82,4 +84,7 @@ class NullWaker:
         """Does nothing."""
 
     def wake_checks(self) -> None:
+        """Does nothing."""
+
+    def wake_submissions(self) -> None:
         """Does nothing."""

@@ -63,6 +63,9 @@ class _SideTaskWaker:
     def wake_checks(self) -> None:
         self._tasks.run("wake", self._waker.wake_checks)
 
+    def wake_submissions(self) -> None:
+        self._tasks.run("wake", self._waker.wake_submissions)
+
 
 class _SideTaskMeter:
     def __init__(self, meter: Meter, tasks: SideTasks) -> None:
@@ -104,6 +107,9 @@ class _SideTaskMeter:
 
     def record_delivery(self, seconds: float) -> None:
         self._tasks.run("meter", lambda: self._meter.record_delivery(seconds))
+
+    def record_submission(self, outcome: str, seconds: float) -> None:
+        self._tasks.run("meter", lambda: self._meter.record_submission(outcome, seconds))
 
     def record_request(self, method: str, route: str, status: str, seconds: float | None) -> None:
         self._tasks.run("meter", lambda: self._meter.record_request(method, route, status, seconds))

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from router.dispatch.check_runner import CheckRunner
     from router.dispatch.dispatcher import Dispatcher
     from router.dispatch.maintenance import Maintenance
+    from router.dispatch.submission_runner import SubmissionRunner
     from router.services import Services
     from smtp.server import Server as SmtpServer
 
@@ -54,6 +55,7 @@ class Process:
     services: Services | None = None
     dispatcher: Dispatcher | None = None
     check_runner: CheckRunner | None = None
+    submissions: SubmissionRunner | None = None
     maintenance: Maintenance | None = None
     pg_notifier: Notifier | None = None
     metrics: MetricsServer | None = None
@@ -111,6 +113,7 @@ def build(
 
         process.dispatcher = core.dispatcher
         process.check_runner = core.check_runner
+        process.submissions = core.submissions
         process.maintenance = deliver.build_maintenance(core)
     if "smtp" in roles:
         from emailrouter.assembly import smtp  # noqa: PLC0415 - see the module docstring

@@ -37,7 +37,10 @@ if TYPE_CHECKING:
     from router.checks.rspamd import RspamdClient
     from router.dispatch.check_runner import CheckRunner
     from router.dispatch.dispatcher import Dispatcher
+    from router.dispatch.submission_runner import SubmissionRunner
     from router.outbound.client import OutboundClient
+    from router.outbound.smarthost.client import SmarthostClient
+    from router.replies.sending import SendingReader
     from router.services import Services
 
 AnyDatabase = SqliteDatabase | PostgresDatabase
@@ -163,11 +166,34 @@ class Core:
         return deliver.build_check_runner(self)
 
     @cached_property
+    def sending(self) -> SendingReader:
+        from router.replies.sending import SendingReader  # noqa: PLC0415 - see the module docstring
+
+        return SendingReader(self.database, self.box, self.config.outgoing)
+
+    @cached_property
+    def smarthost_client(self) -> SmarthostClient:
+        from router.outbound.smarthost.client import SmarthostClient  # noqa: PLC0415 - see the module docstring
+
+        return SmarthostClient(
+            helo=self.config.server.hostname,
+            timeout=self.config.outgoing.timeout.total_seconds(),
+            allow_private=self.config.delivery.allow_private_networks,
+        )
+
+    @cached_property
+    def submissions(self) -> SubmissionRunner:
+        """Submits replies to their smarthosts."""
+        from emailrouter.assembly import deliver  # noqa: PLC0415 - see the module docstring
+
+        return deliver.build_submission_runner(self)
+
+    @cached_property
     def local_waker(self) -> Waker:
-        """Notifies the dispatcher and the check runner of this core."""
+        """Notifies the dispatcher, the check runner and the submission runner of this core."""
         from router.dispatch.check_runner import LocalWaker  # noqa: PLC0415 - see the module docstring
 
-        return LocalWaker(self.dispatcher.wake, self.check_runner)
+        return LocalWaker(self.dispatcher.wake, self.check_runner, self.submissions.wake)
 
     @cached_property
     def wake(self) -> Waker:

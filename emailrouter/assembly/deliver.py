@@ -23,6 +23,10 @@ from router.dispatch.outbox import Outbox
 from router.dispatch.retention import Retention, RetentionPeriods
 from router.dispatch.sender import TicketSender
 from router.dispatch.spam_alerts import SpamAlerts
+from router.dispatch.submission_outbox import SubmissionOutbox
+from router.dispatch.submission_runner import SubmissionRunner
+from router.dispatch.submission_sender import SubmissionSender
+from router.dispatch.submission_work import SubmissionLimits
 from router.lease_owner import new_lease_owner
 from router.model import Micros
 from router.routing.envelope import is_own_test_message
@@ -82,6 +86,39 @@ def build_check_runner(core: Core) -> CheckRunner:
         core.dispatcher.wake,
         poll_interval=_poll_interval(core),
         meter=core.meter,
+    )
+
+
+def build_submission_outbox(core: Core) -> SubmissionOutbox:
+    delivery = core.config.delivery
+    limits = SubmissionLimits(
+        lease=to_micros(delivery.lease),
+        max_age=to_micros(delivery.max_age),
+        max_claims=delivery.max_claims,
+        per_hour=core.config.outgoing.per_hour,
+    )
+    return SubmissionOutbox(core.database, core.writers, core.clock, new_lease_owner(), limits)
+
+
+def build_submission_sender(core: Core, outbox: SubmissionOutbox) -> SubmissionSender:
+    uses_token = core.config.outgoing.bounce_address == "token"
+    return SubmissionSender(core.sending, outbox, core.smarthost_client, core.clock, uses_token=uses_token)
+
+
+def build_submission_runner(core: Core) -> SubmissionRunner:
+    delivery, outgoing = core.config.delivery, core.config.outgoing
+    outbox = build_submission_outbox(core)
+    return SubmissionRunner(
+        outbox,
+        build_submission_sender(core, outbox),
+        core.clock,
+        core.dispatcher.wake,
+        concurrency=outgoing.concurrency,
+        drain=delivery.timeout.total_seconds() + shutdown.OUTCOME_SECONDS,
+        poll_interval=_poll_interval(core),
+        smarthost_url="" if outgoing.smarthost is None else str(outgoing.smarthost),
+        meter=core.meter,
+        side_tasks=core.side_tasks,
     )
 
 

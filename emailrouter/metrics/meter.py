@@ -21,6 +21,8 @@ from router.meter import ParseResult, SpamCheckOutcome
 COMMIT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30)
 # `[delivery] timeout` is 10 s by default.
 ANSWER_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+# Each answer may take 60 s by default, and that to the final dot 10 minutes.
+SUBMISSION_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600)
 # A ticket event may wait days for a failing webhook; `[delivery] max_age` is 3 days by default.
 DELIVERY_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 21600, 86400, 259200)
 # A question of the sender checks ends after 4 s.
@@ -120,6 +122,15 @@ _METRICS = {
         "emailrouter_delivery_seconds",
         "Time from accepting a message to delivering its ticket event.",
         buckets=DELIVERY_BUCKETS,
+    ),
+    "submissions": _MetricSpec(
+        "emailrouter_reply_attempts",
+        "Attempts to submit a reply for one recipient to a smarthost, by outcome.",
+        ("outcome",),
+        values=("sent", "retry", "parked", "rejected"),
+    ),
+    "submission_seconds": _MetricSpec(
+        "emailrouter_reply_answer_seconds", "Duration of the SMTP transactions of replies.", buckets=SUBMISSION_BUCKETS
     ),
     "requests": _MetricSpec(
         "emailrouter_http_requests",
@@ -225,6 +236,10 @@ class PrometheusMeter:
 
     def record_delivery(self, seconds: float) -> None:
         self._histograms["delivery_seconds"].observe(seconds)
+
+    def record_submission(self, outcome: str, seconds: float) -> None:
+        self._counters["submissions"].labels(outcome).inc()
+        self._histograms["submission_seconds"].observe(seconds)
 
     def record_request(self, method: str, route: str, status: str, seconds: float | None) -> None:
         self._counters["requests"].labels(method, route, status).inc()

@@ -187,8 +187,14 @@ class CheckRunner:
 class LocalWaker:
     """The `Waker` of a process that delivers. `check_runner` is None if senders are not checked."""
 
-    def __init__(self, wake: Callable[[Iterable[str]], None], check_runner: CheckRunner | None) -> None:
+    def __init__(
+        self,
+        wake: Callable[[Iterable[str]], None],
+        check_runner: CheckRunner | None,
+        wake_submissions: Callable[[], None],
+    ) -> None:
         self.wake = wake
+        self.wake_submissions = wake_submissions
         self._check_runner = check_runner
 
     def wake_checks(self) -> None:

@@ -22,7 +22,8 @@ from router.dispatch.submission_work import (
 )
 from router.lease_owner import is_dead
 from router.model import Smarthost
-from router.replies.smarthosts import INSTALLATION, save_smarthost
+from router.replies.sending import INSTALLATION
+from router.replies.smarthosts import save_smarthost
 from router.store.database import Database, StatementGenerator, fetch_models, run_statements
 from router.store.group_writers import GroupWriters
 

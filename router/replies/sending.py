@@ -145,7 +145,9 @@ def describe_missing(domain: Domain | None, settings: OutgoingSettings) -> str:
         case "off":
             return f"Turn on sending for {domain.name} on the page of the domain."
         case "pending":
-            return f"Publish the DKIM record of {domain.name} that the page of the domain shows, then check the records."
+            return (
+                f"Publish the DKIM record of {domain.name} that the page of the domain shows, then check the records."
+            )
         case "failing":
             return f"The DKIM record of {domain.name} is missing or wrong. The page of the domain says how to fix it."
     return ""

@@ -6,10 +6,9 @@ Mail is queued for a smarthost. When a domain gets a smarthost of its own, or lo
 from __future__ import annotations
 
 from router.model import Micros
+from router.replies.sending import INSTALLATION
 from router.store.database import Statement, StatementGenerator
 
-# The smarthost of the configuration.
-INSTALLATION = "installation"
 # Maximum number of deliveries that one statement parks or makes due.
 PARK_STEP = 500
 

@@ -7,7 +7,7 @@ the commit: NOTIFY inside the accept transaction would serialise the commits of 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import structlog
 
@@ -18,6 +18,8 @@ from router.store.postgres_connection import PostgresConnection
 CHANNEL = "emailrouter_deliveries"
 # In place of the id of an integration: messages wait for their checks. An older process finds no such integration.
 CHECKS = "checks"
+# As well: replies are due.
+SUBMISSIONS = "submissions"
 # PostgreSQL limits a payload to less than 8000 bytes; an id with a comma has 31 bytes.
 MAX_IDS_PER_NOTIFY = 200
 RECONNECT_MIN_SECONDS, RECONNECT_MAX_SECONDS = 0.5, 10.0
@@ -43,6 +45,9 @@ class Notifier:
     def wake_checks(self) -> None:
         self.wake((CHECKS,))
 
+    def wake_submissions(self) -> None:
+        self.wake((SUBMISSIONS,))
+
     async def run(self) -> None:
         """Sends notifications until cancelled. Drops ids that cannot be sent."""
         connection: PostgresConnection | None = None
@@ -67,9 +72,11 @@ class Notifier:
 
 
 async def listen(
-    database: PostgresDatabase, wake: Callable[[Iterable[str]], None], wake_checks: Callable[[], None]
+    database: PostgresDatabase, wake: Callable[[Iterable[str]], None], wake_others: Mapping[str, Callable[[], None]]
 ) -> None:
-    """Calls `wake` with the integration ids of each notification, and `wake_checks`, until cancelled.
+    """Calls `wake` with the integration ids of each notification, and those of `wake_others`, until cancelled.
+
+    The keys of `wake_others` are `CHECKS` and `SUBMISSIONS`.
 
     Reconnects when the connection is lost.
     """
@@ -82,7 +89,7 @@ async def listen(
             connection.add_termination_listener(lambda _, lost=lost: lost.set())
             with database.guard_statements(connection):
                 await connection.add_listener(
-                    CHANNEL, lambda _c, _p, _n, text: _forward(text.split(","), wake, wake_checks)
+                    CHANNEL, lambda _c, _p, _n, text: _forward(text.split(","), wake, wake_others)
                 )
             delay = RECONNECT_MIN_SECONDS
             while not await _wait_for(lost, LISTEN_CHECK_SECONDS) and await database.is_usable(connection):
@@ -96,11 +103,13 @@ async def listen(
         delay = min(delay * 2, RECONNECT_MAX_SECONDS)
 
 
-def _forward(texts: Sequence[str], wake: Callable[[Iterable[str]], None], wake_checks: Callable[[], None]) -> None:
-    integration_ids = [text for text in texts if text != CHECKS]
-    if len(integration_ids) < len(texts):
-        wake_checks()
-    wake(integration_ids)
+def _forward(
+    texts: Sequence[str], wake: Callable[[Iterable[str]], None], wake_others: Mapping[str, Callable[[], None]]
+) -> None:
+    for name, wake_other in wake_others.items():
+        if name in texts:
+            wake_other()
+    wake([text for text in texts if text not in wake_others])
 
 
 async def _wait_for(event: asyncio.Event, seconds: float) -> bool:

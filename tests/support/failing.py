@@ -22,7 +22,9 @@ class FailingMeter(NullMeter):
     """A meter that raises at every call."""
 
     record_connection = record_refusal = record_accept = record_routing = record_commit = _raise_failure
-    record_parse = record_dns_question = record_attempt = record_delivery = record_request = _raise_failure
+    record_parse = record_dns_question = record_attempt = record_delivery = record_submission = record_request = (
+        _raise_failure
+    )
     record_sender_check = record_spam_check = _raise_failure
 
 
@@ -34,6 +36,9 @@ class FailingWake:
 
     def wake_checks(self) -> None:
         raise FailingError("checks")
+
+    def wake_submissions(self) -> None:
+        raise FailingError("submissions")
 
 
 @contextmanager

@@ -42,17 +42,21 @@ _ORDER = {"raw_chunks": "message_id, n", "ticket_messages": "created_at, recipie
 
 
 class RecordingWake:
-    """Records which integrations were woken, and how often the checks."""
+    """Records which integrations were woken, and how often the checks and the submissions."""
 
     def __init__(self) -> None:
         self.integration_ids: list[str] = []
         self.checks = 0
+        self.submissions = 0
 
     def wake(self, integration_ids: Iterable[str]) -> None:
         self.integration_ids += integration_ids
 
     def wake_checks(self) -> None:
         self.checks += 1
+
+    def wake_submissions(self) -> None:
+        self.submissions += 1
 
 
 class Installation:
