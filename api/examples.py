@@ -40,6 +40,8 @@ _IDS = {
     "MESSAGE": "msg",
     "DELIVERY": "dlv",
     "TAG": "tag",
+    "TEMPLATE": "tpl",
+    "CANNED_RESPONSE": "can",
     "NOTE": "evt",
     "USER": "user",
     "ME": "user",

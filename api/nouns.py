@@ -58,6 +58,17 @@ NOUNS: dict[str, Noun] = {
         "A tag marks tickets of a workspace. Agents add and remove tags; only admins change them.",
         id="Id of the tag (`tag_...`).",
     ),
+    "templates": _noun(
+        "Templates",
+        "A template is the text of a whole reply or of an acknowledgement. Its placeholders, such as `{name}`, become "
+        "values of a ticket.",
+        id="Id of the template (`tpl_...`).",
+    ),
+    "canned-responses": _noun(
+        "Canned responses",
+        "A canned response is a text for a part of a reply, at one alias or at all of them.",
+        id="Id of the canned response (`can_...`).",
+    ),
     "messages": _noun(
         "Messages",
         "A message is one received mail with its attachments and the record of what happened to it.",

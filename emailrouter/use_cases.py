@@ -32,6 +32,8 @@ from router.admin.routes.deliveries import DeliveryService
 from router.admin.routes.explain import ExplanationService
 from router.admin.routes.integrations import IntegrationService
 from router.admin.routes.test_mail import TestMailService
+from router.admin.templates.canned_responses import CannedResponseService
+from router.admin.templates.templates import TemplateService
 from router.admin.tickets.conversation import ConversationReader
 from router.admin.tickets.messages import MessageService
 from router.admin.tickets.sender_checks import SenderCheckService
@@ -91,6 +93,8 @@ def build_services(core: Core) -> Services:
         allowed_senders=AllowedSenderService(database, clock),
         blocked_senders=blocked_senders,
         check_previews=CheckPreviewService(database),
+        templates=TemplateService(database, clock, link_base=core.link_base),
+        canned_responses=CannedResponseService(database, clock, link_base=core.link_base),
         explanations=ExplanationService(
             database, clock, CHANNELS, _reply_to_recipient, has_checks=config.checks.enabled
         ),

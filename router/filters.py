@@ -199,6 +199,15 @@ class DomainFilter(TextFilter):
 
 
 @dataclass(frozen=True, slots=True)
+class CannedResponseFilter(TextFilter):
+    """Filters of a list of canned responses. The search also finds their texts."""
+
+    alias_id: Annotated[
+        str | None, Criterion("Alias", "Only canned responses for answers from this alias.", refers_to="alias")
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
 class AliasFilter(TextFilter):
     """Filters of a list of aliases."""
 

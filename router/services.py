@@ -27,6 +27,8 @@ from router.admin.routes.check_previews import CheckPreviewService
 from router.admin.routes.deliveries import DeliveryService
 from router.admin.routes.explain import ExplanationService
 from router.admin.routes.integrations import IntegrationService
+from router.admin.templates.canned_responses import CannedResponseService
+from router.admin.templates.templates import TemplateService
 from router.admin.tickets.messages import MessageService
 from router.admin.tickets.sender_checks import SenderCheckService
 from router.admin.tickets.senders import SenderService
@@ -63,6 +65,8 @@ class Services:
     allowed_senders: AllowedSenderService
     blocked_senders: BlockedSenderService
     check_previews: CheckPreviewService
+    templates: TemplateService
+    canned_responses: CannedResponseService
     explanations: ExplanationService
     audit: AuditService
     overview: OverviewService

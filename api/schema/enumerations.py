@@ -23,6 +23,7 @@ from router.enumerations import (
     ROLE,
     SPAM_BLOCK,
     SPAM_TICKETS,
+    TEMPLATE_MODE,
     TICKET_PRIORITY,
     TICKET_SORT,
     TICKET_STATUS,
@@ -96,6 +97,11 @@ _VALUES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "DeliveryTarget": (get_args(DeliveryTarget), "What a delivery is sent to. Only `integration` is in use."),
     "Awaiting": (get_args(Awaiting), "What a delivery waits for: the checks of the sender. `rules` is reserved."),
+    "TemplateMode": (
+        TEMPLATE_MODE.values,
+        "What the body of a template is: plain `text`, HTML with one element that the author of a reply fills "
+        "(`editable_html`), or HTML that is sent as it is (`static_html`).",
+    ),
     "CheckState": (
         get_args(CheckState),
         "`pending` until the first results, `done`, or `skipped` if the sender was not checked.",

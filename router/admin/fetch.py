@@ -9,7 +9,20 @@ from router.admin import paging, validation
 from router.admin.paging import Page
 from router.enumerations import IdPrefix
 from router.errors import Refused, not_found_error
-from router.model import Actor, Alias, ApiKey, AuditEntry, Delivery, Domain, Integration, Message, Ticket, User
+from router.model import (
+    Actor,
+    Alias,
+    ApiKey,
+    AuditEntry,
+    CannedResponse,
+    Delivery,
+    Domain,
+    Integration,
+    Message,
+    Template,
+    Ticket,
+    User,
+)
 from router.store.database import QueryExecutor, fetch_model, fetch_models
 
 
@@ -25,10 +38,12 @@ _KINDS: Mapping[type[Any], tuple[IdPrefix, str]] = {
     Alias: ("alias", "Alias"),
     ApiKey: ("key", "Key"),
     AuditEntry: ("evt", "Audit entry"),
+    CannedResponse: ("can", "Canned response"),
     Delivery: ("dlv", "Delivery"),
     Domain: ("dom", "Domain"),
     Integration: ("int", "Integration"),
     Message: ("msg", "Message"),
+    Template: ("tpl", "Template"),
     Ticket: ("ticket", "Ticket"),
     User: ("user", "User"),
 }

@@ -51,10 +51,10 @@ def validate_line(
     return line
 
 
-def validate_text(value: str, field: str) -> str:
+def validate_text(value: str, field: str, *, max_length: int = MAX_NOTE_LENGTH) -> str:
     r"""Returns the text with `\n` as the line terminator. Rejects blank text."""
-    if len(value) > MAX_NOTE_LENGTH:
-        raise Refused("invalid_request", f"{field} must not be longer than {MAX_NOTE_LENGTH} characters", field)
+    if len(value) > max_length:
+        raise Refused("invalid_request", f"{field} must not be longer than {max_length} characters", field)
     text = value.replace("\r\n", "\n").replace("\r", "\n")
     if _FORBIDDEN_IN_TEXT.search(text):
         raise Refused(

@@ -31,12 +31,12 @@ def _name_set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_TAGS = _name_set(
+TAGS = _name_set(
     "a abbr address area article aside b bdi blockquote br caption center cite code col colgroup dd del details dfn "
     "div dl dt em figcaption figure font footer h1 h2 h3 h4 h5 h6 header hr i img ins kbd li main mark nav ol p pre "
     "q s samp section small span strike strong sub summary sup table tbody td tfoot th thead time tr tt u ul var wbr"
 )
-_DROPPED_WITH_CONTENT = _name_set(
+DROPPED_WITH_CONTENT = _name_set(
     "script style title head template noscript object applet audio video canvas svg math select"
 )
 _CELL = {"align", "valign", "colspan", "rowspan", "width", "height", "bgcolor", "nowrap"}
@@ -96,12 +96,12 @@ def sanitize_with(
     html = clean_text(html[:MAX_HTML_LENGTH])
     if not html.strip():
         return ""
-    if _is_too_complex(html):
+    if is_too_complex(html):
         return None
     return nh3.clean(
         html,
-        tags=set(_TAGS),
-        clean_content_tags=set(_DROPPED_WITH_CONTENT),
+        tags=set(TAGS),
+        clean_content_tags=set(DROPPED_WITH_CONTENT),
         attributes=ATTRIBUTES,
         attribute_filter=attribute_filter,
         url_schemes=set(url_schemes),
@@ -142,7 +142,8 @@ def filter_text_attribute(tag: str, name: str, value: str) -> str | None:
     return None if name in _STYLING_ATTRIBUTES else filter_attribute(tag, name, value)
 
 
-def _is_too_complex(html: str) -> bool:
+def is_too_complex(html: str) -> bool:
+    """Returns whether sanitising `html` would take too long, or its result would be too long."""
     if html.count("<") > MAX_TAGS or html.count("&") > MAX_REFERENCES:
         return True
     texts = (text for text in html.split("<") if len(text) > _SHORT_TEXT_LENGTH)

@@ -31,5 +31,9 @@ async def read_values(
         "agent": agent,
         "ticket": str(row["number"]),
         "alias": row["address"],
-        "link": "" if link_base is None else f"{link_base}/tickets/{ticket_id}",
+        "link": format_link(link_base, ticket_id),
     }
+
+
+def format_link(link_base: str | None, ticket_id: str) -> str:
+    return "" if link_base is None else f"{link_base}/tickets/{ticket_id}"

@@ -28,7 +28,7 @@ PLACEHOLDERS: Mapping[str, str] = MappingProxyType(
         "email": "address of the customer",
         "subject": "subject of the ticket",
         "date": "day on which the mail was received",
-        "agent": "name of the user who answers",
+        "agent": "name of the author of the answer",
         "ticket": "number of the ticket",
         "alias": "address that the customer wrote to",
         "link": "link to the ticket in the dashboard",
@@ -40,6 +40,7 @@ MAX_VALUE_LENGTH = 1000
 # A literal brace, or a placeholder; without the closing brace, an invalid one.
 _BRACES = re.compile(r"\{\{|\{([^{}]*)(\}?)")
 _LINE_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_TAG_CHARACTERS = re.compile("[<>]")
 _MAX_SHOWN = 40
 
 
@@ -51,12 +52,12 @@ class Rendered:
     missing: tuple[str, ...] = ()
 
 
-def validate(text: str, field: str | None = None) -> None:
+def validate(text: str, field: str | None = None, *, html: bool = False) -> None:
     """Raises `unknown_placeholder` if `render` would leave a brace that is not meant literally.
 
     Args:
-        text: Plain text or HTML.
         field: The field of the request that has the text.
+        html: Whether the text is sanitised HTML. A fallback then must not contain tags.
     """
     count = 0
     for match in _BRACES.finditer(text):
@@ -66,6 +67,8 @@ def validate(text: str, field: str | None = None) -> None:
         name = match[1].partition("|")[0]
         if not match[2] or name not in PLACEHOLDERS:
             raise Refused("unknown_placeholder", _describe(match, name, field), field)
+        if html and _TAG_CHARACTERS.search(match[0]):
+            raise Refused("invalid_request", f"The fallback of {{{name}}} must not contain HTML elements", field)
     if count > MAX_PLACEHOLDERS:
         place = "" if field is None else f"{field}: "
         raise Refused("invalid_request", f"{place}at most {MAX_PLACEHOLDERS} placeholders are allowed", field)

@@ -75,6 +75,17 @@ REQUIRED_ROLES: dict[tuple[str, str], Role | None] = {
     ("GET", "/tags"): "viewer",
     ("PATCH", "/tags/{id}"): "admin",
     ("DELETE", "/tags/{id}"): "admin",
+    ("GET", "/templates"): "viewer",
+    ("POST", "/templates"): "admin",
+    ("GET", "/templates/{id}"): "viewer",
+    ("PATCH", "/templates/{id}"): "admin",
+    ("DELETE", "/templates/{id}"): "admin",
+    ("POST", "/templates/{id}/render"): "agent",
+    ("GET", "/canned-responses"): "viewer",
+    ("POST", "/canned-responses"): "admin",
+    ("GET", "/canned-responses/{id}"): "viewer",
+    ("PATCH", "/canned-responses/{id}"): "admin",
+    ("DELETE", "/canned-responses/{id}"): "admin",
     ("GET", "/emails/messages"): "viewer",
     ("GET", "/emails/messages/{id}/raw"): "viewer",
     ("GET", "/emails/messages/{id}/attachments/{n}"): "viewer",
@@ -105,6 +116,7 @@ BODIES = {
     "/emails/tickets/{id}/notes": {"text": "Hello"},
     "/emails/tickets/{id}/notes/{note}": {"text": "Hello"},
     "/emails/tickets/{id}/draft": {"kind": "note", "text": "Hello"},
+    "/templates/{id}/render": {"ticketId": "1"},
 }
 
 
@@ -171,6 +183,8 @@ async def test_foreign_and_missing_objects_look_the_same(sqlite_served: ServedIn
     key = (await served.admin.get("/keys")).body["keys"][0]
     await served.admin.post(f"/emails/tickets/{ticket['id']}/tags", {"add": ["Billing"]})
     tag = (await served.admin.get("/tags")).body["tags"][0]
+    template = (await served.admin.post("/templates", {"name": "Received", "body": "Hello"})).body
+    canned = (await served.admin.post("/canned-responses", {"title": "Hours", "body": "Hello"})).body
     await served.admin.post("/allowed-senders", {"sender": "@good.example"})
     await served.admin.post("/blocked-senders", {"sender": "@spam.example"})
     await served.services.sessions.sign_in(served.login.email, served.login.password, address="")
@@ -183,6 +197,8 @@ async def test_foreign_and_missing_objects_look_the_same(sqlite_served: ServedIn
         "aliases": alias_id,
         "tickets": ticket["id"],
         "tags": tag["id"],
+        "templates": template["id"],
+        "canned-responses": canned["id"],
         "messages": message_id,
         "deliveries": delivery["id"],
         "allowed-senders": "@good.example",

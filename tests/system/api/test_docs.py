@@ -33,6 +33,8 @@ _VARIABLES = {
     "user": "USER",
     "key": "KEY_ID",
     "evt": "NOTE",
+    "tpl": "TEMPLATE",
+    "can": "CANNED_RESPONSE",
 }
 
 

@@ -1,0 +1,1 @@
+"""Templates and canned responses of a workspace."""
