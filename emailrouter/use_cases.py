@@ -93,7 +93,7 @@ def build_services(core: Core) -> Services:
         allowed_senders=AllowedSenderService(database, clock),
         blocked_senders=blocked_senders,
         check_previews=CheckPreviewService(database),
-        templates=TemplateService(database, clock, link_base=core.link_base),
+        templates=TemplateService(database, clock, core.parser.sanitize_template, link_base=core.link_base),
         canned_responses=CannedResponseService(database, clock, link_base=core.link_base),
         explanations=ExplanationService(
             database, clock, CHANNELS, _reply_to_recipient, has_checks=config.checks.enabled

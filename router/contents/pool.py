@@ -26,6 +26,7 @@ from router.contents.worker import (
     READY_SIGNAL,
     REQUEST_HEADER,
     RESPONSE_HEADER,
+    TEMPLATE_OPERATION,
     VERIFY_OPERATION,
 )
 from router.dns.answers import DnsAnswer
@@ -166,6 +167,19 @@ class Parser:
             return None
         found = json.loads(head)
         return None if found is None else CleanHtml(**found)
+
+    async def sanitize_template(self, html: str, *, is_editable: bool) -> str | None:
+        """Returns the HTML of a template, sanitised (`router.mail.compose.template_html`); None if it is too complex.
+
+        Raises:
+            Unavailable: No worker could be started.
+        """
+        try:
+            head, _ = await self._request(TEMPLATE_OPERATION, int(is_editable), (html.encode("utf-8", "replace"),))
+        except UnparsableMessage:
+            return None
+        clean: str | None = json.loads(head)
+        return clean
 
     async def close(self) -> None:
         """Stops the idle workers. A busy worker completes its request and then stops."""

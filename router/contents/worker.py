@@ -12,6 +12,7 @@ and the data. A response is `RESPONSE_HEADER` (size of the JSON, size of the dat
 - `ATTACHMENT_OPERATION`: takes a message and the number of an attachment. Returns its description and its bytes.
 - `VERIFY_OPERATION`: see `router.mail.dkim.request`. Returns the results.
 - `CLEAN_OPERATION`: see `router.mail.compose.html.answer_request`.
+- `TEMPLATE_OPERATION`: see `router.mail.compose.template_html.answer_request`.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from pathlib import Path
 
 from router.mail import parse
 from router.mail.compose.html import answer_request as answer_clean_request
+from router.mail.compose.template_html import answer_request as answer_template_request
 from router.mail.contents import AttachmentData, Contents
 from router.search import terms
 
@@ -36,6 +38,7 @@ READY_SIGNAL = b"r"
 REQUEST_HEADER = struct.Struct(">cIQ")
 RESPONSE_HEADER = struct.Struct(">QQ")
 PARSE_OPERATION, ATTACHMENT_OPERATION, VERIFY_OPERATION, CLEAN_OPERATION = b"p", b"a", b"v", b"h"
+TEMPLATE_OPERATION = b"t"
 
 # The worst known 50 MB message takes 0.2 s (docs/mail.md), the worst growth of HTML 0.4 s
 # (docs/decisions/0015-html-growth.md).
@@ -104,6 +107,8 @@ def serve(
                 head, data = _build_attachment_response(extract_attachment, content, n)
             elif operation == CLEAN_OPERATION:
                 head, data = answer_clean_request(content, n), b""
+            elif operation == TEMPLATE_OPERATION:
+                head, data = answer_template_request(content, n), b""
             else:
                 if verify is None:
                     verify = load_verify()

@@ -31,12 +31,12 @@ def _name_set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-TAGS = _name_set(
+_TAGS = _name_set(
     "a abbr address area article aside b bdi blockquote br caption center cite code col colgroup dd del details dfn "
     "div dl dt em figcaption figure font footer h1 h2 h3 h4 h5 h6 header hr i img ins kbd li main mark nav ol p pre "
     "q s samp section small span strike strong sub summary sup table tbody td tfoot th thead time tr tt u ul var wbr"
 )
-DROPPED_WITH_CONTENT = _name_set(
+_DROPPED_WITH_CONTENT = _name_set(
     "script style title head template noscript object applet audio video canvas svg math select"
 )
 _CELL = {"align", "valign", "colspan", "rowspan", "width", "height", "bgcolor", "nowrap"}
@@ -83,29 +83,33 @@ def sanitize_with(
     url_schemes: frozenset[str],
     *,
     link_rel: str | None,
+    attributes: frozenset[str] = frozenset(),
+    keeps_relative: bool = False,
 ) -> str | None:
     """Returns HTML with the allowed elements and attributes, None if `html` is too complex.
 
     Args:
         attribute_filter: Takes the names of an element and an allowed attribute, and the value of the attribute.
             Returns the new value, None to drop the attribute.
-        url_schemes: Those of all URLs that are kept. Relative URLs are dropped.
+        url_schemes: Those of all absolute URLs that are kept.
+        attributes: Further attributes that all elements may have.
+        keeps_relative: Whether relative URLs are kept.
     """
     import nh3  # noqa: PLC0415 - only the worker process loads it
 
     html = clean_text(html[:MAX_HTML_LENGTH])
     if not html.strip():
         return ""
-    if is_too_complex(html):
+    if _is_too_complex(html):
         return None
     return nh3.clean(
         html,
-        tags=set(TAGS),
-        clean_content_tags=set(DROPPED_WITH_CONTENT),
-        attributes=ATTRIBUTES,
+        tags=set(_TAGS),
+        clean_content_tags=set(_DROPPED_WITH_CONTENT),
+        attributes=ATTRIBUTES | {"*": ATTRIBUTES["*"] | attributes},
         attribute_filter=attribute_filter,
         url_schemes=set(url_schemes),
-        url_relative="deny",
+        url_relative="pass_through" if keeps_relative else "deny",
         link_rel=link_rel,
     )
 
@@ -142,8 +146,7 @@ def filter_text_attribute(tag: str, name: str, value: str) -> str | None:
     return None if name in _STYLING_ATTRIBUTES else filter_attribute(tag, name, value)
 
 
-def is_too_complex(html: str) -> bool:
-    """Returns whether sanitising `html` would take too long, or its result would be too long."""
+def _is_too_complex(html: str) -> bool:
     if html.count("<") > MAX_TAGS or html.count("&") > MAX_REFERENCES:
         return True
     texts = (text for text in html.split("<") if len(text) > _SHORT_TEXT_LENGTH)

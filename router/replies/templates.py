@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from html import escape
 
 from router.errors import Refused
+from router.mail.compose.template_html import EDITABLE, count_editable, fill_editable
 from router.mail.html_text import sanitized_to_text
 from router.model import Template
 from router.replies import placeholders
-from router.replies.template_html import EDITABLE, count_editable, fill_editable, sanitize_template
 
 MAX_TEXT_LENGTH = 100_000  # of a body in characters, as of a reply
 # Values make a rendered text longer than its template.
@@ -34,27 +34,21 @@ class RenderedTemplate:
     missing: tuple[str, ...]
 
 
-def check_template(template: Template) -> Template:
-    """Returns the template with sanitised HTML.
-
-    Raises:
-        Refused: `unknown_placeholder`, or the HTML does not fit its mode.
-    """
+def check_template(template: Template) -> None:
+    """Raises `unknown_placeholder`, or another error if the sanitised HTML does not fit its mode."""
     placeholders.validate(template.subject, "subject")
+    body, is_editable = template.body, template.mode == "editable_html"
     if template.mode == "text":
-        placeholders.validate(template.body, "body")
-        return template
-    is_editable = template.mode == "editable_html"
-    body = sanitize_template(template.body, is_editable=is_editable)
-    if body is None or len(body) > MAX_TEXT_LENGTH:
-        raise Refused("invalid_request", "body has too many HTML elements or characters", "body")
+        placeholders.validate(body, "body")
+        return
+    if len(body) > MAX_TEXT_LENGTH:
+        raise Refused("invalid_request", f"body must not be longer than {MAX_TEXT_LENGTH} characters", "body")
     if not sanitized_to_text(body, len(body)).strip() and not is_editable:
         raise Refused("invalid_request", "body has no text", "body")
     if is_editable and (count := count_editable(body)) != 1:
         problem = f"body must have exactly one element with {EDITABLE}, which contains text: it has {count}"
         raise Refused("invalid_request", problem, "body")
     placeholders.validate(body, "body", html=True)
-    return replace(template, body=body)
 
 
 def render_template(template: Template, values: Mapping[str, str], *, text: str = "") -> RenderedTemplate:

@@ -6,7 +6,9 @@ Agents use them, and only admins change them. Changing or deleting a template ch
 from __future__ import annotations
 
 import builtins
+from collections.abc import Awaitable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from router import ids
 from router.admin import audit, validation
@@ -28,6 +30,12 @@ MAX_SUBJECT_LENGTH = 250
 _ALL_TEMPLATES = TextFilter()
 
 
+class SanitizeTemplate(Protocol):
+    """Sanitises the HTML of a template; returns None if it is too complex (`router.contents.pool.Parser`)."""
+
+    def __call__(self, html: str, *, is_editable: bool) -> Awaitable[str | None]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class TemplateChange:
     """The fields of a template that are set. None keeps a value; without a subject, it is `""`."""
@@ -41,8 +49,9 @@ class TemplateChange:
 class TemplateService:
     """Manages the templates of the actor's workspace. Their names are unique regardless of case."""
 
-    def __init__(self, database: Database, clock: Clock, *, link_base: str | None) -> None:
+    def __init__(self, database: Database, clock: Clock, sanitize: SanitizeTemplate, *, link_base: str | None) -> None:
         self._database = database
+        self._sanitize = sanitize
         self._clock = clock
         self._values = TicketValues(database, clock, link_base=link_base)
 
@@ -77,7 +86,7 @@ class TemplateService:
         """
         now = self._clock.now()
         empty = Template(ids.new_id("tpl"), actor.workspace_id, "", "", "", "text", now, now)
-        template = apply_change(empty, TemplateChange(name, subject, body, mode))
+        template = await self._apply_change(empty, TemplateChange(name, subject, body, mode))
         async with self._database.transaction() as transaction:
             await transaction.fetch_one("workspace_lock", id=actor.workspace_id)
             await _require_name(transaction, actor, template)
@@ -87,14 +96,16 @@ class TemplateService:
 
     @retry_on_conflict
     async def change(self, actor: Actor, template_id: str, change: TemplateChange) -> Template:
-        """Changes the given fields. Raises `Refused` like `create`."""
+        """Changes the given fields. Raises `Refused` like `create`, or `conflict` after another change meanwhile."""
+        current = await self.get(actor, template_id)
+        changed = await self._apply_change(current, change)
+        if changed == current:
+            return current
+        changed = replace(changed, updated_at=self._clock.now())
         async with self._database.transaction() as transaction:
             await transaction.fetch_one("workspace_lock", id=actor.workspace_id)
-            current = await fetch_by_id(transaction, actor, Template, "template_by_id", template_id)
-            changed = apply_change(current, change)
-            if changed == current:
-                return current
-            changed = replace(changed, updated_at=self._clock.now())
+            if await fetch_by_id(transaction, actor, Template, "template_by_id", template_id) != current:
+                raise Refused("conflict", "The template was changed at the same time: get it again")
             await _require_name(transaction, actor, changed)
             await transaction.execute("template_update", **model_values(changed))
             await audit.record(
@@ -136,6 +147,19 @@ class TemplateService:
         """Renders a template with sample values."""
         return render_template(template, await self._values.sample(actor))
 
+    async def _apply_change(self, template: Template, change: TemplateChange) -> Template:
+        """Returns the template with the changes, normalised and sanitised. Raises `Refused`."""
+        changed = apply_change(template, change)
+        if changed == template:
+            return template
+        if changed.mode != "text" and (changed.body, changed.mode) != (template.body, template.mode):
+            body = await self._sanitize(changed.body, is_editable=changed.mode == "editable_html")
+            if body is None:
+                raise Refused("invalid_request", "body has too many or too deeply nested HTML elements", "body")
+            changed = replace(changed, body=body)
+        check_template(changed)
+        return changed
+
 
 async def _require_name(transaction: QueryExecutor, actor: Actor, template: Template) -> None:
     """Raises `conflict` if another template has the name, or the limit is reached. The workspace must be locked."""
@@ -148,7 +172,7 @@ async def _require_name(transaction: QueryExecutor, actor: Actor, template: Temp
 
 
 def apply_change(template: Template, change: TemplateChange) -> Template:
-    """Returns the template with the changes, normalised and sanitised. Raises `Refused`."""
+    """Returns the template with the changes, normalised but not sanitised. Raises `Refused`."""
     changed = template
     if change.name is not None:
         changed = replace(changed, name=validation.validate_line(change.name, "name"))
@@ -161,4 +185,4 @@ def apply_change(template: Template, change: TemplateChange) -> Template:
     if change.body is not None:
         body = validation.validate_text(change.body, "body", max_length=MAX_TEXT_LENGTH)
         changed = replace(changed, body=body)
-    return changed if changed == template else check_template(changed)
+    return changed
