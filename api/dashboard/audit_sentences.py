@@ -51,6 +51,19 @@ SENTENCES: Mapping[AuditAction, Sequence[Phrase]] = {
             "noted that {forwardedFrom} forwards to {target}",
             "{not_forwardedFrom}noted that nothing forwards to {target}",
         ),
+        (
+            "set the sender name of {target} to “{senderName}”",
+            "{not_senderName}reset the sender name of {target}",
+        ),
+        ("{signature}changed the signature of {target}", "{not_signature}removed the signature of {target}"),
+        (
+            "{replyToToken}set that the Reply-To of answers from {target} names the ticket",
+            "{not_replyToToken}set that the Reply-To of answers from {target} does not name the ticket",
+        ),
+        (
+            "set that {target} acknowledges mail with the template {acknowledge}",
+            "{not_acknowledge}disabled the acknowledgements of {target}",
+        ),
         *_sender_checks(" of {target}", "made {target} inherit {what} from the workspace"),
     ),
     "alias.create": (("added the alias {target}",), ("for {integrationId}",)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from api.route import Call, Route
 from api.schema.routing import AliasAnswer, AliasChange, AliasCreate, AliasList, AliasListParameters, AliasTested
 from api.schema.shape import EmptyBody, NoQuery, PageParameters
+from router.admin.routes.reply_settings import NO_TEMPLATE, ReplySettingsChange
 from router.filters import AliasFilter
 
 
@@ -25,6 +26,7 @@ async def create(call: Call[AliasCreate, NoQuery]) -> AliasAnswer:
             integration_id=body.integration_id,
             forwarded_from=body.forwarded_from,
             sender_checks=None if body.sender_checks is None else body.sender_checks.changes(),
+            reply_settings=_reply_settings(body),
         )
     )
 
@@ -44,6 +46,7 @@ async def change(call: Call[AliasChange, NoQuery]) -> AliasAnswer:
             status=body.status,
             forwarded_from="" if removes_note else body.forwarded_from,
             sender_checks=None if body.sender_checks is None else body.sender_checks.changes(),
+            reply_settings=_reply_settings(body),
         )
     )
 
@@ -54,6 +57,13 @@ async def delete(call: Call[EmptyBody, NoQuery]) -> None:
 
 async def test(call: Call[EmptyBody, NoQuery]) -> AliasTested:
     return AliasTested.from_model(await call.services.aliases.test(call.actor, call.ids["id"]))
+
+
+def _reply_settings(body: AliasCreate | AliasChange) -> ReplySettingsChange:
+    template_id = None
+    if "acknowledge" in body.model_fields_set:
+        template_id = NO_TEMPLATE if body.acknowledge is None else body.acknowledge.template_id
+    return ReplySettingsChange(body.sender_name, body.signature, body.reply_to_token, template_id)
 
 
 ROUTES = (
@@ -79,7 +89,7 @@ ROUTES = (
         body=AliasCreate,
         status=201,
         creates=True,
-        errors=("invalid_alias", "invalid_integration", "not_found", "alias_taken"),
+        errors=("invalid_alias", "invalid_integration", "unknown_placeholder", "not_found", "alias_taken"),
     ),
     Route("GET", "/aliases/{id}", "getAlias", show, "Get an alias", "viewer", AliasAnswer),
     Route(
@@ -91,7 +101,7 @@ ROUTES = (
         "admin",
         AliasAnswer,
         body=AliasChange,
-        errors=("invalid_status", "invalid_integration"),
+        errors=("invalid_status", "invalid_integration", "unknown_placeholder"),
     ),
     Route("DELETE", "/aliases/{id}", "deleteAlias", delete, "Delete an alias", "admin", status=204),
     Route(

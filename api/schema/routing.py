@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Self
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from api.schema.check_policies import SenderChecksChange, StoredAliasSenderChecks
 from api.schema.enumerations import DomainProof, RecordStatus, RecordType
@@ -21,8 +21,10 @@ from api.schema.shape import (
     filter_parameters,
 )
 from router.admin.domains.domains import DomainView
+from router.admin.routes.reply_settings import MAX_SIGNATURE_LENGTH
 from router.enumerations import ALIAS_STATUS, AliasStatus, DomainStatus
 from router.filters import AliasFilter, DomainFilter
+from router.mail.compose.sender_name import MAX_NAME_LENGTH as MAX_SENDER_NAME_LENGTH
 
 
 class DomainAnswer(Answer):
@@ -225,6 +227,23 @@ class DomainDeleteParameters(QueryParameters):
     """With `true`, deletes the aliases of the domain too."""
 
 
+class AcknowledgeAnswer(Answer):
+    """How new tickets are acknowledged."""
+
+    template_id: str
+    """Template of the acknowledgement."""
+
+
+# From the id of the template.
+StoredAcknowledge = Annotated[
+    AcknowledgeAnswer | None,
+    BeforeValidator(
+        lambda template_id: None if template_id is None else AcknowledgeAnswer(template_id=template_id),
+        json_schema_input_type=AcknowledgeAnswer | None,
+    ),
+]
+
+
 class AliasAnswer(Answer):
     """An address and the integration that its messages are posted to."""
 
@@ -246,6 +265,14 @@ class AliasAnswer(Answer):
     """Address at another mail system that forwards to this alias, as a note; it proves nothing. Null without one."""
     sender_checks: StoredAliasSenderChecks = Field(validation_alias="check_policy")
     """Settings of the sender checks that override those of the workspace."""
+    sender_name: str
+    """Pattern of the name in From of replies, with `{agent}` and `{workspace}`; empty for `{agent} ({workspace})`."""
+    signature: str
+    """Text with placeholders that ends replies; empty without one."""
+    reply_to_token: bool
+    """Whether Reply-To of replies is an address with the token of the ticket, so that all answers join it."""
+    acknowledge: StoredAcknowledge = Field(validation_alias="acknowledge_template_id")
+    """How new tickets are acknowledged; null if they are not."""
 
 
 class AliasList(Answer):
@@ -259,6 +286,17 @@ class AliasList(Answer):
 AliasListParameters = filter_parameters(
     "AliasListParameters", "Parameters of the list of aliases.", AliasFilter, PageParameters
 )
+
+
+class AcknowledgeChange(Body):
+    """How new tickets are acknowledged."""
+
+    template_id: Id
+    """Template of the acknowledgement."""
+
+
+SenderName = Annotated[str, Field(json_schema_extra={"maxLength": MAX_SENDER_NAME_LENGTH})]
+Signature = Annotated[str, Field(json_schema_extra={"maxLength": MAX_SIGNATURE_LENGTH})]
 
 
 class AliasCreate(Body):
@@ -275,13 +313,23 @@ class AliasCreate(Body):
     """Address at another mail system that forwards to this alias, as a note; it proves nothing."""
     sender_checks: SenderChecksChange | None = None
     """Settings of the sender checks that override those of the workspace."""
+    sender_name: SenderName | None = None
+    """Pattern of the name in From of replies, with `{agent}` and `{workspace}`."""
+    signature: Signature | None = None
+    """Text with placeholders that ends replies."""
+    reply_to_token: bool | None = None
+    """Whether Reply-To of replies is an address with the token of the ticket, so that all answers join it."""
+    acknowledge: AcknowledgeChange | None = None
+    """How new tickets are acknowledged; null if they are not."""
 
 
 AliasStatusName = Annotated[str, documented(ALIAS_STATUS)]
 
 
 class AliasChange(Body):
-    """Fields to change. Fields that are not given or null stay unchanged; `forwardedFrom: null` removes the note."""
+    """Fields to change. Fields that are not given or null stay unchanged, except that `forwardedFrom: null` removes the
+    note, and `acknowledge: null` disables acknowledgements.
+    """
 
     codes: ClassVar = {"status": "invalid_status", "integrationId": "invalid_integration"}
     integration_id: Id | None = None
@@ -292,6 +340,14 @@ class AliasChange(Body):
     """Address at another mail system that forwards to this alias, as a note; null removes it."""
     sender_checks: SenderChecksChange | None = None
     """New settings of the sender checks; a setting that is null is that of the workspace."""
+    sender_name: SenderName | None = None
+    """Pattern of the name in From of replies, with `{agent}` and `{workspace}`; empty for the default."""
+    signature: Signature | None = None
+    """Text with placeholders that ends replies; empty removes it."""
+    reply_to_token: bool | None = None
+    """Whether Reply-To of replies is an address with the token of the ticket, so that all answers join it."""
+    acknowledge: AcknowledgeChange | None = None
+    """How new tickets are acknowledged; null disables it."""
 
 
 class AliasTested(Answer):

@@ -30,6 +30,8 @@ SECTIONS = {
     "Daily work": {
         "ticket": "tickets",
         "tag": "tags",
+        "template": "templates",
+        "canned-response": "canned_responses",
         "allowed-sender": "sender_lists",
         "blocked-sender": "sender_lists",
     },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import click
 
@@ -10,6 +11,11 @@ from api.schema.routing import AliasAnswer, AliasTested
 from emailrouter.cli.context import CommandContext, WorkspaceGroup, confirm, confirmation_option, to_json, with_context
 from emailrouter.cli.paging import Paging, paging_options, to_rows
 from emailrouter.cli.parameters import FilterOptions, filter_options
+from emailrouter.cli.reply_setting_options import (
+    describe_acknowledgement,
+    read_reply_settings,
+    reply_setting_options,
+)
 from emailrouter.cli.sender_check_options import describe_checks, sender_check_options
 from emailrouter.cli.tables import Column
 from router.errors import Refused
@@ -62,6 +68,7 @@ async def show(context: CommandContext, alias: str) -> None:
     help="Note which address at another mail system forwards to the alias. Checks and changes nothing.",
 )
 @sender_check_options("inherit", "`inherit` selects that of the workspace")
+@reply_setting_options
 @with_context()
 async def add(
     context: CommandContext,
@@ -70,6 +77,7 @@ async def add(
     integration: str,
     forwarded_from: str | None,
     sender_checks: dict[str, object],
+    reply_settings: dict[str, Any],
 ) -> None:
     """Add an alias. It accepts mail as soon as its domain is verified."""
     local_part, at_sign, domain = address.rpartition("@")
@@ -84,6 +92,7 @@ async def add(
         integration_id=integration_id,
         forwarded_from=forwarded_from,
         sender_checks=sender_checks,
+        reply_settings=await read_reply_settings(context, reply_settings),
     )
     await _print_alias(context, created)
 
@@ -93,6 +102,7 @@ async def add(
 @click.option("--integration", metavar="NAME|ID", help="Integration that will receive its tickets.")
 @click.option("--forwarded-from", metavar="ADDRESS", help='New note of the forwarding address; "" removes it.')
 @sender_check_options("inherit", "`inherit` selects that of the workspace")
+@reply_setting_options
 @with_context()
 async def change(
     context: CommandContext,
@@ -101,15 +111,14 @@ async def change(
     integration: str | None,
     forwarded_from: str | None,
     sender_checks: dict[str, object],
+    reply_settings: dict[str, Any],
 ) -> None:
     """Change an alias.
 
-    Changes its integration, the note which address forwards to it, or its sender checks.
+    Changes its integration, the note which address forwards to it, its sender checks, or how replies from it look.
     """
-    if integration is None and forwarded_from is None and not sender_checks:
-        raise click.UsageError(
-            "nothing to change: use --integration, --forwarded-from, --on-fail, --on-spam or --spam-score"
-        )
+    if integration is None and forwarded_from is None and not sender_checks and not reply_settings:
+        raise click.UsageError("nothing to change: use an option, such as --integration")
     alias_id = await context.lookup.find_alias_id(context.actor, alias)
     integration_id = (
         None if integration is None else await context.lookup.find_integration_id(context.actor, integration)
@@ -120,6 +129,7 @@ async def change(
         integration_id=integration_id,
         forwarded_from=forwarded_from,
         sender_checks=sender_checks,
+        reply_settings=await read_reply_settings(context, reply_settings),
     )
     await _print_alias(context, changed)
 
@@ -167,7 +177,9 @@ async def remove(context: CommandContext, alias: str, yes: bool) -> None:
 async def _print_alias(context: CommandContext, alias: Alias) -> None:
     names = await context.display_names([alias.integration_id])
     data = to_json(AliasAnswer.from_model(alias))
-    context.print_object(data if context.as_json else describe_checks(data, "as the workspace"), integrationId=names)
+    if not context.as_json:
+        data = await describe_acknowledgement(context, describe_checks(data, "as the workspace"))
+    context.print_object(data, integrationId=names)
 
 
 COMMANDS = (group,)

@@ -280,6 +280,11 @@ def _interruptible_prompt() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
+def read_text(text: str) -> str:
+    """Returns the value of an option, or standard input for `-`."""
+    return read_standard_input() if text == "-" else text
+
+
 def read_standard_input() -> str:
     return _decode(sys.stdin.buffer.read(), "standard input")
 

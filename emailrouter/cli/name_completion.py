@@ -1,4 +1,5 @@
-"""Completion of names in the shell: domains, aliases, integrations, users, tags and workspaces.
+"""Completion of names in the shell: domains, aliases, integrations, users, tags, templates, canned responses
+and workspaces.
 
 Reads the database and changes nothing. A completion that fails or takes too long offers no names and prints nothing:
 an error would appear in the middle of the line that is being typed.
@@ -38,6 +39,9 @@ _KINDS = {
     "tag": "tags",
     "add": "tags",
     "remove": "tags",
+    "template": "templates",
+    "acknowledge": "templates",
+    "response": "canned_responses",
     "workspace": "workspaces",
     "in_workspace": "workspaces",
 }

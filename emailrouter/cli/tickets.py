@@ -18,7 +18,7 @@ from emailrouter.cli.context import (
     WorkspaceGroup,
     confirm,
     confirmation_option,
-    read_standard_input,
+    read_text,
     to_json,
     with_context,
 )
@@ -246,7 +246,7 @@ async def _set_spam(
 async def note(context: CommandContext, ticket: str, text: str, acting: str | None) -> None:
     """Add an internal note to a ticket. The text `-` is read from standard input."""
     context = await _act_as(context, acting)
-    body = read_standard_input() if text == "-" else text
+    body = read_text(text)
     event = await context.services.tickets.notes.add(
         context.actor, await context.lookup.find_ticket_id(context.actor, ticket), body
     )
@@ -265,7 +265,7 @@ async def edit_note(context: CommandContext, ticket: str, note: str, text: str, 
     NOTE is the ID of the note, which `ticket show --json` contains.
     """
     context = await _act_as(context, acting)
-    body = read_standard_input() if text == "-" else text
+    body = read_text(text)
     ticket_id = await context.lookup.find_ticket_id(context.actor, ticket)
     event = await context.services.tickets.notes.edit(context.actor, ticket_id, note, body)
     context.print_result(to_json(NoteAnswer.from_event(event)), "Note changed.")

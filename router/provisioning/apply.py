@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from router.admin.routes.reply_settings import ReplySettingsChange
 from router.channels.poster import Poster, SettingChanges
 from router.model import Actor, Alias, User
 from router.provisioning.document import (
@@ -130,6 +131,7 @@ class _PlanExecution:
             integration_id=self._refs.find_id(entry.integration or "") or "",
             forwarded_from=entry.forwarded_from,
             sender_checks=None if entry.sender_checks is None else entry.sender_checks.model_dump(),
+            reply_settings=await self._reply_settings(entry),
         )
         if entry.status != alias.status:
             await self._services.aliases.change(self._actor, alias.id, status=entry.status)
@@ -145,7 +147,14 @@ class _PlanExecution:
             status=entry.status,
             forwarded_from=entry.forwarded_from,
             sender_checks=None if entry.sender_checks is None else entry.sender_checks.model_dump(),
+            reply_settings=await self._reply_settings(entry),
         )
+
+    async def _reply_settings(self, entry: AliasDefinition) -> ReplySettingsChange:
+        template_id = entry.acknowledge
+        if entry.acknowledge:
+            template_id = (await self._services.templates.find(self._actor, entry.acknowledge)).id
+        return ReplySettingsChange(entry.sender_name, entry.signature, entry.reply_to_token, template_id)
 
     async def _change_workspace(self, entry: WorkspaceDefinition) -> None:
         default = entry.default_integration

@@ -81,9 +81,9 @@ class IntegrationDefinition(EntryModel):
 
 
 class AliasDefinition(EntryModel):
-    """An alias. If `integration` or `sender_checks` is None, an existing alias keeps the current value.
+    """An alias. A field that is None keeps the current value of an existing alias; `""` removes it.
 
-    With `""` as `forwarded_from`, the alias has no such address; None keeps the current one.
+    `acknowledge` is the name of a template.
     """
 
     address: str
@@ -91,6 +91,10 @@ class AliasDefinition(EntryModel):
     status: AliasStatus = "active"
     forwarded_from: str | None = None
     sender_checks: SenderChecksDefinition | None = None
+    sender_name: str | None = None
+    signature: str | None = None
+    reply_to_token: bool | None = None
+    acknowledge: str | None = None
 
 
 class UserDefinition(EntryModel):

@@ -16,6 +16,7 @@ from router.mail.address import AddressError, domain_key, local_key
 from router.model import Integration
 from router.provisioning.document import AliasDefinition, IntegrationDefinition, WorkspaceDocument
 from router.provisioning.entry import InvalidDocument, normalize
+from router.provisioning.reply_settings import normalize_reply_settings
 
 
 def normalize_document(document: WorkspaceDocument, existing: Collection[str]) -> WorkspaceDocument:
@@ -62,6 +63,7 @@ def normalize_document(document: WorkspaceDocument, existing: Collection[str]) -
             for n, alias in enumerate(aliases, start=1)
         ]
         aliases = [_normalize_forwarded_from(alias, f"aliases[{n}]") for n, alias in enumerate(aliases, start=1)]
+        aliases = [normalize_reply_settings(alias, f"aliases[{n}]") for n, alias in enumerate(aliases, start=1)]
     return document.model_copy(
         update={"workspace": workspace, "users": users, "integrations": integrations, "aliases": aliases}
     )

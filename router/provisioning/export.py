@@ -70,6 +70,7 @@ def export_document(snapshot: Snapshot, channels: Mapping[str, Channel]) -> Work
     refs = {each.id: each.id if names[each.name] > 1 else each.name for each in snapshot.integrations}
     settings = _export_settings(snapshot.integrations, channels)
     default = snapshot.workspace.default_integration_id
+    template_names = {each.id: each.name for each in snapshot.sections.get("templates", ())}
     sections = {each.key: each.export(snapshot.sections.get(each.key, ())) for each in SECTIONS}
     return CompleteDocument(
         **sections,
@@ -98,6 +99,10 @@ def export_document(snapshot: Snapshot, channels: Mapping[str, Channel]) -> Work
                 status=alias.status,
                 forwarded_from=alias.forwarded_from,
                 sender_checks=_export_overrides(alias),
+                sender_name=alias.sender_name or None,
+                signature=alias.signature or None,
+                reply_to_token=bool(alias.reply_to_token) or None,
+                acknowledge=template_names.get(alias.acknowledge_template_id),
             )
             for alias in snapshot.aliases
         ],

@@ -44,6 +44,7 @@ from router.provisioning.plan import (
     Remove,
     SetMxUpstream,
 )
+from router.provisioning.reply_settings import compare_reply_settings, require_template, template_names
 from router.provisioning.sections import SECTIONS
 
 
@@ -90,6 +91,7 @@ class _Planner:
         self._current = current
         self._read_settings = read_settings
         self._prune = prune
+        self._template_names = template_names(self._document, current.sections.get("templates", ()))
         domain_ids = {domain.name: domain.id for domain in current.domains}
         self._plan = Plan(IntegrationReferences(current.integrations), domain_ids)
         self._late_steps: list[tuple[Change, PlanStep]] = []
@@ -97,10 +99,11 @@ class _Planner:
     def build(self) -> Plan:
         self._plan_users()
         self._plan_integrations()
-        # A domain or integration can be removed only after the aliases that use it.
+        self._plan_sections(used_by_aliases=True)
+        # A domain, an integration or a template can be removed only after the aliases that use it.
         after_domains, self._late_steps = self._late_steps, []
         self._plan_domains()
-        self._plan_sections()
+        self._plan_sections(used_by_aliases=False)
         self._plan_workspace()
         for change, step in (*self._late_steps, *after_domains):
             self._add_change(change, step)
@@ -212,6 +215,7 @@ class _Planner:
         for n, (key, entry) in enumerate(entries.items(), start=1):
             if entry.integration is not None:
                 self._plan.integration_refs.require(entry.integration, f"aliases[{n}].integration")
+            require_template(entry.acknowledge, self._template_names, f"aliases[{n}].acknowledge")
             alias = existing.get(key)
             if alias is not None:
                 self._compare_alias(entry, alias)
@@ -235,6 +239,7 @@ class _Planner:
             changed |= differences(forwarded_from=(alias.forwarded_from or "", entry.forwarded_from))
         if entry.sender_checks is not None:
             changed |= _compare_checks(policy.read_overrides(alias.check_policy), entry.sender_checks.model_dump())
+        changed |= compare_reply_settings(entry, alias, self._current.sections.get("templates", ()))
         if (
             entry.integration is not None
             and self._plan.integration_refs.find_id(entry.integration) != alias.integration_id
@@ -248,15 +253,17 @@ class _Planner:
                 Change("change", "alias", alias.email, format_differences(changed)), ChangeAlias(alias, entry)
             )
 
-    def _plan_sections(self) -> None:
+    def _plan_sections(self, *, used_by_aliases: bool) -> None:
         for section in SECTIONS:
             entries = getattr(self._document, section.key)
-            if entries is None:
+            if entries is None or section.is_used_by_aliases != used_by_aliases:
                 continue
             for planned in section.plan(entries, self._current.sections.get(section.key, ())):
                 change = Change(planned.action, section.kind, planned.name, planned.detail)
                 if planned.action == "remove" and not self._prune:
                     self._plan.unmanaged.append(f"{section.kind} {planned.name}")
+                elif planned.action == "remove" and used_by_aliases:
+                    self._late_steps.append((change, planned))
                 else:
                     self._add_change(change, planned)
 

@@ -27,11 +27,13 @@ class DocumentSection(Protocol):
         key: The key of the list in the document.
         kind: The name of an object in the displayed changes.
         entry_type: The type of an entry in the document.
+        is_used_by_aliases: Whether aliases refer to its entries, which are added before them and removed after them.
     """
 
     key: str
     kind: str
     entry_type: type[Any]
+    is_used_by_aliases: bool
 
     async def read(self, services: Services, actor: Actor) -> Sequence[Any]:
         """Returns the current objects in a stable order."""

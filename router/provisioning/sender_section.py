@@ -62,6 +62,7 @@ class SenderSection(ABC, Generic[S, D]):
     key: str
     kind: str
     entry_type: type[D]
+    is_used_by_aliases = False
 
     async def read(self, services: Services, actor: Actor) -> Sequence[S]:
         return await self._service(services).list_all(actor.workspace_id)

@@ -14,6 +14,7 @@ from router import ids
 from router.admin import audit, validation
 from router.admin.fetch import fetch_by_id, fetch_page, lock_integration
 from router.admin.paging import DEFAULT_LIMIT, Page
+from router.admin.routes.reply_settings import NO_CHANGE, ReplySettingsChange, change_reply_settings
 from router.admin.routes.test_mail import TestMail, TestMailService
 from router.checks import policy
 from router.clock import Clock
@@ -83,6 +84,7 @@ class AliasService:
         integration_id: str,
         forwarded_from: str | None = None,
         sender_checks: Mapping[str, object] | None = None,
+        reply_settings: ReplySettingsChange = NO_CHANGE,
     ) -> Alias:
         """Creates an alias, which accepts mail once its domain is verified.
 
@@ -108,6 +110,7 @@ class AliasService:
                 check_policy=policy.change_overrides("{}", sender_checks or {}),
             )
             alias = _set_forwarded_from(alias, forwarded_from or "")
+            alias, reply_details = await change_reply_settings(transaction, actor, alias, reply_settings)
             if not await transaction.execute("alias_insert", **model_values(alias)):
                 raise Refused("alias_taken", f"{alias.email} already exists", "localPart")
             await transaction.execute("routing_increment_version")
@@ -121,6 +124,7 @@ class AliasService:
                 integrationId=integration_id,
                 forwardedFrom=alias.forwarded_from,
                 **_audited_checks(alias, policy.read_overrides(alias.check_policy)),
+                **reply_details,
             )
         self._on_routing_change()
         return alias
@@ -134,6 +138,7 @@ class AliasService:
         status: str | None = None,
         forwarded_from: str | None = None,
         sender_checks: Mapping[str, object] | None = None,
+        reply_settings: ReplySettingsChange = NO_CHANGE,
     ) -> Alias:
         """Changes the given fields; None keeps a value, and "" removes `forwarded_from`.
 
@@ -152,6 +157,7 @@ class AliasService:
                 status=new_status or alias.status,
                 check_policy=policy.change_overrides(alias.check_policy, sender_checks or {}),
             )
+            changed, reply_details = await change_reply_settings(transaction, actor, changed, reply_settings)
             if forwarded_from is not None:
                 changed = _set_forwarded_from(changed, forwarded_from)
             await _update(transaction, changed)
@@ -167,6 +173,7 @@ class AliasService:
                 status=status,
                 forwardedFrom=None if forwarded_from is None else changed.forwarded_from or "",
                 **_audited_checks(changed, sender_checks),
+                **reply_details,
                 before=_audited_values(alias) | _audited_checks(alias, sender_checks),
             )
         self._on_routing_change()
@@ -203,15 +210,10 @@ async def _fetch_alias(transaction: QueryExecutor, actor: Actor, alias_id: str, 
 
 
 async def _update(transaction: QueryExecutor, alias: Alias) -> None:
-    await transaction.execute(
-        "alias_update",
-        id=alias.id,
-        workspace_id=alias.workspace_id,
-        integration_id=alias.integration_id,
-        status=alias.status,
-        forwarded_from=alias.forwarded_from,
-        check_policy=alias.check_policy,
-    )
+    values = model_values(alias)
+    for fixed in ("domain_id", "local_part", "local_key", "created_at"):
+        del values[fixed]
+    await transaction.execute("alias_update", **values)
 
 
 def _set_forwarded_from(alias: Alias, text: str) -> Alias:

@@ -14,7 +14,7 @@ from router.admin.fetch import fetch_by_id, fetch_page
 from router.admin.paging import DEFAULT_LIMIT, Page
 from router.admin.templates.ticket_values import TicketValues
 from router.clock import Clock
-from router.errors import Refused
+from router.errors import Refused, not_found_error
 from router.filters import CannedResponseFilter
 from router.model import Actor, Alias, CannedResponse
 from router.replies import placeholders
@@ -81,6 +81,19 @@ class CannedResponseService:
 
     async def get(self, actor: Actor, response_id: str) -> CannedResponse:
         return await fetch_by_id(self._database, actor, CannedResponse, "canned_response_by_id", response_id)
+
+    async def find(self, actor: Actor, title_or_id: str) -> CannedResponse:
+        """Returns the canned response with an id or a title. Raises `conflict` if several have the title."""
+        found = await self.list_all(actor)
+        key = caseless_key(title_or_id)
+        matches = [each for each in found if each.id == title_or_id] or [
+            each for each in found if caseless_key(each.title) == key
+        ]
+        if not matches:
+            raise not_found_error("Canned response")
+        if len(matches) > 1:
+            raise Refused("conflict", f"Title {title_or_id!r} is ambiguous: use the id")
+        return matches[0]
 
     @retry_on_conflict
     async def create(self, actor: Actor, *, title: str, body: str, alias_id: str | None = None) -> CannedResponse:

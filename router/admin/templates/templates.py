@@ -17,7 +17,7 @@ from router.admin.paging import DEFAULT_LIMIT, Page
 from router.admin.templates.ticket_values import TicketValues
 from router.clock import Clock
 from router.enumerations import TEMPLATE_MODE
-from router.errors import Refused
+from router.errors import Refused, not_found_error
 from router.filters import TextFilter
 from router.model import Actor, Template
 from router.replies.templates import MAX_TEXT_LENGTH, RenderedTemplate, check_template, render_template
@@ -75,6 +75,17 @@ class TemplateService:
     async def get(self, actor: Actor, template_id: str) -> Template:
         return await fetch_by_id(self._database, actor, Template, "template_by_id", template_id)
 
+    async def find(self, actor: Actor, name_or_id: str) -> Template:
+        """Returns the template with an id or a name. An id takes precedence over a name that equals it."""
+        found = await self.list_all(actor)
+        key = caseless_key(name_or_id)
+        matches = [each for each in found if each.id == name_or_id] or [
+            each for each in found if caseless_key(each.name) == key
+        ]
+        if not matches:
+            raise not_found_error("Template")
+        return matches[0]
+
     @retry_on_conflict
     async def create(
         self, actor: Actor, *, name: str, body: str, subject: str = "", mode: str = TEMPLATE_MODE.values[0]
@@ -122,8 +133,7 @@ class TemplateService:
     async def delete(self, actor: Actor, template_id: str) -> None:
         """Deletes a template. Raises `in_use` if an alias acknowledges mail with it."""
         async with self._database.transaction() as transaction:
-            await transaction.fetch_one("workspace_lock", id=actor.workspace_id)
-            template = await fetch_by_id(transaction, actor, Template, "template_by_id", template_id)
+            template = await fetch_by_id(transaction, actor, Template, "template_lock_to_delete", template_id)
             used = await transaction.fetch_one("template_alias", id=template.id, workspace_id=actor.workspace_id)
             if used is not None:
                 address = f"{used['local_part']}@{used['domain']}"

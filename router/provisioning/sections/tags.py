@@ -25,6 +25,7 @@ class TagSection:
     key = "tags"
     kind = "tag"
     entry_type = TagDefinition
+    is_used_by_aliases = False
 
     async def read(self, services: Services, actor: Actor) -> Sequence[Tag]:
         page = await services.tickets.tags.list_uncounted(actor, limit=MAX_LIMIT)

@@ -28,9 +28,10 @@ INSERT INTO aliases {values:Alias}
 ON CONFLICT (domain_id, local_key) DO NOTHING;
 
 -- name: alias_update
--- Changes the integration, the status, the forwarding address or the check policy of an alias.
+-- Changes the settings of an alias.
 UPDATE aliases SET integration_id = :integration_id, status = :status, forwarded_from = :forwarded_from,
-                   check_policy = :check_policy
+                   check_policy = :check_policy, sender_name = :sender_name, signature = :signature,
+                   reply_to_token = :reply_to_token, acknowledge_template_id = :acknowledge_template_id
 WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: alias_delete

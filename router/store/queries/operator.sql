@@ -89,6 +89,18 @@ SELECT name AS name FROM tags
 WHERE workspace_id = :workspace_id AND substr(name, 1, length(CAST(:prefix AS TEXT))) = :prefix
 ORDER BY name LIMIT :limit;
 
+-- name: complete_templates
+-- The same for templates of a workspace.
+SELECT name AS name FROM templates
+WHERE workspace_id = :workspace_id AND substr(name, 1, length(CAST(:prefix AS TEXT))) = :prefix
+ORDER BY name LIMIT :limit;
+
+-- name: complete_canned_responses
+-- The same for the titles of canned responses of a workspace.
+SELECT title AS name FROM canned_responses
+WHERE workspace_id = :workspace_id AND substr(title, 1, length(CAST(:prefix AS TEXT))) = :prefix
+ORDER BY title LIMIT :limit;
+
 -- name: complete_aliases
 -- The same for the addresses of aliases.
 SELECT a.local_part || '@' || d.name AS name FROM aliases a JOIN domains d ON d.id = a.domain_id

@@ -18,6 +18,14 @@ WHERE t.id = :ticket_id AND t.workspace_id = :workspace_id;
 -- One template of a workspace.
 SELECT {Template} FROM templates WHERE id = :id AND workspace_id = :workspace_id;
 
+-- name: template_lock
+-- One template of a workspace, locked against deletion.
+SELECT {Template} FROM templates WHERE id = :id AND workspace_id = :workspace_id;
+
+-- name: template_lock_to_delete
+-- One template of a workspace, locked so that no further alias can refer to it.
+SELECT {Template} FROM templates WHERE id = :id AND workspace_id = :workspace_id;
+
 -- name: template_page
 -- Templates of a workspace, newest first.
 SELECT {Template} FROM templates

@@ -68,11 +68,12 @@ async def test_every_kind_of_change_and_removal_is_applied(cli: CommandLine, tmp
         '[[integrations]]\nname = "one"\nwebhook_url = "env:HOOK"\n'
         '[[integrations]]\nname = "two"\nwebhook_url = "env:HOOK"\n'
         '[[aliases]]\naddress = "x@a.test"\nintegration = "one"\nforwarded_from = "a@acme.example"\n'
-        'sender_checks = { on_fail = "show" }\n'
+        'sender_checks = { on_fail = "show" }\nacknowledge = "old"\n'
         '[[aliases]]\naddress = "y@a.test"\nintegration = "one"\n'
         '[[users]]\nemail = "admin@example.org"\nrole = "admin"\n'
         '[[users]]\nemail = "eve@example.org"\n'
         '[[tags]]\nname = "VIP"\ncolor = "#1D76DB"\n[[tags]]\nname = "old"\n'
+        '[[templates]]\nname = "Old"\nbody = "Hi"\n[[canned_responses]]\ntitle = "Y"\nalias = "y@a.test"\nbody = "Y"\n'
     )
     after = (
         'domains = ["a.test"]\nmx_managed_upstream = ["a.test"]\nallowed_senders = ["192.0.2.0/24"]\n'
@@ -82,9 +83,11 @@ async def test_every_kind_of_change_and_removal_is_applied(cli: CommandLine, tmp
         'sender_checks = { on_spam = "flag", spam_score = 7 }\n'
         '[[integrations]]\nname = "two"\nwebhook_url = "env:OTHER"\n'
         '[[aliases]]\naddress = "x@a.test"\nintegration = "two"\nstatus = "disabled"\nforwarded_from = ""\n'
-        "sender_checks = { spam_score = 6.5 }\n"
+        'sender_checks = { spam_score = 6.5 }\nsignature = "{agent}"\nreply_to_token = true\nacknowledge = "new"\n'
         '[[users]]\nemail = "admin@example.org"\nname = "Ada"\nrole = "admin"\ntimezone = "Asia/Tokyo"\n'
         '[[tags]]\nname = "vip"\n[[tags]]\nname = "new"\n'
+        '[[templates]]\nname = "New"\nbody = "<p>Hi {name}</p>"\nmode = "static_html"\n'
+        '[[canned_responses]]\ntitle = "X"\nalias = "x@a.test"\nbody = "X"\n'
     )
     (tmp_path / "before.toml").write_text(before)
     (tmp_path / "after.toml").write_text(after)
@@ -93,6 +96,7 @@ async def test_every_kind_of_change_and_removal_is_applied(cli: CommandLine, tmp
     assert [(change["action"], change["kind"], change["name"]) for change in made["changes"]] == [
         ("change", "user", "admin@example.org"),
         ("change", "integration", "two"),
+        ("add", "template", "New"),
         ("change", "domain", "a.test"),
         ("change", "alias", "x@a.test"),
         ("remove", "alias", "y@a.test"),
@@ -100,6 +104,8 @@ async def test_every_kind_of_change_and_removal_is_applied(cli: CommandLine, tmp
         ("add", "allowed_sender", "192.0.2.0/24"),
         ("remove", "blocked_sender", "@spam.example"),
         ("change", "blocked_sender", "@changed.example"),
+        ("remove", "canned_response", "Y"),
+        ("add", "canned_response", "X"),
         ("remove", "tag", "old"),
         ("change", "tag", "VIP"),
         ("add", "tag", "new"),
@@ -107,6 +113,7 @@ async def test_every_kind_of_change_and_removal_is_applied(cli: CommandLine, tmp
         ("remove", "domain", "b.test"),
         ("remove", "user", "eve@example.org"),
         ("remove", "integration", "one"),
+        ("remove", "template", "Old"),
     ]
     details = {change["name"]: change["detail"] for change in made["changes"]}
     assert "on_fail: show -> none, spam_score: none -> 6.5" in details["x@a.test"]

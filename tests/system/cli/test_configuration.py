@@ -10,13 +10,24 @@ from router.channels import CHANNELS
 from router.channels.poster import Poster
 from router.enumerations import BLOCK_ACTION
 from router.local_time import LOCALE
-from router.model import Alias, AllowedSender, BlockedSender, Domain, Integration, User, Workspace
+from router.model import (
+    Alias,
+    AllowedSender,
+    BlockedSender,
+    CannedResponse,
+    Domain,
+    Integration,
+    Template,
+    User,
+    Workspace,
+)
 from router.outbound.client import OutboundClient
 from router.provisioning import document
 from router.provisioning.apply import DocumentApplier
 from router.provisioning.entry import InvalidDocument
 from router.provisioning.export import Snapshot, export_document
 from router.provisioning.plan import Change
+from router.provisioning.sections.canned_responses import AddressedResponse
 from router.secrets import SecretBox, new_key
 from router.services import Services
 from router.tag import Tag, caseless_key
@@ -38,6 +49,10 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
     domains = draw(st.lists(DOMAINS, unique=True, max_size=3))
     integrations = tuple(_integration(f"int_{n:026}", name) for n, name in enumerate(draw(st.lists(NAMES, max_size=4))))
     ids = [None, *(integration.id for integration in integrations)]
+    templates = [
+        Template(f"tpl_{n:026}", "ws_1", name, draw(st.sampled_from(["", "{subject}"])), "Hi {name},\n{{", "text", 0, 0)
+        for n, name in enumerate(draw(st.lists(st.sampled_from(["Received", "Straße"]), unique=True)))
+    ]
     addresses = st.lists(st.tuples(st.sampled_from(domains or ["none"]), LOCALS), unique=True, max_size=5)
     aliases = tuple(
         Alias(
@@ -51,6 +66,10 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
             draw(st.sampled_from(["active", "disabled"])),
             0,
             draw(st.sampled_from([None, "support@acme.example", '"a b"@xn--bcher-kva.example'])),
+            sender_name=draw(st.sampled_from(["", "{agent} at Acme"])),
+            signature=draw(st.sampled_from(["", '{agent}\n"Acme"'])),
+            reply_to_token=draw(st.integers(0, 1)),
+            acknowledge_template_id=draw(st.sampled_from([None, *(template.id for template in templates)])),
         )
         for n, (domain, local) in enumerate(draw(addresses) if domains else [])
     )
@@ -102,6 +121,13 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
                 BlockedSender("ws_1", sender, 0, draw(st.sampled_from(BLOCK_ACTION.values)), draw(NOTES))
                 for sender in draw(SENDERS)
             ],
+            "templates": templates,
+            "canned_responses": [
+                AddressedResponse(CannedResponse(f"can_{n:026}", "ws_1", None, title, "Hi {name}", 0, 0), address)
+                for n, (title, address) in enumerate(
+                    [("Hours", ""), ("Hours", "a@b.test"), ("Tea", "")] if draw(st.booleans()) else []
+                )
+            ],
             "tags": [
                 Tag(f"tag_{n:026}", "ws_1", name, caseless_key(name), draw(st.sampled_from(("", "#1d76db"))), 0)
                 for n, name in enumerate(
@@ -129,7 +155,7 @@ def test_empty_file_changes_nothing_and_empty_sections_remove_all(found: Snapsho
     assert _apply().plan(document.parse(""), found, prune=True).changes == []
     empty = document.parse(
         "domains = []\nintegrations = []\naliases = []\nusers = []\nallowed_senders = []\n"
-        "blocked_senders = []\ntags = []\n"
+        "blocked_senders = []\ntags = []\ntemplates = []\ncanned_responses = []\n"
     )
     entry_count = len(found.domains) + len(found.integrations) + len(found.aliases)
     entry_count += len(found.users) + sum(map(len, found.sections.values()))

@@ -66,6 +66,32 @@ async def test_ticket_commands_act_on_behalf_of_a_user(cli: CommandLine) -> None
     assert "Ticket '1' not found" in await cli.error_line("ticket", "show", "1")
 
 
+async def test_template_and_canned_response_commands(cli: CommandLine) -> None:
+    await _create_ticket(cli)
+    made = await cli.json("template", "add", "Received", "--body", "Hi {name|there}", "--subject", "{subject}")
+    assert (made["body"], made["subject"], made["mode"]) == ("Hi {name|there}", "{subject}", "text")
+    assert "{name}, {email}" in await cli.error_line("template", "add", "Other", "--body", "{nme}")
+    changed = await cli.json("template", "change", "received", "--subject", "", "--name", "Got it")
+    assert (changed["name"], changed["subject"]) == ("Got it", "")
+    alias = await cli.json(
+        *("alias", "change", "help@example.org", "--acknowledge", "got it", "--reply-to-token"),
+        *("--signature", "{agent}", "--sender-name", "{workspace}"),
+    )
+    assert (alias["acknowledge"], alias["replyToToken"]) == ({"templateId": made["id"]}, True)
+    assert (alias["signature"], alias["senderName"]) == ("{agent}", "{workspace}")
+    assert "Got it" in (await cli("alias", "show", "help@example.org")).ok().stdout
+    assert "change the alias first" in await cli.error_line("template", "remove", "Got it", "--yes")
+    assert (await cli.json("alias", "change", "help@example.org", "--acknowledge", ""))["acknowledge"] is None
+    (await cli("template", "remove", "Got it", "--yes")).ok()
+    assert (await cli.json("template", "list"))["templates"] == []
+    own = await cli.json("canned-response", "add", "Hours", "--body", "9 to 5", "--alias", "help@example.org")
+    await cli.json("canned-response", "add", "Hours", "--body", "All day")
+    assert "ambiguous" in await cli.error_line("canned-response", "show", "hours")
+    assert (await cli.json("canned-response", "change", own["id"], "--title", "Own", "--alias", ""))["aliasId"] is None
+    (await cli("canned-response", "remove", "Own", "--yes")).ok()
+    assert [each["title"] for each in (await cli.json("canned-response", "list"))["cannedResponses"]] == ["Hours"]
+
+
 async def test_tag_commands(cli: CommandLine) -> None:
     await _create_ticket(cli)
     tagged = await cli.json("ticket", "tag", "1", "--add", "VIP", "--add", "Billing", "--as", ADMIN)
