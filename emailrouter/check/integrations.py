@@ -8,6 +8,7 @@ import ssl
 from urllib.parse import urlsplit
 
 from emailrouter.check.check_context import CheckContext
+from emailrouter.check.secret_box import read_secret_box
 from router.channels import CHANNELS
 from router.channels.poster import Poster
 from router.check_result import CheckResult, fail, ok, warn
@@ -16,7 +17,7 @@ from router.model import Integration
 from router.outbound.addresses import non_public_reason
 from router.outbound.client import OutboundClient
 from router.outbound.lookup import SystemResolver
-from router.secrets import KEY_FILE, DecryptionError, SecretBox
+from router.secrets import DecryptionError
 from router.store.database import fetch_models
 
 MAX_INTEGRATIONS = 100
@@ -42,13 +43,11 @@ async def integrations(context: CheckContext) -> list[CheckResult]:
 
 
 def _build_poster(context: CheckContext) -> Poster | None:
-    """Returns None if there is no usable key. Never creates a key."""
-    server, delivery = context.config.server, context.config.delivery
-    try:
-        key = server.secret_key.reveal() if server.secret_key is not None else (server.data_dir / KEY_FILE).read_text()
-        box = SecretBox(key.strip())
-    except (OSError, ValueError):
+    """Returns None if there is no usable key."""
+    box = read_secret_box(context.config)
+    if box is None:
         return None
+    delivery = context.config.delivery
     private, timeout = delivery.allow_private_networks, delivery.timeout.total_seconds()
     return Poster(CHANNELS, OutboundClient(), box, allow_private=private, timeout=timeout)
 
