@@ -22,6 +22,7 @@ from emailrouter.check import (
     rspamd,
     sandbox,
     settings,
+    smarthosts,
     storage,
     transport_policies,
 )
@@ -54,6 +55,7 @@ CHECKS: tuple[Check, ...] = (
     proxies.trusted_proxies,
     dns_records.domains,
     integrations.integrations,
+    smarthosts.smarthosts,
     storage.queue,
     storage.loss_audit,
     transport_policies.policies,

@@ -34,3 +34,13 @@ FROM integrations ORDER BY name, id LIMIT :limit;
 -- The settings that decide whether a reported commit is on disk. With SQLite, the program always uses
 -- `synchronous=FULL`.
 SELECT 'on' AS synchronous_commit, 'on' AS fsync;
+
+-- name: check_smarthosts
+-- What is known of all smarthosts.
+SELECT {Smarthost}
+FROM smarthosts ORDER BY id LIMIT :limit;
+
+-- name: check_smarthost_domains
+-- Domains of all workspaces that have a smarthost of their own.
+SELECT {Domain}
+FROM domains WHERE encrypted_smarthost <> '' ORDER BY name, id LIMIT :limit;
