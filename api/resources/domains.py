@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from api.route import Call, Route
-from api.schema.routing import (
+from api.schema.domains import (
     DomainAnswer,
     DomainChange,
     DomainCreate,

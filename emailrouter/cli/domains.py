@@ -7,7 +7,7 @@ from textwrap import indent
 
 import click
 
-from api.schema.routing import DomainAnswer, DomainCreated, DomainDetail
+from api.schema.domains import DomainAnswer, DomainCreated, DomainDetail
 from emailrouter.cli.context import CommandContext, WorkspaceGroup, confirm, confirmation_option, to_json, with_context
 from emailrouter.cli.paging import Paging, paging_options, to_rows
 from emailrouter.cli.parameters import FilterOptions, filter_options
