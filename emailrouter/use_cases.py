@@ -17,7 +17,10 @@ from router.admin.access.users import UserService
 from router.admin.audit import AuditService
 from router.admin.display_names import DisplayNameService
 from router.admin.domains.domain_checks import DnsPolicy, DomainCheckService
+from router.admin.domains.domain_view import DomainViews
 from router.admin.domains.domains import DomainService
+from router.admin.domains.sending import SendingService
+from router.admin.domains.sending_checks import SendingChecks, SendingLookups
 from router.admin.idempotency import IdempotencyService
 from router.admin.installation.attention import AttentionService
 from router.admin.installation.health import HealthService
@@ -58,6 +61,7 @@ def build_services(core: Core) -> Services:
     config, database, clock = core.config, core.database, core.clock
     changed, max_age = core.routing_cache.invalidate, to_micros(config.delivery.max_age)
     blocked_senders = BlockedSenderService(database, clock)
+    domain_checks = build_domain_checks(core)
     tester = TestMailService(
         database,
         clock,
@@ -78,9 +82,8 @@ def build_services(core: Core) -> Services:
         workspaces=WorkspaceService(database, clock, on_routing_change=changed),
         users=UserService(database, clock, base_url=first_address(config)),
         keys=KeyService(database, clock),
-        domains=DomainService(
-            database, clock, build_domain_checks(core), mx_hosts=mx_hosts(config), on_routing_change=changed
-        ),
+        domains=DomainService(database, clock, domain_checks, mx_hosts=mx_hosts(config), on_routing_change=changed),
+        sending=_build_sending(core, domain_checks),
         integrations=IntegrationService(database, clock, core.poster, core.wake),
         aliases=AliasService(database, clock, tester, on_routing_change=changed),
         tickets=TicketService(database, clock, ConversationReader(database, core.contents)),
@@ -114,11 +117,36 @@ def _build_rate_limits(core: Core) -> RateLimiter:
 
 
 def build_domain_checks(core: Core) -> DomainCheckService:
-    resolver = CachingResolver(build_resolver(core.config), core.clock)
+    resolver = build_resolver(core.config)
     dns = core.config.dns
     policy = DnsPolicy(mx_hosts(core.config), dns.verification, to_micros(dns.recheck_interval))
     return DomainCheckService(
-        core.database, core.clock, resolver, policy, on_routing_change=core.routing_cache.invalidate
+        core.database,
+        core.clock,
+        CachingResolver(resolver, core.clock),
+        policy,
+        SendingChecks(core.database, core.clock, find_lookups(resolver), core.config.outgoing),
+        on_routing_change=core.routing_cache.invalidate,
+    )
+
+
+def find_lookups(resolver: DnsResolver) -> SendingLookups:
+    """Returns the lookups of a resolver and of its alternates."""
+    return SendingLookups(resolver.query, tuple(alternate.query for alternate in resolver.alternates))
+
+
+def _build_sending(core: Core, checks: DomainCheckService) -> SendingService:
+    config = core.config
+    return SendingService(
+        core.database,
+        core.clock,
+        core.box,
+        checks=checks.sending,
+        views=DomainViews(checks, mx_hosts(config)),
+        reader=core.sending_reader,
+        settings=config.outgoing,
+        client=core.smarthost_client,
+        allow_private=config.delivery.allow_private_networks,
     )
 
 

@@ -86,6 +86,7 @@ AuditAction = Literal[
     "domain.create",
     "domain.delete",
     "domain.lose",
+    "domain.test",
     "domain.unverify",
     "domain.verify",
     "integration.change",

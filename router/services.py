@@ -14,6 +14,7 @@ from router.admin.access.users import UserService
 from router.admin.audit import AuditService
 from router.admin.display_names import DisplayNameService
 from router.admin.domains.domains import DomainService
+from router.admin.domains.sending import SendingService
 from router.admin.idempotency import IdempotencyService
 from router.admin.installation.attention import AttentionService
 from router.admin.installation.health import HealthService
@@ -53,6 +54,7 @@ class Services:
     users: UserService
     keys: KeyService
     domains: DomainService
+    sending: SendingService
     integrations: IntegrationService
     aliases: AliasService
     tickets: TicketService

@@ -9,7 +9,7 @@ from typing import Literal
 from api.dashboard import manage
 from api.dashboard.latest_message import LatestMessage, find_latest_message
 from api.dashboard.page import Visit
-from router.admin.domains.domains import DomainView
+from router.admin.domains.domain_view import DomainView
 from router.admin.installation.reachability import Reachability
 from router.model import Alias, Domain, Integration
 

@@ -14,8 +14,11 @@ from api.schema.domains import (
     DomainListParameters,
     DomainPreviewed,
     DomainPreviewParameters,
+    DomainSending,
+    SmarthostTested,
 )
 from api.schema.shape import EmptyBody, NoQuery, PageParameters
+from router.admin.domains.smarthost_setting import SmarthostSetting
 from router.filters import DomainFilter
 
 
@@ -44,8 +47,29 @@ async def verify(call: Call[EmptyBody, NoQuery]) -> DomainDetail:
 
 
 async def change(call: Call[DomainChange, NoQuery]) -> DomainDetail:
-    upstream = call.body.mx_managed_upstream
-    return DomainDetail.from_view(await call.services.domains.set_mx_upstream(call.actor, call.ids["id"], upstream))
+    body, services = call.body, call.services
+    view = await services.domains.get(call.actor, call.ids["id"])
+    if "smarthost" in body.model_fields_set:
+        given = body.smarthost
+        setting = None if given is None else SmarthostSetting(given.url, given.password)
+        view = await services.sending.set_smarthost(call.actor, call.ids["id"], setting)
+    if body.mx_managed_upstream is not None:
+        view = await services.domains.set_mx_upstream(call.actor, call.ids["id"], body.mx_managed_upstream)
+    return DomainDetail.from_view(view)
+
+
+async def set_sending(call: Call[DomainSending, NoQuery]) -> DomainDetail:
+    view = await call.services.sending.set_enabled(call.actor, call.ids["id"], call.body.enabled)
+    return DomainDetail.from_view(view)
+
+
+async def rotate_dkim(call: Call[EmptyBody, NoQuery]) -> DomainDetail:
+    return DomainDetail.from_view(await call.services.sending.rotate(call.actor, call.ids["id"]))
+
+
+async def test_sending(call: Call[EmptyBody, NoQuery]) -> SmarthostTested:
+    result = await call.services.sending.test_smarthost(call.actor, call.ids["id"])
+    return SmarthostTested.from_model(result, ok=result.kind == "accepted")
 
 
 async def delete(call: Call[EmptyBody, DomainDeleteParameters]) -> None:
@@ -108,6 +132,37 @@ ROUTES = (
         "admin",
         DomainDetail,
         errors=("domain_taken",),
+    ),
+    Route(
+        "POST",
+        "/domains/{id}/sending",
+        "setDomainSending",
+        set_sending,
+        "Turn sending from a domain on or off",
+        "admin",
+        DomainDetail,
+        body=DomainSending,
+        errors=("conflict",),
+    ),
+    Route(
+        "POST",
+        "/domains/{id}/sending/rotate",
+        "rotateDomainKey",
+        rotate_dkim,
+        "Make the next DKIM key of a domain",
+        "admin",
+        DomainDetail,
+        errors=("sending_not_set_up", "conflict"),
+    ),
+    Route(
+        "POST",
+        "/domains/{id}/sending/test",
+        "testDomainSending",
+        test_sending,
+        "Test the connection to the smarthost of a domain",
+        "admin",
+        SmarthostTested,
+        errors=("sending_not_set_up",),
     ),
     Route(
         "DELETE",

@@ -6,19 +6,27 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
-from api.schema.enumerations import DomainProof, RecordStatus, RecordType
+from api.schema.enumerations import (
+    DomainProof,
+    RecordPurpose,
+    RecordStatus,
+    RecordType,
+    SigningKeyState,
+    SmarthostStage,
+)
 from api.schema.shape import (
     Answer,
     Body,
     BoolParameter,
+    Milliseconds,
     NextCursor,
     PageParameters,
     QueryParameters,
     Time,
     filter_parameters,
 )
-from router.admin.domains.domains import DomainView
-from router.enumerations import DomainStatus
+from router.admin.domains.domain_view import DomainView
+from router.enumerations import DkimAlgorithm, DomainStatus, SendingStatus
 from router.filters import DomainFilter
 
 
@@ -33,6 +41,10 @@ class DomainAnswer(Answer):
     """`pending_verification` until the DNS records are correct, then `active`."""
     verified: bool
     """Whether the domain is `active`, so that its mail is accepted."""
+    sending: SendingStatus
+    """Whether replies can be sent from the domain: `off`, `pending` until its DKIM record is correct, `active`, or
+    `failing` if that record was lost. New replies need `active`.
+    """
     created_at: Time
     """When the domain was created."""
 
@@ -93,7 +105,7 @@ class DomainCreated(DomainAnswer):
 
     @classmethod
     def from_view(cls, view: DomainView, mx_hosts: tuple[tuple[str, int], ...]) -> Self:
-        txt = next(record for record in view.records if record.type == "TXT")
+        txt = next(record for record in view.records if record.purpose == "verification")
         return cls.from_model(
             view.domain,
             mx_records=[MxRecord(priority=priority, value=host) for host, priority in mx_hosts],
@@ -105,12 +117,16 @@ class DomainCreated(DomainAnswer):
 class RecordAnswer(Answer):
     """A DNS record: expected values, found values, and how to fix it."""
 
+    purpose: RecordPurpose
+    """What the record is for."""
     type: RecordType
     """Type of the record."""
     name: str
     """Full name of the record."""
     expected: list[str]
-    """Correct values."""
+    """Correct values. For `spf` and `dmarc` the record to publish, which keeps what the current one says."""
+    strings: list[str]
+    """The expected value of a TXT record in strings of at most 255 bytes, for DNS providers that need several."""
     found: list[str]
     """Values that the last check found."""
     status: RecordStatus
@@ -118,7 +134,35 @@ class RecordAnswer(Answer):
     checked_at: Time | None
     """When the record was last checked; null before the first check."""
     fix: str
-    """What to change, as text; empty if the record is correct."""
+    """What to change, as text; empty if the record is correct and nothing is recommended."""
+
+
+class SigningKeyAnswer(Answer):
+    """A DKIM key of a domain."""
+
+    selector: str
+    """Selector of the key, such as `er202611`."""
+    name: str
+    """Full name of its record."""
+    algorithm: DkimAlgorithm
+    """`rsa`, or `ed25519` with `[outgoing] dkim_ed25519`."""
+    state: SigningKeyState
+    """`waiting` until DNS shows the record, `active` while it signs, `retired` after a newer key replaced it."""
+    created_at: Time
+    """When the key was made."""
+    active_at: Time | None
+    """When DNS first showed its record; null before."""
+    retired_at: Time | None
+    """When a newer key replaced it; null before."""
+    removable_at: Time | None
+    """When the record of a retired key can be removed from DNS: 7 days after `retiredAt`; null before."""
+
+
+class DomainSmarthost(Answer):
+    """The mail server that sends the replies from a domain."""
+
+    url: str
+    """URL without password; most of the user name is replaced by `…`."""
 
 
 class DomainDetail(DomainAnswer):
@@ -127,7 +171,9 @@ class DomainDetail(DomainAnswer):
     alias_count: int
     """Number of aliases of the domain."""
     records: list[RecordAnswer]
-    """Result of the last check; before the first check, the records to add."""
+    """Result of the last check; before the first check, the records to add. `dkim`, `spf` and `dmarc` are only listed
+    while sending is not `off`.
+    """
     proof: DomainProof
     """Records that must be correct for the domain to be verified."""
     verified_at: Time | None
@@ -140,12 +186,19 @@ class DomainDetail(DomainAnswer):
     """Whether the MX records point to another relay, which forwards the mail. The TXT record alone then verifies the
     domain.
     """
+    sending_checked_at: Time | None
+    """When the records for sending were last checked; null before the first check."""
+    signing_keys: list[SigningKeyAnswer] = Field(validation_alias="keys")
+    """DKIM keys of the domain, oldest first."""
+    smarthost: DomainSmarthost | None
+    """Smarthost of the domain; null if it uses that of the installation."""
     zone_file: ZoneFile
     """The expected records as lines of a zone file (RFC 1035), for DNS providers that import one."""
 
     @classmethod
     def from_view(cls, view: DomainView) -> Self:
-        return cls.from_model(view, view.domain)
+        smarthost = None if view.smarthost is None else DomainSmarthost(url=view.smarthost)
+        return cls.from_model(view, view.domain, smarthost=smarthost)
 
 
 class ProviderAnswer(Answer):
@@ -196,13 +249,54 @@ class DomainPreviewParameters(QueryParameters):
     """A domain, an address at it, or the URL of its website."""
 
 
-class DomainChange(Body):
-    """Fields to change."""
+class DomainSmarthostChange(Body):
+    """The mail server that sends the replies from a domain. It needs TLS with a valid certificate."""
 
-    mx_managed_upstream: bool
+    url: Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 500})]
+    """`smtps://user@host:465`, or `smtp://user@host:587` with STARTTLS; only public hosts are allowed."""
+    password: Annotated[str | None, Field(json_schema_extra={"maxLength": 1000})] = None
+    """Password of the user. Without one, that of the current smarthost with the same user and host stays."""
+
+
+class DomainChange(Body):
+    """Fields to change. Fields that are not given stay unchanged; `smarthost: null` removes the smarthost."""
+
+    mx_managed_upstream: bool | None = None
     """Whether the MX records point to another relay, which forwards the mail. If so, the TXT record alone verifies the
     domain.
     """
+    smarthost: DomainSmarthostChange | None = None
+    """Smarthost of the domain; null stands for that of the installation."""
+
+
+class DomainSending(Body):
+    """Whether replies are sent from the domain."""
+
+    enabled: bool
+    """With `true`, makes the DKIM keys the first time, and checks the records. They stay when sending is turned off."""
+
+
+class SmarthostTested(Answer):
+    """What a connection to the smarthost has shown. Nothing was sent."""
+
+    ok: bool
+    """Whether replies can be submitted."""
+    stage: SmarthostStage
+    """The last step that was tried."""
+    code: int | None
+    """Reply code of the smarthost; null if `text` is a description."""
+    text: str
+    """Reply of the smarthost, or what went wrong."""
+    tls: str
+    """Version of TLS, such as `TLSv1.3`; empty without TLS."""
+    authenticated: bool = Field(validation_alias="is_authenticated")
+    """Whether a user and a password were accepted."""
+    smtputf8: bool = Field(validation_alias="supports_smtputf8")
+    """Whether replies can be sent to addresses with non-ASCII characters before the `@`."""
+    max_message_bytes: int | None
+    """Largest message that the smarthost accepts; null if it does not say."""
+    latency_ms: Milliseconds = Field(validation_alias="latency")
+    """Time that the test took, in milliseconds."""
 
 
 class DomainCreate(Body):

@@ -31,8 +31,10 @@ from router.enumerations import (
     ActorType,
     Awaiting,
     DeliveryTarget,
+    DkimAlgorithm,
     DomainStatus,
     IntegrationStatus,
+    SendingStatus,
     TicketEventType,
 )
 from router.errors import ErrorCode
@@ -41,6 +43,9 @@ from router.mail.auth_results import AuthMethod, AuthWord
 
 RecordType = Literal["MX", "TXT"]
 RecordStatus = Literal["ok", "missing", "wrong", "error"]
+RecordPurpose = Literal["mx", "verification", "dkim", "spf", "dmarc"]
+SigningKeyState = Literal["waiting", "active", "retired"]
+SmarthostStage = Literal["connect", "tls", "greeting", "ehlo", "auth", "mail", "rcpt", "data", "final"]
 DomainProof = Literal["mx", "txt", "mx+txt"]
 AuthenticationMethod = Literal["key", "session"]
 
@@ -51,6 +56,21 @@ _VALUES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "DomainStatus": (get_args(DomainStatus), "Whether the domain is verified and receives mail (`active`)."),
     "DomainProof": (get_args(DomainProof), "The DNS records that verify a domain: either, or one of both types."),
+    "SendingStatus": (
+        get_args(SendingStatus),
+        "Whether replies can be sent from the domain: `off`, `pending` until its DKIM record is correct, `active`, or "
+        "`failing` if that record was lost.",
+    ),
+    "DkimAlgorithm": (get_args(DkimAlgorithm), "Algorithm of a DKIM key."),
+    "SigningKeyState": (
+        get_args(SigningKeyState),
+        "`waiting` until DNS shows the record of the key, `active` while it signs, then `retired`.",
+    ),
+    "SmarthostStage": (get_args(SmarthostStage), "Step of a connection to a smarthost."),
+    "RecordPurpose": (
+        get_args(RecordPurpose),
+        "What a DNS record is for: `mx` and `verification` to receive mail, `dkim`, `spf` and `dmarc` to send it.",
+    ),
     "RecordType": (get_args(RecordType), "Type of a DNS record."),
     "RecordStatus": (get_args(RecordStatus), "Result of the check of a DNS record; `error` if DNS did not answer."),
     "IntegrationStatus": (get_args(IntegrationStatus), "Whether posts to the integration succeed (`active`)."),

@@ -12,7 +12,7 @@ from emailrouter.cli.context import CommandContext, WorkspaceGroup, confirm, con
 from emailrouter.cli.paging import Paging, paging_options, to_rows
 from emailrouter.cli.parameters import FilterOptions, filter_options
 from emailrouter.cli.tables import Column
-from router.admin.domains.domains import DomainView
+from router.admin.domains.domain_view import DomainView
 from router.dns.receivers import find_private_name, warn_of_private_name
 from router.errors import Refused
 from router.filters import DomainFilter

@@ -11,7 +11,7 @@ DmarcPolicy = Literal["none", "quarantine", "reject"]
 
 _POLICIES: tuple[DmarcPolicy, ...] = get_args(DmarcPolicy)
 # Only the value is case-sensitive.
-_VERSION = re.compile(r"[vV][ \t]*=[ \t]*DMARC1[ \t]*(?:;|\Z)")
+VERSION = re.compile(r"[vV][ \t]*=[ \t]*DMARC1[ \t]*(?:;|\Z)")
 # RFC 3986; commas and exclamation points are encoded. The size at the end is obsolete (RFC 9989 section 4.8).
 _URI = re.compile(r"(?i)[a-z][a-z0-9+.-]*:(?:[a-z0-9._~:/?#\[\]@$&'()*+=-]|%[0-9a-f]{2})+(?:![0-9]+[kmgt]?)?")
 
@@ -40,7 +40,7 @@ class DmarcRecord:
 
 def select_record(values: Iterable[str]) -> DmarcRecord | None:
     """Returns the DMARC record among the TXT records of one name; None if there is none, or more than one."""
-    records = [value for value in values if _VERSION.match(value)]
+    records = [value for value in values if VERSION.match(value)]
     return _parse_record(records[0]) if len(records) == 1 else None
 
 

@@ -28,15 +28,16 @@ _log = structlog.get_logger()
 MAX_QUESTIONS = 20
 
 _DOMAIN = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
-_SPF_RECORD = re.compile(r"v=spf1(?: |$)", re.IGNORECASE)
+SPF_RECORD = re.compile(r"v=spf1(?: |$)", re.IGNORECASE)
 # spftrace takes a zone index (RFC 4007) for a part of the address and raises ValueError later.
 _ZONE_INDEX = re.compile(r" [-+?~]?ip6:[^ ]*%", re.IGNORECASE)
+MANY_VOID_LOOKUPS = "more than 2 DNS questions without an answer"
 _TOO_LONG = f"SPF record of {MAX_TXT_BYTES} bytes or more"
 # Our reasons for those of spftrace, which contain terms of the record. Compared in this order.
 _REASONS: Final = (
     (_TOO_LONG, _TOO_LONG),
     ("DNS lookup limit", "more than 10 terms that need DNS"),
-    ("void DNS lookup limit", "more than 2 DNS questions without an answer"),
+    ("void DNS lookup limit", MANY_VOID_LOOKUPS),
     ("mx: more than", "an mx term with more than 10 hosts"),
     ("multiple v=spf1", "more than one SPF record"),
     ("include:", "an included domain without an SPF record"),
@@ -129,7 +130,7 @@ class _EvaluatorWithoutExplanation(Evaluator):
 def _check_records(values: tuple[str, ...]) -> None:
     """Raises SpfPermError for an SPF record that spftrace must not parse."""
     for value in values:
-        if _SPF_RECORD.match(value):
+        if SPF_RECORD.match(value):
             if len(value) >= MAX_TXT_BYTES:  # it was cut
                 raise SpfPermError(_TOO_LONG)
             if not (value.isascii() and value.isprintable()) or _ZONE_INDEX.search(value):

@@ -24,9 +24,10 @@ from router.dns.resolver import DnsFailure, DnsRecords, MxRecord, NoDnsRecord
 
 RecordStatus = Literal["ok", "missing", "wrong", "error"]
 TXT_PREFIX = "emailrouter-verification="
+MAX_STRING_BYTES = 255  # of a string in a TXT record (RFC 1035 section 3.3)
 _SIMILARITY_RATIO = 0.85  # from this `difflib` ratio on, a host name counts as a misspelling
 _PRIORITY_PART = re.compile(r"^\d{1,5}[\s.]*|[\s.]+\d{1,5}$")
-_PROPAGATION_NOTE = "If you changed it recently, wait: other servers can use the old answer until its TTL ends."
+PROPAGATION_NOTE = "If you changed it recently, wait: other servers can use the old answer until its TTL ends."
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,12 @@ def txt_name(domain: str) -> str:
 
 def txt_value(token: str) -> str:
     return f"{TXT_PREFIX}{token}"
+
+
+def split_text(text: str) -> list[bytes]:
+    """Returns a TXT value as strings of at most 255 bytes."""
+    data = text.encode()
+    return [data[start : start + MAX_STRING_BYTES] for start in range(0, len(data), MAX_STRING_BYTES)] or [b""]
 
 
 def format_mx_records(hosts: Sequence[tuple[str, int]]) -> tuple[str, ...]:
@@ -91,7 +98,7 @@ def _compare_mx(
     if isinstance(answer, NoDnsRecord):
         if answer.alias:
             return RecordCheck("wrong", _cname_hint(domain, answer.alias, expected))
-        return RecordCheck("missing", f"{domain} has no MX record. Add {expected}. {_PROPAGATION_NOTE}")
+        return RecordCheck("missing", f"{domain} has no MX record. Add {expected}. {PROPAGATION_NOTE}")
     own_hosts = {normalize_host(host) for host, _ in mx_hosts}
     best_preference = min((record.preference for record in answer.values if record.host in own_hosts), default=None)
     if best_preference is not None:
@@ -149,7 +156,7 @@ def check_txt(
             "enter only the part before the zone name in the name field.",
         )
     if not values:
-        return RecordCheck("missing", f"{name} has no TXT record. Add one with the value {value}. {_PROPAGATION_NOTE}")
+        return RecordCheck("missing", f"{name} has no TXT record. Add one with the value {value}. {PROPAGATION_NOTE}")
     return RecordCheck("wrong", _wrong_txt_hint(name, values, token))
 
 
@@ -195,7 +202,7 @@ def _wrong_mx_hint(domain: str, records: Sequence[MxRecord], mx_hosts: Sequence[
                 return f"{mistake} Change it to {expected}."
     return (
         f"{warn_of_move(domain, receiver)} To move all mail, replace the MX records found ({_list_hosts(records)}) "
-        f"with {expected}. {_PROPAGATION_NOTE}"
+        f"with {expected}. {PROPAGATION_NOTE}"
     )
 
 
@@ -251,6 +258,6 @@ def _wrong_txt_hint(name: str, values: Sequence[str], token: str) -> str:
     if outdated:
         return (
             f"The TXT record of {name} has a different code ({outdated}), created earlier or for another workspace. "
-            f"Replace it with {expected}. {_PROPAGATION_NOTE}"
+            f"Replace it with {expected}. {PROPAGATION_NOTE}"
         )
     return f"No TXT record of {name} has the expected value: add one with the value {expected}."

@@ -20,6 +20,7 @@ from router.dns.records import (
     check_upstream_mx,
     format_mx_records,
     propagation_hint,
+    split_text,
     txt_name,
     txt_value,
 )
@@ -28,6 +29,7 @@ from router.model import Domain, Micros
 
 _V = TypeVar("_V")
 VerificationMode = Literal["mx", "txt", "mx+txt"]
+RecordPurpose = Literal["mx", "verification", "dkim", "spf", "dmarc"]
 _MAX_SHOWN_VALUES = 10
 _MAX_VALUE_LENGTH = 200  # characters of a shown value
 _MAX_FIX_LENGTH = 3000  # characters; more than an explanation with the longest names
@@ -39,6 +41,7 @@ _MAX_ALTERNATES = 3  # alternate name servers to query
 class RecordReport:
     """An item of `records` in `GET /api/domains/{id}`; `checked_at` is None before the first check."""
 
+    purpose: RecordPurpose
     type: Literal["MX", "TXT"]
     name: str
     expected: tuple[str, ...]
@@ -46,6 +49,13 @@ class RecordReport:
     status: RecordStatus
     checked_at: Micros | None
     fix: str
+
+    @property
+    def strings(self) -> list[str]:
+        """The only expected value of a TXT record, in strings of at most 255 bytes (RFC 1035 section 3.3)."""
+        if self.type != "TXT" or len(self.expected) != 1:
+            return []
+        return [string.decode("utf-8", "replace") for string in split_text(self.expected[0])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +155,8 @@ def _build_reports(
     txt_check = check_txt(name, txt, domain.token, misplaced_txt)
     found_mx = tuple(f"{record.preference} {record.host or '.'}" for record in _values(mx))
     return (
-        _build_report("MX", name, expected_mx, found_mx, mx_check, now=now),
-        _build_report("TXT", txt_name(name), (txt_value(domain.token),), _values(txt), txt_check, now=now),
+        build_report("mx", name, expected_mx, found_mx, mx_check, now=now),
+        build_report("verification", txt_name(name), (txt_value(domain.token),), _values(txt), txt_check, now=now),
     )
 
 
@@ -174,23 +184,30 @@ def load_records(text: str) -> tuple[RecordReport, ...]:
     try:
         rows = json.loads(text or "[]")
         return tuple(
-            RecordReport(**(row | {"expected": tuple(row["expected"]), "found": tuple(row["found"])})) for row in rows
+            RecordReport(
+                **({"purpose": "mx" if row["type"] == "MX" else "verification"} | row)  # older rows have no purpose
+                | {"expected": tuple(row["expected"]), "found": tuple(row["found"])}
+            )
+            for row in rows
         )
     except (ValueError, TypeError, KeyError):
         return ()
 
 
-def _build_report(
-    kind: Literal["MX", "TXT"],
+def build_report(
+    purpose: RecordPurpose,
     name: str,
     expected: tuple[str, ...],
     found: Sequence[str],
     check: RecordCheck,
     *,
     now: Micros | None,
+    max_length: int = _MAX_VALUE_LENGTH,
 ) -> RecordReport:
-    shown = tuple(_to_printable(value) for value in found[:_MAX_SHOWN_VALUES])
-    return RecordReport(kind, name, expected, shown, check.status, now, _to_printable(check.fix, _MAX_FIX_LENGTH))
+    """Returns a report with at most 10 printable values, of `max_length` characters each."""
+    shown = tuple(_to_printable(value, max_length) for value in found[:_MAX_SHOWN_VALUES])
+    fix = _to_printable(check.fix, _MAX_FIX_LENGTH)
+    return RecordReport(purpose, "MX" if purpose == "mx" else "TXT", name, expected, shown, check.status, now, fix)
 
 
 def _to_printable(text: str, limit: int = _MAX_VALUE_LENGTH) -> str:
@@ -211,7 +228,7 @@ async def _find_misplaced_mx(
     if not isinstance(answer, NoDnsRecord) or answer.alias:
         return []
     own_hosts = {normalize_host(host) for host, _ in hosts}
-    names = [f"{domain}.{zone}" for zone in _candidate_zones(domain)][:_MAX_GUESSES]
+    names = [f"{domain}.{zone}" for zone in candidate_zones(domain)][:_MAX_GUESSES]
     answers = await asyncio.gather(*(resolver.query_mx(name) for name in names))
     return [
         name
@@ -227,14 +244,14 @@ async def _find_misplaced_txt(
     expected = txt_value(token)
     if isinstance(answer, DnsFailure) or expected in _values(answer):
         return []
-    zones = _candidate_zones(domain)
+    zones = candidate_zones(domain)
     names = [domain, *(f"{txt_name(domain)}.{zone}" for zone in zones), *(f"{TXT_LABEL}.{z}" for z in zones[1:])]
     names = names[: _MAX_GUESSES + 1]
     answers = await asyncio.gather(*(resolver.query_txt(name) for name in names))
     return [name for name, answer in zip(names, answers, strict=True) if expected in _values(answer)]
 
 
-def _candidate_zones(domain: str) -> list[str]:
+def candidate_zones(domain: str) -> list[str]:
     """Returns the zone names that a DNS provider may append to the name of a record."""
     labels = domain.split(".")
     return [".".join(labels[start:]) for start in range(max(len(labels) - 1, 1))]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from router.dns.records import split_text
 from router.dns.verification import RecordReport
 
 TTL_SECONDS = 3600
-_MAX_STRING_BYTES = 255  # RFC 1035 section 3.3
 _PLAIN_IN_NAME = re.compile(rb"[A-Za-z0-9._-]")
 
 
@@ -30,9 +30,7 @@ def _format_value(record: RecordReport, value: str) -> str:
 
 def format_text(text: str) -> str:
     """Returns a TXT value as quoted strings of at most 255 bytes each."""
-    data = text.encode()
-    strings = [data[start : start + _MAX_STRING_BYTES] for start in range(0, len(data), _MAX_STRING_BYTES)] or [b""]
-    return " ".join(f'"{"".join(_escape_in_string(byte) for byte in string)}"' for string in strings)
+    return " ".join(f'"{"".join(_escape_in_string(byte) for byte in string)}"' for string in split_text(text))
 
 
 def _format_name(name: str) -> str:

@@ -19,6 +19,7 @@ from typing import Literal
 import structlog
 
 from router.admin import audit
+from router.admin.domains.sending_checks import SendingChecks
 from router.clock import SECOND, Clock
 from router.dns import verification_state
 from router.dns.caching_resolver import CachingResolver
@@ -81,6 +82,7 @@ class DomainCheckService:
         clock: Clock,
         resolver: CachingResolver,
         policy: DnsPolicy,
+        sending: SendingChecks,
         *,
         on_routing_change: Callable[[], None],
         jitter: Callable[[], float] = random.random,
@@ -89,6 +91,7 @@ class DomainCheckService:
         self._clock = clock
         self._resolver = resolver
         self._policy = policy
+        self.sending = sending
         self._on_routing_change = on_routing_change
         self._jitter = jitter
 
@@ -126,7 +129,10 @@ class DomainCheckService:
 
     async def check(self, domain: Domain, actor: Actor | None) -> DomainCheckResult:
         """Queries the DNS and saves the result unless the domain changed meanwhile. `actor` is None for a recheck."""
-        result = await self._query_records(domain, self._resolver if actor is None else self._resolver.uncached)
+        result, sending = await asyncio.gather(
+            self._query_records(domain, self._resolver if actor is None else self._resolver.uncached),
+            self.sending.query(domain),
+        )
         async with self._database.transaction() as transaction:
             rows = await fetch_models(transaction, Domain, "domain_lock_name", name=domain.name)
             current = next((row for row in rows if row.id == domain.id), None)
@@ -149,6 +155,7 @@ class DomainCheckService:
                 await self._revoke(transaction, other, now)
             updated = self._apply_outcome(current, result, outcome, now, notify=actor is None)
             await transaction.execute("domain_record_check", **model_values(updated))
+            updated = await self.sending.record(transaction, updated, sending, by_user=actor is not None)
             if outcome.status != current.status:
                 await transaction.execute("routing_increment_version")
                 await audit.record(
@@ -204,6 +211,9 @@ class DomainCheckService:
             alert_at=now,
         )
         await transaction.execute("domain_record_check", **model_values(revoked))
+        # The keys of a domain stay with its verified owner: another workspace makes its own.
+        await transaction.execute("domain_set_sending", id=domain.id, sending="off")
+        await transaction.execute("domain_keys_delete", domain_id=domain.id)
         system = Actor(domain.workspace_id, "admin")
         await audit.record(transaction, system, now, "domain.lose", domain.id, domain=domain.name)
         log.warning("domain.ownership_lost", domain=domain.name, domain_id=domain.id)

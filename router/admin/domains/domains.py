@@ -7,24 +7,24 @@ A domain becomes active when a check finds its required records. A single failed
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from router import ids
 from router.admin import audit, validation
 from router.admin.domains.domain_checks import DomainCheckService, domain_taken_message, new_token
 from router.admin.domains.domain_names import is_mail_domain, normalize_domain_name
 from router.admin.domains.domain_preview import DomainPreview, build_preview
+from router.admin.domains.domain_view import DomainView, DomainViews, count_aliases
 from router.admin.fetch import fetch_by_id, fetch_page
 from router.admin.paging import DEFAULT_LIMIT, Page
 from router.clock import SECOND, Clock
-from router.dns.verification import RecordReport, VerificationMode, expected_records, load_records
-from router.dns.zone_file import format_zone_file
 from router.enumerations import MxManaged
 from router.errors import Refused, not_found_error
 from router.expiring_cache import ExpiringCache
 from router.filters import DomainFilter
 from router.model import Actor, Domain
-from router.store.database import Database, QueryExecutor
+from router.replies.smarthosts import remove_smarthost
+from router.store.database import Database, run_statements
 from router.store.fragments import model_values
 
 # The minimum time between two checks of a domain whose page is open.
@@ -32,23 +32,6 @@ RECHECK_SECONDS = 15
 PARENT_CACHE_SECONDS = 300.0
 MAX_CACHED = 1000
 _ALL_DOMAINS = DomainFilter()
-
-
-@dataclass(frozen=True, slots=True)
-class DomainView:
-    """A domain with the records of its last check.
-
-    Attributes:
-        records: Without the result of a check, the records to publish.
-        proof: Which records are required for verification.
-        zone_file: The records to publish, as lines of a zone file.
-    """
-
-    domain: Domain
-    alias_count: int
-    records: tuple[RecordReport, ...]
-    proof: VerificationMode
-    zone_file: str
 
 
 class DomainService:
@@ -68,6 +51,7 @@ class DomainService:
         self._checks = checks
         self._on_routing_change = on_routing_change
         self.mx_hosts = tuple(mx_hosts)
+        self._views = DomainViews(checks, self.mx_hosts)
         self._parents: ExpiringCache[tuple[str, str], DomainPreview] = ExpiringCache(clock, MAX_CACHED)
         self._rechecked: ExpiringCache[str, bool] = ExpiringCache(clock, MAX_CACHED)
 
@@ -85,7 +69,7 @@ class DomainService:
 
     async def get(self, actor: Actor, domain_id: str) -> DomainView:
         domain = await fetch_by_id(self._database, actor, Domain, "domain_by_id", domain_id)
-        return await self._build_view(self._database, domain)
+        return await self._views.build(self._database, domain)
 
     async def preview(self, actor: Actor, text: str) -> DomainPreview:
         """Finds out who receives the mail of a domain now, within seconds. Stores nothing.
@@ -134,7 +118,7 @@ class DomainService:
                 raise Refused("domain_taken", f"{domain.name} is already a domain of this workspace", "domain")
             await transaction.execute("routing_increment_version")
             await audit.record(transaction, actor, domain.created_at, "domain.create", domain.id, domain=domain.name)
-            view = await self._build_view(transaction, domain)
+            view = await self._views.build(transaction, domain)
         self._on_routing_change()
         return view
 
@@ -149,7 +133,7 @@ class DomainService:
             raise Refused("domain_taken", domain_taken_message(domain.name), "domain")
         if checked.domain is None:
             raise not_found_error("Domain")
-        return await self._build_view(self._database, checked.domain)
+        return await self._views.build(self._database, checked.domain)
 
     async def verify_if_stale(self, actor: Actor, domain_id: str) -> None:
         """Does the same as `verify` for an unverified domain that was not checked within `RECHECK_SECONDS`.
@@ -182,7 +166,7 @@ class DomainService:
                     domain=domain.name,
                     mxManagedUpstream=upstream,
                 )
-            return await self._build_view(transaction, domain)
+            return await self._views.build(transaction, domain)
 
     async def delete(self, actor: Actor, domain_id: str, *, force: bool = False) -> None:
         """Deletes a domain; with `force`, also its aliases. Its tickets stay.
@@ -192,10 +176,11 @@ class DomainService:
         validation.validate_id(domain_id, "dom", "Domain")
         async with self._database.transaction() as transaction:
             domain = await fetch_by_id(transaction, actor, Domain, "domain_lock", domain_id)
-            aliases = await _count_aliases(transaction, domain)
+            aliases = await count_aliases(transaction, domain)
             if aliases and not force:
                 raise Refused("in_use", f"{domain.name} has aliases ({aliases}): delete them first, or use force=true")
             await transaction.execute("domain_delete", id=domain.id, workspace_id=actor.workspace_id)
+            await run_statements(transaction, remove_smarthost(domain.id, self._clock.now()))
             await transaction.execute("routing_increment_version")
             await audit.record(
                 transaction,
@@ -207,14 +192,3 @@ class DomainService:
                 aliases=aliases or None,
             )
         self._on_routing_change()
-
-    async def _build_view(self, transaction: QueryExecutor, domain: Domain) -> DomainView:
-        expected = expected_records(domain, self.mx_hosts)
-        records = load_records(domain.records) or expected
-        mode = await self._checks.verification_mode(transaction, domain)
-        return DomainView(domain, await _count_aliases(transaction, domain), records, mode, format_zone_file(expected))
-
-
-async def _count_aliases(transaction: QueryExecutor, domain: Domain) -> int:
-    row = await transaction.fetch_one("domain_alias_count", id=domain.id)
-    return row["aliases"] if row else 0

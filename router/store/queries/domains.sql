@@ -87,3 +87,38 @@ WHERE workspace_id = :workspace_id AND status = 'active' AND sending = 'active' 
 -- name: domain_keys
 -- The DKIM keys of a domain, oldest first.
 SELECT {DomainKey} FROM domain_keys WHERE domain_id = :domain_id ORDER BY created_at, selector;
+
+-- name: domain_record_sending
+-- Stores the result of a check of the sending records.
+UPDATE domains SET sending = :sending, sending_records = :sending_records, sending_checked_at = :sending_checked_at,
+                   next_check_at = :next_check_at, alert = :alert, alert_at = :alert_at
+WHERE id = :id;
+
+-- name: domain_set_sending
+-- Turns sending on or off, and forgets the last check.
+UPDATE domains SET sending = :sending, sending_records = '[]', sending_checked_at = NULL WHERE id = :id;
+
+-- name: domain_set_smarthost
+-- Sets or removes the smarthost of a domain.
+UPDATE domains SET encrypted_smarthost = :encrypted_smarthost, smarthost_hint = :smarthost_hint WHERE id = :id;
+
+-- name: domain_key_insert
+-- Adds a DKIM key.
+INSERT INTO domain_keys {values:DomainKey};
+
+-- name: domain_key_activate
+-- A key signs from now on.
+UPDATE domain_keys SET active_at = :now WHERE domain_id = :domain_id AND selector = :selector;
+
+-- name: domain_key_retire
+-- A key signs no more, so that its private part is not needed.
+UPDATE domain_keys SET retired_at = :now, encrypted_private_key = ''
+WHERE domain_id = :domain_id AND selector = :selector;
+
+-- name: domain_key_delete
+-- Forgets a key.
+DELETE FROM domain_keys WHERE domain_id = :domain_id AND selector = :selector;
+
+-- name: domain_keys_delete
+-- Forgets all keys of a domain.
+DELETE FROM domain_keys WHERE domain_id = :domain_id;

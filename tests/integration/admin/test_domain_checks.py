@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from config.outgoing import OutgoingSettings
 from router.admin.audit import AuditService
 from router.admin.domains.domain_checks import DnsPolicy, DomainCheckService
 from router.admin.domains.domains import DomainService
+from router.admin.domains.sending_checks import SendingChecks, SendingLookups
 from router.clock import SECOND
 from router.dispatch.domain_alerts import DomainAlerts
 from router.dns.caching_resolver import CachingResolver
@@ -47,8 +49,9 @@ class TwoWorkspaces:
         policy = DnsPolicy(((HOST, 10),), "auto", DAY)
         shared = CachingResolver(resolver, self.clock)
         database = self.installation.database
+        sending = SendingChecks(database, self.clock, SendingLookups(resolver.query), OutgoingSettings())
         return DomainCheckService(
-            database, self.clock, shared, policy, on_routing_change=self._changed, jitter=lambda: 0.5
+            database, self.clock, shared, policy, sending, on_routing_change=self._changed, jitter=lambda: 0.5
         )
 
     def _changed(self) -> None:

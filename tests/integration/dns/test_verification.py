@@ -129,9 +129,16 @@ async def test_correct_records(dns: DnsStandIn, resolver: DnsResolver) -> None:
     assert result == VerificationResult(
         (
             RecordReport(
-                "MX", DOMAIN, ("10 mx1.router.test",), ("10 mx1.router.test", "20 backup.example.net"), "ok", NOW, ""
+                "mx",
+                "MX",
+                DOMAIN,
+                ("10 mx1.router.test",),
+                ("10 mx1.router.test", "20 backup.example.net"),
+                "ok",
+                NOW,
+                "",
             ),
-            RecordReport("TXT", TXT, (VALUE,), (VALUE, "something else"), "ok", NOW, ""),
+            RecordReport("verification", "TXT", TXT, (VALUE,), (VALUE, "something else"), "ok", NOW, ""),
         ),
         is_verified=True,
     )

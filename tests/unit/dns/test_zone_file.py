@@ -40,7 +40,7 @@ def test_the_records_of_a_domain(name: str, mx_hosts: list[tuple[str, int]]) -> 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=600))
 def test_any_text_of_a_txt_record(text: str) -> None:
-    report = RecordReport("TXT", "t.example", (text,), (), "missing", None, "")
+    report = RecordReport("verification", "TXT", "t.example", (text,), (), "missing", None, "")
     ((_, _, data),) = read(format_zone_file([report]))
     assert b"".join(data.strings).decode() == text  # type: ignore[attr-defined]
 

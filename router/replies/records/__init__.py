@@ -1,0 +1,1 @@
+"""The DNS records that authenticate the mail of a domain: DKIM, SPF and DMARC."""
