@@ -157,17 +157,7 @@ class DomainCheckService:
             await transaction.execute("domain_record_check", **model_values(updated))
             updated = await self.sending.record(transaction, updated, sending, by_user=actor is not None)
             if outcome.status != current.status:
-                await transaction.execute("routing_increment_version")
-                await audit.record(
-                    transaction,
-                    actor or Actor(domain.workspace_id, "admin"),
-                    now,
-                    "domain.verify" if outcome.status == "active" else "domain.unverify",
-                    domain.id,
-                    domain=domain.name,
-                    by=None if actor is not None else "recheck",
-                    takenOver=True if other is not None else None,
-                )
+                await _record_transition(transaction, updated, actor, now, took_over=other is not None)
         if outcome.change:
             log.info(
                 "domain.verification_changed",
@@ -250,6 +240,22 @@ class DomainCheckService:
             return self._policy.verification
         row = await transaction.fetch_one("workspace_count")
         return automatic_mode(row["workspaces"] if row else 0)
+
+
+async def _record_transition(
+    transaction: QueryExecutor, domain: Domain, actor: Actor | None, now: Micros, *, took_over: bool
+) -> None:
+    await transaction.execute("routing_increment_version")
+    await audit.record(
+        transaction,
+        actor or Actor(domain.workspace_id, "admin"),
+        now,
+        "domain.verify" if domain.status == "active" else "domain.unverify",
+        domain.id,
+        domain=domain.name,
+        by=None if actor is not None else "recheck",
+        takenOver=True if took_over else None,
+    )
 
 
 def _can_take_over(result: VerificationResult, other: Domain, actor: Actor | None) -> bool:

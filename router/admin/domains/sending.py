@@ -54,7 +54,7 @@ class SendingService:
         self._views = views
         self._reader = reader
         self._settings = settings
-        self._client = client
+        self.client = client
         self._allow_private = allow_private
 
     async def set_enabled(self, actor: Actor, domain_id: str, enabled: bool) -> DomainView:
@@ -127,7 +127,7 @@ class SendingService:
         if access is None:
             fix = f"Set a smarthost for {domain.name}, or [outgoing] smarthost in the configuration."
             raise Refused("sending_not_set_up", "There is no smarthost", details={"fix": fix})
-        result = await self._client.probe(access)
+        result = await self.client.probe(access)
         async with self._database.transaction() as transaction:
             await audit.record(
                 transaction,

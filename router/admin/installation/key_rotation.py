@@ -15,8 +15,17 @@ from router.admin import audit
 from router.clock import Clock
 from router.errors import Refused
 from router.model import Actor
-from router.secrets import KEY_FILE, DecryptionError, SecretBox, fingerprint, new_key
-from router.store.database import Database
+from router.secrets import (
+    DKIM_PURPOSE,
+    INTEGRATION_PURPOSE,
+    KEY_FILE,
+    SMARTHOST_PURPOSE,
+    DecryptionError,
+    SecretBox,
+    fingerprint,
+    new_key,
+)
+from router.store.database import Database, QueryExecutor
 
 NEXT_KEY_FILE = f"{KEY_FILE}.next"
 FINGERPRINT_FACT = "secret_key"  # a name in the table `installation`
@@ -35,17 +44,9 @@ class KeyRotationService:
         box = SecretBox([new, old])
         now = self._clock.now()
         async with self._database.transaction() as transaction:
-            rows = await transaction.fetch_all("operator_encrypted_settings")
-            for row in rows:
-                try:
-                    encrypted = box.reencrypt(row["encrypted_settings"])
-                except DecryptionError:
-                    raise Refused(
-                        "conflict",
-                        f"The settings of integration {row['name']} ({row['id']}) cannot be decrypted with the current "
-                        "secret key: enter its settings again, or remove it; nothing was changed",
-                    ) from None
-                await transaction.execute("operator_update_settings", id=row["id"], encrypted_settings=encrypted)
+            count = await _reencrypt_integrations(transaction, box)
+            count += await _reencrypt_smarthosts(transaction, box)
+            count += await _reencrypt_domain_keys(transaction, box)
             replaced = await transaction.execute(
                 "operator_replace_value", name=FINGERPRINT_FACT, value=fingerprint(new), expected=fingerprint(old)
             )
@@ -56,7 +57,48 @@ class KeyRotationService:
                 await audit.record(
                     transaction, actor, now, "secret_key.rotate", workspace["id"], fingerprint=fingerprint(new)
                 )
-        return len(rows)
+        return count
+
+
+async def _reencrypt_integrations(transaction: QueryExecutor, box: SecretBox) -> int:
+    rows = await transaction.fetch_all("operator_encrypted_settings")
+    for row in rows:
+        what = f"The settings of integration {row['name']} ({row['id']})", "enter its settings again, or remove it"
+        encrypted = _reencrypt(box, row["encrypted_settings"], INTEGRATION_PURPOSE, *what)
+        await transaction.execute("operator_update_settings", id=row["id"], encrypted_settings=encrypted)
+    return len(rows)
+
+
+async def _reencrypt_smarthosts(transaction: QueryExecutor, box: SecretBox) -> int:
+    rows = await transaction.fetch_all("operator_encrypted_smarthosts")
+    for row in rows:
+        what = f"The smarthost of {row['name']} ({row['id']})", "enter it again, or remove it"
+        encrypted = _reencrypt(box, row["encrypted_smarthost"], SMARTHOST_PURPOSE, *what)
+        await transaction.execute("operator_update_smarthost", id=row["id"], encrypted_smarthost=encrypted)
+    return len(rows)
+
+
+async def _reencrypt_domain_keys(transaction: QueryExecutor, box: SecretBox) -> int:
+    rows = await transaction.fetch_all("operator_encrypted_domain_keys")
+    for row in rows:
+        what = f"The DKIM key {row['selector']} of {row['name']} ({row['domain_id']})", "remove the domain"
+        encrypted = _reencrypt(box, row["encrypted_private_key"], DKIM_PURPOSE, *what)
+        await transaction.execute(
+            "operator_update_domain_key",
+            domain_id=row["domain_id"],
+            selector=row["selector"],
+            encrypted_private_key=encrypted,
+        )
+    return len(rows)
+
+
+def _reencrypt(box: SecretBox, encrypted: str, purpose: str, name: str, remedy: str) -> str:
+    try:
+        return box.reencrypt(encrypted, purpose)
+    except DecryptionError:
+        raise Refused(
+            "conflict", f"{name} cannot be decrypted with the current secret key: {remedy}; nothing was changed"
+        ) from None
 
 
 def write_next_key(data_dir: Path) -> str:

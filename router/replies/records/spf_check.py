@@ -48,11 +48,11 @@ async def fetch_facts(lookup: Lookup, domain: str) -> SpfFacts:
 
     async def recording_lookup(name: str, record_type: RecordType) -> DnsAnswer:
         answer = await lookup(name, record_type)
-        records = [value for value in answer.values if record_type == "TXT" and SPF_RECORD.match(value)]
-        if name.rstrip(".") == domain:
-            own[:] = records
-        for record in records:
-            terms.update(_read_terms(record))
+        if record_type == "TXT":
+            records = [value for value in answer.values if SPF_RECORD.match(value)]
+            if name.lower().rstrip(".") == domain:
+                own[:] = records
+            terms.update(term for record in records for term in _read_terms(record))
         return answer
 
     result = await check_spf(recording_lookup, peer=_NO_HOST, helo=domain, reverse_path=f"postmaster@{domain}")

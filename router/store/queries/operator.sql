@@ -57,6 +57,25 @@ SELECT id, workspace_id, name, encrypted_settings FROM integrations WHERE {is_ke
 -- Stores the settings of an integration, encrypted with the new key.
 UPDATE integrations SET encrypted_settings = :encrypted_settings WHERE id = :id;
 
+-- name: operator_encrypted_smarthosts
+-- The encrypted smarthosts of all domains, locked.
+SELECT id, name, encrypted_smarthost FROM domains WHERE encrypted_smarthost <> '' ORDER BY id;
+
+-- name: operator_update_smarthost
+-- Stores the smarthost of a domain, encrypted with the new key.
+UPDATE domains SET encrypted_smarthost = :encrypted_smarthost WHERE id = :id;
+
+-- name: operator_encrypted_domain_keys
+-- The encrypted DKIM keys of all domains, locked. A retired key has no private part.
+SELECT k.domain_id, k.selector, k.encrypted_private_key, d.name FROM domain_keys k
+JOIN domains d ON d.id = k.domain_id
+WHERE k.encrypted_private_key <> '' ORDER BY k.domain_id, k.selector;
+
+-- name: operator_update_domain_key
+-- Stores a DKIM key, encrypted with the new key.
+UPDATE domain_keys SET encrypted_private_key = :encrypted_private_key
+WHERE domain_id = :domain_id AND selector = :selector;
+
 -- name: operator_replace_value
 -- Replaces a value of the installation, if it is still the expected value.
 UPDATE installation SET value = :value WHERE name = :name AND value = :expected;

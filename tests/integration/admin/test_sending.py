@@ -8,12 +8,14 @@ import pytest
 from emailrouter import use_cases
 from router.admin.domains.domain_view import DomainView
 from router.admin.domains.smarthost_setting import SmarthostSetting
+from router.admin.installation.key_rotation import FINGERPRINT_FACT, KeyRotationService
 from router.clock import SECOND
 from router.dns.verification import RecordReport
 from router.errors import Refused
 from router.model import Domain
-from router.replies.sending import SendingSetup
+from router.replies.sending import SendingReader, SendingSetup
 from router.replies.sending_state import DAY
+from router.secrets import SecretBox, fingerprint, new_key
 from tests.support.dns import DnsStandIn
 from tests.support.installation import HOST, Installation, seeded_installation
 from tests.support.refusal import refused_code
@@ -25,7 +27,7 @@ SETTINGS = {"outgoing.smarthost": SMARTHOST, "outgoing.smarthost_password": "sec
 INCLUDE = "include:sendgrid.net"
 
 
-class Sender:
+class SendingDomainSetup:
     """An installation whose verified domain sends."""
 
     def __init__(self, installation: Installation, dns: DnsStandIn) -> None:
@@ -68,7 +70,7 @@ class Sender:
 
 
 @asynccontextmanager
-async def _open(store: Store, dns: DnsStandIn, **settings: object) -> AsyncIterator[Sender]:
+async def _open(store: Store, dns: DnsStandIn, **settings: object) -> AsyncIterator[SendingDomainSetup]:
     found = {
         "dns.nameservers": [dns.address],
         **SETTINGS,
@@ -77,11 +79,11 @@ async def _open(store: Store, dns: DnsStandIn, **settings: object) -> AsyncItera
     async with seeded_installation(store, found) as installation:
         dns.set(NAME, "MX", f"10 {HOST}.")
         dns.set("sendgrid.net", "TXT", "v=spf1 ip4:167.89.0.0/17 ~all")
-        yield Sender(installation, dns)
+        yield SendingDomainSetup(installation, dns)
 
 
 @pytest.fixture
-async def sender(store: Store, dns_server: DnsStandIn) -> AsyncIterator[Sender]:
+async def sender(store: Store, dns_server: DnsStandIn) -> AsyncIterator[SendingDomainSetup]:
     async with _open(store, dns_server) as opened:
         yield opened
 
@@ -90,7 +92,7 @@ def _find(view: DomainView, purpose: str) -> RecordReport:
     return next(record for record in view.sending_records if record.purpose == purpose)
 
 
-async def test_sending_becomes_active_when_dns_shows_the_key(sender: Sender) -> None:
+async def test_sending_becomes_active_when_dns_shows_the_key(sender: SendingDomainSetup) -> None:
     assert "sending_not_set_up: Turn on sending" in await sender.fix()
     view = await sender.sending.set_enabled(sender.actor, sender.domain_id, True)
     dkim = _find(view, "dkim")
@@ -111,7 +113,7 @@ async def test_sending_becomes_active_when_dns_shows_the_key(sender: Sender) -> 
     assert [(key.domain, key.selector) for key in setup.keys] == [(NAME, "er203001")]
 
 
-async def test_spf_and_dmarc_are_warnings(sender: Sender) -> None:
+async def test_spf_and_dmarc_are_warnings(sender: SendingDomainSetup) -> None:
     view = await sender.sending.set_enabled(sender.actor, sender.domain_id, True)
     sender.publish(view, _find(view, "dkim").name)
     view = await sender.verify()
@@ -125,7 +127,7 @@ async def test_spf_and_dmarc_are_warnings(sender: Sender) -> None:
     assert f"{INCLUDE} is missing" in _find(view, "spf").fix
 
 
-async def test_a_lost_record_fails_after_two_rechecks_and_loses_no_mail(sender: Sender) -> None:
+async def test_a_lost_record_fails_after_two_rechecks_and_loses_no_mail(sender: SendingDomainSetup) -> None:
     view = await sender.activate()
     name = _find(view, "dkim").name
     sender.dns.fail(name, "SERVFAIL")
@@ -157,7 +159,7 @@ async def test_a_lost_record_fails_after_two_rechecks_and_loses_no_mail(sender: 
     assert await sender.fix() == ""
 
 
-async def test_rotation_signs_with_the_next_key_once_dns_shows_it(sender: Sender) -> None:
+async def test_rotation_signs_with_the_next_key_once_dns_shows_it(sender: SendingDomainSetup) -> None:
     await sender.activate()
     view = await sender.sending.rotate(sender.actor, sender.domain_id)
     again = await sender.sending.rotate(sender.actor, sender.domain_id)
@@ -189,7 +191,7 @@ async def test_an_ed25519_key_signs_as_well(store: Store, dns_server: DnsStandIn
         assert [key.algorithm for key in (await sender.read()).keys] == ["rsa", "ed25519"]
 
 
-async def test_turning_sending_off_keeps_the_keys(sender: Sender) -> None:
+async def test_turning_sending_off_keeps_the_keys(sender: SendingDomainSetup) -> None:
     await sender.activate()
     view = await sender.sending.set_enabled(sender.actor, sender.domain_id, False)
     assert (view.domain.sending, view.sending_records, len(view.keys)) == ("off", (), 1)
@@ -199,7 +201,7 @@ async def test_turning_sending_off_keeps_the_keys(sender: Sender) -> None:
     assert (view.domain.sending, [key.selector for key in view.keys]) == ("active", ["er203001"])
 
 
-async def test_a_workspace_that_loses_the_domain_loses_its_keys(sender: Sender) -> None:
+async def test_a_workspace_that_loses_the_domain_loses_its_keys(sender: SendingDomainSetup) -> None:
     await sender.activate()
     services = sender.installation.services
     theirs = await sender.installation.add_workspace()
@@ -215,7 +217,7 @@ async def test_a_workspace_that_loses_the_domain_loses_its_keys(sender: Sender) 
     assert "another key" in _find(view, "dkim").fix
 
 
-async def test_the_smarthost_of_a_domain_replaces_that_of_the_installation(sender: Sender) -> None:
+async def test_the_smarthost_of_a_domain_replaces_that_of_the_installation(sender: SendingDomainSetup) -> None:
     view = await sender.sending.set_enabled(sender.actor, sender.domain_id, True)
     setting = SmarthostSetting("smtps://AKIAEXAMPLE@email-smtp.eu-west-1.amazonaws.com", "pass word")
     view = await sender.sending.set_smarthost(sender.actor, sender.domain_id, setting)
@@ -230,3 +232,43 @@ async def test_the_smarthost_of_a_domain_replaces_that_of_the_installation(sende
     assert [(row["id"], row["status"]) for row in rows if row["id"] != "installation"] == [(sender.domain_id, "active")]
     view = await sender.sending.set_smarthost(sender.actor, sender.domain_id, None)
     assert (view.smarthost, (await sender.read()).smarthost_id) == (None, "installation")
+
+
+async def test_a_new_secret_key_keeps_keys_and_smarthosts(sender: SendingDomainSetup) -> None:
+    await sender.activate()
+    setting = SmarthostSetting("smtp://user@smtp.mailgun.org", "secret")
+    await sender.sending.set_smarthost(sender.actor, sender.domain_id, setting)
+    installation, new = sender.installation, new_key()
+    await installation.database.execute(
+        "installation_insert", name=FINGERPRINT_FACT, value=fingerprint(installation.secret_key)
+    )
+    settings = installation.core.box.encrypt("{}")
+    await installation.database.execute(
+        "operator_update_settings", id=installation.integration_id, encrypted_settings=settings
+    )
+    before = (await sender.read()).keys[0]
+    rotation = KeyRotationService(installation.database, installation.clock)
+    assert await rotation.reencrypt_all(installation.secret_key, new) == 3  # with the integration of the workspace
+    reader = SendingReader(installation.database, SecretBox(new), installation.core.config.outgoing)
+    setup = await reader.read(sender.domain_id)
+    assert setup.access is not None
+    assert setup.access.password is not None
+    assert setup.access.password.reveal() == "secret"
+    assert setup.keys[0].key.private_numbers() == before.key.private_numbers()  # type: ignore[union-attr]
+    old = SendingReader(installation.database, installation.core.box, installation.core.config.outgoing)
+    setup = await old.read(sender.domain_id)
+    assert (setup.access, setup.keys) == (None, ())
+    assert "cannot be decrypted" in setup.reason
+
+
+async def test_removing_the_domain_removes_keys_and_smarthost(sender: SendingDomainSetup) -> None:
+    await sender.activate()
+    setting = SmarthostSetting("smtp://user@smtp.mailgun.org", "secret")
+    await sender.sending.set_smarthost(sender.actor, sender.domain_id, setting)
+    await sender.installation.services.domains.delete(sender.actor, sender.domain_id, force=True)
+    database = sender.installation.database
+    assert await database.fetch_all("domain_keys", domain_id=sender.domain_id) == []
+    assert sender.domain_id not in {row["id"] for row in await database.fetch_all("smarthost_list")}
+    setup = await sender.read()
+    assert (setup.access, setup.reason) == (None, "its domain was removed")
+    assert "Add the domain again" in await sender.fix()

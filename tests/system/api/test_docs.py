@@ -11,6 +11,9 @@ from typing import Any
 from api.examples import examples, parse_document
 from api.resources import ROUTES
 from api.schema.shape import EmptyBody
+from router.outbound.smarthost.access import SmarthostAccess
+from router.outbound.smarthost.client import SmarthostClient
+from router.outbound.smarthost.outcome import ProbeResult
 from tests.support import mails
 from tests.support.dns import DnsStandIn
 from tests.support.installation import HOST
@@ -41,6 +44,16 @@ _VARIABLES = {
 _HEADERS = {"Reply-To": "Werkstatt Kunde <werkstatt@customer.test>"}
 
 
+class ReachableSmarthost(SmarthostClient):
+    """Answers the test of a smarthost whose name does not exist."""
+
+    async def probe(self, access: SmarthostAccess) -> ProbeResult:
+        return ProbeResult(
+            "accepted", "auth", None, "", tls="TLSv1.3", is_authenticated=True, supports_smtputf8=True,
+            max_message_bytes=26_214_400, latency=84_000,
+        )  # fmt: skip
+
+
 async def prepare(served: ServedInstallation, dns: DnsStandIn, slack: SlackStandIn) -> dict[str, str]:
     """Creates the objects that the documented commands use. Returns the shell variables of the commands."""
     await served.create_alias("office", "office.example")
@@ -53,6 +66,7 @@ async def prepare(served: ServedInstallation, dns: DnsStandIn, slack: SlackStand
         "dispatch_mark_dead", id=delivery["id"], reason="failed permanently: connection refused"
     )
     served.services.sender_checks.enabled = True
+    served.services.sending.client = ReachableSmarthost(helo=HOST)
     await store_checks(served, delivery["messageId"], done("pass", spam=SPAM))
     await served.services.sessions.sign_in(served.login.email, served.login.password, address="127.0.0.1")
     session = (await served.services.sessions.list(served.actor))[0]
