@@ -283,15 +283,19 @@ async def _run_background_tasks(process: Process, stop: Shutdown) -> AsyncIterat
     awaited_tasks: dict[str, Coroutine[Any, Any, None]] = {}
     cancelled_tasks: dict[str, Coroutine[Any, Any, None]] = {}
     database = process.core.database
-    if process.check_runner is not None:
-        awaited_tasks["checks"] = process.check_runner.run()
-    if process.submissions is not None:
-        awaited_tasks["submissions"] = process.submissions.run()
+    named = {"checks": process.check_runner, "submissions": process.submissions, "bounces": process.bounce_runner}
+    runners = {name: runner for name, runner in named.items() if runner is not None}
+    for name, runner in runners.items():
+        awaited_tasks[name] = runner.run()
     if process.dispatcher is not None:
         awaited_tasks["dispatcher"] = process.dispatcher.run()
         if isinstance(database, PostgresDatabase):
             waker = process.core.local_waker
-            others = {pg_notify.CHECKS: waker.wake_checks, pg_notify.SUBMISSIONS: waker.wake_submissions}
+            others = {
+                pg_notify.CHECKS: waker.wake_checks,
+                pg_notify.SUBMISSIONS: waker.wake_submissions,
+                pg_notify.BOUNCES: waker.wake_bounces,
+            }
             cancelled_tasks["listener"] = pg_notify.listen(database, waker.wake, others)
     if isinstance(database, SqliteDatabase):
         cancelled_tasks["wal"] = wal.truncate_wal_periodically(database)
@@ -310,10 +314,8 @@ async def _run_background_tasks(process: Process, stop: Shutdown) -> AsyncIterat
         yield tasks
     finally:
         tasks.is_shutting_down = True
-        if process.check_runner is not None:
-            process.check_runner.stop()
-        if process.submissions is not None:
-            process.submissions.stop()
+        for runner in runners.values():
+            runner.stop()
         if process.dispatcher is not None:
             process.dispatcher.stop()
             delivery = (

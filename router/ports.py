@@ -68,13 +68,15 @@ class Acceptor(Protocol):
 
 
 class Waker(Protocol):
-    """Notifies delivery processes of due deliveries, due replies, and messages that wait for their checks."""
+    """Notifies delivery processes of due deliveries and replies, of messages to check, and of bounces to read."""
 
     def wake(self, integration_ids: Iterable[str]) -> None: ...
 
     def wake_checks(self) -> None: ...
 
     def wake_submissions(self) -> None: ...
+
+    def wake_bounces(self) -> None: ...
 
 
 class NullWaker:
@@ -87,4 +89,7 @@ class NullWaker:
         """Does nothing."""
 
     def wake_submissions(self) -> None:
+        """Does nothing."""
+
+    def wake_bounces(self) -> None:
         """Does nothing."""

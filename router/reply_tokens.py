@@ -10,8 +10,10 @@ from __future__ import annotations
 import base64
 import re
 import secrets
+from typing import TYPE_CHECKING
 
-from router.secrets import SecretBox
+if TYPE_CHECKING:  # the process that parses mail must not load `cryptography`
+    from router.secrets import SecretBox
 
 _ID_BYTES = 8
 _TOKEN = r"[a-z2-7]{26}"  # noqa: S105 - a pattern
@@ -21,6 +23,7 @@ _BOUNCE_LOCAL_PART = re.compile(rf"b-({_TOKEN})", re.IGNORECASE)
 _TICKET_TAG = re.compile(rf"t-({_TOKEN})", re.IGNORECASE)
 _ANCHOR = re.compile(rf"<?er\.t\.({_TOKEN})@[^@\s<>]+>?", re.IGNORECASE)
 _REPLY_ID = re.compile(rf"<?er\.({_TOKEN})@[^@\s<>]+>?", re.IGNORECASE)
+_ANY_TOKEN = re.compile(_TOKEN, re.IGNORECASE)
 MARK_FIELD = "X-EmailRouter-Mark"
 
 
@@ -85,6 +88,11 @@ def is_reply_message_id(message_id: str) -> bool:
 def new_mark(box: SecretBox) -> str:
     """Returns a value of `MARK_FIELD`, by which we recognise our own mail."""
     return _new_token(box, _MARK)
+
+
+def is_token(text: str) -> bool:
+    """Whether a text has the form of a token. It may be that of another installation."""
+    return _ANY_TOKEN.fullmatch(text) is not None
 
 
 def is_own_mark(box: SecretBox, value: str) -> bool:

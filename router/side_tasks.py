@@ -66,6 +66,9 @@ class _SideTaskWaker:
     def wake_submissions(self) -> None:
         self._tasks.run("wake", self._waker.wake_submissions)
 
+    def wake_bounces(self) -> None:
+        self._tasks.run("wake", self._waker.wake_bounces)
+
 
 class _SideTaskMeter:
     def __init__(self, meter: Meter, tasks: SideTasks) -> None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from api.server import ApiServer
     from emailrouter.metrics.meter import PrometheusMeter
     from emailrouter.metrics.server import MetricsServer
+    from router.dispatch.bounce_runner import BounceRunner
     from router.dispatch.check_runner import CheckRunner
     from router.dispatch.dispatcher import Dispatcher
     from router.dispatch.maintenance import Maintenance
@@ -56,6 +57,7 @@ class Process:
     dispatcher: Dispatcher | None = None
     check_runner: CheckRunner | None = None
     submissions: SubmissionRunner | None = None
+    bounce_runner: BounceRunner | None = None
     maintenance: Maintenance | None = None
     pg_notifier: Notifier | None = None
     metrics: MetricsServer | None = None
@@ -114,6 +116,7 @@ def build(
         process.dispatcher = core.dispatcher
         process.check_runner = core.check_runner
         process.submissions = core.submissions
+        process.bounce_runner = core.bounce_runner
         process.maintenance = deliver.build_maintenance(core)
     if "smtp" in roles:
         from emailrouter.assembly import smtp  # noqa: PLC0415 - see the module docstring

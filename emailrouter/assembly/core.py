@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from router.channels.poster import Poster
     from router.checks.dns_cache import DnsCache
     from router.checks.rspamd import RspamdClient
+    from router.dispatch.bounce_runner import BounceRunner
     from router.dispatch.check_runner import CheckRunner
     from router.dispatch.dispatcher import Dispatcher
     from router.dispatch.submission_runner import SubmissionRunner
@@ -205,11 +206,18 @@ class Core:
         return deliver.build_submission_runner(self)
 
     @cached_property
+    def bounce_runner(self) -> BounceRunner:
+        """Reads the bounces of replies."""
+        from emailrouter.assembly import deliver  # noqa: PLC0415 - see the module docstring
+
+        return deliver.build_bounce_runner(self)
+
+    @cached_property
     def local_waker(self) -> Waker:
-        """Notifies the dispatcher, the check runner and the submission runner of this core."""
+        """Notifies the dispatcher and the runners of checks, submissions and bounces of this core."""
         from router.dispatch.check_runner import LocalWaker  # noqa: PLC0415 - see the module docstring
 
-        return LocalWaker(self.dispatcher.wake, self.check_runner, self.submissions.wake)
+        return LocalWaker(self.dispatcher.wake, self.check_runner, self.submissions.wake, self.bounce_runner.wake)
 
     @cached_property
     def wake(self) -> Waker:
@@ -233,6 +241,7 @@ class Core:
             self.accept_writer,
             self.wake,
             self.clock,
+            self.box,
             hostname=config.server.hostname,
             max_age=to_micros(config.delivery.max_age),
             duplicate_window=to_micros(config.smtp.duplicate_window),

@@ -14,6 +14,8 @@ from router.checks.check_queue import CheckQueue
 from router.checks.evaluate import SenderEvaluator
 from router.checks.relays import Relays
 from router.clock import SECOND, to_micros
+from router.dispatch.bounce_queue import BounceQueue
+from router.dispatch.bounce_runner import BounceRunner
 from router.dispatch.check_runner import CheckRunner
 from router.dispatch.delivery_batch import OutboxLimits, channel_limits
 from router.dispatch.dispatcher import POLL_INTERVAL_SECONDS, Dispatcher
@@ -86,6 +88,17 @@ def build_check_runner(core: Core) -> CheckRunner:
         core.dispatcher.wake,
         poll_interval=_poll_interval(core),
         meter=core.meter,
+    )
+
+
+def build_bounce_runner(core: Core) -> BounceRunner:
+    max_age = to_micros(core.config.delivery.max_age)
+    return BounceRunner(
+        BounceQueue(core.database, core.writers, core.clock, max_age=max_age),
+        core.contents,
+        core.parser,
+        core.dispatcher.wake,
+        poll_interval=_poll_interval(core),
     )
 
 

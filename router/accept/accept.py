@@ -10,6 +10,7 @@ import hashlib
 import json
 
 from router import ids
+from router.accept.identities import read_ticket_numbers
 from router.accept.incoming import (
     MAX_LOOKUPS,
     MAX_PARTICIPANT_ROWS,
@@ -23,12 +24,15 @@ from router.clock import Clock
 from router.mail import automatic
 from router.mail.headers import HeaderFacts, read_headers
 from router.mail.mailboxes import domains_of, normalize_address
+from router.mail.returned_ids import NO_IDS, ReturnedIds, find_returned_ids
 from router.meter import NULL_METER, Meter
 from router.model import Message, Micros
 from router.ports import AcceptResult, Waker
+from router.reply_tokens import is_own_mark, read_ticket_token
 from router.routing.envelope import Envelope
 from router.routing.route import Target
 from router.routing.routing_cache import RoutingCache
+from router.secrets import SecretBox
 from router.side_tasks import SideTasks
 from router.store.disk_space import FreeSpaceCheck
 from router.store.group_commit import GroupWriter
@@ -38,13 +42,17 @@ _HASH_IN_THREAD_BYTES = 1024 * 1024
 
 
 class Accept:
-    """Commits messages. `routing` and `check_waits` are given if the senders of messages are checked."""
+    """Commits messages. `routing` and `check_waits` are given if the senders of messages are checked.
+
+    `box` verifies the tokens of our own mail.
+    """
 
     def __init__(
         self,
         writer: GroupWriter[IncomingMail, Committed],
         wake: Waker,
         clock: Clock,
+        box: SecretBox,
         *,
         hostname: str,
         max_age: Micros,
@@ -60,6 +68,7 @@ class Accept:
         self._writer = writer
         self._wake = side_tasks.wrap_waker(wake)
         self._clock = clock
+        self._box = box
         self._hostname = hostname
         self._max_age = max_age
         self._duplicate_window = duplicate_window
@@ -75,6 +84,8 @@ class Accept:
         if self._free_space is not None:
             await self._free_space.check()
         facts = read_headers(content, max_bytes=self._max_header_bytes)
+        if facts.marks and any(is_own_mark(self._box, mark) for mark in facts.marks):
+            facts = facts._replace(automatic="loop", relayed_reply_ids=())
         fingerprint = ""
         if facts.has_message_id or facts.has_date:
             if len(content) > _HASH_IN_THREAD_BYTES:
@@ -88,6 +99,8 @@ class Accept:
             self._wake.wake(committed.due_integrations)
         elif not committed.is_repeat:
             self._wake.wake_checks()
+        if committed.has_bounces:
+            self._wake.wake_bounces()
         return AcceptResult(committed.message_id, committed.is_repeat)
 
     async def _commit(self, mail: IncomingMail) -> Committed:
@@ -130,9 +143,12 @@ class Accept:
         suspicious: frozenset[str],
     ) -> IncomingMail:
         now = self._clock.now()
-        workspaces: dict[str, dict[str, list[Target]]] = {}
+        # A bounce is a message of its own, because a message has one kind.
+        workspaces: dict[tuple[str, bool], dict[str, list[Target]]] = {}
         for target in envelope.targets:
-            workspaces.setdefault(target.workspace_id, {}).setdefault(target.alias_key, []).append(target)
+            key = target.workspace_id, target.ticket is not None
+            workspaces.setdefault(key, {}).setdefault(target.alias_key, []).append(target)
+        returned = _find_returned(envelope, content, facts)
         shares = tuple(
             WorkspaceShare(
                 message=build_message(
@@ -145,8 +161,14 @@ class Accept:
                 ),
                 by_alias=tuple(tuple(targets) for targets in aliases.values()),
                 is_suspicious=workspace_id in suspicious,
+                numbers=()
+                if is_bounce
+                else read_ticket_numbers(
+                    self._box, workspace_id, aliases.values(), facts.participants, facts.reference_ids
+                ),
+                returned_numbers=self._read_anchors(workspace_id, returned),
             )
-            for workspace_id, aliases in workspaces.items()
+            for (workspace_id, is_bounce), aliases in workspaces.items()
         )
         aliases = sum(len(share.by_alias) for share in shares)
         return IncomingMail(
@@ -161,7 +183,19 @@ class Accept:
             expires_at=now + self._max_age,
             horizon=now - self._duplicate_window,
             check_waits=self._check_waits,
+            returned=returned,
         )
+
+    def _read_anchors(self, workspace_id: str, returned: ReturnedIds) -> tuple[int, ...]:
+        found = (read_ticket_token(self._box, workspace_id, token) for token in returned.anchors)
+        return tuple(number for number in found if number is not None)
+
+
+def _find_returned(envelope: Envelope, content: bytes, facts: HeaderFacts) -> ReturnedIds:
+    """Returns our ids in the content of a message that may report about our own mail. Others are not scanned."""
+    if facts.automatic != "bounce" and envelope.reverse_path:
+        return NO_IDS
+    return find_returned_ids(content)
 
 
 def compute_fingerprint(reverse_path: str, content: bytes) -> str:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from router.accept.identities import TicketNumber
 from router.checks import policy
+from router.mail.returned_ids import NO_IDS, ReturnedIds
 from router.model import Message, Micros
 from router.routing.route import Target
 
@@ -51,11 +53,17 @@ class WorkspaceShare:
 
     `is_suspicious`: From, or else MAIL FROM, names a domain of the workspace, or the sender is blocked, so the
     deliveries wait for the checks as long as those that can be held.
+
+    Attributes:
+        numbers: The tickets that the message names by a token.
+        returned_numbers: Those that a bounce returns in the header of our message.
     """
 
     message: Message
     by_alias: tuple[tuple[Target, ...], ...]
     is_suspicious: bool = False
+    numbers: tuple[TicketNumber, ...] = ()
+    returned_numbers: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,7 @@ class IncomingMail:
         reference_ids: The Message-IDs that the message refers to, newest first.
         horizon: A message accepted before this time does not make this one a repeat.
         check_waits: None if senders are not checked.
+        returned: The identities of our replies in the content of a bounce.
     """
 
     shares: tuple[WorkspaceShare, ...]
@@ -81,6 +90,7 @@ class IncomingMail:
     expires_at: Micros
     horizon: Micros
     check_waits: CheckWaits | None = None
+    returned: ReturnedIds = NO_IDS
 
     @property
     def max_tickets_per_lookup(self) -> int:
@@ -99,24 +109,53 @@ def limit_per_alias(values: tuple[str, ...], aliases: int, maximum: int) -> tupl
     return values[: max(1, maximum // max(1, aliases))]
 
 
+@dataclass(frozen=True, slots=True)
+class Bounced:
+    """The ticket that a bounce joins; `reply_id` and `address_key` (the recipient) are `""` if they are not known.
+
+    `by` is the address or id that led to the ticket. `is_counted`: the bounce counts towards the limit of the reply.
+    """
+
+    ticket_id: str
+    by: str
+    reply_id: str = ""
+    address_key: str = ""
+    is_counted: bool = False
+
+
 @dataclass(slots=True)
 class AcceptEntry:
     """A message at one of its aliases, while the transaction assigns it to a ticket.
 
-    `sequence` is the number of the message among the events of the ticket. `joins_spam`: the ticket that it joins is
-    held as spam.
+    Attributes:
+        sequence: The number of the message among the events of the ticket.
+        joins_spam: The ticket that it joins is held as spam.
+        new_sender: The author is no participant of the ticket that it joins by an identity of our own mail.
+        bounced: What the message reports about, if it is a bounce of our own mail.
     """
 
     mail: IncomingMail
+    share: WorkspaceShare
     message: Message
     targets: tuple[Target, ...]
-    target: Target
-    fingerprint_key: tuple[str, str]
-    is_suspicious: bool = False
     ticket_id: str = ""
     joined_by: str = ""
     sequence: int = 1
     joins_spam: bool = False
+    new_sender: bool = False
+    bounced: Bounced | None = None
+
+    @property
+    def target(self) -> Target:
+        return self.targets[0]
+
+    @property
+    def fingerprint_key(self) -> tuple[str, str]:
+        return self.target.alias_key, self.mail.fingerprint
+
+    @property
+    def is_bounce(self) -> bool:
+        return self.bounced is not None
 
     @property
     def thread_key(self) -> str:

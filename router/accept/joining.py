@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from router import ids
 from router.accept import threads
-from router.accept.incoming import MAX_TICKETS, AcceptEntry
+from router.accept.identities import assigned_ids, order_identities, reply_ids
+from router.accept.incoming import MAX_TICKETS, AcceptEntry, Bounced
 from router.errors import SerializationConflict
 from router.model import Message, TicketEvent
 from router.store.database import Statement, StatementGenerator
@@ -47,46 +48,68 @@ class _Participants:
         self._new_tickets.add(ticket_id)
 
 
-def join_conversations(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[None]:
-    """Assigns each entry to the ticket that it joins, or to a new ticket.
+def join_conversations(new_entries: Sequence[AcceptEntry], returned: Mapping[str, Bounced]) -> StatementGenerator[None]:
+    """Assigns each entry to the ticket that it joins, or to a new ticket. Omits bounces, which have joined theirs.
 
     A reply can join a ticket that an earlier message of the same group opens.
+
+    Args:
+        returned: The result of `find_bounces`.
     """
-    answers = [entry for entry in new_entries if entry.mail.reference_ids]
+    entries = [entry for entry in new_entries if not entry.is_bounce]
+    answers = [entry for entry in entries if entry.mail.reference_ids or entry.share.numbers]
     tickets_by_reference = yield from _read_candidates(answers)
+    own_tickets = yield from _read_own_tickets(answers)
     participants = _Participants()
     yield from participants.read(
         (ticket_id, entry.mail.author)
         for entry in answers
-        for _, ticket_id in _candidate_pairs(entry, tickets_by_reference)
+        for _, ticket_id in _candidate_pairs(entry, tickets_by_reference) + _own_pairs(entry, own_tickets)
     )
-    for entry in new_entries:
-        joined = (
-            (yield from _choose_ticket(entry, tickets_by_reference, participants)) if entry.mail.reference_ids else None
-        )
+    for entry in entries:
+        joined = None
+        if entry.mail.reference_ids or entry.share.numbers:
+            joined = yield from _choose_ticket(entry, tickets_by_reference, own_tickets, participants)
+        if joined is None and entry.message.id in returned:
+            entry.bounced = returned[entry.message.id]
+            continue
         if joined is None:
             entry.ticket_id = ids.new_id("ticket")
             participants.add_new_ticket(entry.ticket_id)
         else:
-            entry.ticket_id, entry.joined_by = joined.ticket_id, joined.by
+            entry.ticket_id, entry.joined_by, entry.new_sender = joined.ticket_id, joined.by, joined.new_sender
         if answers:
-            participants.get(entry.ticket_id).update(entry.mail.participants)
+            if not entry.new_sender:
+                participants.get(entry.ticket_id).update(entry.mail.participants)
             if entry.message.rfc_message_id:
                 own = tickets_by_reference.setdefault((entry.thread_key, entry.message.rfc_message_id), [])
                 own[:] = sorted({*own, entry.ticket_id})[-MAX_TICKETS:]
 
 
 def _choose_ticket(
-    entry: AcceptEntry, tickets_by_reference: dict[_Key, list[str]], participants: _Participants
+    entry: AcceptEntry,
+    tickets_by_reference: dict[_Key, list[str]],
+    own_tickets: Mapping[_Key, str],
+    participants: _Participants,
 ) -> StatementGenerator[threads.JoinedTicket | None]:
     author = entry.mail.author
     found = _candidate_pairs(entry, tickets_by_reference)
+    own = _own_pairs(entry, own_tickets)
     # An earlier message of this group may have joined a ticket that was no candidate at the first read.
     yield from participants.read((ticket_id, author) for _, ticket_id in found)
     candidates = [
-        threads.Candidate(ticket_id, reference, participants.get(ticket_id)) for reference, ticket_id in found
+        threads.Candidate(ticket_id, identity, participants.get(ticket_id), is_own=is_own)
+        for is_own, pairs in ((False, found), (True, own))
+        for identity, ticket_id in pairs
     ]
-    return threads.choose_ticket(entry.mail.reference_ids, author, candidates)
+    return threads.choose_ticket(order_identities(entry.share.numbers, entry.mail.reference_ids), author, candidates)
+
+
+def _own_pairs(entry: AcceptEntry, own_tickets: Mapping[_Key, str]) -> list[tuple[str, str]]:
+    """Pairs each identity of our own mail with its ticket."""
+    identities = order_identities(entry.share.numbers, entry.mail.reference_ids)
+    found = ((identity, own_tickets.get((entry.thread_key, identity))) for identity in identities)
+    return [(identity, ticket_id) for identity, ticket_id in found if ticket_id is not None]
 
 
 def _candidate_pairs(entry: AcceptEntry, tickets_by_reference: dict[_Key, list[str]]) -> list[tuple[str, str]]:
@@ -120,6 +143,34 @@ def _read_candidates(answers: Sequence[AcceptEntry]) -> StatementGenerator[dict[
     for tickets in tickets_by_reference.values():
         tickets.sort()
     return tickets_by_reference
+
+
+def _read_own_tickets(answers: Sequence[AcceptEntry]) -> StatementGenerator[dict[_Key, str]]:
+    """Reads the ticket of each identity of our own mail: a token, the Message-ID of a reply, or one that was assigned.
+
+    Each has one ticket.
+    """
+    wanted: dict[str, dict[_Key, dict[str, object]]] = {
+        "accept_find_numbered": {
+            (entry.thread_key, each.by): {"workspace_id": entry.message.workspace_id, "number": each.number}
+            for entry in answers
+            for each in entry.share.numbers
+        }
+    }
+    for query, convert in (("accept_find_assigned", assigned_ids), ("accept_find_replies", reply_ids)):
+        wanted[query] = {
+            (entry.thread_key, reference): {"rfc_message_id": stored}
+            for entry in answers
+            for reference, stored in convert(entry.mail.reference_ids).items()
+        }
+    found: dict[_Key, str] = {}
+    for query, rows in wanted.items():
+        keys = [{"thread_key": key, "identity": identity} for key, identity in rows]
+        if keys:
+            values = [key | row for key, row in zip(keys, rows.values(), strict=True)]
+            for row in (yield Statement(query, values)):
+                found.setdefault((row["thread_key"], row["identity"]), row["ticket_id"])
+    return found
 
 
 def clear_automatic_of_replies(new_entries: Sequence[AcceptEntry]) -> None:
@@ -181,7 +232,9 @@ def ticket_automatic(entries: Sequence[AcceptEntry]) -> str:
 
 
 def _persons_messages(entries: Iterable[AcceptEntry]) -> Iterator[Message]:
-    return (entry.message for entry in entries if threads.should_reopen(entry.message.automatic))
+    return (
+        entry.message for entry in entries if threads.should_reopen(entry.message.automatic) and not entry.is_bounce
+    )
 
 
 def _reopen_tickets(
@@ -215,11 +268,12 @@ def write_participants(new_entries: Sequence[AcceptEntry]) -> StatementGenerator
     """Writes the participants of the tickets of the group.
 
     Omits From and the alias: usually, the ticket row contains them or the sender is already a participant. Therefore
-    most new messages need no row.
+    most new messages need no row. Neither a bounce nor a new sender adds any.
     """
     participants = dict.fromkeys(
         (entry.ticket_id, address)
         for entry in new_entries
+        if not (entry.is_bounce or entry.new_sender)
         for address in entry.mail.participants
         if address not in (entry.message.from_address, entry.target.address)
     )

@@ -3,6 +3,9 @@
 A message joins the ticket of an earlier message at the same alias under two conditions: it refers to the earlier
 message, and its author is a participant of the ticket. The participant check separates strangers who reply to the same
 newsletter. The subject is never considered: a wrong join would show one customer's text to another.
+
+An identity of our own mail needs no participant: the message answers a mail of ours, which its author has received from
+us or from a recipient. Such a new sender is marked, because the identity finds a ticket and proves nothing.
 """
 
 from __future__ import annotations
@@ -16,43 +19,52 @@ from router.mail.mailboxes import normalize_address
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An earlier message at the same alias, and its ticket.
+    """A ticket at the same alias, and what leads to it: the Message-ID of an earlier message, or a token.
 
     `participants` are normalised addresses. They may be incomplete, but include the author of the joining message if
-    that author is a participant.
+    that author is a participant. `is_own`: it is an identity of our own mail.
     """
 
     ticket_id: str
-    rfc_message_id: str
+    identity: str
     participants: AbstractSet[str]
+    is_own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class JoinedTicket:
-    """The ticket that a message joins, and the Message-ID that led to it."""
+    """The ticket that a message joins, and the identity that led to it.
+
+    `new_sender`: the author is no participant of the ticket.
+    """
 
     ticket_id: str
     by: str
+    new_sender: bool = False
 
 
-def choose_ticket(reference_ids: Iterable[str], author: str, candidates: Sequence[Candidate]) -> JoinedTicket | None:
+def choose_ticket(identities: Iterable[str], author: str, candidates: Sequence[Candidate]) -> JoinedTicket | None:
     """Returns the ticket that a message joins, or None if the message opens a new ticket.
 
     Args:
-        reference_ids: The Message-IDs that the message refers to, newest first.
+        identities: The tokens and Message-IDs that the message refers to. The first one with a ticket decides.
         author: The author of the message, or else the reverse-path.
-        candidates: Earlier messages at the same alias.
+        candidates: Tickets with one of the identities. If several have the same one, those of a participant come first.
     """
-    sender = normalize_address(author)
-    if "@" not in sender or not candidates:
+    if not candidates:
         return None
-    by_id: dict[str, list[Candidate]] = {}
+    sender = normalize_address(author)
+    by_identity: dict[str, list[Candidate]] = {}
     for candidate in candidates:
-        by_id.setdefault(candidate.rfc_message_id, []).append(candidate)
-    for reference in reference_ids:
-        for candidate in by_id.get(reference, ()):
-            if reference and sender in candidate.participants:
-                return JoinedTicket(candidate.ticket_id, reference)
+        by_identity.setdefault(candidate.identity, []).append(candidate)
+    for identity in identities:
+        found = by_identity.get(identity, ())
+        for candidate in found:
+            if identity and "@" in sender and sender in candidate.participants:
+                return JoinedTicket(candidate.ticket_id, identity)
+        for candidate in found:
+            if candidate.is_own:
+                return JoinedTicket(candidate.ticket_id, identity, new_sender=True)
     return None
 
 

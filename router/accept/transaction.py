@@ -7,11 +7,12 @@ values that the database returned in the same transaction. Either the whole grou
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from router import ids
-from router.accept.incoming import AcceptEntry, CheckWaits, IncomingMail
+from router.accept import bounces
+from router.accept.deliveries import CurrentIntegration, queue_deliveries, read_integrations
+from router.accept.incoming import AcceptEntry, IncomingMail
 from router.accept.joining import (
     clear_automatic_of_replies,
     group_by_ticket,
@@ -20,7 +21,8 @@ from router.accept.joining import (
     update_joined_tickets,
     write_participants,
 )
-from router.model import Micros
+from router.errors import Unavailable
+from router.routing.route import ReplyToken
 from router.store.database import Row, Statement, StatementGenerator
 from router.store.fragments import model_values
 
@@ -39,6 +41,7 @@ class Committed:
         ticketed: The number of aliases at which the message opened or joined a ticket.
         repeated: The number of aliases that had received the message before.
         queued: The number of aliases for which a delivery was queued.
+        has_bounces: Whether it is a bounce of our own mail, which is queued for reading.
     """
 
     message_id: str
@@ -47,6 +50,7 @@ class Committed:
     ticketed: int
     repeated: int
     queued: int
+    has_bounces: bool = False
 
 
 @dataclass(slots=True)
@@ -58,22 +62,26 @@ class _GroupCounts:
     queued: Counter[str]
 
 
-@dataclass(frozen=True, slots=True)
-class _CurrentIntegration:
-    """The integration of an alias at the time of the commit."""
+def commit_group(mails: Sequence[IncomingMail]) -> StatementGenerator[Sequence[Committed | Unavailable]]:
+    """Writes a group of messages; returns one result for each message, in the same order.
 
-    id: str
-    status: str
-    workspace_policy: str
-    alias_policy: str | None
+    A bounce is `Unavailable` if its token is not valid any more; nothing of it is written.
+    """
+    tokens = yield from bounces.read_tokens(mails)
+    refused = bounces.find_refused(mails, tokens)
+    accepted = [mail for position, mail in enumerate(mails) if position not in refused]
+    committed = iter((yield from _commit_accepted(accepted, tokens)))
+    return [
+        Unavailable("a token among the recipients is not valid any more") if position in refused else next(committed)
+        for position in range(len(mails))
+    ]
 
 
-def commit_group(mails: Sequence[IncomingMail]) -> StatementGenerator[Sequence[Committed]]:
-    """Writes a group of messages; returns one result for each message, in the same order."""
+def _commit_accepted(
+    mails: Sequence[IncomingMail], tokens: Mapping[str, ReplyToken]
+) -> StatementGenerator[Sequence[Committed]]:
     entries = [
-        AcceptEntry(
-            mail, share.message, targets, targets[0], (targets[0].alias_key, mail.fingerprint), share.is_suspicious
-        )
+        AcceptEntry(mail, share, share.message, targets)
         for mail in mails
         for share in mail.shares
         for targets in share.by_alias
@@ -89,23 +97,28 @@ def commit_group(mails: Sequence[IncomingMail]) -> StatementGenerator[Sequence[C
         for entry in entries
         if first_ids.get(entry.fingerprint_key, entry.message.id) != entry.message.id
     )
-    yield from join_conversations(new_entries)
+    returned = yield from bounces.find_bounces(new_entries, tokens)
+    yield from join_conversations(new_entries, returned)
+    ticketed = Counter(entry.message.id for entry in new_entries)
+    new_entries = bounces.merge_bounces(new_entries)
     clear_automatic_of_replies(new_entries)  # changes values that the next statement writes
     yield from _write_messages(new_entries, repeated)
     yield from _queue_checks(new_entries)
-    integrations = yield from _read_integrations(new_entries)
+    integrations = yield from read_integrations(new_entries)
     by_ticket = group_by_ticket(new_entries)
     yield from update_joined_tickets(by_ticket)
     yield from _link_recipients(new_entries, integrations)
     yield from write_participants(new_entries)
     counts = _GroupCounts(
-        ticketed=Counter(entry.message.id for entry in new_entries if entry.ticket_id),
+        ticketed=ticketed,
         repeated=repeated,
         queued=Counter(),
     )
-    due_integrations = yield from _queue_deliveries(new_entries, integrations, counts.queued)
+    due_integrations = yield from queue_deliveries(new_entries, integrations, counts.queued)
+    yield from bounces.queue_bounces(new_entries)
     yield from _insert_tickets(by_ticket)
-    return [_build_result(mail, counts, first_ids, due_integrations) for mail in mails]
+    bounce_ids = {entry.message.id for entry in new_entries if entry.is_bounce}
+    return [_build_result(mail, counts, first_ids, due_integrations, bounce_ids) for mail in mails]
 
 
 def _claim_fingerprints(entries: Sequence[AcceptEntry]) -> StatementGenerator[dict[tuple[str, str], str]]:
@@ -177,31 +190,11 @@ def _queue_checks(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[None
     yield Statement("accept_queue_check", [{"message_id": message_id} for message_id in queued])
 
 
-def _read_integrations(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[dict[str, _CurrentIntegration]]:
-    """Reads the current integration of each alias that has one.
-
-    An alias deleted since RCPT has none, but its ticket is still created.
-    """
-    targets = {entry.target.alias_key: entry.target for entry in new_entries}
-    rows = yield Statement(
-        "accept_current_integrations",
-        [{"workspace_id": t.workspace_id, "alias_id": t.alias_id} for t in targets.values()],
-    )
-    found = {
-        (row["workspace_id"], row["alias_id"]): _CurrentIntegration(
-            row["integration_id"], row["integration_status"], row["workspace_policy"], row["alias_policy"]
-        )
-        for row in rows
-        if row["integration_id"] is not None
-    }
-    known = {key: found.get((target.workspace_id, target.alias_id)) for key, target in targets.items()}
-    return {key: integration for key, integration in known.items() if integration is not None}
-
-
 def _link_recipients(
-    new_entries: Sequence[AcceptEntry], integrations: dict[str, _CurrentIntegration]
+    new_entries: Sequence[AcceptEntry], integrations: dict[str, CurrentIntegration]
 ) -> StatementGenerator[None]:
-    """Writes one row for each recipient, which links the message to its ticket."""
+    """Writes one row for each recipient, which links the message to its ticket. A bounce is posted nowhere."""
+    linked = {key: each.id for key, each in integrations.items()}
     yield Statement(
         "accept_insert_recipient",
         [
@@ -215,59 +208,17 @@ def _link_recipients(
                 "tag": target.tag,
                 "joined_by": entry.joined_by,
                 "sequence": entry.sequence,
-                "integration_id": integrations[entry.target.alias_key].id
-                if entry.target.alias_key in integrations
-                else None,
+                "integration_id": None if entry.is_bounce else linked.get(entry.target.alias_key),
                 "created_at": entry.message.received_at,
             }
             for entry in new_entries
             for target in entry.targets
         ],
     )
-
-
-def _queue_deliveries(
-    new_entries: Sequence[AcceptEntry], integrations: dict[str, _CurrentIntegration], queued: Counter[str]
-) -> StatementGenerator[dict[str, list[str]]]:
-    """Writes the deliveries; returns the ids of the integrations to wake, by message id.
-
-    A delivery waits for the checks of the sender, but is due at the end of their time whatever is missing.
-    """
-    due_integrations: dict[str, list[str]] = {}
-    deliveries = []
-    for entry in new_entries:
-        integration = integrations.get(entry.target.alias_key)
-        if integration is None:
-            continue
-        queued[entry.message.id] += 1
-        now, waits = entry.message.received_at, entry.mail.check_waits
-        is_parked = integration.status == "failing" and not entry.joins_spam
-        is_pending = not is_parked and not entry.joins_spam
-        if is_pending and waits is None:
-            due_integrations.setdefault(entry.message.id, []).append(integration.id)
-        wait = 0 if waits is None else _choose_wait(waits, integration, entry)
-        deliveries.append(
-            {
-                "id": ids.new_id("dlv"),
-                "workspace_id": entry.message.workspace_id,
-                "ticket_id": entry.ticket_id,
-                "message_id": entry.message.id,
-                "integration_id": integration.id,
-                "event": "replied" if entry.joined_by else "opened",
-                "created_at": now,
-                "expires_at": entry.mail.expires_at,
-                "next_attempt_at": now + wait if is_pending else None,
-                "parked_at": now if is_parked else None,
-                "state": "spam" if entry.joins_spam else "pending",
-                "awaiting": None if waits is None or entry.joins_spam else "checks",
-            }
-        )
-    yield Statement("accept_insert_delivery", deliveries)
-    return due_integrations
-
-
-def _choose_wait(waits: CheckWaits, integration: _CurrentIntegration, entry: AcceptEntry) -> Micros:
-    return waits.choose(integration.workspace_policy, integration.alias_policy, is_suspicious=entry.is_suspicious)
+    yield Statement(
+        "accept_mark_new_sender",
+        [{"ticket_id": entry.ticket_id, "message_id": entry.message.id} for entry in new_entries if entry.new_sender],
+    )
 
 
 def _insert_tickets(by_ticket: Mapping[str, Sequence[AcceptEntry]]) -> StatementGenerator[None]:
@@ -308,6 +259,7 @@ def _build_result(
     counts: _GroupCounts,
     first_ids: dict[tuple[str, str], str],
     due_integrations: dict[str, list[str]],
+    bounce_ids: Set[str],
 ) -> Committed:
     shares = [share.message.id for share in mail.shares]
     new = [message_id for message_id in shares if message_id in counts.ticketed]
@@ -321,4 +273,5 @@ def _build_result(
         ticketed=sum(counts.ticketed[message_id] for message_id in shares),
         repeated=sum(counts.repeated[message_id] for message_id in shares),
         queued=sum(counts.queued[message_id] for message_id in shares),
+        has_bounces=not bounce_ids.isdisjoint(new),
     )

@@ -21,6 +21,7 @@ import structlog
 
 from router.contents.worker import (
     ATTACHMENT_OPERATION,
+    BOUNCE_OPERATION,
     CLEAN_OPERATION,
     PARSE_OPERATION,
     READY_SIGNAL,
@@ -31,10 +32,11 @@ from router.contents.worker import (
 )
 from router.dns.answers import DnsAnswer
 from router.errors import Unavailable
-from router.mail import parse
+from router.mail import delivery_reports, parse
 from router.mail.auth_results import AuthResult
 from router.mail.compose.html import CleanHtml
 from router.mail.contents import Attachment, AttachmentData, Contents, HtmlNotAllowed
+from router.mail.delivery_reports import BounceReport
 from router.mail.dkim.signature import read_signatures, results_without_keys
 from router.model import Micros
 from router.search import terms
@@ -112,6 +114,15 @@ class Parser:
                     return await asyncio.to_thread(_parse_here, content)
         head, words = await self._request(PARSE_OPERATION, 0, (content,), before_parse)
         return ParsedMessage(Contents.from_json(head), words.decode().split("\n") if words else [])
+
+    async def read_bounce(self, content: bytes) -> BounceReport:
+        """Reads what a bounce reports. Raises the same exceptions as `parse`."""
+        if is_small(content):
+            with suppress(HtmlNotAllowed):
+                async with self._thread_slots:
+                    return await asyncio.to_thread(delivery_reports.read_bounce, content, html=False)
+        head, _ = await self._request(BOUNCE_OPERATION, 0, (content,))
+        return BounceReport.from_json(head)
 
     async def extract_attachment(self, content: bytes, n: int) -> AttachmentData | None:
         """Returns attachment number `n`, or None if it does not exist. Raises the same exceptions as `parse`."""

@@ -10,6 +10,7 @@ and the data. A response is `RESPONSE_HEADER` (size of the JSON, size of the dat
 
 - `PARSE_OPERATION`: takes a message. Returns its contents, and its search terms as data, one per line.
 - `ATTACHMENT_OPERATION`: takes a message and the number of an attachment. Returns its description and its bytes.
+- `BOUNCE_OPERATION`: takes a bounce. Returns its `BounceReport`.
 - `VERIFY_OPERATION`: see `router.mail.dkim.request`. Returns the results.
 - `CLEAN_OPERATION`: see `router.mail.compose.html.answer_request`.
 - `TEMPLATE_OPERATION`: see `router.mail.compose.template_html.answer_request`.
@@ -28,7 +29,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from router.mail import parse
+from router.mail import delivery_reports, parse
 from router.mail.compose.html import answer_request as answer_clean_request
 from router.mail.compose.template_html import answer_request as answer_template_request
 from router.mail.contents import AttachmentData, Contents
@@ -38,7 +39,7 @@ READY_SIGNAL = b"r"
 REQUEST_HEADER = struct.Struct(">cIQ")
 RESPONSE_HEADER = struct.Struct(">QQ")
 PARSE_OPERATION, ATTACHMENT_OPERATION, VERIFY_OPERATION, CLEAN_OPERATION = b"p", b"a", b"v", b"h"
-TEMPLATE_OPERATION = b"t"
+TEMPLATE_OPERATION, BOUNCE_OPERATION = b"t", b"b"
 
 # The worst known 50 MB message takes 0.2 s (docs/mail.md), the worst growth of HTML 0.4 s
 # (docs/decisions/0015-html-growth.md).
@@ -109,6 +110,8 @@ def serve(
                 head, data = answer_clean_request(content, n), b""
             elif operation == TEMPLATE_OPERATION:
                 head, data = answer_template_request(content, n), b""
+            elif operation == BOUNCE_OPERATION:
+                head, data = delivery_reports.read_bounce(content).to_json().encode(), b""
             else:
                 if verify is None:
                     verify = load_verify()

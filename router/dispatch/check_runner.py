@@ -192,9 +192,11 @@ class LocalWaker:
         wake: Callable[[Iterable[str]], None],
         check_runner: CheckRunner | None,
         wake_submissions: Callable[[], None],
+        wake_bounces: Callable[[], None],
     ) -> None:
         self.wake = wake
         self.wake_submissions = wake_submissions
+        self.wake_bounces = wake_bounces
         self._check_runner = check_runner
 
     def wake_checks(self) -> None:

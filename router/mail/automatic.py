@@ -18,6 +18,7 @@ from router.mail.automatic_subjects import (
     has_success_beginning,
     is_absence_phrase,
 )
+from router.reply_tokens import MARK_FIELD, is_token
 
 Automatic = Literal["bounce", "auto-reply", "list", "bulk", "loop", ""]
 
@@ -50,12 +51,14 @@ _REPLY_FIELD_VALUES = {
 _RESENT_FIELDS = (b"resent-from", b"resent-sender", b"resent-to")
 _FORWARDING_LOOP = b"x-ms-exchange-forwardingloop"  # Exchange names the forwarding mailbox in this field
 
+_MARK = MARK_FIELD.lower().encode("ascii")
+
 _REPLY_FIELD_NAMES = _REPLY_FIELDS | _REPLY_FIELD_VALUES.keys()
 
 FIELD_NAMES = (
     frozenset(
         {
-            b"x-emailrouter-mark",
+            _MARK,
             b"auto-submitted",
             b"content-type",
             b"in-reply-to",
@@ -100,7 +103,7 @@ def classify_header(fields: Mapping[bytes, list[bytes]], from_address: str, subj
     Args:
         fields: Raw values by lower-case field name. Other fields than `FIELD_NAMES` may be omitted.
     """
-    if b"x-emailrouter-mark" in fields:
+    if _MARK in fields and len(find_marks(fields)) < len(fields[_MARK]):
         return "loop"
     if _is_bounce(fields, from_address, subject):
         return "auto-reply" if _is_delivery_report(fields) and has_success_beginning(subject) else "bounce"
@@ -113,6 +116,17 @@ def classify_header(fields: Mapping[bytes, list[bytes]], from_address: str, subj
     if _is_bulk_mail(fields) or b"list-unsubscribe" in fields:
         return "bulk"
     return "bulk" if is_auto_generated(fields) or _report_type(fields) else ""
+
+
+def find_marks(fields: Mapping[bytes, list[bytes]]) -> tuple[str, ...]:
+    """Returns the marks that are signed: the message is our own if this installation has made one of them.
+
+    Older versions wrote unsigned marks, which count without a signature.
+    """
+    if _MARK not in fields:  # most messages
+        return ()
+    values = (value.strip().decode("ascii", "replace") for value in fields[_MARK])
+    return tuple(value for value in values if is_token(value))
 
 
 def classify_message(automatic: str, *, null_reverse_path: bool, subject: str = "", is_reply: bool = False) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import islice, takewhile
 
 from router.mail.attachments import File
 from router.mail.decode import clean_line, decode_encoded_words
@@ -17,6 +17,8 @@ _EMPTY_LINE = re.compile(rb"\n\r*\n")
 _FOLD = re.compile(rb"\n[ \t]+")
 _REPORT_TYPES = ("message/delivery-status", "message/global-delivery-status")
 _RETURNED_TYPES = ("message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers")
+_RECIPIENT_FIELDS = frozenset({b"final-recipient", b"original-recipient", b"action", b"status", b"diagnostic-code"})
+SUCCESS_ACTIONS = ("delivered", "relayed", "expanded")
 _MAX_REPORTS = 3
 MAX_RECIPIENTS = 50
 # In characters. The failed addresses precede the copy of the returned message, which may be long.
@@ -44,7 +46,7 @@ _RETURNED_COPY = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A failed or delayed recipient in a delivery report. Missing details are `""`.
+    """A recipient in a delivery report, usually a failed or delayed one. Missing details are `""`.
 
     Attributes:
         address: The final recipient, for example a forwarding target. If it is missing, the original recipient.
@@ -79,6 +81,11 @@ class Failure:
 
 def parse_report(report: bytes) -> list[Failure]:
     """Returns the failed and delayed recipients in a message/delivery-status part (RFC 3464 section 2.3)."""
+    return [found for found in parse_recipients(report) if found.address and found.action not in SUCCESS_ACTIONS]
+
+
+def parse_recipients(report: bytes) -> list[Failure]:
+    """Returns all recipients in a message/delivery-status part, also those without an address."""
     found: list[Failure] = []
     for group in _EMPTY_LINE.split(report[:65536])[:100]:
         fields: dict[bytes, str] = {}
@@ -88,7 +95,7 @@ def parse_report(report: bytes) -> list[Failure]:
         original = _XTEXT.sub(_decode_xtext, _parse_address(fields.get(b"original-recipient", "")))
         address = _parse_address(fields.get(b"final-recipient", "")) or original
         action = fields.get(b"action", "failed").lower()
-        if not address or action in ("delivered", "relayed", "expanded"):
+        if not fields.keys() & _RECIPIENT_FIELDS:  # the fields of the message
             continue
         reason = fields.get(b"diagnostic-code", "")
         found.append(
@@ -124,9 +131,15 @@ def _decode_utf8_xtext(encoded: re.Match[str]) -> str:
 
 def read_reports(files: Sequence[File]) -> list[Failure] | None:
     """Returns the failed and delayed recipients in the delivery reports, or None if no file is a report."""
-    reports = [file.part for file in files if file.part.content_type in _REPORT_TYPES][:_MAX_REPORTS]
-    found = [failure for part in reports for failure in parse_report(decode_body(part, 65536)[0])]
+    reports = list(report_bodies(files))
+    found = [failure for report in reports for failure in parse_report(report)]
     return found if reports else None
+
+
+def report_bodies(files: Sequence[File]) -> Iterator[bytes]:
+    """Yields the decoded delivery reports, up to a limit."""
+    reports = (file.part for file in files if file.part.content_type in _REPORT_TYPES)
+    return (decode_body(part, 65536)[0] for part in islice(reports, _MAX_REPORTS))
 
 
 def summarize_missing(failures: Sequence[Failure], text: str) -> str:

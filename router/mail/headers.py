@@ -64,6 +64,7 @@ class HeaderFacts(NamedTuple):
     Attributes:
         rfc_message_id: The Message-ID without angle brackets.
         reference_ids: The message IDs of In-Reply-To and References, newest first, without duplicates.
+        marks: The signed marks (`router.mail.automatic.find_marks`), of which one may be our own.
         from_domains: The domains of all addresses in From, in A-labels.
         relayed_reply_ids: If a message with a reverse-path joins a ticket by one of these IDs, the message counts as a
             person's reply, regardless of `automatic`.
@@ -87,6 +88,7 @@ class HeaderFacts(NamedTuple):
     has_message_id: bool
     automatic: str
     from_domains: tuple[str, ...]
+    marks: tuple[str, ...] = ()
 
 
 class HeaderBlock(NamedTuple):
@@ -223,6 +225,7 @@ def read_headers(content: bytes, *, max_bytes: int = 262144) -> HeaderFacts:
         automatic=mark,
         relayed_reply_ids=evidence,
         from_domains=domains_of(senders),
+        marks=automatic.find_marks(fields),
     )
 
 

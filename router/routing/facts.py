@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from router.mail.address import Mailbox
 from router.model import Alias, Domain
-from router.routing.route import DomainFacts, candidate_keys
+from router.reply_tokens import find_bounce_token
+from router.routing.route import DomainFacts, ReplyToken, candidate_keys
 from router.routing.sender_lists import AllowEntry, BlockEntry, SenderLists
-from router.store.database import QueryExecutor, fetch_models, model_from_row
+from router.store.database import QueryExecutor, Row, fetch_models, model_from_row
 
 
 async def read_domain_facts(transaction: QueryExecutor, mailbox: Mailbox) -> DomainFacts:
@@ -21,7 +22,18 @@ async def read_domain_facts(transaction: QueryExecutor, mailbox: Mailbox) -> Dom
     aliases = await fetch_models(
         transaction, Alias, "routing_aliases", domain_id=domain.id, key=key, base=base, catch_all=catch_all
     )
-    return DomainFacts(domain, aliases, row["default_integration_id"])
+    token = find_bounce_token(mailbox.local_part)
+    reply_token = (await read_reply_token(transaction, token)) if token else None
+    return DomainFacts(domain, aliases, row["default_integration_id"], reply_token)
+
+
+async def read_reply_token(transaction: QueryExecutor, token: str) -> ReplyToken | None:
+    row = await transaction.fetch_one("reply_token", token=token)
+    return None if row is None else reply_token_from_row(row)
+
+
+def reply_token_from_row(row: Row) -> ReplyToken:
+    return model_from_row(ReplyToken, row)
 
 
 async def read_sender_lists(transaction: QueryExecutor, workspace_id: str) -> SenderLists:

@@ -1,6 +1,7 @@
 """Decides where one recipient is routed. Pure.
 
-Aliases are tried in this order: the exact local part, the local part without its tag (subaddress), the catch-all.
+Aliases are tried in this order: the exact local part, the local part without its tag (subaddress), the catch-all. The
+envelope senders of our replies (`b-<token>`) come before all of them, and the catch-all does not match this form.
 """
 
 from __future__ import annotations
@@ -11,11 +12,34 @@ from typing import Literal
 
 from router.mail.address import POSTMASTER, Mailbox
 from router.model import Alias, Domain, Workspace
+from router.reply_tokens import find_bounce_token
 from router.unicode_security import safe_identifier
 
 CATCH_ALL = "*"
+# A storm of bounces must not fill a ticket: further bounces of a reply are rejected.
+MAX_BOUNCES = 20
 
 RefusalReason = Literal["relay", "pending", "unknown", "disabled", "blocked"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyToken:
+    """The recipient of a reply of ours that a token in an envelope sender names, and the ticket of the reply.
+
+    Attributes:
+        address_key: The recipient, in the form for comparison.
+        alias_id, address: The alias of the ticket, if it still has one, and the address of the ticket.
+        bounces: The number of bounces that were accepted for the reply.
+    """
+
+    token: str
+    workspace_id: str
+    ticket_id: str
+    reply_id: str
+    address_key: str
+    alias_id: str | None
+    address: str
+    bounces: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +52,7 @@ class Target:
         address: The email address of the alias: `*@domain` for the catch-all, `postmaster@domain` if there is no alias.
         integration_id: The integration at the time of RCPT; the accept transaction reads it again.
         tag: The subaddress tag, which follows the `+`; `""` if there is none or if it belongs to the alias.
+        ticket: The ticket that a bounce of our own mail joins; None for mail to an alias.
     """
 
     recipient: str
@@ -37,6 +62,7 @@ class Target:
     address: str
     integration_id: str | None
     tag: str = ""
+    ticket: ReplyToken | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +79,13 @@ class DomainFacts:
     Attributes:
         aliases: The existing aliases among `candidate_keys`; empty unless the domain is active.
         default_integration_id: The integration that receives mail to a postmaster without an active alias.
+        reply_token: The stored token in the local part, if it is one.
     """
 
     domain: Domain | None
     aliases: Sequence[Alias] = ()
     default_integration_id: str | None = None
+    reply_token: ReplyToken | None = None
 
     @property
     def is_active(self) -> bool:
@@ -75,13 +103,21 @@ def route_recipient(mailbox: Mailbox, facts: DomainFacts) -> Target | Refusal:
 
     Mail to a disabled alias does not go to the catch-all, unless it is for the postmaster. The postmaster of an active
     domain always has a target (RFC 5321 section 4.5.1). A recipient `*@domain` does not match the catch-all.
+
+    A valid token has precedence over an alias of the same name. New aliases cannot have the form of a token; one that
+    an older version created still matches.
     """
     domain = facts.domain
     if domain is None:
         return Refusal("relay")
     if not facts.is_active:
         return Refusal("pending")
+    found = facts.reply_token
+    if found is not None and found.workspace_id == domain.workspace_id:
+        return _bounce_target(found, mailbox) if found.bounces < MAX_BOUNCES else Refusal("unknown")
     by_key = {alias.local_key: alias for alias in facts.aliases}
+    if find_bounce_token(mailbox.local_part):
+        by_key.pop(CATCH_ALL, None)
     key, base, _ = candidate_keys(mailbox)
     tag = mailbox.local_part.partition("+")[2] if base != key else ""
     is_postmaster = base == POSTMASTER
@@ -117,6 +153,19 @@ def _alias_target(alias: Alias, mailbox: Mailbox, tag: str) -> Target:
         address=alias.email,
         integration_id=alias.integration_id,
         tag=safe_identifier(tag),
+    )
+
+
+def _bounce_target(found: ReplyToken, mailbox: Mailbox) -> Target:
+    """Returns the target of a bounce. All tokens of a ticket are one destination: a message joins a ticket once."""
+    return Target(
+        recipient=_safe_mailbox(mailbox),
+        workspace_id=found.workspace_id,
+        alias_id=found.alias_id,
+        alias_key=found.ticket_id,
+        address=found.address,
+        integration_id=None,
+        ticket=found,
     )
 
 

@@ -1,7 +1,8 @@
 """Resolves recipients to targets for the SMTP server, with a cache.
 
 The cache is invalidated when the version number of the routes in the database changes. Refusals and catch-all matches
-are never cached, so a new alias for such an address works immediately on every host.
+are never cached, so a new alias for such an address works immediately on every host. Nor are the tokens of our replies,
+whose bounces are counted.
 """
 
 from __future__ import annotations
@@ -62,7 +63,8 @@ class RoutingCache:
     async def resolve(self, mailbox: Mailbox, *, reverse_path: str = "", peer: str = "") -> Target | Refusal:
         await self._refresh()
         target = await self._find_target(mailbox)
-        if isinstance(target, Target) and (reverse_path or peer):
+        # A blocked sender may well report that our mail to it failed.
+        if isinstance(target, Target) and target.ticket is None and (reverse_path or peer):
             lists = await self._sender_lists.get(target.workspace_id)
             decision = lists.decide_recipient(reverse_path, peer, has_checks=self._has_checks)
             if decision.blocked is not None and decision.is_refused:
@@ -134,8 +136,7 @@ class RoutingCache:
             if postmaster is not None:
                 return postmaster
         target = route_recipient(mailbox, await read_domain_facts(self._database, mailbox))
-        is_catch_all = isinstance(target, Target) and target.address.startswith(f"{CATCH_ALL}@")
-        if isinstance(target, Target) and target.alias_id and not is_catch_all and generation == self._generation:
+        if isinstance(target, Target) and _is_cacheable(target) and generation == self._generation:
             self._targets[key] = target
             while len(self._targets) > self._size:
                 self._targets.popitem(last=False)
@@ -149,6 +150,10 @@ class RoutingCache:
                 return None
         workspace = await fetch_model(self._database, Workspace, "routing_first_workspace")
         return None if workspace is None else host_postmaster_target(mailbox, workspace)
+
+
+def _is_cacheable(target: Target) -> bool:
+    return bool(target.alias_id) and target.ticket is None and not target.address.startswith(f"{CATCH_ALL}@")
 
 
 def _is_within(domain: str, active: frozenset[str]) -> bool:

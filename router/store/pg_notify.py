@@ -20,6 +20,7 @@ CHANNEL = "emailrouter_deliveries"
 CHECKS = "checks"
 # As well: replies are due.
 SUBMISSIONS = "submissions"
+BOUNCES = "bounces"  # bounces are to be read
 # PostgreSQL limits a payload to less than 8000 bytes; an id with a comma has 31 bytes.
 MAX_IDS_PER_NOTIFY = 200
 RECONNECT_MIN_SECONDS, RECONNECT_MAX_SECONDS = 0.5, 10.0
@@ -47,6 +48,9 @@ class Notifier:
 
     def wake_submissions(self) -> None:
         self.wake((SUBMISSIONS,))
+
+    def wake_bounces(self) -> None:
+        self.wake((BOUNCES,))
 
     async def run(self) -> None:
         """Sends notifications until cancelled. Drops ids that cannot be sent."""
@@ -76,7 +80,7 @@ async def listen(
 ) -> None:
     """Calls `wake` with the integration ids of each notification, and those of `wake_others`, until cancelled.
 
-    The keys of `wake_others` are `CHECKS` and `SUBMISSIONS`.
+    The keys of `wake_others` are `CHECKS`, `SUBMISSIONS` and `BOUNCES`.
 
     Reconnects when the connection is lost.
     """

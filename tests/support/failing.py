@@ -40,6 +40,9 @@ class FailingWake:
     def wake_submissions(self) -> None:
         raise FailingError("submissions")
 
+    def wake_bounces(self) -> None:
+        raise FailingError("bounces")
+
 
 @contextmanager
 def failing_log(*events: str) -> Iterator[list[str]]:

@@ -29,6 +29,7 @@ from router.mail.address import (
     parse_mailbox,
 )
 from router.model import Actor, Alias, Domain
+from router.reply_tokens import find_bounce_token, find_ticket_tag
 from router.routing.route import CATCH_ALL
 from router.store.database import Database, QueryExecutor, fetch_model
 from router.store.fragments import model_values
@@ -250,7 +251,8 @@ async def _fetch_domain(transaction: QueryExecutor, actor: Actor, domain_id: str
 def normalize_local_part(text: str, domain: str) -> LocalPart:
     """Normalises a local part.
 
-    Raises `Refused("invalid_alias")` if it is malformed or needs quotes (RFC 5321 section 4.1.2).
+    Raises `Refused("invalid_alias")` if it is malformed, needs quotes (RFC 5321 section 4.1.2) or has the form of the
+    addresses by which bounces and answers find their tickets (`router.reply_tokens`).
     """
     line = validation.validate_line(text, "localPart", max_length=MAX_LOCAL_PART_BYTES, code="invalid_alias")
     if line == CATCH_ALL:
@@ -265,6 +267,8 @@ def normalize_local_part(text: str, domain: str) -> LocalPart:
         mailbox = parse_mailbox(f"{line}@{domain}")
     except AddressError as error:
         raise _rejection(str(error)) from None
+    if find_bounce_token(mailbox.local_part) or find_ticket_tag(mailbox.local_part.partition("+")[2]):
+        raise _rejection("b-… and +t-… with 26 letters and digits are reserved for answers to replies")
     return LocalPart(mailbox.local_part, local_key(mailbox.local_part))
 
 

@@ -17,8 +17,17 @@ from router.errors import Refused
 from router.local_time import DEFAULT_TIMEZONE
 from router.mail.address import AddressError, Mailbox, parse_mailbox
 from router.model import Actor, Domain, Integration, Workspace
+from router.reply_tokens import find_bounce_token
 from router.routing.facts import read_domain_facts, read_sender_lists
-from router.routing.route import CATCH_ALL, DomainFacts, Refusal, Target, candidate_keys, route_recipient
+from router.routing.route import (
+    CATCH_ALL,
+    MAX_BOUNCES,
+    DomainFacts,
+    Refusal,
+    Target,
+    candidate_keys,
+    route_recipient,
+)
 from router.routing.sender_lists import SenderDecision
 from router.store.database import Database, fetch_model
 
@@ -87,7 +96,9 @@ class ExplanationService:
         domain_id = None if facts.domain is None else facts.domain.id
         decision = route_recipient(mailbox, facts)
         steps = [_domain_step(mailbox, facts.domain)]
-        if facts.is_active:
+        if facts.is_active and _is_token(mailbox):
+            steps.append(_token_step(facts, decision))
+        if facts.is_active and not (isinstance(decision, Target) and decision.ticket is not None):
             lists = await read_sender_lists(self._database, actor.workspace_id)
             by_lists = lists.decide_recipient(str(from_), "", has_checks=self._has_checks)
             steps.append(_sender_step(from_, by_lists))
@@ -99,7 +110,8 @@ class ExplanationService:
             reply = self._format_reply(decision)
             return Explanation(str(mailbox), False, reply, tuple(steps), domain_id=domain_id)
         integration = await self._fetch_integration(actor, decision)
-        steps.append(_integration_step(integration))
+        if decision.ticket is None:
+            steps.append(_integration_step(integration))
         return Explanation(
             recipient=str(mailbox),
             accepted=True,
@@ -180,6 +192,20 @@ def _sender_step(sender: Mailbox, decision: SenderDecision) -> ExplanationStep:
     return ExplanationStep("sender", True, detail)
 
 
+def _is_token(mailbox: Mailbox) -> bool:
+    return find_bounce_token(mailbox.local_part) != ""
+
+
+def _token_step(facts: DomainFacts, decision: Target | Refusal) -> ExplanationStep:
+    found = facts.reply_token
+    if found is None or facts.domain is None or found.workspace_id != facts.domain.workspace_id:
+        return ExplanationStep("bounce", False, "no reply of this workspace has this envelope sender")
+    if isinstance(decision, Refusal):
+        return ExplanationStep("bounce", False, f"the reply has {MAX_BOUNCES} bounces; further ones are rejected")
+    detail = f"a bounce of the reply to {found.address_key}: it joins the ticket, also from a blocked sender"
+    return ExplanationStep("bounce", True, detail)
+
+
 def _alias_steps(mailbox: Mailbox, facts: DomainFacts, decision: Target | Refusal) -> list[ExplanationStep]:
     by_key = {alias.local_key: alias for alias in facts.aliases}
     key, base, _ = candidate_keys(mailbox)
@@ -187,6 +213,8 @@ def _alias_steps(mailbox: Mailbox, facts: DomainFacts, decision: Target | Refusa
     candidates = [(key, "alias {}"), (base, "alias {} (without its tag)"), (CATCH_ALL, "catch-all alias {}")]
     if base == key:
         del candidates[1]
+    if _is_token(mailbox):
+        candidates.pop()  # the catch-all does not match
     for candidate, label in candidates:
         alias = by_key.get(candidate)
         if alias is None:

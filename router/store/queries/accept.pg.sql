@@ -46,6 +46,25 @@ CROSS JOIN LATERAL (
     SELECT newest.ticket_id FROM newest WHERE newest.ticket_id IS NOT NULL
 ) AS found;
 
+-- name: accept_find_assigned
+SELECT wanted.thread_key, wanted.identity, MIN(s.ticket_id) AS ticket_id
+FROM unnest(CAST(:thread_key AS TEXT[]), CAST(:identity AS TEXT[]), CAST(:rfc_message_id AS TEXT[]))
+     AS wanted (thread_key, identity, rfc_message_id)
+JOIN sent_message_ids s ON s.rfc_message_id = wanted.rfc_message_id AND s.thread_key = wanted.thread_key
+GROUP BY wanted.thread_key, wanted.identity;
+
+-- name: accept_find_replies
+SELECT wanted.thread_key, wanted.identity, tm.ticket_id
+FROM unnest(CAST(:thread_key AS TEXT[]), CAST(:identity AS TEXT[]), CAST(:rfc_message_id AS TEXT[]))
+     AS wanted (thread_key, identity, rfc_message_id)
+CROSS JOIN LATERAL (
+    SELECT l.ticket_id, l.message_id FROM ticket_messages l
+    WHERE l.rfc_message_id = wanted.rfc_message_id AND l.thread_key = wanted.thread_key AND l.rfc_message_id <> ''
+    ORDER BY l.ticket_id LIMIT 100
+) AS tm
+JOIN messages m ON m.id = tm.message_id
+WHERE m.direction = 'outbound';
+
 -- name: accept_find_participants
 SELECT wanted.ticket_id, wanted.address
 FROM unnest(CAST(:ticket_id AS TEXT[]), CAST(:address AS TEXT[])) AS wanted (ticket_id, address)

@@ -40,6 +40,27 @@ WITH RECURSIVE newest (ticket_id, n) AS (
 )
 SELECT :thread_key AS thread_key, :rfc_message_id AS rfc_message_id, ticket_id FROM newest WHERE ticket_id IS NOT NULL;
 
+-- name: accept_find_numbered
+-- The ticket of an alias with a number that a token names.
+SELECT CAST(:thread_key AS TEXT) AS thread_key, CAST(:identity AS TEXT) AS identity, id AS ticket_id FROM tickets
+WHERE workspace_id = :workspace_id AND number = :number AND COALESCE(alias_id, workspace_id || ' ' || address) = :thread_key;
+
+-- name: accept_find_assigned
+-- The ticket of a reply by a Message-ID that a smarthost has assigned.
+SELECT :thread_key AS thread_key, :identity AS identity, MIN(ticket_id) AS ticket_id FROM sent_message_ids
+WHERE rfc_message_id = :rfc_message_id AND thread_key = :thread_key
+GROUP BY rfc_message_id;
+
+-- name: accept_find_replies
+-- The ticket of a reply by its own Message-ID. Received messages may have copied it, and prove nothing: they come after the
+-- reply, and only the first ones are read.
+SELECT :thread_key AS thread_key, :identity AS identity, tm.ticket_id
+FROM (SELECT ticket_id, message_id FROM ticket_messages
+      WHERE rfc_message_id = :rfc_message_id AND thread_key = :thread_key AND rfc_message_id <> ''
+      ORDER BY ticket_id LIMIT 100) tm
+JOIN messages m ON m.id = tm.message_id
+WHERE m.direction = 'outbound';
+
 -- name: accept_find_participants
 -- Returns a row if an address takes part in a ticket: as a participant, as the first sender (`from_address`), or as the
 -- address of the alias that received the first message (`address`).
@@ -100,6 +121,10 @@ RETURNING id AS ticket_id, workspace_id, last_sequence;
 -- Links a recipient of a message to a ticket.
 INSERT INTO ticket_messages {rows:TicketMessage - warning, new_sender + rfc_message_id TEXT, thread_key TEXT, integration_id TEXT}
 ON CONFLICT (ticket_id, message_id, recipient) DO NOTHING;
+
+-- name: accept_mark_new_sender
+-- Marks a message of a sender who was no participant of the ticket. Ordinary messages need no value for the column.
+UPDATE ticket_messages SET new_sender = 1 WHERE ticket_id = :ticket_id AND message_id = :message_id;
 
 -- name: accept_queue_check
 -- Queues the checks of the sender of a message.

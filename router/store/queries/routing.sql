@@ -10,6 +10,15 @@ SELECT {Alias:a}, d.name AS domain
 FROM aliases a JOIN domains d ON d.id = a.domain_id
 WHERE a.domain_id = :domain_id AND a.local_key IN (:key, :base, :catch_all);
 
+-- name: reply_token
+-- The recipient of a reply that a token names, with its ticket and the number of the bounces of the reply.
+SELECT rr.token, rr.workspace_id, r.ticket_id, rr.reply_id, rr.address_key, t.alias_id, t.address,
+       (SELECT COUNT(*) FROM reply_bounces b WHERE b.reply_id = rr.reply_id) AS bounces
+FROM reply_recipients rr
+JOIN replies r ON r.id = rr.reply_id
+JOIN tickets t ON t.id = r.ticket_id
+WHERE rr.token = :token;
+
 -- name: sender_lists
 -- The allowed and the blocked senders of a workspace; the allowed ones have no action.
 SELECT sender, require_auth, NULL AS action FROM allowed_senders WHERE workspace_id = :workspace_id

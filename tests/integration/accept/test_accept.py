@@ -9,7 +9,7 @@ import pytest
 from router.accept.incoming import IncomingMail
 from router.accept.transaction import Committed, commit_group
 from router.clock import SECOND
-from router.errors import StorageFull
+from router.errors import StorageFull, Unavailable
 from router.model import Message, Ticket
 from router.routing.route import Target
 from router.store.database import StatementGenerator, model_from_row
@@ -252,7 +252,7 @@ async def test_one_bad_message_does_not_fail_the_others_of_its_group(installatio
 
 async def test_a_message_too_large_for_the_disk_fails_alone(installation: Installation) -> None:
 
-    def write(mails: Sequence[IncomingMail]) -> StatementGenerator[Sequence[Committed]]:
+    def write(mails: Sequence[IncomingMail]) -> StatementGenerator[Sequence[Committed | Unavailable]]:
         if any(b"huge" in found.content for found in mails):
             raise StorageFull("not enough space")
         return (yield from commit_group(mails))

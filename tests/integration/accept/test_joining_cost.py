@@ -16,6 +16,7 @@ import pytest
 from config.schema import DatabaseSettings
 from router.accept.incoming import MAX_CANDIDATES, MAX_LOOKUPS, MAX_PARTICIPANT_ROWS, MAX_TICKETS, IncomingMail
 from router.accept.transaction import Committed, commit_group
+from router.errors import Unavailable
 from router.store.database import StatementGenerator
 from tests.support.installation import Installation
 from tests.support.mails import mail
@@ -160,7 +161,7 @@ async def test_small_replies_fit_one_group(installation: Installation) -> None:
     """The weight limit splits only groups of expensive messages."""
     written: list[IncomingMail] = []
 
-    def write(mails: Sequence[IncomingMail]) -> StatementGenerator[Sequence[Committed]]:
+    def write(mails: Sequence[IncomingMail]) -> StatementGenerator[Sequence[Committed | Unavailable]]:
         written.extend(mails)
         return commit_group(mails)
 

@@ -154,7 +154,7 @@ async def test_a_dead_listener_is_noticed(postgres_server: PostgresServer, monke
     monkeypatch.setattr(pg_notify, "RECONNECT_MIN_SECONDS", 0.05)
     async with open_relayed_database(postgres_server) as found:
         received: list[str] = []
-        listening = asyncio.create_task(pg_notify.listen(found.database, received.extend, lambda: None))
+        listening = asyncio.create_task(pg_notify.listen(found.database, received.extend, {}))
         sender = await asyncpg.connect(relay_url(found.store.url, found.relay.port))
 
         async def wait_for_id(name: str) -> None:

@@ -42,12 +42,13 @@ _ORDER = {"raw_chunks": "message_id, n", "ticket_messages": "created_at, recipie
 
 
 class RecordingWake:
-    """Records which integrations were woken, and how often the checks and the submissions."""
+    """Records which integrations were woken, and how often the checks, the submissions and the reading of bounces."""
 
     def __init__(self) -> None:
         self.integration_ids: list[str] = []
         self.checks = 0
         self.submissions = 0
+        self.bounces = 0
 
     def wake(self, integration_ids: Iterable[str]) -> None:
         self.integration_ids += integration_ids
@@ -57,6 +58,9 @@ class RecordingWake:
 
     def wake_submissions(self) -> None:
         self.submissions += 1
+
+    def wake_bounces(self) -> None:
+        self.bounces += 1
 
 
 class Installation:

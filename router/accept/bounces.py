@@ -1,0 +1,171 @@
+"""Joins bounces of our own mail to the tickets of the replies, inside the accept transaction.
+
+A bounce never opens a ticket, is posted nowhere and reopens nothing here: its report is read later
+(`router.dispatch.bounce_runner`). All queries are lookups of at most `MAX_IDS` identities of each kind.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from router.accept.incoming import AcceptEntry, Bounced, IncomingMail
+from router.errors import SerializationConflict
+from router.mail.returned_ids import ReturnedIds
+from router.routing.facts import reply_token_from_row
+from router.routing.route import MAX_BOUNCES, ReplyToken
+from router.store.database import Statement, StatementGenerator
+
+
+def read_tokens(mails: Sequence[IncomingMail]) -> StatementGenerator[dict[str, ReplyToken]]:
+    """Reads the tokens again to which messages of the group are addressed."""
+    wanted = sorted({token for mail in mails for token in _addressed_tokens(mail)})
+    if not wanted:
+        return {}
+    rows = yield Statement("reply_token", [{"token": token} for token in wanted])
+    return {row["token"]: reply_token_from_row(row) for row in rows}
+
+
+def find_refused(mails: Sequence[IncomingMail], tokens: Mapping[str, ReplyToken]) -> set[int]:
+    """Returns the positions of the messages with a token that is not valid any more.
+
+    Since RCPT, its ticket was erased, or other bounces of the reply were accepted. The client tries again, and then the
+    recipient is rejected.
+    """
+    counts = Counter({found.reply_id: found.bounces for found in tokens.values()})
+    refused = set()
+    for position, mail in enumerate(mails):
+        found = [tokens.get(token) for token in _addressed_tokens(mail)]
+        replies = {token.reply_id for token in found if token is not None}
+        if None in found or any(counts[reply_id] >= MAX_BOUNCES for reply_id in replies):
+            refused.add(position)
+        else:
+            counts.update(replies)
+    return refused
+
+
+def _addressed_tokens(mail: IncomingMail) -> list[str]:
+    return [
+        target.ticket.token
+        for share in mail.shares
+        for targets in share.by_alias
+        for target in targets
+        if target.ticket is not None
+    ]
+
+
+def find_bounces(
+    new_entries: Sequence[AcceptEntry], tokens: Mapping[str, ReplyToken]
+) -> StatementGenerator[dict[str, Bounced]]:
+    """Marks the bounces among the entries.
+
+    Returns, by message, the tickets of automatic replies that return one of our ids: these are bounces unless they join
+    a ticket as answers.
+    """
+    for entry in new_entries:
+        if entry.target.ticket is not None:
+            found = tokens[entry.target.ticket.token]
+            entry.bounced = _from_token(found, entry.target.recipient, is_counted=True)
+    entries = [entry for entry in new_entries if not entry.is_bounce and entry.mail.returned]
+    if not entries:
+        return {}
+    by_message = yield from _read_returned(entries)
+    for entry in entries:
+        if entry.message.automatic == "bounce":
+            entry.bounced = by_message.get(entry.message.id)
+    return by_message
+
+
+def _from_token(found: ReplyToken, by: str, *, is_counted: bool = False) -> Bounced:
+    return Bounced(found.ticket_id, by, found.reply_id, found.address_key, is_counted)
+
+
+def _read_returned(entries: Sequence[AcceptEntry]) -> StatementGenerator[dict[str, Bounced]]:
+    """Reads the ticket of each message whose content has one of our ids: a token, a Message-ID or an anchor."""
+    all_returned = [entry.mail.returned for entry in entries]
+    token_rows = yield Statement("reply_token", [{"token": token} for token in _distinct(all_returned, "tokens")])
+    id_rows = yield Statement(
+        "bounce_find_reply", [{"rfc_message_id": found} for found in _distinct(all_returned, "message_ids")]
+    )
+    numbers = {(entry.message.workspace_id, n): None for entry in entries for n in entry.share.returned_numbers}
+    number_rows = yield Statement("bounce_find_ticket", [{"workspace_id": w, "number": n} for w, n in numbers])
+    tokens = {(row["workspace_id"], row["token"]): reply_token_from_row(row) for row in token_rows}
+    replies = {(row["workspace_id"], row["rfc_message_id"]): row for row in id_rows}
+    tickets = {(row["workspace_id"], row["number"]): row["ticket_id"] for row in number_rows}
+    found: dict[str, Bounced] = {}
+    for entry in entries:
+        workspace_id, returned = entry.message.workspace_id, entry.mail.returned
+        bounced = [
+            *(_from_token(tokens[key], key[1]) for key in _keys(workspace_id, returned.tokens) if key in tokens),
+            *(
+                Bounced(replies[key]["ticket_id"], key[1], replies[key]["reply_id"])
+                for key in _keys(workspace_id, returned.message_ids)
+                if key in replies
+            ),
+            *(
+                Bounced(tickets[workspace_id, number], f"#{number}")
+                for number in entry.share.returned_numbers
+                if (workspace_id, number) in tickets
+            ),
+        ]
+        if bounced:
+            found[entry.message.id] = bounced[0]
+    return found
+
+
+def _keys(workspace_id: str, identities: Iterable[str]) -> list[tuple[str, str]]:
+    return [(workspace_id, identity) for identity in identities]
+
+
+def _distinct(all_returned: Iterable[ReturnedIds], field: str) -> list[str]:
+    return sorted({identity for returned in all_returned for identity in getattr(returned, field)})
+
+
+def merge_bounces(new_entries: Sequence[AcceptEntry]) -> list[AcceptEntry]:
+    """Makes each bounce one entry, whatever the number of its recipients, so that it joins one ticket."""
+    by_message: dict[str, list[AcceptEntry]] = {}
+    for entry in new_entries:
+        by_message.setdefault(entry.message.id, []).append(entry)
+    merged = []
+    for entries in by_message.values():
+        found = next((entry.bounced for entry in entries if entry.bounced is not None), None)
+        if found is None:
+            merged += entries
+            continue
+        first = entries[0]
+        first.targets = tuple(target for entry in entries for target in entry.targets)
+        first.bounced, first.ticket_id, first.joined_by, first.new_sender = found, found.ticket_id, found.by, False
+        first.message = replace(first.message, kind="bounce")
+        merged.append(first)
+    return merged
+
+
+def queue_bounces(entries: Sequence[AcceptEntry]) -> StatementGenerator[None]:
+    """Queues the bounces for reading. Their tickets are locked, so the number of bounces of a reply does not change.
+
+    Raises `SerializationConflict` if another transaction has accepted the last bounce of a reply meanwhile.
+    """
+    bounces = [(entry.message.id, entry.bounced) for entry in entries if entry.bounced is not None]
+    if not bounces:
+        return
+    yield Statement("bounce_mark_message", [{"message_id": message_id} for message_id, _ in bounces])
+    yield Statement(
+        "bounce_queue_insert",
+        [
+            {
+                "message_id": message_id,
+                "ticket_id": bounced.ticket_id,
+                "reply_id": bounced.reply_id,
+                "address_key": bounced.address_key,
+            }
+            for message_id, bounced in bounces
+        ],
+    )
+    counted = [
+        {"message_id": message_id, "reply_id": bounced.reply_id, "max_bounces": MAX_BOUNCES}
+        for message_id, bounced in bounces
+        if bounced.is_counted
+    ]
+    if len((yield Statement("bounce_count", counted))) < len(counted):
+        raise SerializationConflict("another bounce of a reply was accepted")

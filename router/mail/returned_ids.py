@@ -1,0 +1,76 @@
+"""Finds the identities of our replies in the content of a bounce, wherever it returns them.
+
+A bounce returns our message, its header, or only its envelope sender, and some return them as quoted text. So the
+content is scanned, not parsed: linear, and only at its start and end. What is found may be forged or foreign; the
+caller looks it up.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+# The report and the header of the returned message are near the start; some servers append the report.
+MAX_START_BYTES, MAX_END_BYTES = 262144, 65536
+# Identities of each kind. A message of ours has one of each, and a conversation as many replies as were quoted.
+MAX_IDS = 20
+
+_TOKEN = rb"[a-z2-7]{26}"
+# Each pattern begins with literal bytes, for which `re` searches fast. A forwarder that rewrites the envelope sender
+# (SRS, VERP) writes `=` instead of `@`, and quoted-printable text may contain `=40`.
+_MESSAGE_ID = re.compile(rb"er\.(" + _TOKEN + rb")(?:@|=40)([a-z0-9][a-z0-9.-]{0,252})")
+_ANCHOR = re.compile(rb"er\.t\.(" + _TOKEN + rb")(?:@|=40)")
+_BOUNCE_TOKEN = re.compile(rb"b-(" + _TOKEN + rb")[@=]")
+# A line break that quoted-printable encoding adds (RFC 2045 section 6.7).
+_SOFT_BREAK = re.compile(rb"=[ \t]{0,20}\r?\n")
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnedIds:
+    """Identities in the form for comparison, in the order of their appearance.
+
+    Attributes:
+        tokens: Of envelope senders (`b-<token>`).
+        message_ids: Of replies, without angle brackets.
+        anchors: The tokens of tickets in anchors of References.
+    """
+
+    tokens: tuple[str, ...] = ()
+    message_ids: tuple[str, ...] = ()
+    anchors: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.tokens or self.message_ids or self.anchors)
+
+
+NO_IDS = ReturnedIds()
+
+
+def find_returned_ids(content: bytes) -> ReturnedIds:
+    data = _scanned_bytes(content).lower()
+    if b"=\n" in data or b"=\r\n" in data or b"= " in data:
+        data = _SOFT_BREAK.sub(b"", data)
+    found = ReturnedIds(
+        tokens=_first_ids(match[1] for match in _BOUNCE_TOKEN.finditer(data)),
+        message_ids=_first_ids(
+            b"er." + match[1] + b"@" + match[2].rstrip(b".-") for match in _MESSAGE_ID.finditer(data)
+        ),
+        anchors=_first_ids(match[1] for match in _ANCHOR.finditer(data)),
+    )
+    return found or NO_IDS
+
+
+def _scanned_bytes(content: bytes) -> bytes:
+    if len(content) <= MAX_START_BYTES + MAX_END_BYTES:
+        return content
+    return content[:MAX_START_BYTES] + b"\n" + content[-MAX_END_BYTES:]
+
+
+def _first_ids(found: Iterable[bytes]) -> tuple[str, ...]:
+    first: dict[str, None] = {}
+    for value in found:
+        first[value.decode("ascii")] = None
+        if len(first) == MAX_IDS:
+            break
+    return tuple(first)

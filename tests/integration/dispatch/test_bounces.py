@@ -1,0 +1,281 @@
+"""Bounces of replies, from RCPT to the state of their recipients."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+
+from router.errors import Unavailable
+from router.mail.address import parse_mailbox
+from router.model import TicketReply
+from router.reply_tokens import anchor_id, bounce_address, ticket_token
+from router.routing.route import MAX_BOUNCES, Refusal, Target
+from router.store.erasure import erase_ticket
+from tests.support import mails
+from tests.support.bounces import FORMS, report, text_bounce
+from tests.support.installation import Installation, seeded_installation
+from tests.support.replies import queue_reply
+from tests.support.stores import Store
+
+ANN, BEN = "ann@customer.test", "ben@customer.test"
+
+
+@dataclass
+class SentReply:
+    """A ticket with a reply to Ann and Ben that was handed over, and what tests ask of them."""
+
+    installation: Installation
+    ticket_id: str
+    reply: TicketReply
+
+    async def token(self, address: str = ANN) -> str:
+        rows = await self.installation.execute(
+            "SELECT token FROM reply_recipients WHERE reply_id = :id AND address = :address",
+            id=self.reply.id,
+            address=address,
+        )
+        return str(rows[0]["token"])
+
+    async def target(self, address: str = ANN) -> Target:
+        return await self.installation.resolve(bounce_address(await self.token(address), "example.com").upper())
+
+    async def bounce(self, content: bytes, address: str = ANN, reverse_path: str = "") -> str:
+        """Accepts a bounce at the token of a recipient and reads it; returns the id of its message."""
+        target = await self.target(address)
+        message_id = await self.installation.accept_message(content, target, reverse_path=reverse_path)
+        await self.read()
+        return message_id
+
+    async def read(self) -> None:
+        while await self.installation.core.bounce_runner.read_due():
+            pass
+        assert await self.installation.count_rows("bounce_queue") == 0
+
+    async def states(self) -> dict[str, tuple[str, object, str]]:
+        rows = await self.installation.execute("SELECT address, state, code, text FROM reply_recipients")
+        return {str(row["address"]): (str(row["state"]), row["code"], str(row["text"])) for row in rows}
+
+    async def status(self) -> str:
+        return str((await self.installation.execute("SELECT status FROM tickets ORDER BY id"))[0]["status"])
+
+    async def events(self) -> list[str]:
+        rows = await self.installation.execute("SELECT type FROM ticket_events ORDER BY ticket_id, sequence")
+        return [str(row["type"]) for row in rows]
+
+    async def posts(self) -> list[str]:
+        rows = await self.installation.execute(
+            "SELECT event FROM deliveries WHERE target = 'integration' AND event <> 'updated' ORDER BY id"
+        )
+        return [str(row["event"]) for row in rows]
+
+
+@pytest.fixture
+async def sent(store: Store) -> AsyncIterator[SentReply]:
+    async with seeded_installation(store) as installation:
+        ticket_id = await installation.accept_ticket(mails.plain())
+        reply = await queue_reply(installation, ticket_id, [ANN, BEN])
+        for table in ("replies", "reply_recipients"):
+            await installation.execute(f"UPDATE {table} SET state = 'sent'")
+        await installation.execute("UPDATE tickets SET status = 'waiting'")
+        yield SentReply(installation, ticket_id, reply)
+
+
+async def refusal(sent: SentReply, local_part: str) -> str:
+    found = await sent.installation.core.routing_cache.resolve(parse_mailbox(f"{local_part}@example.com"))
+    assert isinstance(found, Refusal), found
+    return found.reason
+
+
+async def assert_nothing_lost(sent: SentReply) -> None:
+    """Each received message is in as many tickets as it was accepted for, and posted where it must be."""
+    wrong = await sent.installation.execute(
+        "SELECT m.id, m.kind FROM messages m WHERE m.direction = 'inbound' AND (m.aliases - m.repeated <> ("
+        "SELECT COUNT(DISTINCT tm.ticket_id) FROM ticket_messages tm WHERE tm.message_id = m.id) OR ("
+        "SELECT COUNT(DISTINCT tm.ticket_id) FROM ticket_messages tm "
+        "WHERE tm.message_id = m.id AND tm.integration_id IS NOT NULL) <> ("
+        "SELECT COUNT(*) FROM deliveries d WHERE d.message_id = m.id AND d.event IN ('opened', 'replied')))"
+    )
+    assert wrong == []
+
+
+@pytest.mark.parametrize("name", FORMS)
+async def test_each_form_at_the_token(sent: SentReply, name: str) -> None:
+    form = FORMS[name]
+    message_id = await sent.bounce(form.build(ANN))
+    state, code, text = (await sent.states())[ANN]
+    assert (state, code) == ("delayed" if form.action == "delayed" else "bounced", form.code)
+    assert text.startswith(form.status)
+    assert form.text in text
+    assert (await sent.states())[BEN][0] == "sent"
+    is_failure = state == "bounced"
+    assert await sent.status() == ("open" if is_failure else "waiting")
+    expected = ["reply.bounced", "ticket.reopened"] if is_failure else ["reply.delayed"]
+    assert await sent.events() == expected
+    assert await sent.posts() == (["opened", "reply_bounced"] if is_failure else ["opened"])
+    (row,) = await sent.installation.execute("SELECT kind, automatic FROM messages WHERE id = :id", id=message_id)
+    assert (row["kind"], row["automatic"]) == ("bounce", "bounce")
+    assert len(await sent.installation.all_rows("tickets")) == 1
+    await assert_nothing_lost(sent)
+
+
+async def test_a_delay_does_not_undo_a_failure(sent: SentReply) -> None:
+    await sent.bounce(FORMS["Postfix delay"].build(ANN))
+    await sent.bounce(FORMS["Postfix"].build(ANN))
+    await sent.bounce(FORMS["Postfix delay"].build(ANN))
+    assert (await sent.states())[ANN][0] == "bounced"
+    assert await sent.events() == ["reply.delayed", "reply.bounced", "ticket.reopened"]
+    (row,) = await sent.installation.all_rows("replies")
+    assert row["state"] == "bounced"
+    assert "550" in str(row["last_error"])
+
+
+async def test_reports_of_success_are_only_events(sent: SentReply) -> None:
+    await sent.bounce(report(f"Final-Recipient: rfc822; {ANN}\nAction: relayed\nStatus: 2.1.5"))
+    assert await sent.events() == ["reply.delivery_report"]
+    assert (await sent.states())[ANN][0] == "sent"
+
+
+async def test_a_null_reverse_path_without_a_report_is_a_failure_without_code(sent: SentReply) -> None:
+    await sent.bounce(text_bounce("It did not work."))
+    assert (await sent.states())[ANN] == ("bounced", None, "no code")
+
+
+async def test_an_automatic_reply_is_a_note(sent: SentReply) -> None:
+    content = mails.plain(subject="Out of office", headers={"Auto-Submitted": "auto-replied"})
+    message_id = await sent.bounce(content)
+    (row,) = await sent.installation.execute("SELECT kind, automatic FROM messages WHERE id = :id", id=message_id)
+    assert (row["kind"], row["automatic"]) == ("bounce", "auto-reply")
+    assert await sent.status() == "waiting"
+    assert await sent.events() == []
+    assert (await sent.states())[ANN][0] == "sent"
+
+
+async def test_the_answer_of_a_person_to_the_token_is_posted(sent: SentReply) -> None:
+    message_id = await sent.bounce(mails.plain(subject="Re: Hello"), reverse_path="carla@customer.test")
+    (row,) = await sent.installation.execute("SELECT kind FROM messages WHERE id = :id", id=message_id)
+    assert row["kind"] == "mail"
+    assert await sent.status() == "open"
+    assert await sent.posts() == ["opened", "replied"]
+    await assert_nothing_lost(sent)
+
+
+async def test_a_bounce_names_the_address_to_which_mail_was_forwarded(sent: SentReply) -> None:
+    await sent.bounce(FORMS["Postfix"].build("ann@elsewhere.test"))
+    assert (await sent.states())[ANN][2].endswith("(ann@elsewhere.test)")
+
+
+async def test_tokens_that_are_not_valid(sent: SentReply) -> None:
+    token = await sent.token()
+    await sent.installation.add_alias("*")
+    assert await refusal(sent, f"b-{'a' * 26}") == "unknown"
+    found = await sent.installation.resolve(f"{token}@example.com")
+    assert found.ticket is None
+    assert found.address == "*@example.com"
+    async with sent.installation.database.transaction() as transaction:
+        await erase_ticket(transaction, sent.ticket_id)
+    assert await refusal(sent, f"b-{token}") == "unknown"
+
+
+async def test_a_blocked_sender_may_report_a_bounce(sent: SentReply) -> None:
+    services = sent.installation.services
+    await services.blocked_senders.create(sent.installation.actor, sender="@customer.test")
+    mailbox = parse_mailbox(bounce_address(await sent.token(), "example.com"))
+    cache = sent.installation.core.routing_cache
+    assert isinstance(await cache.resolve(mailbox, reverse_path="daemon@customer.test", peer="192.0.2.1"), Target)
+
+
+async def test_a_storm_of_bounces_ends(sent: SentReply) -> None:
+    target = await sent.target()
+    accepted = await asyncio.gather(
+        *(
+            sent.installation.accept_message(report("Action: failed", text=str(n)), target, reverse_path="")
+            for n in range(MAX_BOUNCES + 5)
+        ),
+        return_exceptions=True,
+    )
+    assert sum(isinstance(each, Unavailable) for each in accepted) == 5
+    assert await sent.installation.count_rows("messages", "kind = 'bounce'") == MAX_BOUNCES
+    assert await refusal(sent, f"b-{await sent.token(BEN)}") == "unknown"
+    await sent.read()
+    assert (await sent.events()).count("reply.bounced") == 1
+    await assert_nothing_lost(sent)
+
+
+async def test_a_ticket_that_was_erased_after_rcpt(sent: SentReply) -> None:
+    target = await sent.target()
+    async with sent.installation.database.transaction() as transaction:
+        await erase_ticket(transaction, sent.ticket_id)
+    with pytest.raises(Unavailable):
+        await sent.installation.accept_message(report("Action: failed"), target, reverse_path="")
+    await assert_nothing_lost(sent)
+
+
+async def test_one_message_to_tokens_and_aliases(sent: SentReply) -> None:
+    """A message joins each ticket once, and mail at an alias stays mail."""
+    targets = [await sent.target(ANN), await sent.target(BEN), "billing", "support"]
+    content = FORMS["Postfix"].build(ANN)
+    for _ in range(2):  # the second one is a repeat
+        await sent.installation.accept_message(content, *targets, reverse_path="")
+    await sent.read()
+    rows = await sent.installation.execute("SELECT kind, aliases, repeated FROM messages ORDER BY kind, id")
+    assert [row["kind"] for row in rows] == ["bounce", "mail", "mail", "mail"]
+    assert await sent.posts() == ["opened", "opened", "opened", "reply_bounced"]
+    await assert_nothing_lost(sent)
+
+
+@pytest.mark.parametrize("kind", ["message id", "anchor", "token", "soft breaks", "end"])
+async def test_a_bounce_at_an_alias_joins_by_what_it_returns(sent: SentReply, kind: str) -> None:
+    (row,) = await sent.installation.execute("SELECT rfc_message_id FROM messages WHERE direction = 'outbound'")
+    own_id = str(row["rfc_message_id"])
+    ticket = ticket_token(sent.installation.core.box, sent.installation.workspace_id, 1)
+    returned = {
+        "message id": f"Message-ID: <{own_id.upper()}>",
+        "anchor": f"References: <{anchor_id(ticket, 'example.com')}> <other@customer.test>",
+        "token": f"Return-Path: <{bounce_address(await sent.token(), 'example.com').upper()}>",
+        "soft breaks": f"Message-ID: <{own_id[:9]}=\n{own_id[9:20]}=\n{own_id[20:]}>",
+        "end": "X: y\n" * 100_000 + f"Message-ID: <{own_id}>",
+    }[kind]
+    content = report(f"Final-Recipient: rfc822; {ANN}\nAction: failed\nStatus: 5.1.1", returned=returned)
+    await sent.installation.accept_message(content, "billing", "support", reverse_path="")
+    await sent.read()
+    assert (await sent.states())[ANN][:2] == ("bounced", None)
+    assert await sent.status() == "open"
+    assert len(await sent.installation.all_rows("tickets")) == 1
+    assert await sent.posts() == ["opened", "reply_bounced"]
+    await assert_nothing_lost(sent)
+
+
+async def test_a_report_about_a_stranger_changes_nothing(sent: SentReply) -> None:
+    (row,) = await sent.installation.execute("SELECT rfc_message_id FROM messages WHERE direction = 'outbound'")
+    content = report(
+        "Final-Recipient: rfc822; x@y.test\nAction: failed", returned=f"Message-ID: <{row['rfc_message_id']}>"
+    )
+    await sent.installation.accept_message(content, "support", reverse_path="")
+    await sent.read()
+    assert {state for state, *_ in (await sent.states()).values()} == {"sent"}
+    assert await sent.status() == "waiting"
+
+
+async def test_ordinary_mail_is_not_scanned(sent: SentReply) -> None:
+    (row,) = await sent.installation.execute("SELECT rfc_message_id FROM messages WHERE direction = 'outbound'")
+    await sent.installation.accept_message(mails.plain(text=f"See <{row['rfc_message_id']}>"), "support")
+    assert len(await sent.installation.all_rows("tickets")) == 2
+
+
+async def test_a_bounce_of_another_installation_opens_a_ticket(sent: SentReply) -> None:
+    returned = f"Message-ID: <er.{'a' * 26}@example.com>\nReferences: <er.t.{'b' * 26}@example.com>"
+    await sent.installation.accept_message(report("Action: failed", returned=returned), "support", reverse_path="")
+    assert len(await sent.installation.all_rows("tickets")) == 2
+    assert await sent.installation.count_rows("bounce_queue") == 0
+
+
+async def test_two_processes_read_a_bounce_once(sent: SentReply) -> None:
+    await sent.installation.accept_message(FORMS["Postfix"].build(ANN), await sent.target(), reverse_path="")
+    other = sent.installation.second_process()
+    try:
+        await asyncio.gather(sent.read(), other.core.bounce_runner.read_due())
+    finally:
+        await other.close()
+    assert await sent.events() == ["reply.bounced", "ticket.reopened"]
+    assert await sent.posts() == ["opened", "reply_bounced"]
