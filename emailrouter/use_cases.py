@@ -143,7 +143,7 @@ def _build_sending(core: Core, checks: DomainCheckService) -> SendingService:
         core.box,
         checks=checks.sending,
         views=DomainViews(checks, mx_hosts(config)),
-        reader=core.sending_reader,
+        reader=core.sending,
         settings=config.outgoing,
         client=core.smarthost_client,
         allow_private=config.delivery.allow_private_networks,

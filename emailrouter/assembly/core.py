@@ -138,22 +138,6 @@ class Core:
         )
 
     @cached_property
-    def smarthost_client(self) -> SmarthostClient:
-        from router.outbound.smarthost.client import SmarthostClient  # noqa: PLC0415 - see the module docstring
-
-        return SmarthostClient(
-            helo=self.config.server.hostname,
-            timeout=self.config.outgoing.timeout.total_seconds(),
-            allow_private=self.config.delivery.allow_private_networks,
-        )
-
-    @cached_property
-    def sending_reader(self) -> SendingReader:
-        from router.replies.sending import SendingReader  # noqa: PLC0415 - see the module docstring
-
-        return SendingReader(self.database, self.box, self.config.outgoing)
-
-    @cached_property
     def dispatcher(self) -> Dispatcher:
         from emailrouter.assembly import deliver  # noqa: PLC0415 - see the module docstring
 

@@ -58,12 +58,12 @@ class SendingDomainSetup:
         return (await self.view()).domain
 
     async def read(self) -> SendingSetup:
-        return await self.installation.core.sending_reader.read(self.domain_id)
+        return await self.installation.core.sending.read(self.domain_id)
 
     async def fix(self) -> str:
         """Returns what must be done before new mail can be sent; "" if it can be."""
         try:
-            await self.installation.core.sending_reader.require(self.domain_id)
+            await self.installation.core.sending.require(self.domain_id)
         except Refused as refused:
             return f"{refused.code}: {refused.details['fix']}"
         return ""

@@ -213,7 +213,7 @@ async def test_a_ticket_that_was_erased_after_rcpt(sent: SentReply) -> None:
 
 async def test_one_message_to_tokens_and_aliases(sent: SentReply) -> None:
     """A message joins each ticket once, and mail at an alias stays mail."""
-    targets = [await sent.target(ANN), await sent.target(BEN), "billing", "support"]
+    targets: list[Target | str] = [await sent.target(ANN), await sent.target(BEN), "billing", "support"]
     content = FORMS["Postfix"].build(ANN)
     for _ in range(2):  # the second one is a repeat
         await sent.installation.accept_message(content, *targets, reverse_path="")
