@@ -13,6 +13,7 @@ from router.mail.decode import safe_filename
 
 UNKNOWN_TYPE = "application/octet-stream"
 MAX_LINE_BYTES = 998  # without CRLF (RFC 5322 section 2.1.1)
+_LONG_LINE = re.compile(rb"\n[^\r\n]{%d}" % (MAX_LINE_BYTES + 1))
 _NAME = r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,63}"  # RFC 6838 section 4.2
 _TYPE = re.compile(rf"({_NAME})/({_NAME})(?:\s*;\s*charset\s*=\s*(?:({_NAME})|\"({_NAME})\"))?\s*", re.IGNORECASE)
 _CONTENT_ID = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]{1,200}")
@@ -69,13 +70,14 @@ def build_file_part(file: OutgoingFile, *, inline: bool) -> MimePart:
 
 def _is_unchangeable(data: bytes) -> bool:
     """Whether no server changes the data: 7bit (RFC 2045 section 2.7) without a line like that between stored mails."""
-    line_ends = data.count(b"\r\n")
+    lines = b"\r\n" + data
     return (
-        data.isascii()
-        and b"\0" not in data
-        and data.count(b"\r") == data.count(b"\n") == line_ends
-        and b"\r\nFrom " not in b"\r\n" + data
-        and max(map(len, data.split(b"\r\n"))) in range(1, MAX_LINE_BYTES + 1)
+        data != b""
+        and lines.isascii()
+        and b"\0" not in lines
+        and lines.count(b"\r") == lines.count(b"\n") == lines.count(b"\r\n")
+        and b"\nFrom " not in lines
+        and _LONG_LINE.search(lines) is None
     )
 
 
