@@ -340,6 +340,6 @@ async def test_worker_that_only_parses_does_not_load_cryptography(parser: Parser
 async def test_html_to_send_is_sanitised_in_a_worker(parser: Parser) -> None:
     html = '<p onclick="x()">Grüße \ud800 <img src="cid:a@b"><img src="cid:other"></p><script>x()</script>'
     clean = await parser.clean_html(html, ["a@b"])
-    assert clean == CleanHtml('<p>Grüße ? <img src="cid:a@b"><img></p>', "Grüße ?")
+    assert clean == CleanHtml('<p>Grüße ? <img src="cid:a@b"></p>', "Grüße ?")
     assert len(workers()) == 1
     assert await parser.clean_html("<b>" * 60_000) is None

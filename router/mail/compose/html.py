@@ -19,6 +19,8 @@ MAX_TEXT_LENGTH = 262144
 """Characters of the text that is made from HTML; `router.mail.contents.ParseLimits.text` has the same value."""
 _CID = "cid:"
 _CONTENT_ID = re.compile(r'\ssrc="cid:([^"]*)"')
+# Outlook shows a broken image for such an element.
+_IMAGE_WITHOUT_SOURCE = re.compile(r'<img(?: (?!src=)[\w-]++="[^"]*+")*+>')
 _PAGE = '<!DOCTYPE html>\n<html>\n<head><meta charset="utf-8"></head>\n<body>\n{}\n</body>\n</html>\n'
 
 
@@ -52,7 +54,8 @@ def clean_html(html: str, content_ids: Iterable[str]) -> str | None:
             return f"{_CID}{content_id}" if content_id in ids else None
         return value if value[:8].lower() == "https://" else None
 
-    return sanitize_with(html, filter_outgoing, LINK_SCHEMES | {"cid"}, link_rel=None)
+    clean = sanitize_with(html, filter_outgoing, LINK_SCHEMES | {"cid"}, link_rel=None)
+    return None if clean is None else _IMAGE_WITHOUT_SOURCE.sub("", clean)
 
 
 def to_text(html: str) -> str:

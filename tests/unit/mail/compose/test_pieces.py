@@ -120,10 +120,13 @@ def test_quoted_html() -> None:
         ('<a href="javascript:x" onclick="y">a</a>', "<a>a</a>"),
         ('<a href="https://a.example/?b&amp;c">a</a>', '<a href="https://a.example/?b&amp;c">a</a>'),
         ('<a href="/relative">a</a>', "<a>a</a>"),
-        ('<img src="cid:a%40b"><img src=" CID:a@b "><img src="cid:b">', '<img src="cid:a@b"><img src="cid:a@b"><img>'),
+        ('<img src="cid:a%40b"><img src=" CID:a@b "><img src="cid:b">', '<img src="cid:a@b"><img src="cid:a@b">'),
         ('<img src="https://a.example/b.png" alt="c">', '<img src="https://a.example/b.png" alt="c">'),
-        ('<img src="http://a.example/b.png"><img src="data:image/png;base64,AA">', "<img><img>"),
-        ('<img src="remote:https://a.example/b.png">', "<img>"),
+        ('a<img src="http://a.example/b.png"><img src="data:image/png;base64,AA" alt="b">', "a"),
+        (
+            '<img alt="&quot;>" src="remote:https://a.example/b.png"><img alt="a" src="cid:a@b">',
+            '<img alt="a" src="cid:a@b">',
+        ),
         ('<p style="color:red;position:fixed" data-editable>a<form><input></form>', '<p style="color:red">a</p>'),
     ],
 )
