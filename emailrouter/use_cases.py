@@ -10,6 +10,7 @@ from emailrouter.first_login import first_address
 from router.admin.access import setup_link
 from router.admin.access.authentication import AuthenticationService
 from router.admin.access.keys import KeyService
+from router.admin.access.link_mail import LinkMailer
 from router.admin.access.password_links import PasswordLinkService
 from router.admin.access.sessions import SessionService
 from router.admin.access.setup_link import SetupLinkService
@@ -80,7 +81,7 @@ def build_services(core: Core) -> Services:
         rate_limits=_build_rate_limits(core),
         idempotency=IdempotencyService(database, clock),
         workspaces=WorkspaceService(database, clock, on_routing_change=changed),
-        users=UserService(database, clock, base_url=first_address(config)),
+        users=UserService(database, clock, base_url=first_address(config), mailer=_build_link_mailer(core)),
         keys=KeyService(database, clock),
         domains=DomainService(database, clock, domain_checks, mx_hosts=mx_hosts(config), on_routing_change=changed),
         sending=_build_sending(core, domain_checks),
@@ -107,6 +108,18 @@ def build_services(core: Core) -> Services:
         attention=AttentionService(database, clock),
         reachability=core.reachability,
         ready=lambda: migrate.check_schema(database),
+    )
+
+
+def _build_link_mailer(core: Core) -> LinkMailer:
+    return LinkMailer(
+        core.database,
+        core.clock,
+        core.sending,
+        core.smarthost_client,
+        box=core.box,
+        settings=core.config.outgoing,
+        hostname=core.config.server.hostname,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from api.route import Call, Route
 from api.schema.accounts import (
     PasswordLinkAnswer,
+    PasswordLinkCreate,
     UserAnswer,
     UserChange,
     UserCreate,
@@ -40,12 +41,15 @@ async def create(call: Call[UserCreate, NoQuery]) -> UserCreated:
     if body.password is not None:
         raise Refused("invalid_request", "password must be omitted with invite: the user chooses it", "password")
     return UserCreated.from_invitation(
-        await users.invite(call.actor, email=body.email, name=body.name, role=body.role, timezone=body.timezone)
+        await users.invite(
+            call.actor, email=body.email, name=body.name, role=body.role, timezone=body.timezone, mail=body.mail
+        )
     )
 
 
-async def create_password_link(call: Call[EmptyBody, NoQuery]) -> PasswordLinkAnswer:
-    return PasswordLinkAnswer.from_model(await call.services.users.password_link(call.actor, call.ids["id"]))
+async def create_password_link(call: Call[PasswordLinkCreate, NoQuery]) -> PasswordLinkAnswer:
+    users = call.services.users
+    return PasswordLinkAnswer.from_model(await users.password_link(call.actor, call.ids["id"], mail=call.body.mail))
 
 
 async def show(call: Call[EmptyBody, NoQuery]) -> UserAnswer:
@@ -107,6 +111,7 @@ ROUTES = (
         "Create a password link",
         "admin",
         PasswordLinkAnswer,
+        body=PasswordLinkCreate,
         errors=("conflict",),
     ),
     Route(

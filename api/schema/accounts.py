@@ -105,17 +105,27 @@ class UserAnswer(Answer):
     """When the user was disabled; null for an active user."""
 
 
+_OptionalText = Annotated[str | None, Field(exclude_if=lambda text: text is None), WithJsonSchema({"type": "string"})]
+
+
 class UserCreated(UserAnswer):
     """A new user. An invited user also has a link with which the user sets a password."""
 
-    url: Annotated[str | None, Field(exclude_if=lambda url: url is None), WithJsonSchema({"type": "string"})] = None
-    """With `invite`: the secret link to send to the user. It is not returned again, and works once."""
+    url: _OptionalText = None
+    """With `invite`: the secret link to send to the user. It is not returned again, and works once.
+
+    Absent if it was mailed.
+    """
     expires_at: Annotated[
         Time | None,
         Field(exclude_if=lambda time: time is None),
         WithJsonSchema({"type": "string", "format": "date-time"}),
     ] = None
     """With `invite`: when the link expires, 7 days after the invitation."""
+    mailed_to: _OptionalText = None
+    """With `invite`: the address to which the link was mailed. Absent if it was not."""
+    mail_error: _OptionalText = None
+    """With `invite`: why the link was not mailed, although there is a smarthost. Send the `url` yourself."""
 
     @property
     def is_secret(self) -> bool:
@@ -126,17 +136,28 @@ class UserCreated(UserAnswer):
         return cls.from_model(invitation.user, invitation.link)
 
 
+class PasswordLinkCreate(Body):
+    """How the user gets the link."""
+
+    mail: bool = True
+    """Whether to mail the link to the user if there is a smarthost. With false, it is always returned."""
+
+
 class PasswordLinkAnswer(Answer):
     """A link with which a user sets a new password. An earlier link of the user no longer works."""
 
-    url: str
-    """The secret link to send to the user. It is not returned again, and works once."""
+    url: _OptionalText = None
+    """The secret link to send to the user. It is not returned again, and works once. Absent if it was mailed."""
     expires_at: Time
     """When the link expires, after 24 hours."""
+    mailed_to: _OptionalText = None
+    """The address to which the link was mailed. Absent if it was not."""
+    mail_error: _OptionalText = None
+    """Why the link was not mailed, although there is a smarthost. Send the `url` yourself."""
 
     @property
     def is_secret(self) -> bool:
-        return True
+        return self.url is not None
 
 
 class UserList(Answer):
@@ -165,6 +186,8 @@ class UserCreate(Body):
     """Password for signing in. Without one, the user can only use API keys."""
     invite: bool = False
     """Whether to create a link with which the user sets a password. Excludes `password`."""
+    mail: bool = True
+    """With `invite`: whether to mail the link if there is a smarthost. With false, it is always returned."""
     timezone: Timezone | None = None
     """IANA time zone in which times are shown; null for the time zone of the workspace."""
 

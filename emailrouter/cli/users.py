@@ -97,6 +97,11 @@ async def add(
     context.print_object({**to_json(UserAnswer.from_model(user)), **shown})
 
 
+_MAIL_OPTION = click.option(
+    "--mail/--no-mail", default=True, help="Whether to mail the link to the user if there is a smarthost."
+)
+
+
 @group.command("invite", examples=["user invite eve@example.com --role agent"])
 @click.argument("email")
 @click.option("--name", default="", help="Display name.")
@@ -104,36 +109,45 @@ async def add(
 @click.option(
     "--timezone", metavar="ZONE", help="IANA time zone, such as Europe/Berlin.  [default: that of the workspace]"
 )
-@with_context()
-async def invite(context: CommandContext, email: str, name: str, role: str, timezone: str | None) -> None:
-    """Add a user and print a link to set the password.
+@_MAIL_OPTION
+@with_context(secrets=True)
+async def invite(
+    context: CommandContext, *, email: str, name: str, role: str, timezone: str | None, mail: bool
+) -> None:
+    """Add a user, who sets the password with a link.
 
-    The link works once and expires after 7 days.
+    The link is mailed to the user if there is a smarthost, and printed otherwise. It works once and expires after 7
+    days.
     """
     invitation = await context.services.users.invite(
-        context.actor, email=email, name=name, role=role, timezone=timezone
+        context.actor, email=email, name=name, role=role, timezone=timezone, mail=mail
     )
     _print_link(context, UserCreated.from_invitation(invitation))
 
 
 @group.command("reset", examples=["user reset eve@example.com"])
 @click.argument("user", metavar="EMAIL|ID")
-@with_context()
-async def reset(context: CommandContext, user: str) -> None:
-    """Print a link with which a user sets a new password.
+@_MAIL_OPTION
+@with_context(secrets=True)
+async def reset(context: CommandContext, user: str, mail: bool) -> None:
+    """Create a link with which a user sets a new password.
 
-    It works once and expires after 24 hours. An earlier link no longer works. The current password works until the link
-    is used.
+    The link is mailed to the user if there is a smarthost, and printed otherwise. It works once and expires after 24
+    hours. An earlier link no longer works. The current password works until the link is used.
     """
     user_id = await context.lookup.find_user_id(context.actor, user)
-    link = await context.services.users.password_link(context.actor, user_id)
+    link = await context.services.users.password_link(context.actor, user_id, mail=mail)
     _print_link(context, PasswordLinkAnswer.from_model(link))
 
 
 def _print_link(context: CommandContext, answer: UserCreated | PasswordLinkAnswer) -> None:
     context.print_object(to_json(answer))
-    if assembly.link_base(context.core.config) is None:
+    if answer.mailed_to is not None:
+        click.echo(f"The link was sent to {answer.mailed_to}", err=True)
+    elif assembly.link_base(context.core.config) is None:
         click.echo("The link opens only on this host: set server.public_url to the URL of the dashboard", err=True)
+    elif answer.mail_error is not None:
+        click.echo(f"The link was not sent by mail: {answer.mail_error}", err=True)
 
 
 @group.command("change", examples=["user change eve@example.com --role admin"])

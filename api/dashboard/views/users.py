@@ -34,7 +34,7 @@ async def create(visit: Visit) -> Redirect:
 
 
 async def invite(visit: Visit) -> HtmlPage:
-    """Invites a user and shows the link.
+    """Invites a user and shows the link, unless it was mailed.
 
     The response is not a redirect, because it contains the link. A repeated form is refused: the email address is in
     use.
@@ -51,9 +51,10 @@ async def invite(visit: Visit) -> HtmlPage:
 
 
 async def create_password_link(visit: Visit) -> HtmlPage:
-    """Shows a new link. If the form is repeated, the link that is shown last is valid."""
+    """Shows a new link, unless it was mailed. If the form is repeated, the last link is valid."""
     user = await visit.services.users.get(visit.actor, visit.path_params["id"])
-    return link_page("Password link", user, await visit.services.users.password_link(visit.actor, user.id))
+    mail = visit.form.get("mail") != "false"
+    return link_page("Password link", user, await visit.services.users.password_link(visit.actor, user.id, mail=mail))
 
 
 def link_page(
@@ -62,7 +63,7 @@ def link_page(
     context = {
         "user": user,
         "link": link,
-        "is_local": is_loopback(urlsplit(link.url).hostname or ""),
+        "is_local": is_loopback(urlsplit(link.url or "").hostname or ""),
         "back_path": back_path or f"/manage/users/{user.id}",
         "back_label": back_label,
     }

@@ -34,10 +34,18 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class PasswordLink:
-    """A new link. `url` contains the secret token and is returned only here."""
+    """A new link.
 
-    url: str
+    Attributes:
+        url: Contains the secret token and is returned only here; None if it was mailed.
+        mailed_to: The address to which the link was mailed.
+        mail_error: Why it was not mailed, although there is a smarthost.
+    """
+
+    url: str | None
     expires_at: Micros
+    mailed_to: str | None = None
+    mail_error: str | None = None
 
 
 async def create_link(

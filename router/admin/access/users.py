@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from router import ids
 from router.admin import audit, ticket_events, validation
 from router.admin.access import password_links
+from router.admin.access.link_mail import LinkKind, LinkMailer
 from router.admin.access.password_links import PasswordLink
 from router.admin.access.password_policy import hash_valid_password
 from router.admin.fetch import fetch_by_id, fetch_page
@@ -46,12 +47,18 @@ class Invitation:
 
 
 class UserService:
-    """Manages the users of the actor's workspace. `base_url` is the address of the dashboard in password links."""
+    """Manages the users of the actor's workspace.
 
-    def __init__(self, database: Database, clock: Clock, *, base_url: str) -> None:
+    Args:
+        base_url: The address of the dashboard in password links.
+        mailer: Mails password links to their users; None returns all links.
+    """
+
+    def __init__(self, database: Database, clock: Clock, *, base_url: str, mailer: LinkMailer | None = None) -> None:
         self._database = database
         self._clock = clock
         self._base_url = base_url
+        self._mailer = mailer
 
     async def list(
         self,
@@ -90,9 +97,19 @@ class UserService:
         return user
 
     async def invite(
-        self, actor: Actor, *, email: str, name: str = "", role: str = "agent", timezone: str | None = None
+        self,
+        actor: Actor,
+        *,
+        email: str,
+        name: str = "",
+        role: str = "agent",
+        timezone: str | None = None,
+        mail: bool = True,
     ) -> Invitation:
-        """Creates a user without a password, and a link with which the user sets one."""
+        """Creates a user without a password, and a link with which the user sets one.
+
+        The link is mailed to the user if there is a smarthost, unless `mail` is false.
+        """
         user = self._new_user(actor, email, name, role, timezone)
         async with self._database.transaction() as transaction:
             await insert_user(transaction, user)
@@ -113,12 +130,13 @@ class UserService:
                 role=user.role,
                 invited=True,
             )
-        return Invitation(user, link)
+        return Invitation(user, await self._mail(user, link, "invitation", mail=mail))
 
-    async def password_link(self, actor: Actor, user_id: str) -> PasswordLink:
+    async def password_link(self, actor: Actor, user_id: str, *, mail: bool = True) -> PasswordLink:
         """Creates a link with which the user sets a new password, in place of an earlier link.
 
-        The current password and sessions of the user remain valid until the link is used.
+        The current password and sessions of the user remain valid until the link is used. The link is mailed to the
+        user if there is a smarthost, unless `mail` is false.
         """
         async with self._database.transaction() as transaction:
             user = await fetch_by_id(transaction, actor, User, "user_lock_to_change", user_id)
@@ -129,7 +147,7 @@ class UserService:
                 transaction, user, now, lifetime=password_links.RESET_LIFETIME, base_url=self._base_url
             )
             await audit.record(transaction, actor, now, "user.password_link", user.id, email=user.email)
-        return link
+        return await self._mail(user, link, "reset", mail=mail)
 
     async def change(
         self,
@@ -193,6 +211,9 @@ class UserService:
         while after is not None:
             await batches.pause()
             after = await self._delete_batch(actor, user_id, after)
+
+    async def _mail(self, user: User, link: PasswordLink, kind: LinkKind, *, mail: bool) -> PasswordLink:
+        return link if self._mailer is None or not mail else await self._mailer.send(user, link, kind)
 
     def _new_user(self, actor: Actor, email: str, name: str, role: str, timezone: str | None) -> User:
         return User(

@@ -21,6 +21,7 @@ from router.outbound.smarthost.failure import SubmissionFailed, clean_text
 from router.outbound.smarthost.outcome import ProbeResult, SubmissionOutcome
 from router.outbound.smarthost.session import SessionOptions, open_session
 from router.outbound.smarthost.sockets import TimeLimit
+from router.outbound.smarthost.tls_contexts import TlsContexts
 from router.outbound.smarthost.transaction import MailTransaction
 
 FINAL_SECONDS = 600.0  # RFC 5321 section 4.5.3.2.6
@@ -54,8 +55,7 @@ class SmarthostClient:
             helo=helo,
             timeout=timeout,
             resolver=resolver or SystemResolver(),
-            tls_context=tls_context or ssl.create_default_context(),
-            unverified_context=_unverified_context(),
+            tls_contexts=TlsContexts(tls_context),
             allow_private=allow_private,
             time_limit=time_limit,
         )
@@ -125,13 +125,6 @@ class SmarthostClient:
         return SubmissionOutcome(
             "accepted", "final", response.code, clean_text(response.message, access), sender, ids
         ), False
-
-
-def _unverified_context() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def _micros_since(started: float) -> Micros:

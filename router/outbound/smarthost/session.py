@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import cast
@@ -21,6 +20,7 @@ from router.outbound.smarthost.access import SmarthostAccess
 from router.outbound.smarthost.failure import SubmissionFailed, reply_failure, to_failure
 from router.outbound.smarthost.outcome import Stage
 from router.outbound.smarthost.sockets import TimeLimit, open_socket
+from router.outbound.smarthost.tls_contexts import TlsContexts
 
 _QUIT_SECONDS = 1.0  # nothing depends on the answer
 
@@ -34,8 +34,7 @@ class SessionOptions:
     helo: str
     timeout: float
     resolver: AbstractResolver
-    tls_context: ssl.SSLContext
-    unverified_context: ssl.SSLContext
+    tls_contexts: TlsContexts
     allow_private: bool
     time_limit: TimeLimit
 
@@ -88,7 +87,7 @@ class SmarthostSession:
             sock=connected,  # closed by its transport
             use_tls=is_implicit,
             start_tls=False,
-            tls_context=options.tls_context if self._access.verifies_tls else options.unverified_context,
+            tls_context=options.tls_contexts.select(self._access),
             local_hostname=options.helo,
             timeout=options.timeout,
         )

@@ -28,7 +28,8 @@ async def open_socket(
     for address in found[:MAX_ADDRESSES]:
         if access.is_guarded and not allow_private:
             _require_public(address["host"])
-        opened = socket.socket(socket.AddressFamily(address["family"]), socket.SOCK_STREAM)
+        # With the protocol, because asyncio sets TCP_NODELAY only on such sockets. The final dot would wait without it.
+        opened = socket.socket(socket.AddressFamily(address["family"]), socket.SOCK_STREAM, socket.IPPROTO_TCP)
         opened.setblocking(False)
         try:
             async with time_limit(_ADDRESS_SECONDS):

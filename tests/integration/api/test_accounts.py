@@ -1,6 +1,10 @@
 """The workspace, its users and API keys over REST."""
 
-from tests.support.installation.http import PASSWORD, ServedInstallation
+from pathlib import Path
+
+from tests.support.installation.http import PASSWORD, ServedInstallation, serve_api
+from tests.support.smarthost import ScriptedSmarthost
+from tests.support.stores import sqlite_store
 
 
 async def test_show_and_change_the_workspace(sqlite_served: ServedInstallation) -> None:
@@ -124,6 +128,23 @@ async def test_an_invitation_and_a_password_link(sqlite_served: ServedInstallati
     assert (await admin.patch(path, {"disabled": True})).status == 200
     assert (await admin.post(f"{path}/password-link")).code == "conflict"
     assert (await admin.post("/users/user_" + "0" * 26 + "/password-link")).status == 404
+
+
+async def test_link_is_mailed_and_can_be_returned(tmp_path: Path) -> None:
+    async with ScriptedSmarthost() as smarthost, sqlite_store(tmp_path) as store:
+        settings = {"outgoing.smarthost": smarthost.url, "server.public_url": "https://tickets.router.test"}
+        async with serve_api(store, settings) as served:
+            body = {"email": "grace@example.org", "invite": True}
+            mailed = [await served.admin.post("/users", body, headers={"Idempotency-Key": "invite"}) for _ in "ab"]
+            assert (mailed[0].status, mailed[0].body["mailedTo"]) == (201, "grace@example.org")
+            assert (mailed[0].content == mailed[1].content, "url" in mailed[0].body) == (True, False)
+            path = f"/users/{mailed[0].body['id']}/password-link"
+            shown = await served.admin.post(path, {"mail": False})
+            assert shown.body.keys() == {"url", "expiresAt"}
+            smarthost.answers["mail"] = "550 5.7.1 Not you"
+            failed = await served.admin.post(path)
+            assert (failed.body["mailError"], "url" in failed.body) == ("550 5.7.1 Not you", True)
+    assert len(smarthost.accepted) == 1
 
 
 async def test_last_admin_is_kept(sqlite_served: ServedInstallation) -> None:

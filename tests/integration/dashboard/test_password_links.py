@@ -2,9 +2,12 @@
 
 import asyncio
 import re
+from pathlib import Path
 
 from tests.support.installation.dashboard import anonymous_client, signed_in_client
-from tests.support.installation.http import PASSWORD, ServedInstallation
+from tests.support.installation.http import PASSWORD, ServedInstallation, serve_api
+from tests.support.smarthost import ScriptedSmarthost
+from tests.support.stores import sqlite_store
 
 
 async def test_an_invited_user_sets_a_password(served: ServedInstallation) -> None:
@@ -63,3 +66,21 @@ async def test_a_reset_ends_all_sessions_and_invalid_links_look_the_same(served:
     (page,) = pages
     assert "ask an admin of your workspace for a new link" in page
     assert 'href="/sign-in"' in page
+
+
+async def test_link_is_mailed_and_shown_on_request(tmp_path: Path) -> None:
+    async with ScriptedSmarthost() as smarthost, sqlite_store(tmp_path) as store:
+        settings = {"outgoing.smarthost": smarthost.url, "server.public_url": "http://tickets.router.test"}
+        async with serve_api(store, settings) as served:
+            admin = await signed_in_client(served, "admin", "ada@people.test")
+            mailed = await admin.post("/manage/users/invite", {"email": "grace@people.test", "role": "viewer"})
+            assert "The link was sent to grace@people.test." in mailed.visible_text
+            assert "set-password" not in mailed.text
+            (path,) = re.findall(r'action="(/manage/users/[^"]+/password-link)"', mailed.text)
+            shown = await admin.post(path, {"mail": "false"})
+            assert 'id="link">http://tickets.router.test/set-password?token=' in shown.text
+            smarthost.answers["rcpt"] = "550 5.1.1 <b>No such user"
+            failed = await admin.post(path, {})
+            assert "The link was not sent by email: 550 5.1.1 <b>No such user" in failed.visible_text
+            assert 'id="link">' in failed.text
+    assert len(smarthost.accepted) == 1

@@ -142,6 +142,6 @@ async def _add_managed_objects(served: ServedInstallation, owned: str, integrati
         "alias": alias,
         "domain": waiting.domain.id,
         "user": user.id,
-        "password_link": link.url.partition("?token=")[2],
+        "password_link": (link.url or "").partition("?token=")[2],
         "key": key.key.id,
     }
