@@ -199,6 +199,6 @@ def _address_at(domain: str) -> str:
 def _describe(outcome: SubmissionOutcome) -> str:
     if outcome.kind == "accepted":
         return ""
-    text = f"{outcome.code} {outcome.text}" if outcome.code else outcome.text
-    is_uncertain = outcome.kind == "retry" and outcome.stage == "final"
-    return f"{text}; the mail may arrive nevertheless" if is_uncertain else text
+    if outcome.code is not None:
+        return f"{outcome.code} {outcome.text}"
+    return f"{outcome.text}; the mail may arrive nevertheless" if outcome.stage == "final" else outcome.text

@@ -21,8 +21,8 @@ MAX_TEXT = 1000  # characters
 class SubmissionOutcome:
     """The end of a submission.
 
-    After `retry` at the stage `final`, the message may have been sent: no valid answer to the final dot was received,
-    or a temporary one. Everywhere else but after `accepted`, it was not.
+    After `retry` at the stage `final` without a code, the message may have been sent: the final dot was not answered.
+    Everywhere else but after `accepted`, it was not.
 
     Attributes:
         code: The reply code of the smarthost; None if `text` is ours.

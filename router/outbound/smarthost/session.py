@@ -46,6 +46,10 @@ async def open_session(access: SmarthostAccess, options: SessionOptions) -> Asyn
     try:
         await session.start()
         yield session
+    except SubmissionFailed as failed:
+        if failed.code is not None and failed.stage != "data":  # within the content, QUIT would be a part of it
+            session.leave()
+        raise
     finally:
         session.close()
 
@@ -188,7 +192,8 @@ class SmarthostSession:
         """Returns a writer whose `drain` waits until nothing is buffered in this process."""
         if self._transport is None:
             raise aiosmtplib.SMTPServerDisconnected("")
-        self._transport.set_write_buffer_limits(high=0)
+        # With a high-water mark of 0, TLS transports pause when their buffer is empty.
+        self._transport.set_write_buffer_limits(high=1, low=0)
         return asyncio.StreamWriter(self._transport, protocol, None, asyncio.get_running_loop())
 
     async def _start_tls(self) -> None:

@@ -20,7 +20,7 @@ from router.outbound.smarthost.client import SmarthostClient
 from router.replies import sealed_smarthost
 from router.secrets import DKIM_PURPOSE
 from tests.support.installation import HOST, Installation, seeded_installation
-from tests.support.smarthost import HANG, ScriptedSmarthost
+from tests.support.smarthost import CLOSE, HANG, ScriptedSmarthost
 from tests.support.stores import Store, sqlite_store
 
 PUBLIC = {"server.public_url": "https://tickets.router.test"}
@@ -75,6 +75,13 @@ async def test_link_is_returned_with_the_reason(mailing: Installation, smarthost
     smarthost.answers["rcpt"] = "550 5.1.1 No such user"
     link = await invite(mailing)
     assert (link.url is not None, link.mailed_to, link.mail_error) == (True, None, "550 5.1.1 No such user")
+    smarthost.answers = {"final": CLOSE}
+    [user] = (await mailing.services.users.list(mailing.actor)).items
+    link = await mailing.services.users.password_link(mailing.actor, user.id)
+    assert (link.url is not None, link.mail_error) == (
+        True,
+        "the connection was closed; the mail may arrive nevertheless",
+    )
 
 
 async def test_smarthost_that_does_not_answer(

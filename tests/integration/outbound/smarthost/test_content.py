@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+import trustme
 
 from router.outbound.smarthost.client import SmarthostClient
 from tests.integration.outbound.smarthost.submitting import (
@@ -43,8 +44,9 @@ async def test_no_final_answer_within_ten_minutes() -> None:
     assert (outcome.kind, outcome.stage, outcome.text) == ("retry", "final", "no answer within 600 s")
 
 
-async def test_large_message_arrives_unchanged() -> None:
-    async with ScriptedSmarthost() as smarthost:
+@pytest.mark.parametrize("authority", [None, trustme.CA()], ids=["plain", "tls"])
+async def test_large_message_arrives_unchanged(authority: trustme.CA | None) -> None:
+    async with ScriptedSmarthost(authority) as smarthost:
         outcome = await submit(CLIENT, access_to(smarthost), content=LARGE)
     assert outcome.kind == "accepted"
     assert smarthost.accepted[0].content == LARGE

@@ -6,6 +6,7 @@ import pytest
 
 from router.outbound.smarthost.client import SmarthostClient
 from router.outbound.smarthost.outcome import OutcomeKind, Stage
+from tests.integration.outbound.calls import StaticResolver
 from tests.integration.outbound.smarthost.submitting import CLIENT, CONTENT, RECIPIENT, TOKEN_SENDER, access_to, submit
 from tests.support.smarthost import CLOSE, HANG, Rule, ScriptedSmarthost
 
@@ -138,3 +139,11 @@ async def test_address_that_would_add_a_command_is_refused() -> None:
         outcome = await submit(CLIENT, access_to(smarthost), recipient='"a b"@b.test')
     assert outcome.kind == "accepted"
     assert [sent.recipients for sent in smarthost.accepted] == [['"a b"@b.test']]
+
+
+async def test_next_address_of_the_host_is_tried() -> None:
+    async with ScriptedSmarthost() as smarthost:
+        resolver = StaticResolver({"localhost": ["127.0.0.2", "127.0.0.1"]})
+        client = SmarthostClient(helo="mail.example.com", resolver=resolver)
+        outcome = await submit(client, access_to(smarthost, host="localhost"))
+    assert outcome.kind == "accepted"

@@ -39,7 +39,9 @@ async def test_other_rejections_of_mail_are_final(answer: str) -> None:
 async def test_rejected_recipient_is_not_tried_again() -> None:
     async with ScriptedSmarthost(answers={"rcpt": ["550 5.1.1 No such user"]}) as smarthost:
         outcome = await submit(CLIENT, access_to(smarthost))
+        await smarthost.wait_until_idle()
     assert (outcome.kind, outcome.envelope_from) == ("recipient", TOKEN_SENDER)
+    assert smarthost.commands[-1] == "QUIT"
 
 
 async def test_all_senders_are_rejected() -> None:
