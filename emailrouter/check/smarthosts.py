@@ -111,7 +111,7 @@ def _describe(context: CheckContext, checked: _Checked, found: ProbeResult) -> l
 def _describe_state(context: CheckContext, checked: _Checked, url: str) -> list[CheckResult]:
     """Describes what earlier submissions have shown, if that was with the same URL."""
     state, results = checked.state, []
-    if state is None or state.url != str(checked.access.url):
+    if state is None or state.url not in (str(checked.access.url), url):
         return []
     if state.status == "failing":
         text = f"{url} is failing ({state.last_error}), so its mail is held until the next attempt succeeds"
