@@ -51,15 +51,20 @@ async def read(request: web.Request, limit: int) -> bytes:
         raise _too_large_error(limit)
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise Refused("unsupported_media_type", "Content-Encoding is not supported: send the request body unencoded")
-    if "Expect" in request.headers and request.version >= HttpVersion11:
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0  # a value above 0 means that the response has started
+    await send_continue(request)
     content = bytearray()
     async for chunk in request.content.iter_any():
         if len(content) + len(chunk) > limit:
             raise _too_large_error(limit)
         content += chunk
     return bytes(content)
+
+
+async def send_continue(request: web.Request) -> None:
+    """Sends `100 Continue` to a client that expects it."""
+    if "Expect" in request.headers and request.version >= HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # a value above 0 means that the response has started
 
 
 def content_type(request: web.Request) -> tuple[str, str]:

@@ -25,6 +25,11 @@ class Declaration(Protocol):
         ...
 
     @property
+    def takes_files(self) -> bool:
+        """Whether the request may have files (`api.multipart`)."""
+        ...
+
+    @property
     def is_auto_refreshed(self) -> bool:
         """Whether an open page repeats this request automatically."""
         ...

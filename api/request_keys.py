@@ -14,4 +14,5 @@ ADDRESS = web.RequestKey("address", str)
 CALLER = web.RequestKey("caller", Caller)
 # The time limit of a request for a streamed response. It is lifted when the response starts.
 TIME_LIMIT = web.RequestKey("time_limit", asyncio.Timeout)
+TIME_LIMIT_SECONDS = web.RequestKey("time_limit_seconds", float)
 VERDICT = web.RequestKey("verdict", RateLimitStatus)

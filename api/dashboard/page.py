@@ -102,6 +102,7 @@ class PageRoute:
         media: Content type of a streaming response, else "".
         is_fragment: Whether the response is only a part of a page. Such a part is never refreshed automatically.
         max_body: Maximum size of the form in bytes; None selects the default (`body.effective_limit`).
+        takes_files: Whether the form may have files (`multipart/form-data`), which are stored before the handler runs.
         compress: Whether the response to a GET may be compressed. Never set it for a page that shows a secret
             (docs/decisions/0041-compression.md).
     """
@@ -114,6 +115,7 @@ class PageRoute:
     media: str = ""
     is_fragment: bool = False
     max_body: int | None = None
+    takes_files: bool = False
     compress: bool = False
 
     @property

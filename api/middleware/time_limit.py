@@ -1,6 +1,7 @@
 """Limits every request to `[api] request_timeout`, including slow bodies and a slow database.
 
-For event streams and downloads the limit ends when the response starts.
+For event streams and downloads the limit ends when the response starts. While files arrive, it starts again after each
+`UPLOAD_STEP` bytes, so that a large file may take longer over a slow connection.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from api.declaration import find_declaration
-from api.request_keys import TIME_LIMIT
+from api.request_keys import TIME_LIMIT, TIME_LIMIT_SECONDS
 
+UPLOAD_STEP = 64 * 1024
 _OWN_MODULES = ("api.", "router.")
 
 
@@ -24,14 +26,22 @@ def time_limit(limit: timedelta) -> Middleware:
     async def limit_time(request: web.Request, handler: Handler) -> web.StreamResponse:
         declaration = find_declaration(request)
         async with asyncio.timeout(limit.total_seconds()) as timeout:
-            if declaration is not None and declaration.media:
+            if declaration is not None and (declaration.media or declaration.takes_files):
                 request[TIME_LIMIT] = timeout
+                request[TIME_LIMIT_SECONDS] = limit.total_seconds()
             try:
                 return await handler(request)
             finally:
                 request.pop(TIME_LIMIT, None)
 
     return limit_time
+
+
+def restart_limit(request: web.Request) -> None:
+    """Starts the time limit of a request again. Without effect on requests that take no files."""
+    timeout = request.get(TIME_LIMIT)
+    if timeout is not None:
+        timeout.reschedule(asyncio.get_running_loop().time() + request[TIME_LIMIT_SECONDS])
 
 
 def innermost_call(error: TimeoutError) -> str:
