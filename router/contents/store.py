@@ -122,6 +122,11 @@ class ContentStore:
             content += b"".join([piece async for piece in self.raw_chunks(message_id, start=1)])
         return content if len(content) >= first["size"] else None
 
+    async def read_start(self, message_id: str) -> bytes:
+        """Returns the first stored chunk of a message, which has its header; `b""` if it was erased."""
+        row = await self._database.fetch_one("contents_raw_chunk", message_id=message_id, n=0)
+        return b"" if row is None else bytes(row["data"])
+
     async def _read_stored(self, message_id: str) -> Contents:
         """Returns the stored contents of a message whose raw data was erased, empty ones if there are none."""
         row = await self._database.fetch_one("contents_by_message", message_id=message_id)

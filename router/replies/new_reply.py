@@ -5,6 +5,7 @@ The content is complete and final. Only its signature is added when it is sent (
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from router.accept.transaction import chunk_statements
@@ -49,8 +50,6 @@ class NewReply:
 def insert_reply(new: NewReply) -> StatementGenerator[int]:
     """Writes a reply; returns the sequence of its message in the ticket. Locks the ticket until the commit.
 
-    The recipients become participants of the ticket, so that their answers join it.
-
     Raises:
         Refused: `not_found` if the ticket was erased.
     """
@@ -62,18 +61,23 @@ def insert_reply(new: NewReply) -> StatementGenerator[int]:
     yield Statement("reply_insert_message", [model_values(new.message) | {"aliases": 1, "repeated": 0}])
     yield from chunk_statements({new.message.id: new.content})
     yield Statement("reply_insert_link", [_link(new, sequence)])
-    participants = dict.fromkeys(normalize_address(recipient.address) for recipient in new.recipients)
-    yield Statement(
-        "accept_insert_participant", [{"ticket_id": reply.ticket_id, "address": address} for address in participants]
-    )
     yield Statement("reply_insert", [model_values(reply)])
-    yield Statement("reply_insert_recipient", [model_values(recipient) for recipient in new.recipients])
+    yield from insert_recipients(new.recipients, reply.ticket_id)
     yield from insert_deliveries(new.recipients, reply, smarthost_id=new.smarthost_id, expires_at=new.expires_at)
     return sequence
 
 
+def insert_recipients(recipients: Sequence[ReplyRecipient], ticket_id: str) -> StatementGenerator[None]:
+    """Writes recipients of a reply. They become participants of the ticket, so that their answers join it."""
+    yield Statement("reply_insert_recipient", [model_values(recipient) for recipient in recipients])
+    participants = dict.fromkeys(normalize_address(recipient.address) for recipient in recipients)
+    yield Statement(
+        "accept_insert_participant", [{"ticket_id": ticket_id, "address": address} for address in participants]
+    )
+
+
 def insert_deliveries(
-    recipients: tuple[ReplyRecipient, ...], reply: TicketReply, *, smarthost_id: str, expires_at: Micros
+    recipients: Sequence[ReplyRecipient], reply: TicketReply, *, smarthost_id: str, expires_at: Micros
 ) -> StatementGenerator[None]:
     """Queues the mail to each recipient, due at `reply.send_at`."""
     yield Statement(
