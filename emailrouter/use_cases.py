@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from config.schema import Config
+from emailrouter.assembly import replies as reply_parts
 from emailrouter.assembly import smtp_servers
 from emailrouter.assembly.core import Core
 from emailrouter.check.outside_view import OutsideView
@@ -63,6 +64,8 @@ def build_services(core: Core) -> Services:
     changed, max_age = core.routing_cache.invalidate, to_micros(config.delivery.max_age)
     blocked_senders = BlockedSenderService(database, clock)
     domain_checks = build_domain_checks(core)
+    uploads = reply_parts.build_uploads(core)
+    templates = TemplateService(database, clock, core.parser.sanitize_template, link_base=core.link_base)
     tester = TestMailService(
         database,
         clock,
@@ -87,6 +90,8 @@ def build_services(core: Core) -> Services:
         sending=_build_sending(core, domain_checks),
         integrations=IntegrationService(database, clock, core.poster, core.wake),
         aliases=AliasService(database, clock, tester, on_routing_change=changed),
+        replies=reply_parts.build_replies(core, uploads, templates),
+        uploads=uploads,
         tickets=TicketService(database, clock, ConversationReader(database, core.contents)),
         messages=MessageService(database, core.contents, authserv_ids=authserv_ids(config)),
         sender_checks=SenderCheckService(database, clock, core.wake, enabled=config.checks.enabled),
@@ -97,7 +102,7 @@ def build_services(core: Core) -> Services:
         allowed_senders=AllowedSenderService(database, clock),
         blocked_senders=blocked_senders,
         check_previews=CheckPreviewService(database),
-        templates=TemplateService(database, clock, core.parser.sanitize_template, link_base=core.link_base),
+        templates=templates,
         canned_responses=CannedResponseService(database, clock, link_base=core.link_base),
         explanations=ExplanationService(
             database, clock, CHANNELS, _reply_to_recipient, has_checks=config.checks.enabled

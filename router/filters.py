@@ -21,6 +21,7 @@ from router.enumerations import (
     DOMAIN_STATUS,
     INTEGRATION_STATUS,
     KEY_STATUS,
+    REPLY_STATE,
     ROLE,
     SPAM_TICKETS,
     TICKET_PRIORITY,
@@ -176,6 +177,13 @@ class DeliveryFilter(ListFilter):
     ] = None
     ticket_id: Annotated[str | None, Criterion("Ticket", "Only deliveries of this ticket.", refers_to="ticket")] = None
     without_updates: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyFilter(ListFilter):
+    """Filters of a list of replies."""
+
+    state: Annotated[str | None, Criterion("State", "Only replies in this state.", choice=REPLY_STATE)] = None
 
 
 @dataclass(frozen=True, slots=True)

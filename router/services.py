@@ -21,6 +21,8 @@ from router.admin.installation.health import HealthService
 from router.admin.installation.overview import OverviewService
 from router.admin.installation.reachability import ReachabilityService
 from router.admin.installation.workspaces import WorkspaceService
+from router.admin.replies.replies import ReplyService
+from router.admin.replies.uploads import UploadService
 from router.admin.routes.aliases import AliasService
 from router.admin.routes.allowed_senders import AllowedSenderService
 from router.admin.routes.blocked_senders import BlockedSenderService
@@ -58,6 +60,8 @@ class Services:
     integrations: IntegrationService
     aliases: AliasService
     tickets: TicketService
+    replies: ReplyService
+    uploads: UploadService
     messages: MessageService
     sender_checks: SenderCheckService
     senders: SenderService

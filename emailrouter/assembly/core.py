@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from router.dispatch.submission_runner import SubmissionRunner
     from router.outbound.client import OutboundClient
     from router.outbound.smarthost.client import SmarthostClient
+    from router.replies.build import ReplyBuilder
     from router.replies.sending import SendingReader
     from router.services import Services
 
@@ -248,6 +249,13 @@ class Core:
             to_micros(checks.deadline) + STORE_MARGIN,
             has_spam_filter=checks.rspamd_url is not None,
         )
+
+    @cached_property
+    def reply_builder(self) -> ReplyBuilder:
+        """Composes the replies of people, and acknowledgements."""
+        from emailrouter.assembly import replies  # noqa: PLC0415 - see the module docstring
+
+        return replies.build_builder(self)
 
     @cached_property
     def reachability(self) -> ReachabilityService:

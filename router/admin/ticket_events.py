@@ -91,7 +91,12 @@ async def fetch_newest(executor: QueryExecutor, ticket_id: str, *, before: str, 
 
 def with_name(event: TicketEvent) -> TicketEvent:
     """Replaces an empty name of the actor."""
-    return event if event.actor_name else replace(event, actor_name=_OTHER_NAMES.get(event.actor_type, ""))
+    return event if event.actor_name else replace(event, actor_name=name_missing(event.actor_type))
+
+
+def name_missing(actor_type: ActorType) -> str:
+    """Returns what is shown for an actor without a name."""
+    return _OTHER_NAMES.get(actor_type, "")
 
 
 def identify(actor: Actor) -> tuple[ActorType, str | None]:

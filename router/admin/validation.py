@@ -11,6 +11,7 @@ import re
 from router import ids, local_time
 from router.enumerations import IdPrefix
 from router.errors import ErrorCode, Refused, not_found_error
+from router.mail.decode import clean_text
 from router.unicode_security import safe_line
 from router.unicode_text import MAX_MARKS, has_long_marks, is_visible, normalize
 
@@ -63,6 +64,13 @@ def validate_text(value: str, field: str, *, max_length: int = MAX_NOTE_LENGTH) 
     if not text.strip():
         raise Refused("invalid_request", f"{field} must not be empty", field)
     return text
+
+
+def clean_long_text(value: str, field: str, *, max_length: int) -> str:
+    """Returns a text of a mail without control characters. Pasted texts have some, which nobody sees."""
+    if len(value) > max_length:
+        raise Refused("invalid_request", f"{field} must not be longer than {max_length} characters", field)
+    return clean_text(value)
 
 
 def validate_timezone(value: str, field: str = "timezone") -> str:

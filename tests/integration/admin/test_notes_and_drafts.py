@@ -94,7 +94,7 @@ async def test_drafts_belong_to_one_user(installation: Installation) -> None:
         drafts.delete(foreign, ticket_id, "note"),
     ):
         assert await refused_code(call) == ("not_found", None)
-    assert await refused_message(drafts.save(agent, ticket_id, "reply", "Hello")) == "kind must be one of: note"
+    assert await refused_message(drafts.save(agent, ticket_id, "memo", "Hello")) == "kind must be one of: note, reply"
     for wrong in ("a\x1bb", "x" * 20_001):
         assert await refused_code(drafts.save(agent, ticket_id, "note", wrong)) == ("invalid_request", "text")
     assert await refused_code(drafts.get(installation.actor, ticket_id, "note")) == ("invalid_request", None)
