@@ -43,7 +43,7 @@ async def trace(context: CommandContext, message: str, *, recheck: bool) -> None
     found = (await messages.find(context.actor, message))[::-1]
     if not found:
         raise Refused("not_found", f"Message or ticket {message!r} not found in this workspace")
-    await _recheck(context, [each.id for each in found] * recheck)
+    await _recheck(context, [each.id for each in found if not each.is_composed] * recheck)
     traces = [to_json(TraceAnswer.from_model(await messages.get_trace(context.actor, each.id))) for each in found]
     if context.as_json:
         console.print_json({"traces": traces})

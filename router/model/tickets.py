@@ -41,6 +41,11 @@ class Message:
     kind: MessageKind = "mail"
     user_id: str | None = None
 
+    @property
+    def is_composed(self) -> bool:
+        """Whether the message was composed here. Users also answer from other mail programs; those are received."""
+        return self.direction == "outbound" and not self.protocol
+
 
 @dataclass(frozen=True, slots=True)
 class Ticket:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from router.admin import paging, ticket_events, validation
 from router.admin.paging import Page, PageRequest
 from router.admin.tickets import timeline
+from router.admin.tickets.reply_views import ReplyView, read_by_messages
 from router.admin.tickets.sender_checks import NO_CHECKS, SenderChecks, read_checks
 from router.admin.tickets.timeline import Timeline, TimelineReader
 from router.contents.store import ContentStore
@@ -34,16 +35,24 @@ MAX_EVENTS = 500
 
 @dataclass(frozen=True, slots=True)
 class MessageView:
-    """A message of a ticket with its contents, and the recipients that link it to the ticket."""
+    """A message of a ticket with its contents, and the recipients that link it to the ticket.
+
+    `reply` is the reply whose content the message is.
+    """
 
     message: Message
     links: tuple[TicketMessage, ...]
     contents: Contents
     checks: SenderChecks = NO_CHECKS
+    reply: ReplyView | None = None
 
     @property
     def warning(self) -> str:
         return timeline.find_warning(self.links)
+
+    @property
+    def is_new_sender(self) -> bool:
+        return timeline.has_new_sender(self.links)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +102,7 @@ class ConversationReader:
         views = sorted(
             await self._read_contents(ticket, [*newest[-1:], *newest[:-1]]), key=lambda view: view.message.id
         )
-        arrivals = [timeline.arrival_event(ticket, view.message, view.links) for view in views]
+        arrivals = [timeline.message_event(ticket, view.message, view.links, view.reply) for view in views]
         return TicketView(
             ticket,
             tuple(views),
@@ -117,8 +126,11 @@ class ConversationReader:
         if message is None or message_id not in links:
             raise not_found_error("Message")
         checks = await read_checks(self._database, [message_id])
+        replies = await read_by_messages(self._database, [message])
         contents = await self._contents.get(message_id)
-        return MessageView(message, links[message_id], contents, checks.get(message_id, NO_CHECKS))
+        return MessageView(
+            message, links[message_id], contents, checks.get(message_id, NO_CHECKS), replies.get(message_id)
+        )
 
     async def read_timeline(self, ticket: Ticket, before: str | None) -> Timeline:
         return await self._timelines.read(ticket, before)
@@ -141,6 +153,7 @@ class ConversationReader:
         message_ids = [message.id for message in messages]
         links = await timeline.fetch_links(self._database, ticket, message_ids)
         checks = await read_checks(self._database, message_ids)
+        replies = await read_by_messages(self._database, messages)
         # Parsing is slow, so it happens before a read slot is taken.
         for message_id in await self._contents.list_unparsed(message_ids):
             await self._contents.get(message_id)
@@ -153,7 +166,13 @@ class ConversationReader:
                 if remaining < 0 and len(views) > 1:
                     break
                 views.append(
-                    MessageView(message, links.get(message.id, ()), contents, checks.get(message.id, NO_CHECKS))
+                    MessageView(
+                        message,
+                        links.get(message.id, ()),
+                        contents,
+                        checks.get(message.id, NO_CHECKS),
+                        replies.get(message.id),
+                    )
                 )
         return views
 

@@ -25,6 +25,7 @@ class TicketRow:
         message_count: Up to `MAX_MESSAGES`.
         unread: `new` if the user has read no message of the ticket, `reply` if the newest message is unread.
         newest_from: The name of the sender of the newest message, or else the address.
+        is_answered: Whether the newest message is ours.
     """
 
     ticket: Ticket
@@ -34,6 +35,7 @@ class TicketRow:
     unread: Unread
     newest_message_at: Micros
     newest_from: str
+    is_answered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +54,23 @@ class ReadMark:
 
 @dataclass(frozen=True, slots=True)
 class ReadState:
-    """What the messages of a ticket, and the reads of a user, say about unread messages."""
+    """What the messages of a ticket, and the reads of a user, say about unread messages.
+
+    A ticket whose newest message is an answer of a user (`is_answered`) is not unread.
+    """
 
     received_at: Micros
     newest_at: Micros
     newest_sequence: int
     read_sequence: int | None
+    is_answered: bool = False
 
     def unread(self, since: Micros | None) -> Unread:
         """Returns the mark for a user for whom messages count as unread since a time; None is no user.
 
         A stored read takes precedence over the time.
         """
-        if since is None:
+        if since is None or self.is_answered:
             return ""
         if self.read_sequence is not None:
             if self.newest_sequence <= self.read_sequence:
@@ -92,7 +98,13 @@ async def read_unread_since(database: Database, actor: Actor) -> Micros | None:
 
 
 def read_state(ticket: Ticket, preview: Row) -> ReadState:
-    return ReadState(ticket.received_at, preview["newest_at"], preview["newest_sequence"], preview["read_sequence"])
+    return ReadState(
+        ticket.received_at,
+        preview["newest_at"],
+        preview["newest_sequence"],
+        preview["read_sequence"],
+        is_answered=preview["direction"] == "outbound",
+    )
 
 
 def ticket_row(ticket: Ticket, preview: Row | None, since: Micros | None) -> TicketRow:
@@ -107,4 +119,5 @@ def ticket_row(ticket: Ticket, preview: Row | None, since: Micros | None) -> Tic
         unread=read_state(ticket, preview).unread(since),
         newest_message_at=preview["newest_at"],
         newest_from=preview["from_name"] or preview["from_address"],
+        is_answered=preview["direction"] == "outbound",
     )

@@ -1,14 +1,15 @@
-"""Received messages: search by id, raw content, attachments, trace."""
+"""Messages: search by id, raw content, attachments, trace."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from router import ids
 from router.admin import validation
 from router.admin.fetch import fetch_by_id, find_ticket_id
 from router.admin.tickets.raw_messages import RawMessage, RawMessages
+from router.admin.tickets.reply_views import ReplyView, read_by_messages
 from router.admin.tickets.sender_checks import read_checks
 from router.admin.tickets.timeline import MAX_ID_SUFFIX
 from router.checks.results import MessageChecks
@@ -23,6 +24,7 @@ MAX_DELIVERIES = 1000
 MAX_ATTEMPTS = 1000
 MAX_RESULTS = 50
 _MAX_MESSAGE_ID_BYTES = 998  # the limit of the header parser
+Detail = dict[str, str | bool | int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class TraceEvent:
 
     at: Micros
     event: str
-    detail: dict[str, str | bool | int | None]
+    detail: Detail
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,16 +110,23 @@ class MessageService:
             self._database, Delivery, "message_deliveries", message_id=message.id, limit=MAX_DELIVERIES
         )
         rows = await self._database.fetch_all("message_attempts", message_id=message.id, limit=MAX_ATTEMPTS)
-        events = [_receipt_event(message)]
-        events += [_routing_event(link) for link in links]
+        reply = (await read_by_messages(self._database, [message])).get(message.id)
+        if reply is None:
+            events = [_receipt_event(message), *(_routing_event(link) for link in links)]
+            recipients = {}
+        else:
+            events = [_composition_event(message, reply)]
+            recipients = {recipient.delivery_id: recipient.address for recipient in reply.recipients}
         checks = (await read_checks(self._database, [message.id])).get(message.id)
         if checks is not None and checks.results.state == "done":
             events.append(_check_event(checks.results, message.received_at))
         spam = await self._database.fetch_all("sender_checks_spam_tickets", message_id=message.id)
         events += [_spam_event(row) for row in spam]
-        events += [_queueing_event(delivery) for delivery in deliveries]
-        events += [_attempt_event(model_from_row(Attempt, row), row["integration_id"]) for row in rows]
-        events += [_completion_event(delivery) for delivery in deliveries if delivery.delivered_at is not None]
+        targets = {delivery.id: _target(delivery, recipients) for delivery in deliveries}
+        events += [_queueing_event(delivery, targets[delivery.id]) for delivery in deliveries]
+        attempts = [model_from_row(Attempt, row) for row in rows]
+        events += [_attempt_event(each, targets.get(each.delivery_id, {})) for each in attempts]
+        events += [_completion_event(each, targets[each.id]) for each in deliveries if each.delivered_at is not None]
         return Trace(
             message.id,
             tuple(dict.fromkeys(link.ticket_id for link in links)),
@@ -144,6 +153,22 @@ def _receipt_event(message: Message) -> TraceEvent:
             "size": message.size,
             "rfcMessageId": message.rfc_message_id,
             "automatic": message.automatic,
+        },
+    )
+
+
+def _composition_event(message: Message, reply: ReplyView) -> TraceEvent:
+    return TraceEvent(
+        message.received_at,
+        "composed",
+        {
+            "replyId": reply.reply.id,
+            "ticketId": reply.reply.ticket_id,
+            "from": message.from_address,
+            "createdBy": reply.author_name,
+            "state": reply.reply.state,
+            "size": message.size,
+            "rfcMessageId": message.rfc_message_id,
         },
     )
 
@@ -180,14 +205,21 @@ def _spam_event(row: Row) -> TraceEvent:
     return TraceEvent(row["spam_at"], "spam", {"ticketId": row["ticket_id"], "reason": row["spam_reason"]})
 
 
-def _queueing_event(delivery: Delivery) -> TraceEvent:
+def _target(delivery: Delivery, recipients: Mapping[str, str]) -> Detail:
+    """Returns what a delivery is sent to: an integration, or a recipient of a reply."""
+    if delivery.target != "smarthost":
+        return {"integrationId": delivery.integration_id}
+    return {"recipient": recipients.get(delivery.id, ""), "smarthost": delivery.integration_id}
+
+
+def _queueing_event(delivery: Delivery, target: Detail) -> TraceEvent:
     return TraceEvent(
         delivery.created_at,
         "delivery",
         {
             "deliveryId": delivery.id,
             "ticketId": delivery.ticket_id,
-            "integrationId": delivery.integration_id,
+            **target,
             "state": delivery.state,
             **({"awaiting": delivery.awaiting, "nextAttemptAt": delivery.next_attempt_at} if delivery.awaiting else {}),
             **({"released": True} if delivery.released else {}),
@@ -196,13 +228,13 @@ def _queueing_event(delivery: Delivery) -> TraceEvent:
     )
 
 
-def _attempt_event(attempt: Attempt, integration_id: str) -> TraceEvent:
+def _attempt_event(attempt: Attempt, target: Detail) -> TraceEvent:
     return TraceEvent(
         attempt.started_at,
         "attempt",
         {
             "deliveryId": attempt.delivery_id,
-            "integrationId": integration_id,
+            **target,
             "n": attempt.n,
             "outcome": attempt.outcome,
             "status": attempt.status,
@@ -212,9 +244,11 @@ def _attempt_event(attempt: Attempt, integration_id: str) -> TraceEvent:
     )
 
 
-def _completion_event(delivery: Delivery) -> TraceEvent:
+def _completion_event(delivery: Delivery, target: Detail) -> TraceEvent:
+    is_reply = delivery.target == "smarthost"
+    via: Detail = {} if is_reply else {"via": delivery.via}
     return TraceEvent(
         delivery.delivered_at or delivery.created_at,
-        "delivered",
-        {"deliveryId": delivery.id, "integrationId": delivery.integration_id, "via": delivery.via},
+        "sent" if is_reply else "delivered",
+        {"deliveryId": delivery.id, **target, **via},
     )

@@ -53,12 +53,16 @@ class RawMessages:
     async def open(self, message: Message, recipients: Sequence[str]) -> RawMessage:
         """Returns the message below its trace fields and results, without forged results.
 
+        Nothing is added to a message that was composed here.
+
         Args:
             recipients: See `trace_headers.render`.
 
         Raises:
             Refused: `not_found` if the content was erased. The chunks raise it if it is erased while they are read.
         """
+        if message.is_composed:
+            return await self.open_original(message)
         removed = await self._count_removed(message)
         found = authentication_results.render(
             self._authserv_ids[0],

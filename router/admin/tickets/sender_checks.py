@@ -66,10 +66,13 @@ class SenderCheckService:
         nothing for a message that waits for its check.
 
         Raises:
-            Refused: `not_found` if the original was erased, `conflict` if sender checks are disabled.
+            Refused: `not_found` if the original was erased, `conflict` if sender checks are disabled, or for a message
+                that was composed here.
         """
         async with self._database.transaction() as transaction:
             message = await fetch_by_id(transaction, actor, Message, "message_by_id", message_id)
+            if message.is_composed:
+                raise Refused("conflict", "This message was sent from here: it has no sender to check")
             if not self.enabled:
                 raise Refused("conflict", "Sender checks are disabled: [checks] enabled = false")
             if await transaction.fetch_one("sender_checks_has_original", message_id=message.id) is None:

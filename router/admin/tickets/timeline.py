@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from router import ids
 from router.admin import ticket_events
+from router.admin.tickets.reply_views import ReplyView, read_by_messages
 from router.admin.tickets.sender_checks import NO_CHECKS, SenderChecks, read_checks
 from router.contents.store import ContentStore
 from router.errors import Refused
@@ -42,6 +43,7 @@ class MessageExcerpt:
         failed_recipients: The recipients named in a bounce.
         reply_to: The mailboxes of Reply-To; empty if they equal From.
         original_from: The author if a group or list has replaced From, otherwise None.
+        reply: The reply whose content the message is, with its recipients.
     """
 
     message: Message
@@ -59,10 +61,15 @@ class MessageExcerpt:
     reply_to: tuple[NamedMailbox, ...]
     original_from: NamedMailbox | None
     checks: SenderChecks = NO_CHECKS
+    reply: ReplyView | None = None
 
     @property
     def warning(self) -> str:
         return find_warning(self.links)
+
+    @property
+    def is_new_sender(self) -> bool:
+        return has_new_sender(self.links)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +132,20 @@ def find_warning(links: Sequence[TicketMessage]) -> str:
     return next((link.warning for link in links if link.warning), "")
 
 
-def arrival_event(ticket: Ticket, message: Message, links: Sequence[TicketMessage]) -> TicketEvent:
-    """Derives the event `ticket.created` or `ticket.message_received` from a message. These events are not stored."""
+def has_new_sender(links: Sequence[TicketMessage]) -> bool:
+    """Whether the author of a message joined the ticket as a stranger."""
+    return any(link.new_sender for link in links)
+
+
+def message_event(
+    ticket: Ticket, message: Message, links: Sequence[TicketMessage], reply: ReplyView | None = None
+) -> TicketEvent:
+    """Derives `ticket.created`, `ticket.message_received` or `ticket.replied` from a message, which are not stored.
+
+    `reply` is the reply whose content the message is. Users also answer without one, from another mail program.
+    """
+    if message.direction == "outbound":
+        return _replied_event(ticket, message, links, reply)
     event = TicketEvent(
         id=message.id,
         ticket_id=ticket.id,
@@ -139,6 +158,26 @@ def arrival_event(ticket: Ticket, message: Message, links: Sequence[TicketMessag
         user_id=None,
         detail=json.dumps({"messageId": message.id}),
         actor_name=message.from_name or message.from_address,
+    )
+    return ticket_events.with_name(event)
+
+
+def _replied_event(
+    ticket: Ticket, message: Message, links: Sequence[TicketMessage], reply: ReplyView | None
+) -> TicketEvent:
+    detail = {"messageId": message.id} | ({} if reply is None else {"replyId": reply.reply.id})
+    event = TicketEvent(
+        id=message.id,
+        ticket_id=ticket.id,
+        workspace_id=ticket.workspace_id,
+        sequence=links[0].sequence if links else 0,
+        at=message.received_at,
+        type="ticket.replied",
+        actor_type="user" if reply is None else reply.reply.actor_type,
+        actor_id=message.user_id if reply is None else reply.reply.actor_id,
+        user_id=message.user_id,
+        detail=json.dumps(detail),
+        actor_name=message.from_name or message.from_address if reply is None else reply.author_name,
     )
     return ticket_events.with_name(event)
 
@@ -167,6 +206,7 @@ class TimelineReader:
         message_ids = [item.id for item in items if isinstance(item, Message)]
         links = await fetch_links(self._database, ticket, message_ids)
         checks = await read_checks(self._database, message_ids)
+        replies = await read_by_messages(self._database, items)
         entries: list[TimelineEntry] = []
         next_index = 0
         for item in sorted(items, key=lambda item: _id_suffix(item.id)):
@@ -176,10 +216,17 @@ class TimelineReader:
             excerpt = None
             if isinstance(item, Message):
                 is_full = item.id in (bounds.first, bounds.newest)
-                excerpt = await self._read_excerpt(
-                    item, links.get(item.id, ()), checks.get(item.id, NO_CHECKS), is_full=is_full
+                excerpt = replace(
+                    await self._read_excerpt(
+                        item, links.get(item.id, ()), checks.get(item.id, NO_CHECKS), is_full=is_full
+                    ),
+                    reply=replies.get(item.id),
                 )
-            event = item if isinstance(item, TicketEvent) else arrival_event(ticket, item, links.get(item.id, ()))
+            event = (
+                item
+                if isinstance(item, TicketEvent)
+                else message_event(ticket, item, links.get(item.id, ()), replies.get(item.id))
+            )
             entries.append(TimelineEntry(event, excerpt, max(0, index - next_index)))
             next_index = index + 1
         return Timeline(ticket, tuple(entries), await self._find_reply_addresses(ticket, bounds, entries))

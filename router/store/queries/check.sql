@@ -10,15 +10,16 @@ SELECT 0 AS standby;
 
 -- name: check_newest_message
 -- When the newest message was received.
-SELECT received_at FROM messages ORDER BY id DESC LIMIT 1;
+SELECT received_at FROM messages WHERE direction = 'inbound' ORDER BY id DESC LIMIT 1;
 
 -- name: check_count_messages
 -- Counts the messages of all workspaces that were received since the time of an id, up to `limit`.
-SELECT count(*) AS messages FROM (SELECT 1 FROM messages WHERE id >= :first_id LIMIT :limit) AS m;
+SELECT count(*) AS messages FROM (
+    SELECT 1 FROM messages WHERE id >= :first_id AND direction = 'inbound' LIMIT :limit) AS m;
 
 -- name: check_newest_peers
 -- The addresses of the clients that sent the newest messages of all workspaces.
-SELECT peer FROM messages ORDER BY id DESC LIMIT :limit;
+SELECT peer FROM messages WHERE direction = 'inbound' ORDER BY id DESC LIMIT :limit;
 
 -- name: check_domains
 -- Domains of all workspaces.

@@ -294,14 +294,14 @@ CASE WHEN tm.joined_by = '' THEN 'opened' ELSE 'replied' END AS event, NULL AS a
 c.results AS check_results, tm.warning
 
 -- fragment: preview_rows
--- The latest messages of a ticket, newest first.
+-- The latest messages of a ticket that are posted, newest first.
 ticket_messages tm
 JOIN tickets t ON t.id = tm.ticket_id
 JOIN messages m ON m.id = tm.message_id
 JOIN workspaces w ON w.id = t.workspace_id
 LEFT JOIN users u ON u.id = t.assigned_to
 LEFT JOIN message_checks c ON c.message_id = m.id
-WHERE tm.ticket_id = :ticket_id AND t.workspace_id = :workspace_id
+WHERE tm.ticket_id = :ticket_id AND t.workspace_id = :workspace_id AND m.direction = 'inbound' AND m.kind <> 'bounce'
 ORDER BY m.id DESC LIMIT :limit
 
 -- name: dispatch_notifications_by_ticket

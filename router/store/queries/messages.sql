@@ -54,7 +54,8 @@ ORDER BY m.id DESC LIMIT :limit;
 
 -- name: reachability_messages
 -- Where the newest messages of all workspaces came from, newest first.
-SELECT peer, protocol, rfc_message_id, received_by, received_at FROM messages ORDER BY id DESC LIMIT :limit;
+SELECT peer, protocol, rfc_message_id, received_by, received_at FROM messages
+WHERE direction = 'inbound' ORDER BY id DESC LIMIT :limit;
 
 -- name: reachability_own_messages
 -- Where the first messages of the newest tickets of a workspace came from, newest first.

@@ -2,10 +2,14 @@
 
 -- name: overview_mails
 SELECT one.n - 1 AS n, count(*) FILTER (WHERE m.found) AS scanned,
-    count(*) FILTER (WHERE {if alone: m.found}{if not alone: m.workspace_id = :workspace_id}) AS mails
+    {if alone: count(*) FILTER (WHERE m.found) - (SELECT count(*) FROM (
+        SELECT 1 FROM replies r
+        WHERE r.workspace_id = :workspace_id AND r.state <> 'canceled'
+          AND r.id >= 'rpl_' || (min(one.span ->> 0)) AND r.id < 'rpl_' || (min(one.span ->> 1)) LIMIT :limit) AS sent)}
+    {if not alone: count(*) FILTER (WHERE m.workspace_id = :workspace_id AND m.protocol <> '')} AS mails
 FROM json_array_elements(CAST(:spans AS JSON)) WITH ORDINALITY AS one (span, n)
 LEFT JOIN LATERAL (
-    SELECT TRUE AS found {if not alone: , r.workspace_id} FROM messages r
+    SELECT TRUE AS found {if not alone: , r.workspace_id, r.protocol} FROM messages r
     WHERE r.id >= 'msg_' || (one.span ->> 0) AND r.id < 'msg_' || (one.span ->> 1) LIMIT :limit) AS m ON TRUE
 GROUP BY one.n;
 

@@ -4,17 +4,21 @@
 -- indexes by assignee and by number do not contain `spam`: NOT keeps SQLite from using another index.
 
 -- name: overview_mails
--- Counts the messages of each span, and the rows that were read: messages have no index by workspace. If the workspace
--- is the only one, the messages themselves are not read.
+-- Counts the received messages of each span, and the rows that were read: messages have no index by workspace. If the
+-- workspace is the only one, the messages themselves are not read: its replies are subtracted.
 SELECT one.key AS n,
-    {if not alone: (SELECT COALESCE(SUM(CASE WHEN found.workspace_id = :workspace_id THEN 1 ELSE 0 END), 0) FROM (
-        SELECT m.workspace_id FROM messages m
+    {if not alone: (SELECT COALESCE(SUM(CASE WHEN found.workspace_id = :workspace_id AND found.protocol <> '' THEN 1 ELSE 0 END), 0) FROM (
+        SELECT m.workspace_id, m.protocol FROM messages m
         WHERE m.id >= 'msg_' || json_extract(one.value, '$[0]') AND m.id < 'msg_' || json_extract(one.value, '$[1]')
         LIMIT :limit) AS found) AS mails,}
     {if alone: (SELECT count(*) FROM (
         SELECT 1 FROM messages m
         WHERE m.id >= 'msg_' || json_extract(one.value, '$[0]') AND m.id < 'msg_' || json_extract(one.value, '$[1]')
-        LIMIT :limit) AS found) AS mails,}
+        LIMIT :limit) AS found) - (SELECT count(*) FROM (
+        SELECT 1 FROM replies r
+        WHERE r.workspace_id = :workspace_id AND r.state <> 'canceled'
+          AND r.id >= 'rpl_' || json_extract(one.value, '$[0]') AND r.id < 'rpl_' || json_extract(one.value, '$[1]')
+        LIMIT :limit) AS sent) AS mails,}
     (SELECT count(*) FROM (
         SELECT 1 FROM messages m
         WHERE m.id >= 'msg_' || json_extract(one.value, '$[0]') AND m.id < 'msg_' || json_extract(one.value, '$[1]')

@@ -128,7 +128,7 @@ ORDER BY {waiting_since} {if reverse: DESC}, t.id {if reverse: DESC} LIMIT :limi
     GROUP BY listed.id
 )
 SELECT counted.ticket_id, counted.messages, counted.newest_sequence, counted.files, m.received_at AS newest_at,
-       m.from_address, m.from_name, COALESCE(c.snippet, '') AS snippet, r.sequence AS read_sequence
+       m.from_address, m.from_name, m.direction, COALESCE(c.snippet, '') AS snippet, r.sequence AS read_sequence
 FROM counted
 JOIN messages m ON m.id = counted.newest_id
 LEFT JOIN message_contents c /*sqlite INDEXED BY message_contents_preview */ ON c.message_id = counted.newest_id
