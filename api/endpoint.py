@@ -9,11 +9,12 @@ from typing import Any
 
 from aiohttp import web
 
-from api import body, responses
+from api import body, file_form, multipart, responses
 from api.compression import COMPRESSIBLE
 from api.declaration import DeclaredHandler
+from api.file_form import ReceivedForm
 from api.request_keys import ADDRESS, CALLER
-from api.route import Call, Route
+from api.route import Call, FileForm, Route
 from api.schema import shape
 from api.schema.shape import Answer
 from router.admin.access.authentication import Caller
@@ -35,22 +36,40 @@ class Endpoint(DeclaredHandler):
         self._running: set[asyncio.Task[web.StreamResponse]] = set()
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
+        caller, form = request.get(CALLER), self.route.form
+        if form is not None and caller is not None and body.content_type(request)[0] == multipart.MEDIA_TYPE:
+            return await self._serve_form(request, form, caller)
         # The body of a request for a download is not read.
         content = b"" if self.route.media else await body.read(request, self._body_limit)
+        return await self._handle(request, content, *body.content_type(request))
+
+    async def _serve_form(self, request: web.Request, form: FileForm, caller: Caller) -> web.StreamResponse:
+        uploads = self._services.uploads
+        received = await file_form.receive(request, form, uploads, caller.actor, max_text=self._body_limit)
+        try:
+            return await self._handle(request, received.body, "application/json", "", received)
+        except BaseException:
+            await uploads.delete_many(caller.actor, received.uploads)
+            raise
+
+    async def _handle(
+        self, request: web.Request, content: bytes, media_type: str, charset: str, form: ReceivedForm | None = None
+    ) -> web.StreamResponse:
         ids = dict(request.match_info)
         body.check_storable(ids)
         call: Call[Any, Any] = Call(
             services=self._services,
             caller=request.get(CALLER),
             ids=ids,
-            body=shape.validate(self.route.body, body.decode(content, *body.content_type(request))),
+            body=shape.validate(self.route.body, body.decode(content, media_type, charset)),
             query=shape.validate(self.route.query, _query_parameters(request)),
             request=request,
             address=request[ADDRESS],
+            uploads=() if form is None else form.uploads,
         )
         key = request.headers.get(IDEMPOTENCY_KEY)
         if self.route.creates and key is not None and call.caller is not None:
-            return await self._serve_once(call, call.caller, key, content)
+            return await self._serve_once(call, call.caller, key, content if form is None else form.digest)
         return self._encode(await self.route.handler(call))
 
     def _encode(self, answer: Answer | web.StreamResponse | None) -> web.StreamResponse:
@@ -68,6 +87,7 @@ class Endpoint(DeclaredHandler):
         digest = hashlib.sha256(call.request.query_string.encode() + b"\0" + content).hexdigest()
         claim = await idempotency.claim(f"{caller.scope} {self.route.method} {path}", key, digest)
         if isinstance(claim, StoredResponse):
+            await self._services.uploads.delete_many(caller.actor, call.uploads)
             response = responses.json_text(claim.body, claim.status)
             response.headers["Idempotency-Replayed"] = "true"
             return response

@@ -39,6 +39,7 @@ _IDS = {
     "TICKET": "ticket",
     "MESSAGE": "msg",
     "DELIVERY": "dlv",
+    "REPLY": "rpl",
     "TAG": "tag",
     "TEMPLATE": "tpl",
     "CANNED_RESPONSE": "can",
@@ -83,7 +84,7 @@ def _format_command(arguments: list[str]) -> str:
     """Returns the command with one line for each header field and for the body."""
     text = ""
     for argument in arguments:
-        separator = " \\\n  " if argument in ("-H", "-d") else " "
+        separator = " \\\n  " if argument in ("-H", "-d", "-F") else " "
         text += (separator if text else "") + shlex.quote(argument)
     return text
 

@@ -75,6 +75,15 @@ NOUNS: dict[str, Noun] = {
         id="Id of the message (`msg_...`).",
         n="Number `n` of the attachment in `attachments` of the message.",
     ),
+    "replies": _noun(
+        "Replies",
+        "A reply is a mail to the customer. It is `queued` while it can be canceled, and `sent` when the smarthost has "
+        "accepted it.",
+        id="Id of the reply (`rpl_...`).",
+    ),
+    "uploads": _noun(
+        "Uploads", "An upload is a file for a reply. It is deleted when the reply is sent, or after a day."
+    ),
     "deliveries": _noun(
         "Deliveries",
         "A delivery is the post of one ticket event to one integration. A `dead` delivery failed permanently and can "

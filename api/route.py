@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
@@ -14,7 +14,7 @@ from api.schema.shape import Answer, Body, EmptyBody, NoQuery, QueryParameters
 from router.admin.access.authentication import Caller
 from router.enumerations import Role
 from router.errors import ErrorCode
-from router.model import Actor
+from router.model import Actor, Upload
 from router.services import Services
 
 B = TypeVar("B", bound=Body)
@@ -28,6 +28,7 @@ class Call(Generic[B, Q]):
 
     Args:
         caller: None on routes without a role.
+        uploads: The files of a `multipart/form-data` request, already stored.
         ids: Path parameters.
         request: The aiohttp request, needed only for streams and cookies.
         address: The client address (`api.middleware.addresses.client_address`).
@@ -40,6 +41,7 @@ class Call(Generic[B, Q]):
     query: Q
     request: web.Request
     address: str
+    uploads: Sequence[Upload] = ()
 
     @property
     def actor(self) -> Actor:
@@ -51,6 +53,19 @@ class Call(Generic[B, Q]):
 
 # The models differ between routes. The type of a list of routes cannot express this.
 Handler = Callable[[Call[Any, Any]], Awaitable[Answer | web.StreamResponse | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class FileForm:
+    """A `multipart/form-data` request with files in parts `file`.
+
+    Attributes:
+        max_files: Maximum number of files.
+        body_part: The name of the part with the JSON body; `""` for a form of files only.
+    """
+
+    max_files: int
+    body_part: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +81,7 @@ class Route:
         media: Media type of a streamed response.
         errors: Error codes in addition to those that `openapi.errors_of` derives.
         max_body: Maximum body size in bytes; None for the default (`body_limit`).
+        form: The forms that the call accepts besides JSON, or None.
     """
 
     method: Method
@@ -82,9 +98,14 @@ class Route:
     media: str = ""
     errors: tuple[ErrorCode, ...] = ()
     max_body: int | None = None
+    form: FileForm | None = None
 
     def body_limit(self, cap: int) -> int:
         return body.effective_limit(self.max_body, cap, small=self.role is None or self.body is EmptyBody)
+
+    @property
+    def takes_files(self) -> bool:
+        return self.form is not None
 
     @property
     def is_auto_refreshed(self) -> bool:

@@ -20,6 +20,7 @@ from router.enumerations import (
     DRAFT_KIND,
     KEY_STATUS,
     REPLAYABLE_STATE,
+    REPLY_STATE,
     ROLE,
     SPAM_BLOCK,
     SPAM_TICKETS,
@@ -34,6 +35,10 @@ from router.enumerations import (
     DkimAlgorithm,
     DomainStatus,
     IntegrationStatus,
+    MessageDirection,
+    MessageKind,
+    RecipientField,
+    ReplyKind,
     SendingStatus,
     TicketEventType,
 )
@@ -105,7 +110,7 @@ _VALUES: dict[str, tuple[tuple[str, ...], str]] = {
         "the post, `quarantine` holds its ticket as spam.",
     ),
     "TicketEventType": (get_args(TicketEventType), "What happened to a ticket."),
-    "DraftKind": (DRAFT_KIND.values, "What a draft becomes. Replies have no drafts yet."),
+    "DraftKind": (DRAFT_KIND.values, "What a draft becomes."),
     "ActorType": (get_args(ActorType), "Kind of the author of an event. `rule` and chat services are reserved."),
     "BlockAction": (
         BLOCK_ACTION.values,
@@ -115,7 +120,22 @@ _VALUES: dict[str, tuple[tuple[str, ...], str]] = {
         DELIVERY_STATE.values,
         "`pending`, `delivered`, `dead` after it failed permanently, or `spam` while its ticket is held as spam.",
     ),
-    "DeliveryTarget": (get_args(DeliveryTarget), "What a delivery is sent to. Only `integration` is in use."),
+    "DeliveryTarget": (get_args(DeliveryTarget), "What a delivery is sent to. `webhook` is reserved."),
+    "MessageDirection": (
+        get_args(MessageDirection),
+        "Whether a message was received (`inbound`) or sent (`outbound`).",
+    ),
+    "MessageKind": (
+        get_args(MessageKind),
+        "What a message is: `mail`, or a `bounce` of a reply. `note` and `form` are reserved.",
+    ),
+    "ReplyState": (
+        REPLY_STATE.values,
+        "`queued` until it is sent, `sending`, `sent` (the smarthost has accepted it), `retrying`, `failed`, `delayed` "
+        "or `bounced` afterwards, or `canceled`.",
+    ),
+    "ReplyKind": (get_args(ReplyKind), "A `reply` of a person, or the automatic `acknowledgement` of a new ticket."),
+    "RecipientField": (get_args(RecipientField), "Field of a mail that names a recipient."),
     "Awaiting": (get_args(Awaiting), "What a delivery waits for: the checks of the sender. `rules` is reserved."),
     "TemplateMode": (
         TEMPLATE_MODE.values,

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 from api.schema.sender_checks import ChecksAnswer
 from api.schema.shape import Answer, BoolParameter, QueryParameters, Time, iso
 from router.admin.tickets.conversation import MessageView
+from router.enumerations import MessageDirection, MessageKind
 from router.mail.auth_results import AuthMethod, AuthWord
 
 
@@ -33,6 +34,8 @@ class MessageRow(Answer):
 
     id: str
     """Id of the message (`msg_...`), also in the SMTP reply to the sender."""
+    direction: MessageDirection
+    """`inbound` for a received message, `outbound` for a reply."""
     from_address: str = Field(serialization_alias="from")
     """Address in the From field; empty without one. Unverified."""
     from_name: str
@@ -46,7 +49,7 @@ class MessageRow(Answer):
     size: int
     """Size of the original message in bytes."""
     received_at: Time
-    """When the message was accepted."""
+    """When the message was accepted, or the reply created."""
 
 
 class MessageList(Answer):
@@ -92,6 +95,14 @@ class MessageAnswer(Answer):
 
     id: str
     """Id of the message (`msg_...`)."""
+    direction: MessageDirection
+    """`inbound` for a received message, `outbound` for an answer of a user."""
+    kind: MessageKind
+    """`mail`, or `bounce` of a reply."""
+    reply_id: str | None
+    """Reply whose content the message is (`rpl_...`); null for other messages."""
+    new_sender: bool
+    """Whether the sender did not take part before, and joined by an address or Message-ID of a reply."""
     from_address: str = Field(serialization_alias="from")
     """Address in the From field; empty without one. Unverified."""
     from_name: str
@@ -145,6 +156,8 @@ class MessageAnswer(Answer):
             view.contents,
             recipients=recipients,
             tag=tag,
+            reply_id=view.reply.reply.id if view.reply is not None else None,
+            new_sender=view.is_new_sender,
             auth=view.checks.results.words(),
             checks=ChecksAnswer.from_view(view),
         )
@@ -162,7 +175,7 @@ class TraceEventAnswer(Answer):
     """When the event happened."""
     event: str
     """`received`, `opened` or `joined` (a ticket), `checked` (the sender), `spam` (its ticket is held as spam),
-    `delivery` (queued), `attempt` or `delivered`."""
+    `delivery` (queued), `attempt` or `delivered`. Of a reply: `composed`, `delivery`, `attempt` or `sent`."""
     detail: Annotated[dict[str, str | bool | int | None], BeforeValidator(_format_times)]
     """Values of the event by name."""
 

@@ -70,6 +70,8 @@ class TicketAnswer(Answer):
     """When the ticket was assigned; null for an unassigned ticket."""
     resolved_at: Time | None
     """When the ticket was resolved; null for an unresolved ticket."""
+    first_replied_at: Time | None
+    """When the first reply was handed over to the smarthost; null before that."""
     automatic: str
     """Why the first message is automatic (`bounce`, `auto-reply`, `list`, ...); empty if a person wrote any message."""
     waiting_since: Time | None
@@ -96,11 +98,14 @@ class TicketList(Answer):
 _EVENT_WORDS: dict[TicketEventType, str] = {
     "ticket.created": "opened",
     "ticket.message_received": "replied",
+    "ticket.replied": "answered",
     "ticket.resolved": "status",
 }
 
 
 def _event_word(event_type: TicketEventType) -> str:
+    if event_type.startswith("reply."):
+        return event_type
     return _EVENT_WORDS.get(event_type) or event_type.removeprefix("ticket.").partition("_")[0]
 
 
@@ -140,7 +145,7 @@ class EventAnswer(Answer):
     user_id: str | None
     """User who acted, also with an API key; null for messages and `system`."""
     detail: JsonObject
-    """Values of the event. The keys depend on `type`, such as `from` and `to`, `messageId`, `text` or `noteId`."""
+    """Values of the event. The keys depend on `type`, such as `from`, `to`, `messageId`, `replyId` or `text`."""
 
     @classmethod
     def from_event(cls, event: TicketEvent) -> Self:

@@ -70,6 +70,13 @@ REQUIRED_ROLES: dict[tuple[str, str], Role | None] = {
     ("GET", "/emails/tickets/{id}/draft"): "agent",
     ("PUT", "/emails/tickets/{id}/draft"): "agent",
     ("DELETE", "/emails/tickets/{id}/draft"): "agent",
+    ("POST", "/emails/tickets/{id}/replies"): "agent",
+    ("GET", "/emails/tickets/{id}/replies"): "viewer",
+    ("GET", "/replies"): "viewer",
+    ("GET", "/replies/{id}"): "viewer",
+    ("DELETE", "/replies/{id}"): "agent",
+    ("POST", "/replies/{id}/retry"): "agent",
+    ("POST", "/uploads"): "agent",
     ("GET", "/senders/{address}"): "viewer",
     ("POST", "/emails/tickets/{id}/tags"): "agent",
     ("GET", "/tags"): "viewer",
@@ -116,6 +123,7 @@ BODIES = {
     "/emails/tickets/{id}/notes": {"text": "Hello"},
     "/emails/tickets/{id}/notes/{note}": {"text": "Hello"},
     "/emails/tickets/{id}/draft": {"kind": "note", "text": "Hello"},
+    "/emails/tickets/{id}/replies": {"text": "Hello"},
     "/templates/{id}/render": {"ticketId": "1"},
 }
 
@@ -188,6 +196,11 @@ async def test_foreign_and_missing_objects_look_the_same(sqlite_served: ServedIn
     await served.admin.post("/allowed-senders", {"sender": "@good.example"})
     await served.admin.post("/blocked-senders", {"sender": "@spam.example"})
     await served.services.sessions.sign_in(served.login.email, served.login.password, address="")
+    await served.execute(
+        "INSERT INTO replies (id, workspace_id, ticket_id, message_id, state, actor_type, send_at, created_at) "
+        "SELECT :id, workspace_id, id, 'msg_1', 'queued', 'system', 1, 1 FROM tickets",
+        id=f"rpl_{'1' * 26}",
+    )
     real = {
         "auth": (await served.admin.get("/auth/sessions")).body["sessions"][0]["id"],
         "users": served.login.user_id,
@@ -199,6 +212,7 @@ async def test_foreign_and_missing_objects_look_the_same(sqlite_served: ServedIn
         "tags": tag["id"],
         "templates": template["id"],
         "canned-responses": canned["id"],
+        "replies": f"rpl_{'1' * 26}",
         "messages": message_id,
         "deliveries": delivery["id"],
         "allowed-senders": "@good.example",

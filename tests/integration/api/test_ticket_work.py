@@ -78,19 +78,20 @@ async def test_drafts(sqlite_served: ServedInstallation) -> None:
     await served.create_alias()
     path = f"/emails/tickets/{await served.accept_ticket()}"
     agent, _ = await served.add_client("agent")
-    none = {"kind": "note", "text": "", "savedAt": None}
+    no_lists: dict[str, object] = {name: [] for name in ("to", "cc", "bcc", "attachments")}
+    none = {"kind": "note", "text": "", "html": "", **no_lists, "savedAt": None}
     assert (await agent.get(f"{path}/draft?kind=note")).body == none
     saved = await agent.request("PUT", f"{path}/draft", {"kind": "note", "text": "They say"})
     assert (saved.status, saved.body) == (200, none | {"text": "They say", "savedAt": "2030-01-01T12:00:00Z"})
     assert (await agent.get(f"{path}/draft?kind=note")).body == saved.body
     assert (await served.admin.get(f"{path}/draft?kind=note")).body == none
     for refused in (
-        await agent.get(f"{path}/draft?kind=reply"),
-        await agent.request("PUT", f"{path}/draft", {"kind": "reply", "text": "They say"}),
-        await agent.delete(f"{path}/draft?kind=reply"),
+        await agent.get(f"{path}/draft?kind=memo"),
+        await agent.request("PUT", f"{path}/draft", {"kind": "memo", "text": "They say"}),
+        await agent.delete(f"{path}/draft?kind=memo"),
     ):
         assert (refused.status, refused.code, refused.field) == (400, "invalid_request", "kind")
-        assert refused.body["error"]["message"] == "kind must be one of: note"
+        assert refused.body["error"]["message"] == "kind must be one of: note, reply"
     assert (await agent.request("PUT", f"{path}/draft", {"kind": "note", "text": ""})).body == none
     await agent.request("PUT", f"{path}/draft", {"kind": "note", "text": "They say"})
     assert (await agent.delete(f"{path}/draft?kind=note")).status == 204

@@ -38,6 +38,7 @@ _VARIABLES = {
     "evt": "NOTE",
     "tpl": "TEMPLATE",
     "can": "CANNED_RESPONSE",
+    "rpl": "REPLY",
 }
 
 
@@ -62,6 +63,7 @@ async def prepare(served: ServedInstallation, dns: DnsStandIn, slack: SlackStand
     )
     ticket = (await served.admin.get("/emails/tickets")).body["tickets"][0]
     delivery = (await served.admin.get("/deliveries")).body["deliveries"][0]
+    await served.execute("UPDATE domains SET sending = 'active'")
     await served.database.execute(
         "dispatch_mark_dead", id=delivery["id"], reason="failed permanently: connection refused"
     )
@@ -88,6 +90,19 @@ async def prepare(served: ServedInstallation, dns: DnsStandIn, slack: SlackStand
     }
 
 
+async def fail_replies(served: ServedInstallation) -> None:
+    """Makes all replies such that the smarthost has refused their recipients."""
+    await served.execute("UPDATE replies SET state = 'failed', last_error = '550 5.1.1 User unknown'")
+    await served.execute(
+        "UPDATE reply_recipients SET state = 'failed', code = 550, text = '5.1.1 User unknown', at = 1"
+    )
+    await served.execute("UPDATE deliveries SET state = 'dead', next_attempt_at = NULL WHERE target = 'smarthost'")
+    await served.execute(
+        "INSERT INTO attempts (delivery_id, n, started_at, outcome, answer) "
+        "SELECT id, 1, created_at, 'rejected', '5.1.1 User unknown' FROM deliveries WHERE target = 'smarthost'"
+    )
+
+
 async def run_command(command: str, known: dict[str, str], folder: Path) -> ApiReply:
     """Runs a documented command and stores the id of a created object in `known`.
 
@@ -103,7 +118,7 @@ async def run_command(command: str, known: dict[str, str], folder: Path) -> ApiR
     status, _, content_type = line.decode().partition(" ")
     body: Any = json.loads(content) if content_type.startswith("application/json") else None
     reply = ApiReply(int(status), {}, body, content)
-    if "-X POST" in command and reply.status == 201 and "id" in body:
+    if "-X POST" in command and reply.status in (201, 202) and "id" in body:
         variable = _VARIABLES.get(body["id"].partition("_")[0])
         if variable:
             known[variable] = body["id"]
@@ -141,13 +156,16 @@ async def test_every_command_of_the_document(
     assert {(call[1], re.sub(r"[?].*", "", call[2])) for call in calls} == {
         (route.method, f"/api{route.path}") for route in ROUTES
     }
-    async with serve_api(store, served_settings(dns_server)) as served, served.run_smtp():
+    settings = served_settings(dns_server) | {"outgoing.smarthost": "smtp://127.0.0.1:2525"}
+    async with serve_api(store, settings) as served, served.run_smtp():
         known = await prepare(served, dns_server, slack)
         for call in calls:
             command, answer = _COMMAND.search(call[3]), _ANSWER.search(call[3])
             assert command is not None, call[0]
             assert answer is not None, call[0]
             reply = await run_command(command[1], known, tmp_path)
+            if call[1] == "POST" and call[2].endswith("/replies"):
+                await fail_replies(served)
             assert reply.status == int(answer[1]), (call[0], reply.content)
             if answer[2]:
                 shown = json.loads(answer[2])
