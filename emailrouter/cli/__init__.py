@@ -29,6 +29,7 @@ SECTIONS = {
     },
     "Daily work": {
         "ticket": "tickets",
+        "reply": "replies",
         "tag": "tags",
         "template": "templates",
         "canned-response": "canned_responses",

@@ -285,6 +285,11 @@ def read_text(text: str) -> str:
     return read_standard_input() if text == "-" else text
 
 
+def read_file_text(file: Path) -> str:
+    """Returns the text of a file, or standard input for `-`."""
+    return read_standard_input() if str(file) == "-" else _decode(file.read_bytes(), str(file))
+
+
 def read_standard_input() -> str:
     return _decode(sys.stdin.buffer.read(), "standard input")
 

@@ -13,6 +13,7 @@ from api.schema.tags import TicketTags
 from api.schema.tickets import NoteAnswer, TicketAnswer, TicketClaimed, TicketDetail, TicketSpam, choice_answer
 from emailrouter import assembly
 from emailrouter.cli import console
+from emailrouter.cli.acting import act_as, acting_option
 from emailrouter.cli.context import (
     CommandContext,
     WorkspaceGroup,
@@ -24,12 +25,12 @@ from emailrouter.cli.context import (
 )
 from emailrouter.cli.paging import Paging, paging_options, to_rows
 from emailrouter.cli.parameters import ChoiceType, FilterOptions, filter_options
+from emailrouter.cli.replies import reply
 from emailrouter.cli.tables import Column, label
 from router.channels import CHANNELS
 from router.choice import Choice
 from router.dispatch.ticket_notification import NotificationPreview
 from router.enumerations import SPAM_BLOCK, TICKET_CHOICES, TICKET_SORT
-from router.errors import Refused
 from router.filters import TicketFilter
 from router.tag import join_names
 
@@ -52,10 +53,6 @@ def group() -> None:
     """Manage tickets. `42`, `'#42'` and the ID all identify the same ticket."""
 
 
-def _acting_option(*, required: bool) -> Callable[[F], F]:
-    return click.option("--as", "acting", metavar="EMAIL|ID", required=required, help="User on whose behalf to act.")
-
-
 def _payload_options(function: F) -> F:
     """Adds an option for each channel, such as `--slack`. The command receives the type as `payload`."""
     for channel in reversed(CHANNELS.values()):  # the last decorator adds the first option
@@ -63,21 +60,6 @@ def _payload_options(function: F) -> F:
         text = f"Print the {channel.label} payload of each message as JSON."
         function = click.option(option, "payload", flag_value=channel.kind, help=text)(function)
     return function
-
-
-async def _act_as(context: CommandContext, acting: str | None) -> CommandContext:
-    """Returns a context that acts on behalf of the user `acting`, or the same context for None.
-
-    Raises `Refused` for disabled users and viewers.
-    """
-    if acting is None:
-        return context
-    user = await context.services.users.get(context.actor, await context.lookup.find_user_id(context.actor, acting))
-    if user.disabled_at is not None:
-        raise Refused("invalid_request", f"{user.email} is disabled")
-    if user.role == "viewer":
-        raise Refused("invalid_request", f"{user.email} is a viewer and cannot work on tickets")
-    return context.acting_as(user.id)
 
 
 @group.command(
@@ -141,11 +123,11 @@ async def show(context: CommandContext, ticket: str, payload: str | None) -> Non
 @group.command("claim", examples=["ticket claim 42 --as eve@example.com"])
 @click.argument("ticket")
 @click.option("--take-over", is_flag=True, help="Also take a ticket that is assigned to another user.")
-@_acting_option(required=True)
+@acting_option(required=True)
 @with_context()
 async def claim(context: CommandContext, ticket: str, take_over: bool, acting: str) -> None:
     """Assign a ticket to the user of --as. Exit code 1 if it is assigned to another user."""
-    context = await _act_as(context, acting)
+    context = await act_as(context, acting)
     ticket_id = await context.lookup.find_ticket_id(context.actor, ticket)
     claimed = await context.services.tickets.claim(context.actor, ticket_id, take_over=take_over)
     context.print_result(to_json(TicketClaimed.from_model(claimed)), f"#{claimed.number} is assigned to {acting}.")
@@ -153,11 +135,11 @@ async def claim(context: CommandContext, ticket: str, take_over: bool, acting: s
 
 @group.command("unclaim", examples=["ticket unclaim 42"])
 @click.argument("ticket")
-@_acting_option(required=False)
+@acting_option(required=False)
 @with_context()
 async def unclaim(context: CommandContext, ticket: str, acting: str | None) -> None:
     """Unassign a ticket."""
-    context = await _act_as(context, acting)
+    context = await act_as(context, acting)
     changed = await context.services.tickets.unclaim(
         context.actor, await context.lookup.find_ticket_id(context.actor, ticket)
     )
@@ -167,11 +149,11 @@ async def unclaim(context: CommandContext, ticket: str, acting: str | None) -> N
 @group.command("assign", examples=["ticket assign 42 eve@example.com"])
 @click.argument("ticket")
 @click.argument("user", metavar="EMAIL|ID")
-@_acting_option(required=False)
+@acting_option(required=False)
 @with_context()
 async def assign(context: CommandContext, ticket: str, user: str, acting: str | None) -> None:
     """Assign a ticket to a user."""
-    context = await _act_as(context, acting)
+    context = await act_as(context, acting)
     user_id = await context.lookup.find_user_id(context.actor, user)
     changed = await context.services.tickets.assign(
         context.actor, await context.lookup.find_ticket_id(context.actor, ticket), user_id
@@ -190,10 +172,10 @@ def _choice_command(choice: Choice[Any]) -> click.Command:
     )
     @click.argument("ticket")
     @click.argument("value", type=ChoiceType(choice))
-    @_acting_option(required=False)
+    @acting_option(required=False)
     @with_context()
     async def set_choice(context: CommandContext, ticket: str, value: str, acting: str | None) -> None:
-        context = await _act_as(context, acting)
+        context = await act_as(context, acting)
         ticket_id = await context.lookup.find_ticket_id(context.actor, ticket)
         changed = await context.services.tickets.set_choice(context.actor, ticket_id, choice, value)
         answer = to_json(choice_answer(choice).from_model(changed))
@@ -209,7 +191,7 @@ for _choice in TICKET_CHOICES:
 @group.command("spam", examples=["ticket spam 42", "ticket spam 42 --block address --as eve@example.com"])
 @click.argument("ticket")
 @click.option("--block", type=ChoiceType(SPAM_BLOCK), help="Also block the address of the sender, or their domain.")
-@_acting_option(required=False)
+@acting_option(required=False)
 @with_context()
 async def spam(context: CommandContext, ticket: str, block: str | None, acting: str | None) -> None:
     """Hold a ticket as spam.
@@ -221,7 +203,7 @@ async def spam(context: CommandContext, ticket: str, block: str | None, acting: 
 
 @group.command("not-spam", examples=["ticket not-spam 42"])
 @click.argument("ticket")
-@_acting_option(required=False)
+@acting_option(required=False)
 @with_context()
 async def not_spam(context: CommandContext, ticket: str, acting: str | None) -> None:
     """Release a ticket that is held as spam, and post its messages."""
@@ -231,7 +213,7 @@ async def not_spam(context: CommandContext, ticket: str, acting: str | None) -> 
 async def _set_spam(
     context: CommandContext, ticket: str, acting: str | None, *, spam: bool, block: str | None = None
 ) -> None:
-    context = await _act_as(context, acting)
+    context = await act_as(context, acting)
     ticket_id = await context.lookup.find_ticket_id(context.actor, ticket)
     marked = await context.services.spam.mark(context.actor, ticket_id, spam=spam, block=block)
     text = f"#{marked.number} is held as spam." if spam else f"#{marked.number} is not spam."
@@ -241,11 +223,11 @@ async def _set_spam(
 @group.command("note", examples=['ticket note 42 "Customer called back" --as eve@example.com'])
 @click.argument("ticket")
 @click.argument("text")
-@_acting_option(required=False)
+@acting_option(required=False)
 @with_context()
 async def note(context: CommandContext, ticket: str, text: str, acting: str | None) -> None:
     """Add an internal note to a ticket. The text `-` is read from standard input."""
-    context = await _act_as(context, acting)
+    context = await act_as(context, acting)
     body = read_text(text)
     event = await context.services.tickets.notes.add(
         context.actor, await context.lookup.find_ticket_id(context.actor, ticket), body
@@ -257,14 +239,14 @@ async def note(context: CommandContext, ticket: str, text: str, acting: str | No
 @click.argument("ticket")
 @click.argument("note", metavar="NOTE")
 @click.argument("text")
-@_acting_option(required=False)
+@acting_option(required=False)
 @with_context()
 async def edit_note(context: CommandContext, ticket: str, note: str, text: str, acting: str | None) -> None:
     """Replace the text of a note of the user of --as. The text `-` is read from standard input.
 
     NOTE is the ID of the note, which `ticket show --json` contains.
     """
-    context = await _act_as(context, acting)
+    context = await act_as(context, acting)
     body = read_text(text)
     ticket_id = await context.lookup.find_ticket_id(context.actor, ticket)
     event = await context.services.tickets.notes.edit(context.actor, ticket_id, note, body)
@@ -274,11 +256,11 @@ async def edit_note(context: CommandContext, ticket: str, note: str, text: str, 
 @group.command("remove-note", examples=["ticket remove-note 42 NOTE"])
 @click.argument("ticket")
 @click.argument("note", metavar="NOTE")
-@_acting_option(required=False)
+@acting_option(required=False)
 @with_context()
 async def remove_note(context: CommandContext, ticket: str, note: str, acting: str | None) -> None:
     """Remove a note from a ticket and erase its text. NOTE is the ID of the note."""
-    context = await _act_as(context, acting)
+    context = await act_as(context, acting)
     ticket_id = await context.lookup.find_ticket_id(context.actor, ticket)
     await context.services.tickets.notes.remove(context.actor, ticket_id, note)
     context.print_result({"id": note, "removed": True}, "Note removed.")
@@ -288,13 +270,13 @@ async def remove_note(context: CommandContext, ticket: str, note: str, acting: s
 @click.argument("ticket")
 @click.option("--add", metavar="NAME", multiple=True, help="Tag to add; can be repeated.")
 @click.option("--remove", metavar="NAME", multiple=True, help="Tag to remove; can be repeated.")
-@_acting_option(required=False)
+@acting_option(required=False)
 @with_context()
 async def tag(
     context: CommandContext, ticket: str, add: tuple[str, ...], remove: tuple[str, ...], acting: str | None
 ) -> None:
     """Add tags to a ticket and remove tags from it. Adding an unknown name creates the tag."""
-    context = await _act_as(context, acting)
+    context = await act_as(context, acting)
     ticket_id = await context.lookup.find_ticket_id(context.actor, ticket)
     tags = await context.services.tickets.tags.tag_ticket(context.actor, ticket_id, add=add, remove=remove)
     names = join_names(each.name for each in tags) or "none"
@@ -313,5 +295,7 @@ async def remove(context: CommandContext, ticket: str, yes: bool) -> None:
     await context.services.tickets.delete(context.actor, ticket_id)
     context.print_result({"id": ticket_id, "removed": True}, f"#{found.number} was deleted.")
 
+
+group.add_command(reply)
 
 COMMANDS = (group,)
