@@ -9,6 +9,7 @@ import pytest
 from router.errors import Unavailable
 from router.mail.address import parse_mailbox
 from router.model import TicketReply
+from router.replies.undeliverable import BOUNCE_WINDOW, find_undeliverable
 from router.reply_tokens import anchor_id, bounce_address, ticket_token
 from router.routing.route import MAX_BOUNCES, Refusal, Target
 from router.store.erasure import erase_ticket
@@ -279,3 +280,17 @@ async def test_two_processes_read_a_bounce_once(sent: SentReply) -> None:
         await other.close()
     assert await sent.events() == ["reply.bounced", "ticket.reopened"]
     assert await sent.posts() == ["opened", "reply_bounced"]
+
+
+async def test_an_address_is_undeliverable_after_several_permanent_bounces(sent: SentReply) -> None:
+    installation = sent.installation
+    for form, expected in (("Postfix after the queue time", []), ("Postfix", []), ("qmail, local", []), ("SES", [ANN])):
+        sent.reply = await queue_reply(installation, sent.ticket_id, [ANN])
+        for table in ("replies", "reply_recipients"):
+            await installation.execute(f"UPDATE {table} SET state = 'sent' WHERE state = 'queued'")
+        await sent.bounce(FORMS[form].build(ANN))
+        now = installation.clock.now()
+        found = await find_undeliverable(installation.database, installation.workspace_id, [ANN, BEN], now)
+        assert list(found) == expected
+    later = installation.clock.now() + BOUNCE_WINDOW
+    assert not await find_undeliverable(installation.database, installation.workspace_id, [ANN, BEN], later)
