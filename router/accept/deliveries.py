@@ -84,4 +84,8 @@ def queue_deliveries(
 
 
 def _choose_wait(waits: CheckWaits, integration: CurrentIntegration, entry: AcceptEntry) -> Micros:
-    return waits.choose(integration.workspace_policy, integration.alias_policy, is_suspicious=entry.share.is_suspicious)
+    return waits.choose(
+        integration.workspace_policy,
+        integration.alias_policy,
+        is_suspicious=entry.share.is_suspicious or entry.awaits_author,
+    )

@@ -131,6 +131,8 @@ class AcceptEntry:
         sequence: The number of the message among the events of the ticket.
         joins_spam: The ticket that it joins is held as spam.
         new_sender: The author is no participant of the ticket that it joins by an identity of our own mail.
+        awaits_author: A user may have sent it as our answer. The check of its sender decides, and until then the
+            ticket is not reopened.
         bounced: What the message reports about, if it is a bounce of our own mail.
     """
 
@@ -143,6 +145,7 @@ class AcceptEntry:
     sequence: int = 1
     joins_spam: bool = False
     new_sender: bool = False
+    awaits_author: bool = False
     bounced: Bounced | None = None
 
     @property

@@ -13,7 +13,9 @@ from router import ids
 from router.accept import threads
 from router.accept.identities import assigned_ids, order_identities, reply_ids
 from router.accept.incoming import MAX_TICKETS, AcceptEntry, Bounced
+from router.checks import own_answers
 from router.errors import SerializationConflict
+from router.mail.mailboxes import normalize_address
 from router.model import Message, TicketEvent
 from router.store.database import Statement, StatementGenerator
 from router.store.fragments import model_values
@@ -233,8 +235,27 @@ def ticket_automatic(entries: Sequence[AcceptEntry]) -> str:
 
 def _persons_messages(entries: Iterable[AcceptEntry]) -> Iterator[Message]:
     return (
-        entry.message for entry in entries if threads.should_reopen(entry.message.automatic) and not entry.is_bounce
+        entry.message
+        for entry in entries
+        if threads.should_reopen(entry.message.automatic) and not (entry.is_bounce or entry.awaits_author)
     )
+
+
+def mark_own_answers(new_entries: Sequence[AcceptEntry]) -> StatementGenerator[None]:
+    """Marks the messages that a user may have sent to the tag of a ticket, if their senders are checked."""
+    candidates = [
+        entry
+        for entry in new_entries
+        if entry.joined_by
+        and not (entry.message.automatic or entry.is_bounce or entry.mail.check_waits is None)
+        and own_answers.is_addressed_to_ticket(entry.joined_by)
+    ]
+    if not candidates:
+        return
+    senders = [(entry.message.workspace_id, normalize_address(entry.message.from_address)) for entry in candidates]
+    authors = yield from own_answers.find_authors(senders)
+    for entry, sender in zip(candidates, senders, strict=True):
+        entry.awaits_author = sender in authors
 
 
 def _reopen_tickets(

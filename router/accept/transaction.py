@@ -17,6 +17,7 @@ from router.accept.joining import (
     clear_automatic_of_replies,
     group_by_ticket,
     join_conversations,
+    mark_own_answers,
     ticket_automatic,
     update_joined_tickets,
     write_participants,
@@ -102,6 +103,7 @@ def _commit_accepted(
     ticketed = Counter(entry.message.id for entry in new_entries)
     new_entries = bounces.merge_bounces(new_entries)
     clear_automatic_of_replies(new_entries)  # changes values that the next statement writes
+    yield from mark_own_answers(new_entries)
     yield from _write_messages(new_entries, repeated)
     yield from _queue_checks(new_entries)
     integrations = yield from read_integrations(new_entries)

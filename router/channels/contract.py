@@ -46,6 +46,7 @@ class TicketNotification:
         text: The new text of the message; of any length.
         truncated: Whether the new text continues after `text`.
         quoted_lines: The number of non-blank lines of quoted text and signature.
+        new_sender: Whether the sender took no part in the ticket before, and answered a mail of ours.
         reply_to: The Reply-To mailboxes; empty if none differs from From.
         original_from: The original author, if different from From.
         attachments: (file name, size in bytes) pairs.
@@ -85,6 +86,7 @@ class TicketNotification:
     state: tuple[tuple[str, str], ...] = ()
     marks: tuple[tuple[str, str], ...] = ()
     timezone: str = DEFAULT_TIMEZONE
+    new_sender: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,8 @@ def warning_line(notification: TicketNotification) -> str:
 
 def sender_rows(notification: TicketNotification) -> list[Row]:
     rows = [("From", _format_sender(notification))]
+    if notification.new_sender:
+        rows.append(("New sender", "took no part in this conversation before"))
     if notification.reply_to:
         rows.append(("Reply-To", _format_reply_to(notification)))
     if notification.original_from:

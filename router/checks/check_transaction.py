@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from router.checks import own_answers
 from router.checks.decision import Decision, SenderFacts, decide
 from router.checks.policy import merge
 from router.checks.results import MessageChecks, to_values
@@ -65,6 +66,8 @@ def store_checks(items: Sequence[StoreChecks]) -> StatementGenerator[list[Stored
         ticket_id: SpamActor("mail", message_id) for (message_id, ticket_id), d in decisions.items() if d.spam_reason
     }
     yield from mark_spam(held, actors, now)
+    checks = {message_id: item.checks for message_id, item in by_message.items()}
+    yield from own_answers.decide_own_answers([row for row in first if row["ticket_id"] not in held], checks, now)
     freed = yield Statement(
         "check_free_deliveries",
         [{"ticket_id": row["ticket_id"], "message_id": row["message_id"], "now": now} for row in first],

@@ -25,6 +25,7 @@ class SenderFacts:
         is_own_domain: Whether From, or else MAIL FROM, names an active domain of the workspace.
         allowed: The entry of the allow list that holds, or "".
         blocked: The entry of the block list that holds, or "".
+        is_authenticated: Whether DMARC passes or, without a DMARC record, a signature of the From domain.
     """
 
     from_domain: str = ""
@@ -35,6 +36,7 @@ class SenderFacts:
     is_own_domain: bool = False
     allowed: str = ""
     blocked: str = ""
+    is_authenticated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

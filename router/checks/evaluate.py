@@ -117,6 +117,7 @@ class SenderEvaluator:
             # A signature that is not verified could be the proof, so the policy must not hold the message.
             dmarc_policy="none" if found.has_unverified_signature else found.dmarc.policy,
             aligned=found.dmarc.aligned,
+            is_authenticated=_is_authenticated(found),
             is_relayed=found.is_relayed,
         )
 

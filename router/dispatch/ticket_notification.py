@@ -59,6 +59,7 @@ def from_row(row: Row, contents: Contents, ticket_link: str | None, state: Ticke
         state=state,
         marks=() if state else ticket_state.read_marks(row),
         timezone=row["timezone"],
+        new_sender=bool(row["new_sender"]),
     )
 
 

@@ -30,6 +30,7 @@ WHERE message_id IN (SELECT json_array_elements_text(CAST(:ids AS JSON))) ORDER 
 
 -- name: check_lock_tickets
 SELECT tm.message_id, t.id AS ticket_id, tm.joined_by, t.spam, t.status, t.assigned_to, w.check_policy AS workspace_policy,
+       t.workspace_id, m.from_address, m.automatic, m.received_at,
        COALESCE(a.check_policy, '{}') AS alias_policy, CASE WHEN c.message_id IS NULL THEN 0 ELSE 1 END AS is_checked,
        CASE WHEN EXISTS (
            SELECT 1 FROM deliveries d
@@ -38,6 +39,7 @@ SELECT tm.message_id, t.id AS ticket_id, tm.joined_by, t.spam, t.status, t.assig
 FROM (SELECT DISTINCT message_id, ticket_id, joined_by FROM ticket_messages
       WHERE message_id = ANY (CAST(:message_id AS TEXT[]))) tm
 JOIN tickets t ON t.id = tm.ticket_id
+JOIN messages m ON m.id = tm.message_id
 JOIN workspaces w ON w.id = t.workspace_id
 LEFT JOIN aliases a ON a.id = t.alias_id
 LEFT JOIN message_checks c ON c.message_id = tm.message_id

@@ -259,7 +259,9 @@ LIMIT 1;
 -- fragment: notified_message
 -- What a notification shows of a message `m` of a ticket `t` in a workspace `w`.
 t.id AS ticket_id, t.number, t.address, m.id AS message_id, m.subject, m.from_name, m.from_address, m.received_at,
-m.automatic, m.protocol, m.rfc_message_id, w.timezone
+m.automatic, m.protocol, m.rfc_message_id, w.timezone, (
+    SELECT max(n.new_sender) FROM ticket_messages n WHERE n.ticket_id = t.id AND n.message_id = m.id
+) AS new_sender
 
 -- fragment: check_results
 -- What a post shows of the checks of the message of a delivery `d`, from its results `c`.
