@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 
 from router import ids
-from router.accept.identities import read_ticket_numbers
+from router.accept.identities import TicketNumber, read_ticket_numbers
 from router.accept.incoming import (
     MAX_LOOKUPS,
     MAX_PARTICIPANT_ROWS,
@@ -161,11 +162,7 @@ class Accept:
                 ),
                 by_alias=tuple(tuple(targets) for targets in aliases.values()),
                 is_suspicious=workspace_id in suspicious,
-                numbers=()
-                if is_bounce
-                else read_ticket_numbers(
-                    self._box, workspace_id, aliases.values(), facts.participants, facts.reference_ids
-                ),
+                numbers=() if is_bounce else self._read_numbers(workspace_id, aliases, facts),
                 returned_numbers=self._read_anchors(workspace_id, returned),
             )
             for (workspace_id, is_bounce), aliases in workspaces.items()
@@ -185,6 +182,11 @@ class Accept:
             check_waits=self._check_waits,
             returned=returned,
         )
+
+    def _read_numbers(
+        self, workspace_id: str, aliases: Mapping[str, Sequence[Target]], facts: HeaderFacts
+    ) -> tuple[TicketNumber, ...]:
+        return read_ticket_numbers(self._box, workspace_id, aliases.values(), facts.participants, facts.reference_ids)
 
     def _read_anchors(self, workspace_id: str, returned: ReturnedIds) -> tuple[int, ...]:
         found = (read_ticket_token(self._box, workspace_id, token) for token in returned.anchors)

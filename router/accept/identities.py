@@ -43,6 +43,7 @@ def read_ticket_numbers(
 
     Args:
         targets: Those of each alias in the workspace.
+        participants: The addresses in the header, in the form for comparison.
     """
     found = list(_first_tokens(targets, participants, reference_ids))
     numbers = [(read_ticket_token(box, workspace_id, token), by) for token, by in found]

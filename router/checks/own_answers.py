@@ -39,7 +39,7 @@ def find_authors(messages: Iterable[tuple[str, str]]) -> StatementGenerator[dict
 
 
 @dataclass(frozen=True, slots=True)
-class _Candidate:
+class _TaggedMail:
     message_id: str
     ticket_id: str
     workspace_id: str
@@ -70,7 +70,7 @@ def decide_own_answers(
         facts = checks[row["message_id"]].facts
         is_proven = facts.is_authenticated and address.endswith(f"@{facts.from_domain}")
         candidates.append(
-            _Candidate(
+            _TaggedMail(
                 row["message_id"],
                 row["ticket_id"],
                 row["workspace_id"],
@@ -84,7 +84,7 @@ def decide_own_answers(
     yield from _reopen([each for each in candidates if not each.is_proven], now)
 
 
-def _record(answers: Sequence[_Candidate], now: Micros) -> StatementGenerator[None]:
+def _record(answers: Sequence[_TaggedMail], now: Micros) -> StatementGenerator[None]:
     keys = [{"ticket_id": each.ticket_id, "message_id": each.message_id} for each in answers]
     yield Statement("own_answer_mark", [{"message_id": each.message_id, "user_id": each.user_id} for each in answers])
     yield Statement("own_answer_unlink", keys)
@@ -93,7 +93,7 @@ def _record(answers: Sequence[_Candidate], now: Micros) -> StatementGenerator[No
     yield from _change_status("own_answer_wait", "ticket.status_changed", answers, now)
 
 
-def _reopen(answers: Sequence[_Candidate], now: Micros) -> StatementGenerator[None]:
+def _reopen(answers: Sequence[_TaggedMail], now: Micros) -> StatementGenerator[None]:
     """Does what the accept transaction does for the answers of customers."""
     yield Statement(
         "accept_join_ticket",
@@ -106,7 +106,7 @@ def _reopen(answers: Sequence[_Candidate], now: Micros) -> StatementGenerator[No
 
 
 def _change_status(
-    query: str, event_type: TicketEventType, answers: Sequence[_Candidate], now: Micros
+    query: str, event_type: TicketEventType, answers: Sequence[_TaggedMail], now: Micros
 ) -> StatementGenerator[None]:
     by_ticket = {each.ticket_id: each for each in answers}
     changed = yield Statement(query, [{"ticket_id": each, "now": now} for each in sorted(by_ticket)])

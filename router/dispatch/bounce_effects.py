@@ -1,6 +1,6 @@
 """Decides what follows from a bounce for the recipients of a reply. Pure.
 
-Whoever knows the token of a recipient can write such a message, so nothing but the state of that recipient depends on
+Everybody who knows the token of a recipient can write such a message, so only the state of that recipient depends on
 it. A report without a token only counts for the recipients that it names.
 """
 

@@ -45,7 +45,7 @@ async def test_a_proven_answer_is_ours(checked: QueuedInstallation, status: str)
     assert await rows(checked) == ("outbound", [("ticket.status_changed", "user")] if changed else [])
     assert (await checked.ticket())["status"] == ("waiting" if changed else status)
     assert await installation.count_rows("deliveries", "event <> 'updated'") == 1
-    # The answer to our answer joins, whoever writes it, and reopens the ticket.
+    # The answer of a stranger to our answer joins and reopens the ticket.
     answer = mails.plain(from_="carla@elsewhere.test", headers={"In-Reply-To": "<own@customer.test>"})
     await installation.accept_message(answer)
     assert len(await installation.all_rows("tickets")) == 1

@@ -275,7 +275,7 @@ async def test_two_processes_read_a_bounce_once(sent: SentReply) -> None:
     await sent.installation.accept_message(FORMS["Postfix"].build(ANN), await sent.target(), reverse_path="")
     other = sent.installation.second_process()
     try:
-        await asyncio.gather(sent.read(), other.core.bounce_runner.read_due())
+        await asyncio.gather(*(each.core.bounce_runner.read_due() for each in (sent.installation, other)))
     finally:
         await other.close()
     assert await sent.events() == ["reply.bounced", "ticket.reopened"]

@@ -154,6 +154,7 @@ def build_notification(data: bytes) -> TicketNotification:
     row |= {"automatic": "", "protocol": "ESMTP", "rfc_message_id": "a@b.test", "timezone": "UTC"}
     signature = {"method": "dkim", "result": "fail", "domain": value[:253], "selector": value[:100]}
     row |= {"warning": value[:400], "released": 1, "awaiting": None, "check_results": json.dumps([signature] * 9)}
+    row |= {"new_sender": 1}
     files = tuple(
         Attachment(n, value[:120], "a/b", 1, inline=False, content_id="", kind="file") for n in range(len(value) // 100)
     )
