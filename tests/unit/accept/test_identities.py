@@ -43,8 +43,8 @@ class Answer:
 
 
 def recase(text: str) -> st.SearchStrategy[str]:
-    return st.lists(st.booleans(), min_size=len(text), max_size=len(text)).map(
-        lambda upper: "".join(c.upper() if up else c for c, up in zip(text, upper, strict=True))
+    return st.integers(0, 2 ** len(text) - 1).map(
+        lambda bits: "".join(c.upper() if bits >> n & 1 else c for n, c in enumerate(text))
     )
 
 
