@@ -29,7 +29,7 @@ _BODY_HELP = "Text or HTML with placeholders such as {name}; `-` reads it from s
 
 @click.group(cls=WorkspaceGroup, name="template")
 def group() -> None:
-    """Manage templates: texts of whole replies and acknowledgements.
+    """Manage templates of replies and acknowledgements.
 
     Placeholders are {name}, {email}, {subject}, {date}, {agent}, {ticket}, {alias} and {link}.
     {name|there} has a fallback, and {{ is a literal brace.
