@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from router.accept import bounces
+from router.accept.acknowledgements import queue_acknowledgements
 from router.accept.deliveries import CurrentIntegration, queue_deliveries, read_integrations
 from router.accept.incoming import AcceptEntry, IncomingMail
 from router.accept.joining import (
@@ -119,6 +120,7 @@ def _commit_accepted(
     due_integrations = yield from queue_deliveries(new_entries, integrations, counts.queued)
     yield from bounces.queue_bounces(new_entries)
     yield from _insert_tickets(by_ticket)
+    yield from queue_acknowledgements(by_ticket)
     bounce_ids = {entry.message.id for entry in new_entries if entry.is_bounce}
     return [_build_result(mail, counts, first_ids, due_integrations, bounce_ids) for mail in mails]
 

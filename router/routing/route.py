@@ -53,6 +53,7 @@ class Target:
         integration_id: The integration at the time of RCPT; the accept transaction reads it again.
         tag: The subaddress tag, which follows the `+`; `""` if there is none or if it belongs to the alias.
         ticket: The ticket that a bounce of our own mail joins; None for mail to an alias.
+        acknowledges: Whether new tickets of the alias may be acknowledged, at the time of RCPT.
     """
 
     recipient: str
@@ -63,6 +64,7 @@ class Target:
     integration_id: str | None
     tag: str = ""
     ticket: ReplyToken | None = None
+    acknowledges: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,7 @@ def _alias_target(alias: Alias, mailbox: Mailbox, tag: str) -> Target:
         address=alias.email,
         integration_id=alias.integration_id,
         tag=safe_identifier(tag),
+        acknowledges=alias.acknowledge_template_id is not None,
     )
 
 

@@ -130,6 +130,10 @@ UPDATE ticket_messages SET new_sender = 1 WHERE ticket_id = :ticket_id AND messa
 -- Queues the checks of the sender of a message.
 INSERT INTO check_queue {rows:message_id TEXT};
 
+-- name: accept_queue_acknowledgement
+-- Queues the acknowledgement of a new ticket.
+INSERT INTO acknowledgement_queue {rows:ticket_id TEXT, message_id TEXT, queued_at BIGINT};
+
 -- name: accept_insert_delivery
 -- Inserts a delivery: pending, parked, or held as spam with its ticket.
 INSERT INTO deliveries {rows:Delivery - attempts, claims, delivered_at, via, last_error, released, target};
