@@ -14,6 +14,7 @@ from router.checks.check_queue import CheckQueue
 from router.checks.evaluate import SenderEvaluator
 from router.checks.relays import Relays
 from router.clock import SECOND, to_micros
+from router.dispatch.acknowledgements import Acknowledgements
 from router.dispatch.bounce_queue import BounceQueue
 from router.dispatch.bounce_runner import BounceRunner
 from router.dispatch.check_runner import CheckRunner
@@ -41,6 +42,7 @@ MAX_LEASE_WAIT = 2_000_000
 SQLITE_POLL_INTERVAL_SECONDS = 0.25
 RETENTION_INTERVAL, DOMAIN_INTERVAL, RENAME_INTERVAL = 600 * SECOND, 60 * SECOND, 60 * SECOND
 SPAM_INTERVAL = 600 * SECOND
+ACKNOWLEDGEMENT_INTERVAL = 10 * SECOND
 
 
 def build_dispatcher(core: Core) -> Dispatcher:
@@ -155,6 +157,17 @@ def build_sender(core: Core) -> TicketSender:
     return TicketSender(core.contents, core.poster, core.clock, link_base=core.link_base)
 
 
+def build_acknowledgements(core: Core) -> Acknowledgements:
+    return Acknowledgements(
+        core.database,
+        core.clock,
+        core.reply_builder,
+        core.wake.wake_submissions,
+        link_base=core.link_base,
+        has_checks=core.config.checks.enabled,
+    )
+
+
 def build_maintenance(core: Core) -> Maintenance:
     config = core.config
     settings = config.retention
@@ -168,7 +181,10 @@ def build_maintenance(core: Core) -> Maintenance:
     checks = use_cases.build_domain_checks(core)
     alerts = DomainAlerts(core.database, core.clock, core.poster)
     spam_alerts = SpamAlerts(core.database, core.clock, core.poster, link_base=core.link_base)
+    acknowledgements = build_acknowledgements(core)
     tasks = [
+        MaintenanceTask("acknowledgements", ACKNOWLEDGEMENT_INTERVAL, acknowledgements.send_due, shared=False),
+        MaintenanceTask("old_acknowledgements", RETENTION_INTERVAL, acknowledgements.forget_old),
         MaintenanceTask("retention", RETENTION_INTERVAL, retention.sweep),
         MaintenanceTask("recheck", DOMAIN_INTERVAL, checks.recheck_due, shared=False),
         MaintenanceTask("domain_alerts", DOMAIN_INTERVAL, alerts.post_pending),
