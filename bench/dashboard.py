@@ -23,7 +23,10 @@ from router.admin import paging
 from router.admin.access.sessions import SessionService
 from router.admin.access.users import UserService
 from router.admin.installation.overview import RANGES
+from router.admin.templates.canned_responses import CannedResponseService
+from router.admin.templates.templates import TemplateService
 from router.clock import SystemClock
+from router.contents.pool import Parser
 from router.enumerations import DELIVERY_STATE, TICKET_SORT
 from router.model import Actor
 from router.secrets import SecretBox, new_key
@@ -34,7 +37,10 @@ TIMES = 15
 TARGET_MS = 60.0
 TARGET_BYTES = 100_000
 # Pages that are not measured; their size does not depend on the number of tickets.
-_CONSTANT_PAGES = {"/sign-in", "/set-password", "/welcome", "/live", "/tickets/{id}/messages/{message}/html"}
+_CONSTANT_PAGES = {
+    *("/sign-in", "/set-password", "/welcome", "/live"),
+    *("/tickets/{id}/messages/{message}/html", "/manage/templates/{id}/html"),
+}
 
 
 def visits(dataset: Dataset, others: dict[str, str]) -> dict[str, list[str]]:
@@ -124,7 +130,12 @@ async def add_manage_data(dataset: Dataset) -> tuple[str, dict[str, str]]:
         busy = await UserService(database, clock, base_url="").get(actor, dataset.users[0])
         login = await SessionService(database, clock, SecretBox(new_key())).start(busy, address="127.0.0.1")
         ids = {"aliases": dataset.aliases[3], "integrations": dataset.integrations[3], "users": dataset.users[3]}
-        for noun, table in (("domains", "domains"), ("keys", "api_keys"), ("tags", "tags")):
+        await TemplateService(database, clock, Parser().sanitize_template, link_base=None).create(
+            actor, name="Received", body="Hello {name}"
+        )
+        await CannedResponseService(database, clock, link_base=None).create(actor, title="Hours", body="9 to 5")
+        tables = ("domains", "tags", "templates", "canned_responses")
+        for noun, table in (("keys", "api_keys"), *((table.replace("_", "-"), table) for table in tables)):
             ids[noun] = (await run_statement(database, f"SELECT id FROM {table} ORDER BY id LIMIT 1"))[0]["id"]
         return login.token, ids
     finally:

@@ -187,11 +187,13 @@ SENTENCES: Mapping[AuditAction, Sequence[Phrase]] = {
 _CONTINUATIONS = ("for ", "with ", "as ", "which ", "(")
 _FOLDERS = {
     "alias": "/manage/aliases",
+    "can": "/manage/canned-responses",
     "dlv": "/activity/deliveries",
     "dom": "/manage/domains",
     "int": "/manage/integrations",
     "tag": "/manage/tags",
     "ticket": "/tickets",
+    "tpl": "/manage/templates",
     "user": "/manage/users",
 }
 # The detail with the name of a target that has no name of its own, for example because it was removed.

@@ -39,6 +39,7 @@ OUTCOME_LABELS = {
 # Labels of form fields by their names in the REST API, with which the messages of errors begin.
 _FIELD_LABELS = {
     "add": "Tag",
+    "body": "Text",
     "color": "Colour",
     "domain": "Domain",
     "email": "Email address",
@@ -48,8 +49,12 @@ _FIELD_LABELS = {
     "onFail": "Failed DMARC",
     "onSpam": "Spam",
     "sender": "Sender",
+    "senderName": "Sender name",
+    "signature": "Signature",
     "spamScore": "Spam score",
+    "subject": "Subject",
     "text": "Internal note",
+    "title": "Title",
 }
 # As in `Slack returned 410 channel_is_archived: the Slack channel is archived`.
 _RESPONSE_CODE = re.compile(r"(?:failed permanently: )?([^:]{1,50}) returned \d{3} ?[\w-]*: (.+)", re.DOTALL)

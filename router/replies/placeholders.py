@@ -68,10 +68,14 @@ def validate(text: str, field: str | None = None, *, html: bool = False) -> None
         if not match[2] or name not in PLACEHOLDERS:
             raise Refused("unknown_placeholder", _describe(match, name, field), field)
         if html and _TAG_CHARACTERS.search(match[0]):
-            raise Refused("invalid_request", f"The fallback of {{{name}}} must not contain HTML elements", field)
+            raise Refused(
+                "invalid_request",
+                f"{field or 'The text'} must not have HTML elements in the fallback of {{{name}}}",
+                field,
+            )
     if count > MAX_PLACEHOLDERS:
-        place = "" if field is None else f"{field}: "
-        raise Refused("invalid_request", f"{place}at most {MAX_PLACEHOLDERS} placeholders are allowed", field)
+        problem = f"{field or 'The text'} must not have more than {MAX_PLACEHOLDERS} placeholders"
+        raise Refused("invalid_request", problem, field)
 
 
 def render(text: str, values: Mapping[str, str], *, html: bool = False) -> Rendered:
@@ -108,9 +112,9 @@ def _clean(value: str) -> str:
 
 def _describe(match: re.Match[str], name: str, field: str | None) -> str:
     shown = f"{match[0][:_MAX_SHOWN]}..." if len(match[0]) > _MAX_SHOWN else match[0]
-    place = f'"{shown}"' if field is None else f'"{shown}" in {field}'
+    place = f'{field or "The text"} contains "{shown}"'
     if match[2] and name.strip().lower() in PLACEHOLDERS:
-        return f"{place} is not a placeholder: write {{{name.strip().lower()}}}, without spaces and in lower case"
-    problem = "is not a placeholder" if match[2] else 'has no closing "}"'
+        return f"{place}: write {{{name.strip().lower()}}}, without spaces and in lower case"
+    problem = ", which is not a placeholder" if match[2] else ' without a closing "}"'
     known = ", ".join(f"{{{each}}}" for each in PLACEHOLDERS)
-    return f"{place} {problem}. Write {{{{ for a literal brace. Placeholders: {known}"
+    return f"{place}{problem}. Write {{{{ for a literal brace. Placeholders: {known}"

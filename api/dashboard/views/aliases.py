@@ -7,9 +7,11 @@ from api.dashboard.formatting import select_options
 from api.dashboard.latest_message import find_latest_message
 from api.dashboard.page import HtmlPage, NavLink, PageRoute, Redirect, Visit
 from router.admin.paging import MAX_LIMIT
+from router.admin.routes.reply_settings import ReplySettingsChange
 from router.checks import policy
 from router.checks.effect import CheckEffect
 from router.filters import AliasFilter, IntegrationFilter
+from router.replies.placeholders import PLACEHOLDERS
 
 
 async def show_list(visit: Visit) -> HtmlPage:
@@ -56,6 +58,8 @@ async def show_alias(visit: Visit, effect: CheckEffect | None = None) -> HtmlPag
         "integrations": integrations,
         "names": names,
         "failing": await _failing_ids(visit),
+        "templates": await visit.services.templates.list_all(visit.actor),
+        "placeholders": PLACEHOLDERS,
         "checks": check_form.alias_form(alias.check_policy, policy.merge(workspace.check_policy), effect),
     }
     return HtmlPage("alias.html", alias.email, context)
@@ -88,6 +92,18 @@ async def change_sender_checks(visit: Visit) -> Redirect | HtmlPage:
     return Redirect(f"/manage/aliases/{alias_id}#sender-checks", flash="sender-checks-changed")
 
 
+async def change_reply_settings(visit: Visit) -> Redirect:
+    form = visit.form
+    change = ReplySettingsChange(
+        sender_name=form.get("senderName", ""),
+        signature=form.get("signature", ""),
+        reply_to_token="replyToToken" in form,
+        acknowledge_template_id=form.get("acknowledge", ""),
+    )
+    await visit.services.aliases.change(visit.actor, visit.path_params["id"], reply_settings=change)
+    return Redirect(f"/manage/aliases/{visit.path_params['id']}#replies", flash="reply-settings-changed")
+
+
 async def set_status(visit: Visit) -> Redirect:
     changed = await visit.services.aliases.change(
         visit.actor, visit.path_params["id"], status=visit.form.get("status", "")
@@ -104,7 +120,7 @@ async def confirm_delete(visit: Visit) -> HtmlPage:
     alias = await visit.services.aliases.get(visit.actor, visit.path_params["id"])
     consequences = [
         "Mail to this address is then rejected, or goes to the catch-all alias of the domain if there is one.",
-        "Existing tickets are kept.",
+        "Existing tickets are kept. Canned responses of this alias alone are removed.",
     ]
     return manage.removal_page("alias", alias.email, f"/manage/aliases/{alias.id}", consequences)
 
@@ -124,6 +140,7 @@ NAV_LINKS = (
 FLASH_MESSAGES = {
     "alias-added": "Alias added.",
     "alias-changed": "Alias saved. New messages are posted to the selected integration.",
+    "reply-settings-changed": "Reply settings saved.",
     "alias-on": "Alias enabled.",
     "alias-off": "Alias disabled. Mail to this address is rejected.",
     "alias-removed": "Alias removed.",
@@ -135,6 +152,7 @@ PAGES = (
     PageRoute("GET", "/manage/aliases/{id}", show_alias, "viewer", compress=True),
     PageRoute("POST", "/manage/aliases/{id}", change_settings, "admin", form_view=show_alias),
     PageRoute("POST", "/manage/aliases/{id}/sender-checks", change_sender_checks, "admin", form_view=show_alias),
+    PageRoute("POST", "/manage/aliases/{id}/replies", change_reply_settings, "admin", form_view=show_alias),
     PageRoute("POST", "/manage/aliases/{id}/status", set_status, "admin", form_view=show_alias),
     PageRoute("POST", "/manage/aliases/{id}/test", send_test_email, "admin", form_view=show_alias),
     PageRoute("GET", "/manage/aliases/{id}/delete", confirm_delete, "admin", compress=True),

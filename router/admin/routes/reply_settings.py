@@ -74,7 +74,7 @@ def validate_sender_name(pattern: str, field: str = "senderName") -> str:
     try:
         sender_name.check_pattern(line)
     except ValueError as error:
-        raise Refused("unknown_placeholder", f"{field}: {error}", field) from None
+        raise Refused("unknown_placeholder", f"{field} is invalid: {error}", field) from None
     return line
 
 

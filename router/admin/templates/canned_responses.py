@@ -151,9 +151,9 @@ class CannedResponseService:
         response = await self.get(actor, response_id)
         return placeholders.render(response.body, await self._values.read(actor, ticket_id))
 
-    async def preview(self, actor: Actor, response: CannedResponse) -> Rendered:
-        """Renders a canned response with sample values."""
-        return placeholders.render(response.body, await self._values.sample(actor))
+    async def preview(self, actor: Actor, response: CannedResponse, ticket_id: str = "") -> Rendered:
+        """Renders a canned response for a ticket; without one, with the values of an invented ticket."""
+        return placeholders.render(response.body, await self._values.read_or_sample(actor, ticket_id))
 
 
 async def _require_alias(transaction: QueryExecutor, actor: Actor, response: CannedResponse) -> None:

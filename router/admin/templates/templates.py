@@ -153,9 +153,9 @@ class TemplateService:
         template = await self.get(actor, template_id)
         return render_template(template, await self._values.read(actor, ticket_id), text=text)
 
-    async def preview(self, actor: Actor, template: Template) -> RenderedTemplate:
-        """Renders a template with sample values."""
-        return render_template(template, await self._values.sample(actor))
+    async def preview(self, actor: Actor, template: Template, ticket_id: str = "") -> RenderedTemplate:
+        """Renders a template for a ticket; without one, with the values of an invented ticket."""
+        return render_template(template, await self._values.read_or_sample(actor, ticket_id))
 
     async def _apply_change(self, template: Template, change: TemplateChange) -> Template:
         """Returns the template with the changes, normalised and sanitised. Raises `Refused`."""

@@ -35,8 +35,11 @@ class TicketValues:
             raise not_found_error("Ticket")
         return values
 
-    async def sample(self, actor: Actor) -> Mapping[str, str]:
-        """Returns the values of an invented ticket."""
+    async def read_or_sample(self, actor: Actor, ticket_id: str) -> Mapping[str, str]:
+        """Reads the values for a ticket; for `""`, returns those of an invented one."""
+        return await (self.read(actor, ticket_id) if ticket_id else self._sample(actor))
+
+    async def _sample(self, actor: Actor) -> Mapping[str, str]:
         workspace = await fetch_model(self._database, Workspace, "workspace_by_id", id=actor.workspace_id)
         if workspace is None:
             raise not_found_error("Workspace")

@@ -136,6 +136,20 @@ REQUIRED_ROLES: dict[tuple[str, str], Role | None] = {
     ("POST", "/manage/tags/{id}"): "admin",
     ("GET", "/manage/tags/{id}/delete"): "admin",
     ("POST", "/manage/tags/{id}/delete"): "admin",
+    ("GET", "/manage/templates"): "viewer",
+    ("POST", "/manage/templates"): "admin",
+    ("GET", "/manage/templates/{id}"): "viewer",
+    ("GET", "/manage/templates/{id}/html"): "viewer",
+    ("POST", "/manage/templates/{id}"): "admin",
+    ("GET", "/manage/templates/{id}/delete"): "admin",
+    ("POST", "/manage/templates/{id}/delete"): "admin",
+    ("GET", "/manage/canned-responses"): "viewer",
+    ("POST", "/manage/canned-responses"): "admin",
+    ("GET", "/manage/canned-responses/{id}"): "viewer",
+    ("POST", "/manage/canned-responses/{id}"): "admin",
+    ("GET", "/manage/canned-responses/{id}/delete"): "admin",
+    ("POST", "/manage/canned-responses/{id}/delete"): "admin",
+    ("POST", "/manage/aliases/{id}/replies"): "admin",
     ("GET", "/manage/workspace"): "viewer",
     ("POST", "/manage/workspace"): "admin",
     ("POST", "/manage/workspace/sender-checks"): "admin",
@@ -199,6 +213,7 @@ async def test_foreign_and_missing_objects_look_the_same(sqlite_served: ServedIn
     real |= {"integrations": names["integration"], "users": names["user"], "keys": names["key"]}
     message = ticket.messages[0].message.id
     real |= {"deliveries": names["dead"], "trace": message, "tags": names["tag"]}
+    real |= {"templates": names["template"], "canned-responses": names["canned"]}
     for page in PAGES:
         if "{" not in page.path:
             continue

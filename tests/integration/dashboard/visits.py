@@ -52,6 +52,12 @@ VISITS = {
     "/manage/tags": "/manage/tags",
     "/manage/tags/{id}": "/manage/tags/{tag}",
     "/manage/tags/{id}/delete": "/manage/tags/{tag}/delete",
+    "/manage/templates": "/manage/templates",
+    "/manage/templates/{id}": "/manage/templates/{template}",
+    "/manage/templates/{id}/delete": "/manage/templates/{template}/delete",
+    "/manage/canned-responses": "/manage/canned-responses",
+    "/manage/canned-responses/{id}": "/manage/canned-responses/{canned}",
+    "/manage/canned-responses/{id}/delete": "/manage/canned-responses/{canned}/delete",
     "/manage/workspace": "/manage/workspace",
     "/activity/audit": "/activity/audit",
     "/activity": "/activity",
@@ -128,6 +134,10 @@ async def _add_managed_objects(served: ServedInstallation, owned: str, integrati
     key = await services.keys.create(served.actor, name="import of the old tickets", user_id=user.id, role="viewer")
     await services.allowed_senders.create(served.actor, "@good.example", note="Partner")
     await services.blocked_senders.create(served.actor, "@spam.example", action="spam")
+    template = await services.templates.create(
+        served.actor, name="Received", subject="[#{ticket}] {subject}", body="<p>Hi {name}</p>", mode="static_html"
+    )
+    canned = await services.canned_responses.create(served.actor, title="Opening hours", body="Hi {name},\n{link}")
     await served.database.execute(
         "dispatch_mark_failing",
         id=integration,
@@ -144,4 +154,6 @@ async def _add_managed_objects(served: ServedInstallation, owned: str, integrati
         "user": user.id,
         "password_link": (link.url or "").partition("?token=")[2],
         "key": key.key.id,
+        "template": template.id,
+        "canned": canned.id,
     }

@@ -49,7 +49,7 @@ class AcknowledgingInstallation(Installation):
             "SELECT c.data FROM replies r JOIN raw_chunks c ON c.message_id = r.message_id "
             "WHERE r.kind = 'acknowledgement' ORDER BY r.id"
         )
-        return [message_from_bytes(bytes(row["data"]), policy=policy.default) for row in chunks]  # type: ignore[call-overload, misc]
+        return [message_from_bytes(bytes(row["data"]), policy=policy.default) for row in chunks]  # type: ignore[call-overload]
 
 
 @pytest.fixture

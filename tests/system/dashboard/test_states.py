@@ -35,6 +35,8 @@ EMPTY = (
     "/manage/blocked-senders",
     "/manage/keys",
     "/manage/tags",
+    "/manage/templates",
+    "/manage/canned-responses",
 )
 EXTREME = (
     "/",

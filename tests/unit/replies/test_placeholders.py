@@ -58,12 +58,12 @@ def test_missing_names_the_placeholders_that_became_nothing() -> None:
 @pytest.mark.parametrize(
     ("text", "part"),
     [
-        ("{firstname}", '"{firstname}" in body is not a placeholder. Write {{'),
+        ("{firstname}", 'body contains "{firstname}", which is not a placeholder. Write {{'),
         ("{ Name }", "write {name}, without spaces"),
-        ("{}", '"{}" in body is not'),
-        ("{name", '"{name" in body has no closing'),
-        ("{name|{agent}}", '"{name|" in body has no closing'),
-        ("{na<b>me</b>}", "is not a placeholder"),
+        ("{}", 'contains "{}", which is not'),
+        ("{name", '"{name" without a closing "}"'),
+        ("{name|{agent}}", '"{name|" without a closing'),
+        ("{na<b>me</b>}", ", which is not a placeholder"),
         ("{" + "x" * 1000 + "}", "..."),
     ],
 )
