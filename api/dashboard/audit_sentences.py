@@ -105,10 +105,15 @@ SENTENCES: Mapping[AuditAction, Sequence[Phrase]] = {
             "{mxManagedUpstream}set that another mail server receives the mail of {target} first",
             "{not_mxManagedUpstream}set that this server receives the mail of {target}",
         ),
+        ("{sending}turned on sending from {target}", "{not_sending}turned off sending from {target}"),
+        ("set the smarthost {smarthost} for {target}", "{withoutSmarthost}removed the smarthost of {target}"),
     ),
     "domain.create": (("added the domain {target}",),),
     "domain.delete": (("removed the domain {target}",), ("with {aliases} aliases",)),
     "domain.lose": (("removed the verification of {target}: another workspace verified the domain",),),
+    "domain.test": (
+        ("{ok}tested the smarthost of {target}", "{not_ok}tested the smarthost of {target}, which failed"),
+    ),
     "domain.unverify": (("removed the verification of {target}: its DNS records are missing",),),
     "domain.verify": (("verified the domain {target}",), ("{takenOver}which another workspace had before",)),
     "integration.change": (

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from textwrap import indent
 
 import click
 
-from api.schema.domains import DomainAnswer, DomainCreated, DomainDetail
-from emailrouter.cli.context import CommandContext, WorkspaceGroup, confirm, confirmation_option, to_json, with_context
+from api.schema.domains import DomainAnswer, DomainCreated, DomainDetail, SmarthostTested
+from emailrouter.cli.context import (
+    CommandContext,
+    WorkspaceGroup,
+    confirm,
+    confirmation_option,
+    read_secret,
+    to_json,
+    with_context,
+)
 from emailrouter.cli.paging import Paging, paging_options, to_rows
 from emailrouter.cli.parameters import FilterOptions, filter_options
 from emailrouter.cli.tables import Column
 from router.admin.domains.domain_view import DomainView
+from router.admin.domains.smarthost_setting import SmarthostSetting
 from router.dns.receivers import find_private_name, warn_of_private_name
 from router.errors import Refused
 from router.filters import DomainFilter
@@ -35,6 +45,7 @@ async def list_command(context: CommandContext, *, filters: FilterOptions[Domain
     columns = (
         Column("Domain", "domain"),
         Column("Status", "status"),
+        Column("Sending", "sending"),
         Column("Created", "createdAt", optional=True, is_time=True),
         Column("ID", "id", optional=True),
     )
@@ -136,6 +147,88 @@ async def remove(context: CommandContext, domain: str, force: bool, yes: bool) -
     context.print_result({"id": view.domain.id, "removed": True}, f"{view.domain.name} was removed.")
 
 
+@group.command(
+    "sending", examples=["domain sending example.com --enable", "domain sending example.com --disable --json"]
+)
+@click.argument("domain")
+@click.option("--enable/--disable", "enabled", required=True, help="Whether replies are sent from the domain.")
+@with_context(secrets=True)
+async def sending(context: CommandContext, domain: str, enabled: bool) -> None:
+    """Turn sending of replies from a domain on or off.
+
+    Makes the DKIM key the first time, and prints the DNS records to add. Replies can be sent once DNS shows the key.
+    """
+    domain_id = await context.lookup.find_domain_id(context.actor, domain)
+    _print_detail(context, await context.services.sending.set_enabled(context.actor, domain_id, enabled))
+
+
+@group.command("rotate-dkim", examples=["domain rotate-dkim example.com"])
+@click.argument("domain")
+@with_context(secrets=True)
+async def rotate_dkim(context: CommandContext, domain: str) -> None:
+    """Make the next DKIM key of a domain.
+
+    The current key signs until DNS shows the record of the next one. The old record can be removed 7 days later.
+    """
+    domain_id = await context.lookup.find_domain_id(context.actor, domain)
+    _print_detail(context, await context.services.sending.rotate(context.actor, domain_id))
+
+
+@group.command(
+    "smarthost",
+    examples=[
+        "domain smarthost example.com --url smtps://user@smtp.example.net --password-file password.txt",
+        "domain smarthost example.com --test",
+        "domain smarthost example.com --remove",
+    ],
+)
+@click.argument("domain")
+@click.option("--url", help="smtps://user@host:465, or smtp://user@host:587 with STARTTLS. Only public hosts.")
+@click.option("--password", metavar="-", help="Use `-` to read the password from standard input.")
+@click.option(
+    "--password-file",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Read the password from a file. Without one, the password of the same user and host stays.",
+)
+@click.option("--remove", is_flag=True, help="Use the smarthost of the installation.")
+@click.option("--test", "is_test", is_flag=True, help="Connect and sign in, without sending anything.")
+@with_context(secrets=True)
+async def smarthost(
+    context: CommandContext,
+    domain: str,
+    *,
+    url: str | None,
+    password: str | None,
+    password_file: Path | None,
+    remove: bool,
+    is_test: bool,
+) -> int:
+    """Set, remove or test the mail server that sends the replies from a domain.
+
+    Exit code 1 if the test fails.
+    """
+    if [url is not None, remove, is_test].count(True) != 1:
+        raise click.UsageError("give one of --url, --remove and --test")
+    has_password = password is not None or password_file is not None
+    if has_password and url is None:
+        raise click.UsageError("--password and --password-file require --url")
+    domain_id = await context.lookup.find_domain_id(context.actor, domain)
+    if is_test:
+        return await _test_smarthost(context, domain_id)
+    clear = read_secret(password, password_file, prompt="Password", option="--password") if has_password else None
+    setting = None if url is None else SmarthostSetting(url, clear)
+    _print_detail(context, await context.services.sending.set_smarthost(context.actor, domain_id, setting))
+    return 0
+
+
+async def _test_smarthost(context: CommandContext, domain_id: str) -> int:
+    result = await context.services.sending.test_smarthost(context.actor, domain_id)
+    ok = result.kind == "accepted"
+    context.print_object(to_json(SmarthostTested.from_model(result, ok=ok)))
+    return 0 if ok else 1
+
+
 COMMANDS = (group,)
 
 
@@ -144,5 +237,8 @@ def _print_detail(context: CommandContext, view: DomainView) -> None:
     if context.as_json:
         context.print_object(detail)
         return
+    # The zone file has the strings of long values.
+    detail["records"] = [{key: value for key, value in row.items() if key != "strings"} for row in detail["records"]]
+    detail["smarthost"] = view.smarthost
     context.print_object({name: value for name, value in detail.items() if name != "zoneFile"})
     click.echo(f"\nZone file\n{indent(view.zone_file, '  ')}", nl=False)

@@ -21,6 +21,11 @@ SELECT count(*) AS messages FROM (
 -- The addresses of the clients that sent the newest messages of all workspaces.
 SELECT peer FROM messages WHERE direction = 'inbound' ORDER BY id DESC LIMIT :limit;
 
+-- name: check_sending_domains
+-- Domains of all workspaces that send replies.
+SELECT {Domain}
+FROM domains WHERE sending <> 'off' ORDER BY name, id LIMIT :limit;
+
 -- name: check_domains
 -- Domains of all workspaces.
 SELECT {Domain}
