@@ -36,6 +36,7 @@ from router.provisioning.plan import (
     SetMxUpstream,
 )
 from router.provisioning.section import SectionChange
+from router.provisioning.sending_entries import SendingPlanner, SetSending
 from router.provisioning.settings import ResolveReference, SettingsReader
 from router.services import Services
 
@@ -46,6 +47,7 @@ class DocumentApplier:
     def __init__(self, services: Services, poster: Poster, resolve: ResolveReference) -> None:
         self._services = services
         self._read_settings = SettingsReader(poster, resolve).read
+        self._sending = SendingPlanner(services.sending, resolve)
 
     def plan(self, document: WorkspaceDocument, current: Snapshot, *, prune: bool) -> Plan:
         """Plans the changes. With `prune`, the plan deletes objects that are missing from the lists of the document.
@@ -54,7 +56,7 @@ class DocumentApplier:
             InvalidDocument: The document is invalid or does not fit the workspace.
             Refused: A secret is missing or invalid.
         """
-        return plan_changes(document, current, self._read_settings, prune=prune)
+        return plan_changes(document, current, self._read_settings, self._sending, prune=prune)
 
     async def execute(self, actor: Actor, plan: Plan) -> None:
         execution = _PlanExecution(self._services, actor, plan)
@@ -82,10 +84,8 @@ class _PlanExecution:
                 await self._add_integration(entry, kind, settings)
             case ChangeIntegration(integration, entry, settings):
                 await services.integrations.change(actor, integration.id, name=entry.name, settings=settings)
-            case AddDomain(name):
-                self._domain_ids[name] = (await services.domains.create(actor, name)).domain.id
-            case SetMxUpstream(name, upstream):
-                await services.domains.set_mx_upstream(actor, self._domain_ids[name], upstream)
+            case AddDomain() | SetMxUpstream() | SetSending():
+                await self._change_domain(step)
             case AddAlias(entry, domain, local_part):
                 await self._add_alias(entry, domain, local_part)
             case ChangeAlias(alias, entry):
@@ -122,6 +122,22 @@ class _PlanExecution:
             self._actor, type=kind, name=entry.name, settings=settings
         )
         self._refs.set_created(entry, integration)
+
+    async def _change_domain(self, step: AddDomain | SetMxUpstream | SetSending) -> None:
+        domains = self._services.domains
+        match step:
+            case AddDomain(name):
+                self._domain_ids[name] = (await domains.create(self._actor, name)).domain.id
+            case SetMxUpstream(name, upstream):
+                await domains.set_mx_upstream(self._actor, self._domain_ids[name], upstream)
+            case SetSending():
+                await self._set_sending(step, self._domain_ids[step.domain])
+
+    async def _set_sending(self, step: SetSending, domain_id: str) -> None:
+        if not step.keeps_smarthost:
+            await self._services.sending.set_smarthost(self._actor, domain_id, step.smarthost)
+        if step.enabled is not None:
+            await self._services.sending.set_enabled(self._actor, domain_id, step.enabled)
 
     async def _add_alias(self, entry: AliasDefinition, domain: str, local_part: str) -> None:
         alias = await self._services.aliases.create(

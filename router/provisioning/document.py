@@ -80,6 +80,19 @@ class IntegrationDefinition(EntryModel):
         return older | {key: (f"settings.{key}", text) for key, text in self.settings.items()}
 
 
+class SendingDefinition(EntryModel):
+    """Whether replies are sent from a domain, and the smarthost of the domain. The DKIM keys are not exported.
+
+    With `""` as `smarthost`, the domain uses that of the installation. Without a password that is set, an existing
+    smarthost with the same user and host keeps its own.
+    """
+
+    domain: str
+    enabled: bool = True
+    smarthost: str = ""
+    smarthost_password: Reference | None = None
+
+
 class AliasDefinition(EntryModel):
     """An alias. A field that is None keeps the current value of an existing alias; `""` removes it.
 
@@ -119,6 +132,7 @@ class WorkspaceDocument(EntryModel):
     domains: list[str] | None = None
     mx_managed_upstream: list[str] | None = None
     workspace: WorkspaceDefinition = WorkspaceDefinition()
+    sending: list[SendingDefinition] | None = None
     integrations: list[IntegrationDefinition] | None = Field(default=None)
     aliases: list[AliasDefinition] | None = None
     users: list[UserDefinition] | None = None
@@ -207,6 +221,7 @@ def _format_location(loc: tuple[int | str, ...]) -> str:
 def _suggestion(loc: tuple[int | str, ...]) -> str:
     sections: dict[str, Any] = {
         "workspace": WorkspaceDefinition,
+        "sending": SendingDefinition,
         "integrations": IntegrationDefinition,
         "aliases": AliasDefinition,
         "users": UserDefinition,

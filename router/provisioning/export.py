@@ -21,11 +21,13 @@ from router.provisioning.document import (
     CompleteDocument,
     IntegrationDefinition,
     SenderChecksDefinition,
+    SendingDefinition,
     UserDefinition,
     WorkspaceDefinition,
     WorkspaceDocument,
 )
 from router.provisioning.sections import SECTIONS
+from router.provisioning.sending_entries import export_sending
 from router.services import Services
 
 T = TypeVar("T")
@@ -83,6 +85,7 @@ def export_document(snapshot: Snapshot, channels: Mapping[str, Channel]) -> Work
         ),
         domains=[domain.name for domain in snapshot.domains],
         mx_managed_upstream=[domain.name for domain in snapshot.domains if domain.mx_managed == "upstream"],
+        sending=_export_sending(snapshot.domains),
         integrations=[
             IntegrationDefinition(
                 id=each.id if names[each.name] > 1 else None,
@@ -119,6 +122,15 @@ def export_document(snapshot: Snapshot, channels: Mapping[str, Channel]) -> Work
     )
 
 
+def _export_sending(domains: Iterable[Domain]) -> list[SendingDefinition]:
+    taken: set[str] = set()
+    return export_sending(domains, lambda name: f"env:{_unique_name(f'SMARTHOST_PASSWORD_{_slug(name)}', taken)}")
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^A-Z0-9]+", "_", name.upper()).strip("_")
+
+
 def _export_overrides(alias: Alias) -> SenderChecksDefinition | None:
     overrides = policy.read_overrides(alias.check_policy)
     return SenderChecksDefinition(**overrides) if overrides else None
@@ -132,7 +144,7 @@ def _export_settings(integrations: Iterable[Integration], channels: Mapping[str,
     taken: set[str] = set()
     exported: dict[str, dict[str, str]] = {}
     for each in integrations:
-        slug = re.sub(r"[^A-Z0-9]+", "_", each.name.upper()).strip("_") or "CHANNEL"
+        slug = _slug(each.name) or "CHANNEL"
         settings = exported[each.id] = {}
         for field in channels[each.type].fields if each.type in channels else ():
             if field.secret and field.is_set(each):

@@ -46,6 +46,7 @@ from router.provisioning.plan import (
 )
 from router.provisioning.reply_settings import compare_reply_settings, require_template, template_names
 from router.provisioning.sections import SECTIONS
+from router.provisioning.sending_entries import SendingPlanner, SetSending
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,27 +70,41 @@ ReadSettings = Callable[[IntegrationDefinition, Integration | None, str], Planne
 """Resolves and compares the settings of an entry. The `str` is the location of the entry, for errors."""
 
 
-def plan_changes(document: WorkspaceDocument, current: Snapshot, read_settings: ReadSettings, *, prune: bool) -> Plan:
+def plan_changes(
+    document: WorkspaceDocument,
+    current: Snapshot,
+    read_settings: ReadSettings,
+    sending: SendingPlanner,
+    *,
+    prune: bool,
+) -> Plan:
     """Builds the plan.
 
     Raises:
         InvalidDocument: The document is invalid or does not fit the workspace.
         Refused: A secret is missing or invalid.
     """
-    return _Planner(document, current, read_settings, prune=prune).build()
+    return _Planner(document, current, read_settings, sending, prune=prune).build()
 
 
 class _Planner:
     """Builds one plan. The steps in `_late_steps`, for example the removal of a domain, come after the other steps."""
 
     def __init__(
-        self, document: WorkspaceDocument, current: Snapshot, read_settings: ReadSettings, *, prune: bool
+        self,
+        document: WorkspaceDocument,
+        current: Snapshot,
+        read_settings: ReadSettings,
+        sending: SendingPlanner,
+        *,
+        prune: bool,
     ) -> None:
         names = {current.workspace.name, *(user.name for user in current.users)}
         names |= {name for each in current.integrations for name in (each.id, each.name)}
         self._document = normalize_document(document, names)
         self._current = current
         self._read_settings = read_settings
+        self._sending = sending
         self._prune = prune
         self._template_names = template_names(self._document, current.sections.get("templates", ()))
         domain_ids = {domain.name: domain.id for domain in current.domains}
@@ -179,6 +194,7 @@ class _Planner:
                 self._add_change(change, AddDomain(name))
         removed = set(existing) - set(domains) if self._prune and self._document.domains is not None else set()
         self._plan_mx_upstream({*existing, *domains} - removed, existing)
+        self._plan_sending({*existing, *domains} - removed, existing)
         self._plan_aliases({*existing, *domains})
         if self._document.domains is not None:
             for name, domain in existing.items():
@@ -206,6 +222,27 @@ class _Planner:
                     Change("change", "domain", name, format_differences(changed)),
                     SetMxUpstream(name, not was_upstream),
                 )
+
+    def _plan_sending(self, domains: set[str], existing: Mapping[str, Domain]) -> None:
+        if self._document.sending is None:
+            return
+        entries = self._document.sending
+        listed = set()
+        for planned in self._sending.plan(entries, existing, domains):
+            listed.add(planned.domain)
+            if planned.note:
+                self._plan.notes.append(planned.note)
+            if planned.step is not None:
+                self._add_change(Change("change", "domain", planned.domain, planned.detail), planned.step)
+        for name in sorted(domains - listed):
+            domain = existing.get(name)
+            if domain is None or (domain.sending == "off" and not domain.smarthost_hint):
+                continue
+            if self._prune:
+                step = SetSending(name, False, keeps_smarthost=not domain.smarthost_hint)
+                self._add_change(Change("remove", "sending", name), step)
+            else:
+                self._plan.unmanaged.append(f"sending {name}")
 
     def _plan_aliases(self, domains: set[str]) -> None:
         existing = {(alias.domain, alias.local_key): alias for alias in self._current.aliases}

@@ -10,6 +10,7 @@ from router.model import Alias, Integration, User
 from router.provisioning.document import AliasDefinition, IntegrationDefinition, UserDefinition, WorkspaceDefinition
 from router.provisioning.entries import IntegrationReferences
 from router.provisioning.section import SectionChange
+from router.provisioning.sending_entries import SetSending
 
 Removable = Literal["user", "domain", "integration", "alias"]
 
@@ -95,6 +96,7 @@ PlanStep = (
     | ChangeIntegration
     | AddDomain
     | SetMxUpstream
+    | SetSending
     | AddAlias
     | ChangeAlias
     | ChangeWorkspace

@@ -8,7 +8,7 @@ from router.admin.domains.smarthost_setting import SmarthostSetting
 from router.errors import Refused
 
 # Names of form fields and of the fields in errors.
-URL, PASSWORD = "smarthost.url", "smarthost.password"  # noqa: S105 - names
+URL, PASSWORD = "smarthost.url", "smarthost.password"
 
 
 async def set_sending(visit: Visit) -> Redirect:

@@ -111,6 +111,15 @@ class SendingService:
                 await self._record_change(transaction, actor, domain, **details)
         return await self._check(actor, domain_id)
 
+    def compare_smarthost(self, domain: Domain | None, setting: SmarthostSetting) -> tuple[str, bool]:
+        """Returns the URL of a setting in its usual form, and whether it differs from that of the domain.
+
+        Raises `Refused("invalid_request")` as `set_smarthost` does.
+        """
+        stored = None if domain is None else self._find_stored(domain)
+        url, password = read_setting(setting, stored, allow_private=self._allow_private)
+        return str(url), stored != SmarthostSetting(str(url), password.reveal() if password else None)
+
     async def test_smarthost(self, actor: Actor, domain_id: str) -> ProbeResult:
         """Connects to the smarthost of the domain and authenticates. Sends nothing.
 
