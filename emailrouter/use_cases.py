@@ -66,15 +66,6 @@ def build_services(core: Core) -> Services:
     domain_checks = build_domain_checks(core)
     uploads = reply_parts.build_uploads(core)
     templates = TemplateService(database, clock, core.parser.sanitize_template, link_base=core.link_base)
-    tester = TestMailService(
-        database,
-        clock,
-        core.routing_cache,
-        smtp_servers.build_client(config),
-        lambda: smtp_servers.find_servers(config, core.listening_smtp()),
-        box=core.box,
-        hostname=config.server.hostname,
-    )
     return Services(
         clock=clock,
         authentication=AuthenticationService(database, clock),
@@ -89,7 +80,7 @@ def build_services(core: Core) -> Services:
         domains=DomainService(database, clock, domain_checks, mx_hosts=mx_hosts(config), on_routing_change=changed),
         sending=_build_sending(core, domain_checks),
         integrations=IntegrationService(database, clock, core.poster, core.wake),
-        aliases=AliasService(database, clock, tester, on_routing_change=changed),
+        aliases=AliasService(database, clock, _build_tester(core), on_routing_change=changed),
         replies=reply_parts.build_replies(core, uploads, templates),
         uploads=uploads,
         tickets=TicketService(database, clock, ConversationReader(database, core.contents)),
@@ -125,6 +116,19 @@ def _build_link_mailer(core: Core) -> LinkMailer:
         box=core.box,
         settings=core.config.outgoing,
         hostname=core.config.server.hostname,
+    )
+
+
+def _build_tester(core: Core) -> TestMailService:
+    config = core.config
+    return TestMailService(
+        core.database,
+        core.clock,
+        core.routing_cache,
+        smtp_servers.build_client(config),
+        lambda: smtp_servers.find_servers(config, core.listening_smtp()),
+        box=core.box,
+        hostname=config.server.hostname,
     )
 
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from api.dashboard.audit_sentences import SENTENCES, SentenceContext, describe_actor, describe_entry
+from api.dashboard.audit_phrases import SENTENCES
+from api.dashboard.audit_sentences import SentenceContext, describe_actor, describe_entry
 from router.enumerations import AUDIT_ACTIONS
 from router.model import AuditEntry
 
