@@ -129,6 +129,12 @@ async def _add_routing(builder: RequestBuilder, good: ValidRequests, domain: str
         kept = await builder.create("/domains", domain=f"kept{number}.example.com")
         body = {"mxManagedUpstream": True} if method == "PATCH" else None
         good.add(f"{method} /domains/{{id}}{'/' if verb else ''}{verb}", body, id=kept)
+    sending = await builder.create("/domains", domain="sending.example.com")
+    good.add("POST /domains/{id}/sending", {"enabled": True}, id=sending)
+    await builder.request("POST", f"/domains/{sending}/sending", {"enabled": True})
+    await builder.request("PATCH", f"/domains/{sending}", {"smarthost": {"url": "smtps://127.0.0.1:9"}})
+    good.add("POST /domains/{id}/sending/rotate", id=sending)
+    good.add("POST /domains/{id}/sending/test", id=sending)
     slack = {"type": "slack", "name": "Kept", "webhookUrl": webhooks["alive"]}
     good.add("POST /integrations", slack)
     integration = await builder.create("/integrations", **slack)

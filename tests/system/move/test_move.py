@@ -143,6 +143,16 @@ async def _fill(database: SqliteDatabase | PostgresDatabase) -> None:
     await seeds.insert_alias(database, workspace_id, domain_id, "support", integration_id)
     await seeds.execute(
         database,
+        "UPDATE domains SET sending = 'active', encrypted_smarthost = 'sealed', smarthost_hint = 'smtps://s.test:465'",
+    )
+    await seeds.execute(
+        database,
+        "INSERT INTO domain_keys (domain_id, selector, algorithm, encrypted_private_key, public_key, created_at) "
+        "VALUES (:domain_id, 'er203001', 'rsa', 'sealed', 'MIIB', 7)",
+        domain_id=domain_id,
+    )
+    await seeds.execute(
+        database,
         "INSERT INTO messages (id, workspace_id, reverse_path, helo, peer, protocol, tls, received_by, size, "
         "received_at, rfc_message_id, reference_ids, from_address, from_name, subject, automatic) "
         "VALUES ('msg_1', :workspace_id, '', '', '', 'ESMTP', '', '', 3, 7, '', '[]', 'a@b.test', '', :odd, '')",
