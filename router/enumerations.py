@@ -148,6 +148,11 @@ AUTOMATIC_MAIL: Choice[AutomaticMail] = Choice(
 DELIVERY_STATE: Choice[DeliveryState] = Choice(
     "state", get_args(DeliveryState), labels={"pending": "Queued", "dead": "Failed", "spam": "Held as spam"}
 )
+DELIVERY_TARGET: Choice[DeliveryTarget] = Choice(
+    "target",
+    get_args(DeliveryTarget),
+    labels={"integration": "Posts", "webhook": "Webhook events", "smarthost": "Replies"},
+)
 CHECK_ACTION: Choice[CheckAction] = Choice(
     "action", get_args(CheckAction), labels={"flag": "Warn", "quarantine": "Hold as spam"}
 )

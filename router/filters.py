@@ -18,6 +18,7 @@ from router.enumerations import (
     AUDIT_KIND,
     AUTOMATIC_MAIL,
     DELIVERY_STATE,
+    DELIVERY_TARGET,
     DOMAIN_STATUS,
     INTEGRATION_STATUS,
     KEY_STATUS,
@@ -176,6 +177,9 @@ class DeliveryFilter(ListFilter):
         str | None, Criterion("Integration", "Only deliveries to this integration.", refers_to="int")
     ] = None
     ticket_id: Annotated[str | None, Criterion("Ticket", "Only deliveries of this ticket.", refers_to="ticket")] = None
+    target: Annotated[
+        str | None, Criterion("Target", "Only posts to integrations, or only replies.", choice=DELIVERY_TARGET)
+    ] = None
     without_updates: bool = False
 
 

@@ -17,6 +17,7 @@ from router.enumerations import (
     BLOCK_ACTION,
     CHECK_ACTION,
     DELIVERY_STATE,
+    DELIVERY_TARGET,
     DRAFT_KIND,
     KEY_STATUS,
     REPLAYABLE_STATE,
@@ -31,7 +32,6 @@ from router.enumerations import (
     USER_STATUS,
     ActorType,
     Awaiting,
-    DeliveryTarget,
     DkimAlgorithm,
     DomainStatus,
     IntegrationStatus,
@@ -120,7 +120,6 @@ _VALUES: dict[str, tuple[tuple[str, ...], str]] = {
         DELIVERY_STATE.values,
         "`pending`, `delivered`, `dead` after it failed permanently, or `spam` while its ticket is held as spam.",
     ),
-    "DeliveryTarget": (get_args(DeliveryTarget), "What a delivery is sent to. `webhook` is reserved."),
     "MessageDirection": (
         get_args(MessageDirection),
         "Whether a message was received (`inbound`) or sent (`outbound`).",
@@ -136,6 +135,10 @@ _VALUES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "ReplyKind": (get_args(ReplyKind), "A `reply` of a person, or the automatic `acknowledgement` of a new ticket."),
     "RecipientField": (get_args(RecipientField), "Field of a mail that names a recipient."),
+    "DeliveryTarget": (
+        DELIVERY_TARGET.values,
+        "What a delivery is sent to: `integration` is a post, `smarthost` a reply; `webhook` is not in use.",
+    ),
     "Awaiting": (get_args(Awaiting), "What a delivery waits for: the checks of the sender. `rules` is reserved."),
     "TemplateMode": (
         TEMPLATE_MODE.values,

@@ -1,4 +1,4 @@
-"""Erases expired data: raw messages, resolved tickets, spam, drafts, counters and other short-lived rows.
+"""Erases expired data: raw messages, resolved tickets, spam, drafts, uploads, counters and other short-lived rows.
 
 The text of a message stays when its raw bytes are erased; a message without a stored text is parsed first. A raw
 message without its first chunk counts as erased, so an interruption leaves no partial message. Each transaction is
@@ -24,10 +24,15 @@ from router.store.erasure import erase_ticket
 MAX_CHUNKS = 64
 MAX_TICKETS = 20
 MAX_SMALL_ROWS = 500
+# Maximum number of uploads erased in one transaction, each of up to [outgoing] max_message_bytes.
+MAX_UPLOADS = 5
 # Allows for clock differences between hosts.
 CLOCK_TOLERANCE: Micros = 3600 * SECOND
 RATE_WINDOW_RETENTION_SECONDS = 2 * 86400
 IDEMPOTENT_REQUEST_RETENTION: Micros = 24 * 3600 * SECOND
+UPLOAD_RETENTION: Micros = 24 * 3600 * SECOND
+# For the limits of acknowledgements, of which the longest is a day.
+ACKNOWLEDGEMENT_RETENTION: Micros = 2 * 86400 * SECOND
 DRAFT_RETENTION: Micros = 30 * 86400 * SECOND
 
 log = structlog.get_logger()
@@ -98,8 +103,10 @@ class Retention:
                 ("retention_sessions", now),
                 ("retention_idempotent_requests", now - IDEMPOTENT_REQUEST_RETENTION),
                 ("retention_drafts", now - DRAFT_RETENTION),
+                ("retention_acknowledgements", now - ACKNOWLEDGEMENT_RETENTION),
             ):
                 await self._erase_small_rows(query, horizon, erased)
+            await self._erase_small_rows("retention_uploads", now - UPLOAD_RETENTION, erased, limit=MAX_UPLOADS)
         finally:
             if erased != ErasedCounts():
                 log.info(
@@ -199,11 +206,13 @@ class Retention:
                     await _erase_chunks(transaction, chunks[:MAX_CHUNKS])
             await self._pause()
 
-    async def _erase_small_rows(self, query: str, horizon: int, erased: ErasedCounts) -> None:
+    async def _erase_small_rows(
+        self, query: str, horizon: int, erased: ErasedCounts, *, limit: int = MAX_SMALL_ROWS
+    ) -> None:
         while True:
-            erased_rows = await self._database.execute(query, horizon=horizon, limit=MAX_SMALL_ROWS)
+            erased_rows = await self._database.execute(query, horizon=horizon, limit=limit)
             erased.small_rows += erased_rows
-            if erased_rows < MAX_SMALL_ROWS:
+            if erased_rows < limit:
                 return
             await self._pause()
 

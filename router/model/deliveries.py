@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from router.enumerations import Awaiting, DeliveryEvent, DeliveryState, DeliveryTarget
 from router.model.time import Micros
@@ -10,9 +10,11 @@ from router.model.time import Micros
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A ticket event to be posted to an integration; a row of the outbox.
+    """A ticket event to be posted to an integration, or a reply to be sent to one recipient; a row of the outbox.
 
     Attributes:
+        integration_id: The id of the integration; with the target `smarthost`, that of the smarthost.
+        reply_id: The reply that is sent, if lists read it.
         awaiting: What a pending delivery waits for, until `next_attempt_at` at the latest.
         released: 1 if the ticket was held as spam, and released by a person.
     """
@@ -36,6 +38,12 @@ class Delivery:
     awaiting: Awaiting | None = None
     released: int = 0
     target: DeliveryTarget = "integration"
+    reply_id: str | None = field(default=None, metadata={"related": True})
+
+    @property
+    def posted_to(self) -> str | None:
+        """Returns the id of the integration; None if the delivery is sent to a smarthost."""
+        return None if self.target == "smarthost" else self.integration_id
 
     @property
     def parked(self) -> bool:

@@ -33,7 +33,7 @@ TABLES = tuple(
 # The migrations insert rows into these tables. The move replaces the rows.
 SEEDED_TABLES = frozenset({"versions"})
 # The rows of a batch, which is kept in memory. 16 raw chunks are at most 4 MiB.
-BATCH_ROWS, BATCH_ROWS_BY_TABLE = 500, {"raw_chunks": 16, "message_contents": 50}
+BATCH_ROWS, BATCH_ROWS_BY_TABLE = 500, {"raw_chunks": 16, "upload_chunks": 16, "message_contents": 50}
 
 # The configured statement timeout may be too short for copying whole tables.
 STATEMENT_SECONDS = 7 * 86400.0

@@ -1,11 +1,11 @@
-"""The loss audit: checks that no accepted message was lost. Reads only.
+"""The loss audit: checks that no accepted message and no reply was lost. Reads only.
 
     accepted = ticketed + repeated                          numbers of aliases, for each message
     expected = delivered + pending + dead + held as spam    numbers of deliveries, for each message
 
 A message, its tickets and its deliveries are written in one transaction, so a difference indicates a bug, a database
-fault or a manual change. Checks the newest `MAX_MESSAGES` messages, as many of the newest tickets, and all pending
-deliveries.
+fault or a manual change. So are a reply and the deliveries of its recipients, whose states change together. Checks the
+newest `MAX_MESSAGES` messages, as many of the newest tickets and replies, and all pending deliveries.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class LossAuditReport:
         repeats: Recently received duplicates. A duplicate counts once for each of its aliases.
         incomplete_messages: Messages with a wrong number of tickets or a missing delivery.
         stuck_deliveries: Pending deliveries that no worker will send.
+        mismatched_replies: Replies with a recipient that has no delivery in the same state.
     """
 
     messages: int
@@ -49,6 +50,7 @@ class LossAuditReport:
     incomplete_messages: tuple[str, ...]
     damaged_messages: tuple[str, ...]
     stuck_deliveries: tuple[str, ...]
+    mismatched_replies: tuple[str, ...]
     empty_tickets: tuple[str, ...]
 
     @property
@@ -75,6 +77,7 @@ class LossAuditReport:
             (self.incomplete_messages, "messages with missing tickets or deliveries"),
             (self.damaged_messages, "messages with incomplete raw data"),
             (self.stuck_deliveries, "pending deliveries that are never attempted"),
+            (self.mismatched_replies, "replies with a recipient that lacks its delivery"),
             (self.empty_tickets, "tickets without a message"),
         ):
             if ids:
@@ -106,5 +109,6 @@ async def audit_losses(transaction: QueryExecutor) -> LossAuditReport:
         incomplete_messages=await ids("loss_audit_mismatched_messages", max_examined=MAX_MESSAGES),
         damaged_messages=await ids("loss_audit_damaged_messages", max_examined=MAX_MESSAGES),
         stuck_deliveries=await ids("loss_audit_stuck_deliveries"),
+        mismatched_replies=await ids("loss_audit_mismatched_replies", max_examined=MAX_MESSAGES),
         empty_tickets=await ids("loss_audit_empty_tickets", max_examined=MAX_MESSAGES),
     )

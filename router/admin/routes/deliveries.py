@@ -1,22 +1,34 @@
-"""Deliveries to integrations, their attempts, and replay.
+"""Deliveries to integrations and smarthosts, their attempts, and replay.
 
-A replay makes a delivery due now and restarts its `max_age`. A replay to a failing integration acts as a probe.
+A replay makes a delivery due now and restarts its `max_age`. A replay to a failing integration acts as a probe. The
+replay of a reply sends it again to its recipient.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from router.admin import audit, validation
 from router.admin.fetch import fetch_by_id, fetch_page, find_ticket_id
 from router.admin.paging import DEFAULT_LIMIT, Page
 from router.clock import Clock
+from router.dispatch.submission_states import ReplyChange, update_replies
 from router.enumerations import REPLAYABLE_STATE
 from router.errors import Refused
 from router.filters import DeliveryFilter
 from router.model import Actor, Attempt, Delivery, Integration, Micros, Ticket
 from router.ports import Waker
-from router.store.database import Database, QueryExecutor, Row, fetch_model, fetch_models, retry_on_conflict
+from router.store.database import (
+    Database,
+    QueryExecutor,
+    Row,
+    fetch_model,
+    fetch_models,
+    retry_on_conflict,
+    run_statements,
+)
 
 MAX_ATTEMPTS = 200
 # One transaction replays at most this many deliveries.
@@ -53,23 +65,25 @@ class DeliveryService:
         if delivery_filter.ticket_id is not None:
             ticket_id = await find_ticket_id(self._database, actor, delivery_filter.ticket_id)
             delivery_filter = replace(delivery_filter, ticket_id=ticket_id)
-        return await fetch_page(
+        page = await fetch_page(
             self._database, actor, Delivery, "delivery_page", limit=limit, cursor=cursor, **delivery_filter.parameters()
         )
+        return replace(page, items=await _with_replies(self._database, page.items))
 
     async def get(self, actor: Actor, delivery_id: str) -> DeliveryView:
         delivery = await fetch_by_id(self._database, actor, Delivery, "delivery_by_id", delivery_id)
         attempts = await fetch_models(
             self._database, Attempt, "delivery_attempts", delivery_id=delivery.id, limit=MAX_ATTEMPTS
         )
-        return DeliveryView(delivery, tuple(attempts[::-1]))
+        (with_reply,) = await _with_replies(self._database, [delivery])
+        return DeliveryView(with_reply, tuple(attempts[::-1]))
 
     @retry_on_conflict
     async def replay(self, actor: Actor, delivery_id: str) -> Delivery:
         """Makes a delivery due now.
 
         Raises `conflict` if it was delivered, is being sent, is held as spam or its ticket is, waits for the sender
-        checks, or has no integration.
+        checks, has no integration, or is a reply that was handed over.
         """
         validation.validate_id(delivery_id, "dlv", "Delivery")
         now = self._clock.now()
@@ -82,16 +96,40 @@ class DeliveryService:
                 expires_at=now + self._max_age,
             )
             delivery = await fetch_by_id(transaction, actor, Delivery, "delivery_by_id", delivery_id)
-            if row is None:
+            (delivery,) = await _with_replies(transaction, [delivery])
+            if delivery.target == "smarthost":
+                await self._retry_reply(transaction, actor, delivery, now)
+            elif row is None:
                 raise await _replay_refusal(transaction, actor, delivery)
-            await transaction.execute("integration_probe_now", id=delivery.integration_id, now=now)
+            else:
+                await transaction.execute("integration_probe_now", id=delivery.integration_id, now=now)
             await audit.record(transaction, actor, now, "delivery.replay", delivery.id)
-        self._wake.wake([delivery.integration_id])
+        if delivery.target == "smarthost":
+            self._wake.wake_submissions()
+        else:
+            self._wake.wake([delivery.integration_id])
         return delivery
+
+    async def _retry_reply(self, transaction: QueryExecutor, actor: Actor, delivery: Delivery, now: Micros) -> None:
+        """Queues a reply to a recipient again. Locks its ticket, like all that changes the states of replies."""
+        await transaction.fetch_one("ticket_lock", id=delivery.ticket_id, workspace_id=actor.workspace_id)
+        retried = await transaction.fetch_one(
+            "delivery_retry_reply",
+            id=delivery.id,
+            workspace_id=actor.workspace_id,
+            now=now,
+            expires_at=now + self._max_age,
+        )
+        if retried is None or delivery.reply_id is None:
+            reason = "has already been handed over" if delivery.state == "delivered" else "is being sent now"
+            raise Refused("conflict", f"This reply {reason}")
+        await transaction.execute("delivery_queue_recipient", delivery_id=delivery.id)
+        await run_statements(transaction, update_replies([ReplyChange(delivery.reply_id)]))
+        await transaction.execute("smarthost_probe_now", id=delivery.integration_id, now=now)
 
     @retry_on_conflict
     async def replay_many(self, actor: Actor, *, integration_id: str | None = None, state: str | None = None) -> int:
-        """Makes up to `MAX_REPLAYED` deliveries due now, and returns their number. Tickets held as spam are left out.
+        """Makes up to `MAX_REPLAYED` posts due now, and returns their number. Tickets held as spam are left out.
 
         `state` is `dead` (the default) or `pending`. Without `integration_id`, all integrations are included.
         """
@@ -133,6 +171,14 @@ class DeliveryService:
             )
         self._wake.wake(integrations)
         return len(rows)
+
+
+async def _with_replies(executor: QueryExecutor, deliveries: Sequence[Delivery]) -> tuple[Delivery, ...]:
+    """Returns the deliveries with the ids of their replies."""
+    ids = json.dumps([each.id for each in deliveries if each.target == "smarthost"])
+    rows = () if ids == "[]" else await executor.fetch_all("delivery_replies", ids=ids)
+    replies = {row["delivery_id"]: row["reply_id"] for row in rows}
+    return tuple(replace(each, reply_id=replies.get(each.id)) for each in deliveries)
 
 
 async def _replay_refusal(transaction: QueryExecutor, actor: Actor, delivery: Delivery) -> Refused:

@@ -6,7 +6,7 @@
 SELECT d.event, w.check_policy AS workspace_policy, COALESCE(a.check_policy, '{}') AS alias_policy,
        c.state, c.checked_at, c.rechecked, c.results, c.relay_results, c.spam, c.facts
 FROM (SELECT n.id, n.ticket_id, n.message_id, n.event FROM deliveries n
-      WHERE n.workspace_id = :workspace_id AND n.event <> 'updated' ORDER BY n.id DESC LIMIT :scanned) AS d
+      WHERE n.workspace_id = :workspace_id AND n.event IN ('opened', 'replied') ORDER BY n.id DESC LIMIT :scanned) AS d
 JOIN tickets t ON t.id = d.ticket_id
 JOIN workspaces w ON w.id = t.workspace_id
 LEFT JOIN aliases a ON a.id = t.alias_id

@@ -35,6 +35,7 @@ SELECT tm.message_id, t.id AS ticket_id, tm.joined_by, t.spam, t.status, t.assig
        CASE WHEN EXISTS (
            SELECT 1 FROM deliveries d
            WHERE d.ticket_id = t.id AND (d.state = 'delivered' OR d.claims > 0) AND d.event <> 'updated'
+             AND d.target = 'integration'
        ) THEN 1 ELSE 0 END AS is_posted
 FROM (SELECT DISTINCT message_id, ticket_id, joined_by FROM ticket_messages
       WHERE message_id = ANY (CAST(:message_id AS TEXT[]))) tm

@@ -1,4 +1,7 @@
--- PostgreSQL locks the tickets, so that none is marked as spam meanwhile.
+-- PostgreSQL reads JSON lists with another function. It locks the tickets, so that none is marked as spam meanwhile.
+
+-- name: delivery_replies
+SELECT delivery_id, reply_id FROM reply_recipients WHERE delivery_id = ANY ({listed_ids});
 
 -- name: delivery_replay
 UPDATE deliveries SET {set_replayed}

@@ -16,6 +16,7 @@ d.id < :before
 {if state = spam: AND d.state = 'spam'}
 {if state, not state = dead, not state = spam: AND d.state = :state}
 {if ticket_id, without_updates: AND d.event <> 'updated'}
+{if target: AND d.target = :target}
 
 -- fragment: pending_of_workspace
 -- Pending deliveries of a workspace, or of one of its integrations.
@@ -25,8 +26,8 @@ p.integration_id IN (
 AND p.state = 'pending' AND COALESCE(p.id, '') < :before
 
 -- name: delivery_page
--- Deliveries that match a DeliveryFilter, newest first. Pending deliveries are read from their own indexes, of messages
--- and of updates of posts, which have no order by id: COALESCE keeps both databases from reading all deliveries in the
+-- Deliveries that match a DeliveryFilter, newest first. Pending deliveries are read from their own indexes, of messages,
+-- of updates of posts and of replies, which have no order by id: COALESCE keeps both databases from reading all deliveries in the
 -- order of their ids.
 SELECT {Delivery:d}
 FROM deliveries d
@@ -39,8 +40,19 @@ WHERE {if not state = pending: {delivery_conditions}}
           UNION ALL
           SELECT * FROM (
               SELECT p.id FROM deliveries p WHERE {pending_of_workspace} AND p.event = 'updated'
-              ORDER BY COALESCE(p.id, '') DESC LIMIT :limit) AS updates)}
+              ORDER BY COALESCE(p.id, '') DESC LIMIT :limit) AS updates
+          {if not integration_id: UNION ALL
+          SELECT * FROM (
+              SELECT p.id FROM deliveries p
+              WHERE p.state = 'pending' AND p.target = 'smarthost' AND COALESCE(p.workspace_id, '') = :workspace_id
+                AND COALESCE(p.id, '') < :before
+              ORDER BY COALESCE(p.id, '') DESC LIMIT :limit) AS replies})
+          {if target: AND d.target = :target}}
 ORDER BY d.id DESC LIMIT :limit;
+
+-- name: delivery_replies
+-- The replies of the given deliveries (JSON).
+SELECT delivery_id, reply_id FROM reply_recipients WHERE delivery_id IN (SELECT value FROM json_each(:ids));
 
 -- name: delivery_attempts
 -- The latest attempts of a delivery, newest first.
@@ -52,8 +64,8 @@ FROM attempts WHERE delivery_id = :delivery_id ORDER BY n DESC LIMIT :limit;
 state = 'pending', next_attempt_at = :now, expires_at = :expires_at, parked_at = NULL, claims = 0, via = ''
 
 -- fragment: is_postable
--- Whether the delivery `d` of the ticket `t` may be posted: only updates of posts go on while a ticket is spam.
-(t.spam = 0 OR d.event = 'updated')
+-- Whether the delivery `d` of the ticket `t` may be posted: messages are held while a ticket is spam.
+(t.spam = 0 OR d.event NOT IN ('opened', 'replied'))
 
 -- fragment: replayable
 -- The delivery :id if it may be posted and its integration exists.
@@ -76,6 +88,18 @@ ORDER BY d.id LIMIT :limit
 UPDATE deliveries SET {set_replayed}
 WHERE id IN ({replayable}) AND (state = 'dead' OR (state = 'pending' AND claims = 0 AND awaiting IS NULL))
 RETURNING id, integration_id;
+
+-- name: delivery_retry_reply
+-- Makes a reply due now that failed, or that waits for its next attempt.
+UPDATE deliveries SET {set_replayed}, last_error = ''
+WHERE id = :id AND workspace_id = :workspace_id AND target = 'smarthost'
+  AND (state = 'dead' OR (state = 'pending' AND claims = 0))
+RETURNING id;
+
+-- name: delivery_queue_recipient
+-- Queues a reply to a recipient again to whom it failed.
+UPDATE reply_recipients SET state = 'queued', code = NULL, text = '', at = NULL
+WHERE delivery_id = :delivery_id AND state = 'failed';
 
 -- name: delivery_replay_many
 -- Replays the oldest deliveries in one state; see delivery_replay.

@@ -53,4 +53,4 @@ FROM ({postgres_sample}) AS s;
 -- name: overview_delivery_times
 SELECT d.created_at, d.delivered_at
 FROM ({postgres_sample}) AS s CROSS JOIN deliveries d
-WHERE d.ticket_id = s.id AND d.event <> 'updated' AND d.state = 'delivered' LIMIT :limit;
+WHERE d.ticket_id = s.id AND d.event IN ('opened', 'replied') AND d.state = 'delivered' LIMIT :limit;

@@ -130,7 +130,7 @@ FROM ({sampled_tickets}) AS s;
 -- The times of queueing and delivery of the messages of the tickets of a sample.
 SELECT d.created_at, d.delivered_at
 FROM ({sampled_tickets}) AS s CROSS JOIN deliveries d
-WHERE d.ticket_id = s.id AND d.event <> 'updated' AND d.state = 'delivered' LIMIT :limit;
+WHERE d.ticket_id = s.id AND d.event IN ('opened', 'replied') AND d.state = 'delivered' LIMIT :limit;
 
 -- name: overview_numbers
 -- The number of the newest ticket, and that of the oldest one since an id that is not spam.

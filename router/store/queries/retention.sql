@@ -7,13 +7,16 @@ ON CONFLICT (name) DO UPDATE SET value = excluded.value
 WHERE CAST(installation.value AS BIGINT) NOT BETWEEN CAST(:after AS BIGINT) AND CAST(:now AS BIGINT);
 
 -- name: retention_raw_chunks
--- The oldest raw chunks, and whether the parsed contents of the message are stored (`readable`).
+-- The oldest raw chunks, except those of replies that are still to be sent, and whether the parsed contents of the message are stored (`readable`).
 SELECT r.message_id, r.n, m.received_at,
        CASE WHEN c.message_id IS NULL THEN 0 ELSE 1 END AS readable
 FROM raw_chunks r
 JOIN messages m ON m.id = r.message_id
 LEFT JOIN message_contents c ON c.message_id = r.message_id
-WHERE r.message_id > :after ORDER BY r.message_id, r.n LIMIT :limit;
+WHERE r.message_id > :after AND NOT (m.direction = 'outbound' AND EXISTS (
+    SELECT 1 FROM replies p JOIN reply_recipients rr ON rr.reply_id = p.id JOIN deliveries d ON d.id = rr.delivery_id
+    WHERE p.message_id = m.id AND d.state = 'pending'))
+ORDER BY r.message_id, r.n LIMIT :limit;
 
 -- name: retention_raw_chunks_by_ticket
 -- The first raw chunks of a ticket's messages.
@@ -77,6 +80,15 @@ DELETE FROM sessions WHERE hash IN (
 -- Deletes old drafts.
 DELETE FROM drafts WHERE (user_id, ticket_id, kind) IN (
     SELECT user_id, ticket_id, kind FROM drafts WHERE saved_at < :horizon ORDER BY saved_at LIMIT :limit);
+
+-- name: retention_uploads
+-- Deletes old files that were uploaded for replies.
+DELETE FROM uploads WHERE id IN (SELECT id FROM uploads WHERE created_at < :horizon ORDER BY created_at LIMIT :limit);
+
+-- name: retention_acknowledgements
+-- Deletes the times of old acknowledgements.
+DELETE FROM acknowledgements WHERE (workspace_id, address_key) IN (
+    SELECT workspace_id, address_key FROM acknowledgements WHERE sent_at < :horizon ORDER BY workspace_id, sent_at LIMIT :limit);
 
 -- name: retention_idempotent_requests
 -- Deletes expired idempotency keys.

@@ -14,9 +14,9 @@ RETURNING id AS ticket_id, workspace_id, last_sequence;
 
 -- name: spam_hold_deliveries
 -- Holds the pending messages of tickets. A message that is being sent counts as delivered if its attempt succeeds. The
--- updates of posts go on.
+-- updates of posts, replies and posts about replies go on.
 UPDATE deliveries SET state = 'spam', next_attempt_at = NULL, parked_at = NULL, awaiting = NULL, claims = 0
-WHERE ticket_id = :ticket_id AND state = 'pending' AND event <> 'updated';
+WHERE ticket_id = :ticket_id AND state = 'pending' AND event IN ('opened', 'replied');
 
 -- fragment: has_integration
 -- Whether the integration of a delivery still exists.
