@@ -99,8 +99,12 @@ async def queue(context: CheckContext) -> list[CheckResult]:
     if dead is not None and dead["dead"]:
         fix = "emailrouter delivery list --state dead shows why; emailrouter delivery replay --all retries them"
         results.append(warn("queue", f"{dead['dead']} deliveries failed permanently", fix))
+    if dead is not None and dead["dead_replies"]:
+        fix = "emailrouter reply list --state failed shows why; emailrouter reply retry ID retries one"
+        results.append(warn("queue", f"{dead['dead_replies']} replies were not sent to a recipient", fix))
     row = await context.database.fetch_one("metrics_queue")
-    waiting = row["waiting"] + row["parked"] if row is not None else 0
+    states = ("waiting", "parked", "waiting_replies", "parked_replies")
+    waiting = sum(row[state] for state in states) if row is not None else 0
     if row is not None and row["oldest_at"] is not None and context.clock.now() - row["oldest_at"] > _MAX_PENDING_AGE:
         hours = (context.clock.now() - row["oldest_at"]) // (3600 * SECOND)
         fix = "Check the integrations below, and that `emailrouter serve` or `emailrouter deliver` runs"

@@ -1,4 +1,4 @@
-"""Metrics that are read from the database: deliveries by state, failing integrations, the loss audit.
+"""Metrics that are read from the database: deliveries by state, failing integrations and smarthosts, the loss audit.
 
 The queries run for at most about 5% of the time, however often the metrics are scraped. If the database does not
 respond, `emailrouter_store_up` is 0 and the other metrics are absent. All processes that use a database export the
@@ -69,6 +69,7 @@ class DatabaseMetrics(Collector):
             ("metrics_dead", "", {}),
             ("metrics_spam", "", {}),
             ("metrics_failing", "", {}),
+            ("metrics_smarthosts", "", {}),
             ("metrics_checks", "", {}),
             ("loss_audit_totals", "audit_", {"max_examined": AUDITED_MESSAGES}),
         ):
@@ -98,11 +99,14 @@ def _build_families(values: Mapping[str, int], now: int) -> list[Metric]:
 
     queue = GaugeMetricFamily(
         "emailrouter_queue_deliveries",
-        "Pending deliveries: waiting for their next attempt, or parked while their integration fails.",
-        labels=["state"],
+        "Pending deliveries: waiting for their next attempt, or parked while their integration or smarthost fails.",
+        labels=["state", "target"],
     )
-    queue.add_metric(["waiting"], get("waiting"))
-    queue.add_metric(["parked"], get("parked"))
+    dead = GaugeMetricFamily("emailrouter_dead_deliveries", "Deliveries that failed permanently.", labels=["target"])
+    for target, suffix in (("integration", ""), ("smarthost", "_replies")):
+        queue.add_metric(["waiting", target], get(f"waiting{suffix}"))
+        queue.add_metric(["parked", target], get(f"parked{suffix}"))
+        dead.add_metric([target], get(f"dead{suffix}"))
     oldest = get("oldest_at")
     return [
         queue,
@@ -111,12 +115,15 @@ def _build_families(values: Mapping[str, int], now: int) -> list[Metric]:
             "Age of the message of the oldest pending delivery; 0 if there is none.",
             max(0, now - oldest) / SECOND if oldest else 0,
         ),
-        GaugeMetricFamily("emailrouter_dead_deliveries", "Deliveries that failed permanently.", get("dead")),
+        dead,
         GaugeMetricFamily("emailrouter_spam_deliveries", "Deliveries of tickets that are held as spam.", get("spam")),
         GaugeMetricFamily(
             "emailrouter_unchecked_messages", "Messages whose sender is not checked yet.", get("unchecked")
         ),
         GaugeMetricFamily("emailrouter_failing_integrations", "Integrations that are failing.", get("failing")),
+        GaugeMetricFamily(
+            "emailrouter_failing_smarthosts", "Smarthosts that are failing: replies wait.", get("failing_smarthosts")
+        ),
         *_build_audit_families(values),
     ]
 

@@ -27,7 +27,7 @@ class FakeDatabase:
         if self.is_unavailable:
             raise Unavailable("no connection")
         self.read_count += query == "metrics_queue"
-        self.clock.advance(self.read_seconds / 6)  # the number of queries
+        self.clock.advance(self.read_seconds / 7)  # the number of queries
         return {}
 
 
@@ -86,10 +86,10 @@ async def test_metrics_match_database(store: Store) -> None:
     database_metrics = DatabaseMetrics(database, clock, CollectorRegistry())
     await database_metrics.refresh()
     metrics = read_values(database_metrics)
-    assert metrics("emailrouter_queue_deliveries", state="waiting") == 1
-    assert metrics("emailrouter_queue_deliveries", state="parked") == 1
+    assert metrics("emailrouter_queue_deliveries", state="waiting", target="integration") == 1
+    assert metrics("emailrouter_queue_deliveries", state="parked", target="integration") == 1
     assert metrics("emailrouter_queue_oldest_seconds") == 600
-    assert metrics("emailrouter_dead_deliveries") == 1
+    assert metrics("emailrouter_dead_deliveries", target="integration") == 1
     assert metrics("emailrouter_spam_deliveries") == 1
     assert metrics("emailrouter_unchecked_messages") == 1
     assert metrics("emailrouter_failing_integrations") == 1

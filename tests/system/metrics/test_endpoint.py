@@ -79,8 +79,8 @@ async def test_metrics_after_real_mail(installation: Installation, slack: SlackS
     assert metrics("emailrouter_mails_parsed_total", result="clean") == 2
     assert metrics("emailrouter_mails_parsed_total", result="failed") == 0
     assert metrics("emailrouter_store_up") == 1
-    assert metrics("emailrouter_queue_deliveries", state="parked") == 1
-    assert metrics("emailrouter_queue_deliveries", state="waiting") == 0
+    assert metrics("emailrouter_queue_deliveries", state="parked", target="integration") == 1
+    assert metrics("emailrouter_queue_deliveries", state="waiting", target="integration") == 0
     assert metrics("emailrouter_queue_oldest_seconds") > 0
     assert metrics("emailrouter_failing_integrations") == 1
     assert metrics("process_open_fds") > 0
