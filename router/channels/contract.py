@@ -93,7 +93,8 @@ class TicketNotification:
 class DigestEntry:
     """One delivery listed in a digest. The fields have the same meaning as in `TicketNotification`.
 
-    `warned` is whether there is a warning, which a digest does not contain.
+    `warned` is whether there is a warning, which a digest does not contain. If a reply failed or bounced,
+    `from_address` is that of its recipient.
     """
 
     event: DeliveryEvent
@@ -120,9 +121,9 @@ class TestMessage:
 
 @dataclass(frozen=True, slots=True)
 class OperatorAlert:
-    """An alert that is not about a ticket.
+    """A message that is not about a new message of a ticket: an alert, or that a reply failed.
 
-    `text` may quote DNS records of a third party. `link` leads to a page of the dashboard; None without one.
+    `text` may quote DNS records or answers of a third party. `link` leads to a page of the dashboard; None without one.
     """
 
     title: str

@@ -36,6 +36,7 @@ _NO_SUBJECT = "(no subject)"
 _WARNING = "\u26a0\ufe0f Warning:"  # the sign is an emoji; a word says the same
 _RELEASED = "Released from spam: "
 
+_DIGEST_MARKS = {"replied": "Reply: ", "reply_failed": "Answer not sent: ", "reply_bounced": "Answer bounced: "}
 _AUTOMATIC_LABELS = {"auto-reply": "automatic reply", "list": "mailing list", "bulk": "bulk mail", "loop": "mail loop"}
 
 
@@ -247,6 +248,6 @@ def digest_title(entries: Sequence[DigestEntry]) -> str:
 
 def digest_line(entry: DigestEntry, limit: int) -> str:
     """Summarises an entry without its number: subject and sender, each of at most `limit` UTF-16 units."""
-    marks = f"{_WARNING} " * entry.warned + _RELEASED * entry.released + "Reply: " * (entry.event == "replied")
+    marks = f"{_WARNING} " * entry.warned + _RELEASED * entry.released + _DIGEST_MARKS.get(entry.event, "")
     sender = append_a_labels(format_address(entry.from_address, limit)) or "(unknown sender)"
     return f"{marks}{format_subject(entry.subject, limit)} \u2013 {sender}"

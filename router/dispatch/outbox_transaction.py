@@ -22,6 +22,7 @@ from router.dispatch.delivery_batch import CompletedBatch, DeliveryBatch, Form, 
 from router.dispatch.outcome_statements import PARK_STEP, record_outcomes
 from router.dispatch.post_states import lock_tickets
 from router.dispatch.selection import Selection, select_deliveries
+from router.dispatch.ticket_notification import REPLY_EVENTS
 from router.errors import RowLocked
 from router.model import Integration, Micros
 from router.store.database import Row, Statement, StatementGenerator, model_from_row
@@ -238,11 +239,22 @@ def _begin_attempts(
     attempts: dict[str, int] = {row["id"]: row["attempts"] for row in begun}
     # The deliveries are locked now: a later change of a ticket queues another update.
     rows = yield Statement("dispatch_notification", [{"delivery_id": delivery_id} for delivery_id in attempts])
-    notifications = {row["delivery_id"]: row for row in rows}
+    notifications = yield from _add_failures({row["delivery_id"]: row for row in rows})
     return {
         each.integration.id: _build_batch(each, selected[each.integration.id], attempts, notifications)
         for each in admitted
     }
+
+
+def _add_failures(notifications: dict[str, Row]) -> StatementGenerator[dict[str, Row]]:
+    """Adds the recipients to the rows that tell of replies which failed or bounced."""
+    about_replies = [id_ for id_, row in notifications.items() if row["event"] in REPLY_EVENTS]
+    if about_replies:
+        failures = yield Statement("dispatch_reply_failures", [{"delivery_id": each} for each in about_replies])
+        for id_ in about_replies:
+            found = [row for row in failures if row["delivery_id"] == id_]
+            notifications[id_] = {**notifications[id_], "failures": found}
+    return notifications
 
 
 def _read_contents(batches: Sequence[DeliveryBatch]) -> StatementGenerator[dict[str, Claim]]:

@@ -67,6 +67,8 @@ class TicketSender:
             return await integration.send(
                 integration.channel.render_digest([self._build_digest_entry(row) for row in rows])
             )
+        if rows and rows[0]["event"] in ticket_notification.REPLY_EVENTS:
+            return await self._send_about_reply(integration, rows[0])
         if not rows or batch.stored_contents is None:
             return _ERASED
         ticket = _TicketData(rows[0], await self._contents.complete(batch.stored_contents))
@@ -85,6 +87,16 @@ class TicketSender:
             return await self._send_post(integration, batch, ticket.without_post())
         except DeadlinePassed:
             return outcome  # the next attempt starts with a first message
+
+    async def _send_about_reply(self, integration: IntegrationSender, row: Row) -> SendOutcome:
+        """Tells of a reply that failed or bounced, in the thread of the ticket's post if there is one."""
+        link = self._ticket_link(row["ticket_id"])
+        payload = integration.channel.render_alert(ticket_notification.reply_alert_from_row(row, link))
+        if row["post_ref"] is not None and integration.channel.can_thread:
+            outcome = await integration.reply(row["post_ref"], payload)
+            if not isinstance(outcome, SendFailure) or outcome.kind != "gone":
+                return outcome
+        return await integration.send(payload)
 
     async def _send_post(
         self, integration: IntegrationSender, batch: DeliveryBatch, ticket: _TicketData
@@ -109,7 +121,7 @@ class TicketSender:
             event=row["event"],
             number=row["number"],
             subject=row["subject"],
-            from_address=row["from_address"],
+            from_address=ticket_notification.digest_address(row),
             address=row["address"],
             link=self._ticket_link(row["ticket_id"]),
             warned=bool(row["warning"]),

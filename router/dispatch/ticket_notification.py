@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from router.channels.channel import Channel, find_channel
-from router.channels.contract import CHECKS_NOT_READY, Payload, TicketNotification
+from router.channels.contract import CHECKS_NOT_READY, OperatorAlert, Payload, TicketNotification
 from router.checks import results
 from router.contents.store import ContentStore
 from router.dispatch import ticket_state
@@ -21,6 +21,9 @@ from router.model import Actor
 from router.routing.envelope import is_test_message
 from router.store.database import Database, Row
 
+# The events that tell of replies which did not reach a recipient, with their titles and what happened.
+_REPLY_WORDS = {"reply_failed": ("Reply failed", "was not sent"), "reply_bounced": ("Reply bounced", "bounced")}
+REPLY_EVENTS = frozenset(_REPLY_WORDS)
 # Maximum characters of the text in a notification; every channel shows fewer.
 TEXT_LIMIT = 12_000
 MAX_EVENTS = 100
@@ -61,6 +64,38 @@ def from_row(row: Row, contents: Contents, ticket_link: str | None, state: Ticke
         timezone=row["timezone"],
         new_sender=bool(row["new_sender"]),
     )
+
+
+def reply_alert_from_row(row: Row, ticket_link: str | None) -> OperatorAlert:
+    """Builds the message about a reply from a row of `dispatch_notification` with its `failures`.
+
+    Each sentence names a recipient and the answer of a mail server. There is none if the reply was sent again since.
+    """
+    title, happened = _REPLY_WORDS[row["event"]]
+    sentences = [
+        f"Your answer to {failure['address']} on #{row['number']} {happened}: {_describe_failure(failure)}"
+        for failure in row["failures"]
+    ] or [f"Your answer on #{row['number']} {happened}."]
+    return OperatorAlert(
+        f"{title}: #{row['number']}",
+        " \u2022 ".join(sentences),
+        row["workspace_name"],
+        row["queued_at"],
+        row["timezone"],
+        link=ticket_link,
+    )
+
+
+def digest_address(row: Row) -> str:
+    """Returns the address that a digest shows: that of the sender, or of the recipient whom a reply did not reach."""
+    failures = row["failures"] if row["event"] in REPLY_EVENTS else ()
+    address: str = failures[0]["address"] if failures else row["from_address"]
+    return address
+
+
+def _describe_failure(failure: Row) -> str:
+    code, text = "" if failure["code"] is None else str(failure["code"]), failure["text"]
+    return text if text.startswith(code) else f"{code} {text}"
 
 
 def _check_lines(row: Row) -> tuple[str, ...]:

@@ -237,7 +237,7 @@ UPDATE integrations SET last_error = :reason WHERE id = :id AND last_error <> :r
 -- The first pending deliveries of an integration that is being deleted, or else of all deleted integrations.
 SELECT id FROM deliveries
 WHERE state = 'pending' AND {if integration_id: integration_id = :integration_id}
-{if not integration_id: integration_id NOT IN (SELECT id FROM integrations)}
+{if not integration_id: target = 'integration' AND integration_id NOT IN (SELECT id FROM integrations)}
 
 -- name: dispatch_delete_removed_updates
 -- Deletes the first updates of posts of deleted integrations.
@@ -272,7 +272,8 @@ c.results AS check_results, (
 -- fragment: notification_columns
 -- The delivery of a ticket notification, and the post of the ticket at the integration, whose event an update shows.
 d.id AS delivery_id, CASE WHEN d.event = 'updated' THEN o.event ELSE d.event END AS event, p.ref AS post_ref,
-p.rendered_hash, d.awaiting, CASE WHEN d.event = 'updated' THEN o.released ELSE d.released END AS released, {check_results}
+p.rendered_hash, d.awaiting, d.created_at AS queued_at, w.name AS workspace_name,
+CASE WHEN d.event = 'updated' THEN o.released ELSE d.released END AS released, {check_results}
 
 -- fragment: notification_tables
 -- The tables of `notification_columns`, `notified_message` and `ticket_state`.
@@ -289,6 +290,15 @@ LEFT JOIN message_checks c ON c.message_id = d.message_id
 -- The data of a ticket notification for a delivery.
 SELECT {notification_columns}, {notified_message}, {ticket_state}, {tag_names}
 FROM {notification_tables} WHERE d.id = :delivery_id;
+
+-- name: dispatch_reply_failures
+-- The recipients about whom a delivery tells: a reply to them failed or bounced in the transaction that queued it.
+SELECT d.id AS delivery_id, rr.address, rr.code, rr.text
+FROM deliveries d
+JOIN replies r ON r.message_id = d.message_id
+JOIN reply_recipients rr ON rr.reply_id = r.id
+WHERE d.id = :delivery_id AND rr.at = d.created_at
+ORDER BY rr.address;
 
 -- fragment: preview_event
 -- The event of a notification for a message of a ticket, and what the notification shows of its checks.

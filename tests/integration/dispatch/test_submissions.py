@@ -7,8 +7,10 @@ import pytest
 
 from tests.support import mails
 from tests.support.replies import CUSTOMER, ManualSubmissions, open_submissions, queue_reply
+from tests.support.slack import SlackStandIn
 from tests.support.smarthost import CLOSE
 from tests.support.stores import Store
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -189,3 +191,18 @@ async def test_an_acknowledgement_has_the_null_sender_and_fails_silently(submiss
     assert (await submissions.reply(reply.id))["state"] == "failed"
     assert await submissions.events(ticket_id) == []
     assert await installation.count_rows("deliveries", "event = 'reply_failed'") == 0
+
+
+async def test_the_channel_is_told_of_a_failed_reply(submissions: ManualSubmissions, slack: SlackStandIn) -> None:
+    installation = submissions.installation
+    installation.integration_id = await installation.add_integration("told", webhook=slack.url("told"))
+    await installation.add_alias("help")
+    ticket_id = await installation.accept_ticket(None, "help")
+    await queue_reply(installation, ticket_id)
+    submissions.smarthost.answers["rcpt"] = "550 5.1.1 No such user <&>"
+    await submissions.submit_due()
+    async with installation.run_dispatcher():
+        await wait_until(lambda: len(slack.posts) == 2, "both posts")
+    sentence = "Your answer to ann@customer.test on #1 was not sent: 550 5.1.1 No such user"
+    assert sentence in json.dumps(slack.posts[1].payload)
+    assert await installation.count_rows("deliveries", "state = 'delivered' AND event = 'reply_failed'") == 1
