@@ -25,6 +25,7 @@ from router.dispatch.maintenance import Maintenance, MaintenanceTask
 from router.dispatch.outbox import Outbox
 from router.dispatch.retention import Retention, RetentionPeriods
 from router.dispatch.sender import TicketSender
+from router.dispatch.smarthost_alerts import SmarthostAlerts
 from router.dispatch.spam_alerts import SpamAlerts
 from router.dispatch.submission_outbox import SubmissionOutbox
 from router.dispatch.submission_runner import SubmissionRunner
@@ -41,8 +42,8 @@ MAX_LEASE_WAIT = 2_000_000
 # Shorter than with PostgreSQL, because SQLite has no notifications between processes.
 SQLITE_POLL_INTERVAL_SECONDS = 0.25
 RETENTION_INTERVAL, DOMAIN_INTERVAL, RENAME_INTERVAL = 600 * SECOND, 60 * SECOND, 60 * SECOND
-SPAM_INTERVAL = 600 * SECOND
 ACKNOWLEDGEMENT_INTERVAL = 10 * SECOND
+SPAM_INTERVAL, SMARTHOST_INTERVAL = 600 * SECOND, 60 * SECOND
 
 
 def build_dispatcher(core: Core) -> Dispatcher:
@@ -182,6 +183,7 @@ def build_maintenance(core: Core) -> Maintenance:
     alerts = DomainAlerts(core.database, core.clock, core.poster)
     spam_alerts = SpamAlerts(core.database, core.clock, core.poster, link_base=core.link_base)
     acknowledgements = build_acknowledgements(core)
+    smarthost_alerts = SmarthostAlerts(core.database, core.clock, core.poster, link_base=core.link_base)
     tasks = [
         MaintenanceTask("acknowledgements", ACKNOWLEDGEMENT_INTERVAL, acknowledgements.send_due, shared=False),
         MaintenanceTask("old_acknowledgements", RETENTION_INTERVAL, acknowledgements.forget_old),
@@ -189,6 +191,7 @@ def build_maintenance(core: Core) -> Maintenance:
         MaintenanceTask("recheck", DOMAIN_INTERVAL, checks.recheck_due, shared=False),
         MaintenanceTask("domain_alerts", DOMAIN_INTERVAL, alerts.post_pending),
         MaintenanceTask("spam_alerts", SPAM_INTERVAL, spam_alerts.post_due),
+        MaintenanceTask("smarthost_alerts", SMARTHOST_INTERVAL, smarthost_alerts.post_due),
         MaintenanceTask("tag_renames", RENAME_INTERVAL, TagService(core.database, core.clock).finish_renames),
     ]
     return Maintenance(core.database, core.clock, tasks)
