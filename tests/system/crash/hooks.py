@@ -15,7 +15,7 @@ from asyncpg.transaction import Transaction
 
 from emailrouter.assembly import core
 from router.contents import contents_transaction
-from router.dispatch import outbox
+from router.dispatch import outbox, submission_outbox
 from router.store.catalog import load_catalog
 from router.store.database import Statement, StatementGenerator
 from router.store.postgres_writer import PostgresWriter
@@ -129,6 +129,11 @@ def in_accept(meaning: str, query: str) -> CrashPoint:
 def in_outbox(meaning: str, query: str, *, done: bool = True) -> CrashPoint:
     """Builds a point in the transaction of the outbox, after its statement `query`, or before it if not `done`."""
     return at_statement(meaning, outbox, "claim_and_record", query, done=done)
+
+
+def in_submissions(meaning: str, query: str) -> CrashPoint:
+    """Builds a point in the transaction of the mail for smarthosts, after its statement `query`."""
+    return at_statement(meaning, submission_outbox, "write_submissions", query, done=True)
 
 
 def in_contents(meaning: str, query: str) -> CrashPoint:

@@ -17,7 +17,9 @@ from router.dispatch.outbox import Outbox
 from router.dispatch.outbox_transaction import ClaimRequest
 from router.dispatch.retention import Retention
 from router.dispatch.sender import TicketSender
+from router.dispatch.submission_outbox import SubmissionOutbox
 from router.outbound.client import OutboundClient
+from router.outbound.smarthost.client import SmarthostClient
 from router.routing.routing_cache import RoutingCache
 from router.store import migrate
 from router.store.pg_notify import Notifier
@@ -34,6 +36,7 @@ from tests.system.crash.hooks import (
     in_accept,
     in_contents,
     in_outbox,
+    in_submissions,
     reply_written,
 )
 
@@ -137,6 +140,16 @@ POINTS: dict[str, CrashPoint] = {
         "the delivery is due, not committed", check_queue, "store_checks", "check_free_deliveries", done=True
     ),
     "checks-committed": after("the results are committed, nobody is woken", CheckQueue, "store"),
+    # Sending a reply.
+    "reply-due": before("a reply is due, nothing is claimed", SubmissionOutbox, "claim"),
+    "reply-claim-written": in_submissions("the claim is written, not committed", "submission_insert_attempt"),
+    "reply-claimed": after("the attempt is committed, nothing is connected", SubmissionOutbox, "claim"),
+    "final-dot-begins": before("the data was sent, not its final dot", SubmissionOutbox, "begin_final_dot"),
+    "final-dot-written": in_submissions("the final dot is written, not committed", "submission_set_final_dot"),
+    "final-dot-committed": after("the final dot is committed, not sent", SubmissionOutbox, "begin_final_dot"),
+    "reply-submitted": after("the smarthost has the reply, the outcome is not written", SmarthostClient, "submit"),
+    "reply-closed": in_submissions("the outcome is written, not committed", "submission_mark_sent"),
+    "reply-recorded": after("the outcome is committed", SubmissionOutbox, "record"),
     # Retention.
     "retention-begins": before("retention starts", Retention, "sweep"),
     "raw-erased": after("raw chunks are erased, not committed", retention, "_erase_chunks"),

@@ -62,12 +62,23 @@ CHECKS = ("checks-claimed", "checks-evaluated", "checks-written", "delivery-free
 LIFE = ("key-stored", "server-starting", "server-started", "draining", "drained", "dispatcher-stops")
 MIGRATION = ("migration-statement", "migration-statement:9", "migration-statement:33")
 RETENTION = ("retention-begins", "ticket-erased", "raw-erased", "retention-ended")  # test_retention visits these
+REPLIES = (  # test_replies visits these
+    "reply-due",
+    "reply-claim-written",
+    "reply-claimed",
+    "final-dot-begins",
+    "final-dot-written",
+    "final-dot-committed",
+    "reply-submitted",
+    "reply-closed",
+    "reply-recorded",
+)
 SPECIAL = {"retry-written", "digest-begins", "digest-posted", "parking", "parked", "probe-claimed", "probe-healed"}
 MAILS = 6
 
 
 # Every run visits these points on both databases.
-ON_BOTH = frozenset({"accept-commit", "accept-committed", "posted"})
+ON_BOTH = frozenset({"accept-commit", "accept-committed", "posted", "final-dot-committed", "reply-submitted"})
 
 
 def select_points(kind: str, chain: tuple[str, ...]) -> list[str]:
@@ -122,7 +133,7 @@ async def assert_recovers(system: SystemUnderTest, mta: QueueingMta, *, late: fl
 
 def test_every_point_is_visited() -> None:
     visited = {
-        place.partition(":")[0] for place in (*ACCEPT, *DELIVER, *CHECKS, *LIFE, *MIGRATION, *RETENTION)
+        place.partition(":")[0] for place in (*ACCEPT, *DELIVER, *CHECKS, *LIFE, *MIGRATION, *RETENTION, *REPLIES)
     } | SPECIAL
     # `migration-statement` has the suffix `-pg` on PostgreSQL, and test_processes visits `notifying`.
     assert visited == POINTS.keys() - {"migration-statement-pg", "notifying"}
