@@ -26,7 +26,7 @@ class OutgoingSettings(Section):
         secret=True,
     )
     undo: NonNegativeDuration = setting("10s", "How long a reply waits before it is sent, so that it can be undone.")
-    concurrency: Integer = setting(4, "Maximum number of concurrent connections to one smarthost.", ge=1)
+    concurrency: Integer = setting(4, "Maximum number of concurrent connections of a process to one smarthost.", ge=1)
     per_hour: Integer = setting(
         500, "Maximum mails of one workspace per hour; further ones wait. 0 means unlimited.", ge=0
     )

@@ -26,7 +26,7 @@ MIN_LIMIT_WAIT: Micros = 60 * SECOND
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class ClaimableMail:
     """A delivery that may be claimed, and its smarthost."""
 
     row: Row
@@ -38,18 +38,20 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidates:
+class ClaimableMails:
     """What may be claimed, as it was before the tickets were locked.
 
     `over_limit` has the statements that postpone the mail of workspaces over their limit.
     """
 
-    deliveries: Sequence[Candidate] = ()
+    deliveries: Sequence[ClaimableMail] = ()
     smarthosts: Sequence[Smarthost] = ()
     over_limit: Sequence[Mapping[str, object]] = ()
 
 
-def find_candidates(claim: SubmissionClaim, now: Micros, limits: SubmissionLimits) -> StatementGenerator[Candidates]:
+def find_candidates(
+    claim: SubmissionClaim, now: Micros, limits: SubmissionLimits
+) -> StatementGenerator[ClaimableMails]:
     """Selects deliveries that may be claimed. Locks nothing."""
     latest = limits.latest_plausible(now)
     ready = yield Statement("submission_ready", [{"now": now, "latest_plausible": latest}])
@@ -70,9 +72,9 @@ def find_candidates(claim: SubmissionClaim, now: Micros, limits: SubmissionLimit
             if each.status == "failing" and not now < (each.probe_at or 0) <= latest
         ],
     )
-    candidates = [Candidate(row, smarthosts[row["integration_id"]]) for row in (*due, *probes)]
+    candidates = [ClaimableMail(row, smarthosts[row["integration_id"]]) for row in (*due, *probes)]
     kept, over_limit = yield from _keep_within_limit(candidates, claim, now, limits)
-    return Candidates(kept, list(smarthosts.values()), over_limit)
+    return ClaimableMails(kept, list(smarthosts.values()), over_limit)
 
 
 def park_and_unpark(smarthosts: Sequence[Smarthost], now: Micros) -> StatementGenerator[None]:
@@ -96,8 +98,8 @@ def _explain(rows: Iterable[Row], reason: str) -> StatementGenerator[None]:
 
 
 def _keep_within_limit(
-    candidates: Sequence[Candidate], claim: SubmissionClaim, now: Micros, limits: SubmissionLimits
-) -> StatementGenerator[tuple[Sequence[Candidate], Sequence[Mapping[str, object]]]]:
+    candidates: Sequence[ClaimableMail], claim: SubmissionClaim, now: Micros, limits: SubmissionLimits
+) -> StatementGenerator[tuple[Sequence[ClaimableMail], Sequence[Mapping[str, object]]]]:
     """Returns the candidates that their workspaces may send now, and what postpones the others."""
     if not limits.per_hour:
         return candidates, ()
@@ -137,7 +139,7 @@ def postpone_over_limit(over_limit: Sequence[Mapping[str, object]]) -> Statement
 
 
 def begin_submissions(
-    candidates: Sequence[Candidate], now: Micros, owner: str, limits: SubmissionLimits
+    candidates: Sequence[ClaimableMail], now: Micros, owner: str, limits: SubmissionLimits
 ) -> StatementGenerator[ClaimResult]:
     """Opens the attempts of candidates whose tickets are locked. Fails those that were claimed too often."""
     ordered = yield from _reserve_probes(sorted(candidates, key=lambda each: str(each.row["id"])), now, limits)
@@ -176,8 +178,8 @@ def begin_submissions(
 
 
 def _reserve_probes(
-    candidates: Sequence[Candidate], now: Micros, limits: SubmissionLimits
-) -> StatementGenerator[list[Candidate]]:
+    candidates: Sequence[ClaimableMail], now: Micros, limits: SubmissionLimits
+) -> StatementGenerator[list[ClaimableMail]]:
     """Returns the candidates without the probes that another process has begun."""
     latest = limits.latest_plausible(now)
     reserved = yield Statement(
@@ -197,7 +199,7 @@ def _reserve_probes(
     return [each for each in candidates if not each.is_probe or each.smarthost.id in ids]
 
 
-def _exhausted(row: Row, candidate: Candidate) -> FailedRecipient:
+def _exhausted(row: Row, candidate: ClaimableMail) -> FailedRecipient:
     text = f"failed permanently: claimed {candidate.row['claims']} times without an outcome"
     return FailedRecipient.from_row(row, code=None, text=text)
 

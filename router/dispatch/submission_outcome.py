@@ -54,7 +54,7 @@ def record_ends(
     delivery_ids = sorted({each.submission.delivery_id for each in completed})
     rows = yield Statement("submission_lock_delivery", [{"delivery_id": each} for each in delivery_ids])
     deliveries = {row["id"]: row for row in rows}
-    changes = _Changes(now, limits, smarthosts)
+    changes = _SubmissionChanges(now, limits, smarthosts)
     late = [changes.add(each, deliveries.get(each.submission.delivery_id)) for each in completed]
     for query in _ORDER:
         if changes.rows[query]:
@@ -65,7 +65,7 @@ def record_ends(
 
 
 @dataclass(slots=True)
-class _Changes:
+class _SubmissionChanges:
     """Collects the rows of each statement."""
 
     now: Micros

@@ -300,6 +300,7 @@ def _log_end(completed: CompletedSubmission, recorded: Recorded) -> None:
     facts |= {"code": end.code, "stage": end.stage, "latency_ms": round(end.latency / 1000, 1)}
     if end.kind == "accepted":
         log.info("submission.sent", **facts)
+    elif end.kind == "retry":
+        log.warning("submission.retry_scheduled", reason=describe(end), **facts)
     else:
-        event = "submission.retry_scheduled" if end.kind == "retry" else "submission.failed"
-        log.warning(event, kind=end.kind, reason=describe(end), **facts)
+        log.warning("submission.failed", kind=end.kind, reason=describe(end), **facts)

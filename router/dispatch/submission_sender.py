@@ -30,7 +30,7 @@ class SetupReader(Protocol):
     async def read(self, domain_id: str) -> SendingSetup: ...
 
 
-class ContentReader(Protocol):
+class StoredContents(Protocol):
     """Reads stored messages; `b""` for an erased one."""
 
     async def read_content(self, message_id: str) -> bytes: ...
@@ -63,7 +63,7 @@ class SubmissionSender:
     """Submits mail. `uses_token` is whether the envelope sender names the recipient."""
 
     def __init__(
-        self, setups: SetupReader, contents: ContentReader, submitter: Submitter, clock: Clock, *, uses_token: bool
+        self, setups: SetupReader, contents: StoredContents, submitter: Submitter, clock: Clock, *, uses_token: bool
     ) -> None:
         self._setups = setups
         self._contents = contents

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from router.dispatch.submission_claim import (
-    Candidates,
+    ClaimableMails,
     begin_submissions,
     find_candidates,
     park_and_unpark,
@@ -43,7 +43,7 @@ def write_submissions(
     completed = [each for each in items if isinstance(each, CompletedSubmission)]
     renewals = [each for each in items if isinstance(each, LeaseRenewal)]
     claim = next((each for each in items if isinstance(each, SubmissionClaim)), None)
-    candidates = Candidates() if claim is None else (yield from find_candidates(claim, now, limits))
+    candidates = ClaimableMails() if claim is None else (yield from find_candidates(claim, now, limits))
     tickets = {each.row["ticket_id"] for each in candidates.deliveries} | {
         each.submission.ticket_id for each in completed
     }
