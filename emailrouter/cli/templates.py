@@ -61,7 +61,7 @@ async def show(context: CommandContext, template: str) -> None:
     context.print_object(to_json(TemplateAnswer.from_model(found)))
 
 
-@group.command("add", examples=["template add Received --body 'Hello {name|there}, we will answer soon.'"])
+@group.command("add", examples=["template add Received --body 'Hello {name|there}, thank you.'"])
 @click.argument("name")
 @click.option("--body", metavar="TEXT", required=True, help=_BODY_HELP)
 @click.option("--subject", metavar="TEXT", default="", help=_SUBJECT_HELP)
@@ -75,7 +75,7 @@ async def add(context: CommandContext, name: str, *, body: str, subject: str, mo
     context.print_object(to_json(TemplateAnswer.from_model(created)))
 
 
-@group.command("change", examples=["template change Received --subject 'We received your message [#{ticket}]'"])
+@group.command("change", examples=["template change Received --subject 'Your message [#{ticket}]'"])
 @click.argument("template", metavar="NAME|ID")
 @click.option("--name", metavar="NAME", help="New name.")
 @click.option("--body", metavar="TEXT", help=_BODY_HELP)

@@ -96,18 +96,7 @@ def export_document(snapshot: Snapshot, channels: Mapping[str, Channel]) -> Work
             for each in snapshot.integrations
         ],
         aliases=[
-            AliasDefinition(
-                address=alias.email,
-                integration=refs.get(alias.integration_id or ""),
-                status=alias.status,
-                forwarded_from=alias.forwarded_from,
-                sender_checks=_export_overrides(alias),
-                sender_name=alias.sender_name or None,
-                signature=alias.signature or None,
-                reply_to_token=bool(alias.reply_to_token) or None,
-                acknowledge=template_names.get(alias.acknowledge_template_id),
-            )
-            for alias in snapshot.aliases
+            _export_alias(alias, refs.get(alias.integration_id or ""), template_names) for alias in snapshot.aliases
         ],
         users=[
             UserDefinition(
@@ -129,6 +118,21 @@ def _export_sending(domains: Iterable[Domain]) -> list[SendingDefinition]:
 
 def _slug(name: str) -> str:
     return re.sub(r"[^A-Z0-9]+", "_", name.upper()).strip("_")
+
+
+def _export_alias(alias: Alias, integration: str | None, template_names: Mapping[str, str]) -> AliasDefinition:
+    """`template_names` has the names of the templates by id."""
+    return AliasDefinition(
+        address=alias.email,
+        integration=integration,
+        status=alias.status,
+        forwarded_from=alias.forwarded_from,
+        sender_checks=_export_overrides(alias),
+        sender_name=alias.sender_name or None,
+        signature=alias.signature or None,
+        reply_to_token=bool(alias.reply_to_token) or None,
+        acknowledge=template_names.get(alias.acknowledge_template_id or ""),
+    )
 
 
 def _export_overrides(alias: Alias) -> SenderChecksDefinition | None:

@@ -41,7 +41,7 @@ def compare_reply_settings(entry: AliasDefinition, alias: Alias, templates: Sequ
     if entry.sender_name is not None:
         changed |= differences(sender_name=(alias.sender_name, entry.sender_name))
     if entry.signature is not None and entry.signature != alias.signature:
-        changed["signature"] = (_shorten(alias.signature), _shorten(entry.signature))
+        changed["signature"] = (_first_line(alias.signature), _first_line(entry.signature))
     if entry.reply_to_token is not None:
         changed |= differences(reply_to_token=(bool(alias.reply_to_token), entry.reply_to_token))
     if entry.acknowledge is not None:
@@ -52,6 +52,6 @@ def compare_reply_settings(entry: AliasDefinition, alias: Alias, templates: Sequ
     return changed
 
 
-def _shorten(text: str) -> str:
+def _first_line(text: str) -> str:
     first_line, line_break, _ = text.partition("\n")
     return f"{first_line} ..." if line_break else first_line

@@ -115,18 +115,8 @@ class AliasService:
             if not await transaction.execute("alias_insert", **model_values(alias)):
                 raise Refused("alias_taken", f"{alias.email} already exists", "localPart")
             await transaction.execute("routing_increment_version")
-            await audit.record(
-                transaction,
-                actor,
-                alias.created_at,
-                "alias.create",
-                alias.id,
-                email=alias.email,
-                integrationId=integration_id,
-                forwardedFrom=alias.forwarded_from,
-                **_audited_checks(alias, policy.read_overrides(alias.check_policy)),
-                **reply_details,
-            )
+            details = _created_details(alias) | reply_details
+            await audit.record(transaction, actor, alias.created_at, "alias.create", alias.id, **details)
         self._on_routing_change()
         return alias
 
@@ -274,6 +264,16 @@ def normalize_local_part(text: str, domain: str) -> LocalPart:
 
 def _rejection(reason: str) -> Refused:
     return Refused("invalid_alias", f"Local part is invalid: {reason}", "localPart")
+
+
+def _created_details(alias: Alias) -> dict[str, object]:
+    """Returns what the audit log has of a new alias, beside its reply settings."""
+    return {
+        "email": alias.email,
+        "integrationId": alias.integration_id,
+        "forwardedFrom": alias.forwarded_from,
+        **_audited_checks(alias, policy.read_overrides(alias.check_policy)),
+    }
 
 
 def _audited_checks(alias: Alias, changes: Mapping[str, object] | None) -> dict[str, str]:
