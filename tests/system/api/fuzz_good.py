@@ -153,6 +153,19 @@ async def _add_routing(builder: RequestBuilder, good: ValidRequests, domain: str
     good.add("POST /explain", {"recipient": f"get@{DOMAIN}"})
 
 
+async def _add_texts(builder: RequestBuilder, good: ValidRequests, ticket_id: str) -> None:
+    good.add("POST /templates", {"name": "Kept", "body": "Hello {name}"})
+    good.add("POST /canned-responses", {"title": "Kept", "body": "Hello {name}"})
+    for call in ("GET", "PATCH", "POST render", "DELETE"):
+        method, _, verb = call.partition(" ")
+        kept = await builder.create("/templates", name=f"Kept {call}", body="<p>Hello</p>", mode="static_html")
+        body = {"PATCH": {"mode": "text"}, "POST render": {"ticketId": ticket_id}}.get(call)
+        good.add(f"{method} /templates/{{id}}{'/' if verb else ''}{verb}", body, id=kept)
+    for method in ("GET", "PATCH", "DELETE"):
+        kept = await builder.create("/canned-responses", title=f"Kept {method}", body="Hello")
+        good.add(f"{method} /canned-responses/{{id}}", {"aliasId": None} if method == "PATCH" else None, id=kept)
+
+
 async def _add_tickets(
     builder: RequestBuilder, good: ValidRequests, domain: str, webhooks: dict[str, str], smtp: tuple[str, int]
 ) -> None:
@@ -189,6 +202,7 @@ async def _add_tickets(
     good.reserved_ids += tags.values()
     good.add("PATCH /tags/{id}", {"color": "#0000ff"}, id=tags["kept to change"])
     good.add("DELETE /tags/{id}", id=tags["kept to delete"])
+    await _add_texts(builder, good, last["id"])
     message, delivery = last["messages"][0]["id"], last["deliveries"][0]["id"]
     good.add("GET /emails/messages/{id}/raw", id=message)
     good.add("GET /emails/messages/{id}/attachments/{n}", id=message, n="1")

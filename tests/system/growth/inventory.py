@@ -12,6 +12,7 @@ from tests.system.growth import (
     reply_subjects,
     result_subjects,
     smtp_subjects,
+    template_subjects,
     text_subjects,
 )
 from tests.system.growth.subject import Subject
@@ -22,6 +23,7 @@ SUBJECTS: tuple[Subject, ...] = (
     *dkim_subjects.SUBJECTS,
     *compose_subjects.SUBJECTS,
     *reply_subjects.SUBJECTS,
+    *template_subjects.SUBJECTS,
     *text_subjects.SUBJECTS,
     *answer_subjects.SUBJECTS,
     *http_subjects.SUBJECTS,
