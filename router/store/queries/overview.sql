@@ -168,10 +168,10 @@ WHERE workspace_id = :workspace_id AND (status = 'failing' OR last_error <> '')
 ORDER BY status DESC, id DESC LIMIT :limit;
 
 -- name: health_domains
--- Domains with missing records, and unverified domains.
+-- Domains with missing records, also those for sending, and unverified domains.
 SELECT {Domain}
 FROM domains
-WHERE workspace_id = :workspace_id AND (misses > 0 OR status = 'pending_verification')
+WHERE workspace_id = :workspace_id AND (misses > 0 OR sending = 'failing' OR status = 'pending_verification')
 ORDER BY misses DESC, id DESC LIMIT :limit;
 
 -- name: health_deliverer
@@ -192,7 +192,8 @@ SELECT
     (SELECT count(*) FROM (SELECT 1 FROM domains d WHERE d.workspace_id = :workspace_id
                              AND d.status = 'pending_verification' LIMIT :limit) AS d) AS unverified,
     (SELECT count(*) FROM (SELECT 1 FROM domains d WHERE d.workspace_id = :workspace_id
-                             AND d.status = 'active' AND d.misses > 0 LIMIT :limit) AS e) AS missing;
+                             AND d.status = 'active' AND (d.misses > 0 OR d.sending = 'failing')
+                           LIMIT :limit) AS e) AS missing;
 
 -- name: attention_failed
 -- The dead deliveries of existing integrations among the newest `scanned` dead deliveries, newest first.

@@ -145,6 +145,9 @@ async def test_a_lost_record_fails_after_two_rechecks_and_loses_no_mail(sender: 
     assert [(await sender.recheck()).sending for _ in range(2)] == ["active", "failing"]
     domain = (await sender.view()).domain
     assert "New replies cannot be sent" in domain.alert
+    services = sender.installation.services
+    assert (await services.attention.get_counts(sender.actor)).missing == 1
+    assert [each.id for each in (await services.health.get(sender.actor)).domains] == [domain.id]
     assert "missing or wrong" in await sender.fix()
     setup = await sender.read()  # queued mail is sent, and signed, because the record may be back
     assert setup.access is not None

@@ -7,6 +7,8 @@ from dataclasses import replace
 
 from api.dashboard.views import PAGES
 from router.enumerations import TICKET_PRIORITY
+from router.model import DomainKey
+from router.store.fragments import model_values
 from tests.integration.dashboard.past import insert_month, record_attempt
 from tests.support import mails
 from tests.support.installation.http import ServedInstallation
@@ -129,6 +131,10 @@ async def _add_activity(served: ServedInstallation, ticket: str) -> dict[str, st
 async def _add_managed_objects(served: ServedInstallation, owned: str, integration: str, alias: str) -> dict[str, str]:
     services = served.services
     waiting = await services.domains.create(served.actor, "help.example.com")
+    # Without a check, whose queries no name server answers here.
+    await served.database.execute("domain_set_sending", id=waiting.domain.id, sending="pending")
+    dkim = DomainKey(waiting.domain.id, "er203001", "rsa", "", "MIIB" * 98, served.clock.now())
+    await served.database.execute("domain_key_insert", **model_values(dkim))
     user = await services.users.create(served.actor, email="grace@example.org", name="Grace Hopper", role="agent")
     link = await services.users.password_link(served.actor, user.id)
     key = await services.keys.create(served.actor, name="import of the old tickets", user_id=user.id, role="viewer")
