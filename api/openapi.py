@@ -113,11 +113,28 @@ def _operation(route: Route, schemas: Mapping[tuple[type[Any], JsonSchemaMode], 
                 "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
             }
         )
-    if route.body is not EmptyBody:
-        content = {"schema": schemas[route.body, "validation"]} | _example(route, "request")
-        required = any(field.is_required() for field in route.body.model_fields.values())
-        operation["requestBody"] = {"required": required, "content": {"application/json": content}}
+    if content := _request_content(route, schemas):
+        required = route.body is EmptyBody or any(field.is_required() for field in route.body.model_fields.values())
+        operation["requestBody"] = {"required": required, "content": content}
     return operation
+
+
+def _request_content(route: Route, schemas: Mapping[tuple[type[Any], JsonSchemaMode], Any]) -> dict[str, Any]:
+    """Returns the media types of the request with their schemas."""
+    content: dict[str, Any] = {}
+    if route.body is not EmptyBody:
+        content["application/json"] = {"schema": schemas[route.body, "validation"]} | _example(route, "request")
+    if route.form is not None:
+        file: dict[str, Any] = {"type": "string", "format": "binary", "description": "Content of the file."}
+        if route.form.max_files > 1:
+            file = {"type": "array", "items": file, "maxItems": route.form.max_files, "description": "Files to attach."}
+        properties = {"file": file}
+        if route.form.body_part:
+            properties[route.form.body_part] = schemas[route.body, "validation"]
+        required = [route.form.body_part or "file"]
+        schema = {"type": "object", "properties": properties, "required": required}
+        content["multipart/form-data"] = {"schema": schema}
+    return content
 
 
 def description_of(route: Route) -> str:

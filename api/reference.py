@@ -95,7 +95,8 @@ class Reference:
         return self._field(parameter["name"], schema, is_required=parameter["required"])
 
     def _content(self, message: Schema | None) -> tuple[Variant, ...]:
-        content = (message or {}).get("content", {}).get("application/json")
+        contents = (message or {}).get("content", {})
+        content = contents.get("application/json") or contents.get("multipart/form-data")
         return () if content is None else self._variants(content["schema"])
 
     def _variants(self, schema: Schema) -> tuple[Variant, ...]:

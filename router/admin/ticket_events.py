@@ -15,7 +15,7 @@ from router.store.post_updates import queue_updates
 
 # Events that change nothing that a post shows.
 _WITHOUT_UPDATE: frozenset[TicketEventType] = frozenset(
-    {"ticket.note_added", "ticket.note_changed", "ticket.note_removed"}
+    {"ticket.note_added", "ticket.note_changed", "ticket.note_removed", "reply.canceled"}
 )
 # The names of actors without a name of their own.
 _OTHER_NAMES: Mapping[ActorType, str] = {
