@@ -84,7 +84,7 @@ async def test_a_refused_form_leaves_no_files(sending: ServedInstallation) -> No
         (await send_form(agent, PATH, {"text": "Hello"}, large), (413, "payload_too_large")),
         (await send_form(agent, "/uploads", None, large), (413, "payload_too_large")),
         (await send_form(agent, "/uploads", None, FILES), (400, "invalid_request")),
-        (await send_form(agent, "/uploads", None, ()), (400, "invalid_request")),
+        (await send_form(agent, "/uploads", {}, ()), (415, "unsupported_media_type")),
         (await send_form(agent, "/uploads", {"text": "Hello"}, FILES[:1]), (400, "invalid_request")),
         (await agent.post("/uploads"), (415, "unsupported_media_type")),
         (await send_form(agent, "/templates", {"name": "Hello"}), (403, "forbidden")),
