@@ -1,4 +1,5 @@
-"""The problems of a workspace: failed and parked deliveries, failing integrations, domains without correct records.
+"""The problems of a workspace: failed and parked deliveries, failing integrations and smarthosts, failed replies, and
+domains without correct records.
 
 Dashboard pages show the counts, so they are capped and cached. Deliveries of deleted integrations cannot be
 replayed and are not included. Reads only.
@@ -7,11 +8,11 @@ replayed and are not included. Reads only.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from router.clock import Clock
 from router.expiring_cache import ExpiringCache
-from router.model import Actor, Delivery
+from router.model import Actor, Delivery, Smarthost
 from router.store.database import Database, fetch_models
 
 # Maximum of each count, to bound its cost.
@@ -20,7 +21,7 @@ CACHE_SECONDS = 5.0
 # Maximum number of failed deliveries that are searched for replayable ones, and of parked ones for the oldest.
 MAX_SCANNED_DELIVERIES = 1000
 MAX_CACHED_WORKSPACES = 1000
-# Maximum number of failing integrations whose parked deliveries are counted.
+# Maximum number of failing integrations whose parked deliveries are counted, and of failing smarthosts in a list.
 MAX_INTEGRATIONS = 50
 
 
@@ -34,6 +35,8 @@ class AttentionCounts:
         failing: Failing integrations.
         unverified: Unverified domains.
         missing: Verified domains whose DNS records are missing.
+        failed_replies: Replies that failed or bounced, of tickets that are not resolved.
+        smarthosts: Failing smarthosts, which hold the replies of the workspace.
     """
 
     failed: int = 0
@@ -41,10 +44,12 @@ class AttentionCounts:
     failing: int = 0
     unverified: int = 0
     missing: int = 0
+    failed_replies: int = 0
+    smarthosts: int = 0
 
     @property
     def total(self) -> int:
-        return self.failed + self.parked + self.failing + self.unverified + self.missing
+        return sum(astuple(self))
 
     @property
     def broken(self) -> int:
@@ -54,7 +59,7 @@ class AttentionCounts:
     @property
     def fingerprint(self) -> str:
         """Lets a page detect that the counts changed."""
-        return f"{self.failed}-{self.parked}-{self.failing}-{self.unverified}-{self.missing}"
+        return "-".join(map(str, astuple(self)))
 
 
 class AttentionService:
@@ -87,6 +92,16 @@ class AttentionService:
     async def _list(self, query: str, actor: Actor, limit: int) -> Sequence[Delivery]:
         parameters = {"workspace_id": actor.workspace_id, "scanned": MAX_SCANNED_DELIVERIES, "limit": limit}
         return await fetch_models(self._database, Delivery, query, **parameters)
+
+    async def list_failing_smarthosts(self, actor: Actor) -> Sequence[Smarthost]:
+        """Lists the failing smarthosts that hold replies of the workspace."""
+        return await fetch_models(
+            self._database,
+            Smarthost,
+            "attention_smarthosts",
+            workspace_id=actor.workspace_id,
+            limit=MAX_INTEGRATIONS,
+        )
 
     async def count_parked(self, actor: Actor) -> Mapping[str, int]:
         rows = await self._database.fetch_all(

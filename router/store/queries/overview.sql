@@ -178,6 +178,16 @@ ORDER BY misses DESC, id DESC LIMIT :limit;
 -- When a deliver process last claimed a shared maintenance task.
 SELECT MAX(CAST(value AS BIGINT)) AS seen_at FROM installation WHERE name IN ('maintenance.retention', 'maintenance.domain_alerts');
 
+-- fragment: unsolved_reply
+-- A reply that failed or bounced, and whose ticket is not resolved since.
+r.state IN ('failed', 'bounced') AND r.kind = 'reply' AND t.status <> 'resolved'
+
+-- fragment: failing_smarthost
+-- A failing smarthost of a domain of the workspace, or that of the installation if a domain of the workspace uses it.
+s.status = 'failing' AND EXISTS (
+    SELECT 1 FROM domains d WHERE d.workspace_id = :workspace_id AND d.sending <> 'off'
+      AND s.id = CASE WHEN d.encrypted_smarthost = '' THEN 'installation' ELSE d.id END)
+
 -- name: attention_counts
 -- Counts the problems that need attention, up to `limit` of each kind. The conditions on state match partial indexes.
 SELECT
@@ -193,7 +203,15 @@ SELECT
                              AND d.status = 'pending_verification' LIMIT :limit) AS d) AS unverified,
     (SELECT count(*) FROM (SELECT 1 FROM domains d WHERE d.workspace_id = :workspace_id
                              AND d.status = 'active' AND (d.misses > 0 OR d.sending = 'failing')
-                           LIMIT :limit) AS e) AS missing;
+                           LIMIT :limit) AS e) AS missing,
+    (SELECT count(*) FROM (SELECT 1 FROM replies r JOIN tickets t ON t.id = r.ticket_id
+                           WHERE r.workspace_id = :workspace_id AND {unsolved_reply} LIMIT :limit) AS g)
+        AS failed_replies,
+    (SELECT count(*) FROM (SELECT 1 FROM smarthosts s WHERE {failing_smarthost} LIMIT :limit) AS h) AS smarthosts;
+
+-- name: attention_smarthosts
+-- The failing smarthosts that send mail of the workspace.
+SELECT {Smarthost:s} FROM smarthosts s WHERE {failing_smarthost} ORDER BY s.id LIMIT :limit;
 
 -- name: attention_failed
 -- The dead deliveries of existing integrations among the newest `scanned` dead deliveries, newest first.
