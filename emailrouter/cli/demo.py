@@ -11,7 +11,7 @@ import click
 
 from emailrouter import log
 from emailrouter.cli import console
-from emailrouter.demo import installation, proof, story
+from emailrouter.demo import installation, mail_client, proof, smarthost, story
 
 
 @click.command(cls=console.Command, name="demo", examples=["demo"])
@@ -27,7 +27,7 @@ def demo_command(once: bool, verbose: bool) -> None:
     log.configure_logging("auto", "warning" if once or verbose else "error")  # one delivery of the demo fails
     try:
         console.run(_demonstrate(once=once, echo=click.echo if once or verbose else _discard))
-    except installation.DemoFailed as error:
+    except mail_client.DemoFailed as error:
         console.fail(f"the demo failed: {error}")
 
 
@@ -59,10 +59,12 @@ async def _prepare(running: installation.Demo, echo: installation.Print, *, with
 def _describe(running: installation.Demo) -> str:
     host, port = running.smtp
     return f"""
-It works. The {story.count_tickets()} tickets of {story.company()} are in the dashboard and in a stand-in for Slack:
+It works. The {story.count_tickets()} tickets of {story.company()} are in the dashboard and in a stand-in for Slack. The
+team's replies go to a stand-in for a smarthost:
 
   Dashboard  {running.link}
   Slack      {running.slack.base}/
+  Sent mail  {running.slack.base}{smarthost.PATH}
   Send mail  printf 'Subject: Hello\\n\\nHi!\\n' | curl -sS smtp://{host}:{port} --crlf \\
                --mail-from you@customer.example --mail-rcpt support@{installation.DOMAIN} -T -
   REST API   curl -H 'Authorization: Bearer {running.login.key}' {running.api}/emails/tickets

@@ -1,1 +1,1 @@
-"""`emailrouter demo`: the whole program on this machine, with local stand-ins for Slack and the DNS."""
+"""`emailrouter demo`: the whole program on this machine, with local stand-ins for Slack, a smarthost and the DNS."""

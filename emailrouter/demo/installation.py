@@ -1,4 +1,4 @@
-"""The installation of the demo: all roles in this process, with local stand-ins for Slack and the DNS.
+"""The installation of the demo: all roles in this process, with local stand-ins for Slack, a smarthost and the DNS.
 
 Uses a temporary SQLite database, which is deleted at the end, and ports of 127.0.0.1 only.
 """
@@ -20,12 +20,14 @@ from config.schema import Config
 from emailrouter import lifecycle
 from emailrouter.assembly import ROLES
 from emailrouter.assembly.core import Core
-from emailrouter.demo import dns_server, ports, sign_in_link, slack
+from emailrouter.demo import dns_server, ports, sign_in_link, slack, smarthost
 from emailrouter.demo.clock import DemoClock
 from emailrouter.demo.dns_server import DemoDns
+from emailrouter.demo.mail_client import DemoFailed
 from emailrouter.demo.ports import HOST, Ports
 from emailrouter.demo.sign_in_link import SignInLink
 from emailrouter.demo.slack import DemoSlack
+from emailrouter.demo.smarthost import DemoSmarthost
 from router import ids
 from router.admin.installation.first_workspace import FirstLogin, SetupService
 from router.model import Actor, Micros
@@ -37,10 +39,6 @@ DOMAIN = "example.org"
 Print = Callable[[str], None]
 
 
-class DemoFailed(Exception):  # noqa: N818 - an outcome, not an error in the code
-    """A step of the demo did not have the expected result."""
-
-
 @dataclass(frozen=True, slots=True)
 class Demo:
     """A running demo with its first login and its stand-ins. `link` is the URL that signs the reader in."""
@@ -49,6 +47,7 @@ class Demo:
     smtp: tuple[str, int]
     login: FirstLogin
     slack: DemoSlack
+    smarthost: DemoSmarthost
     dns: DemoDns
     clock: DemoClock
     core: Core
@@ -103,11 +102,14 @@ async def _start(stack: AsyncExitStack, chosen: Ports, clock: DemoClock, echo: P
     stack.enter_context(ids.dated_by(clock.now))
     link = SignInLink()
     # HEAD would start a session too.
-    route = web.get(sign_in_link.PATH, link.follow, allow_head=False)
-    stand_in = await stack.enter_async_context(slack.run_slack(chosen.channels, clock=clock, routes=[route]))
+    smtp = (HOST, chosen.smtp)
+    relay = await stack.enter_async_context(smarthost.run_smarthost(chosen.smarthost, smtp))
+    routes = [web.get(sign_in_link.PATH, link.follow, allow_head=False), web.get(smarthost.PATH, relay.show)]
+    stand_in = await stack.enter_async_context(slack.run_slack(chosen.channels, clock=clock, routes=routes))
     dns = await stack.enter_async_context(dns_server.run_dns())
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="emailrouter-demo-")))
     echo(f"A stand-in for Slack listens at {HOST}:{chosen.channels}, a stand-in for the DNS at {dns.address}")
+    echo(f"A stand-in for a smarthost listens at {relay.url}")
     config = build_config(folder, chosen, dns.address)
     database = await lifecycle.open_database(config, apply_migrations=True)
     echo(f"Created an empty database: {folder / 'demo.db'}")
@@ -117,9 +119,8 @@ async def _start(stack: AsyncExitStack, chosen: Ports, clock: DemoClock, echo: P
     )
     process.core.reachability.expect_no_outside_mail()
     login = await SetupService(database, clock).create_first_workspace(f"admin@{DOMAIN}")
-    smtp = (HOST, chosen.smtp)
     echo(f"The program accepts mail at {HOST}:{chosen.smtp} and serves its API at {base}")
-    demo = Demo(base, smtp, login, stand_in, dns, clock, process.core, link.url(stand_in.base))
+    demo = Demo(base, smtp, login, stand_in, relay, dns, clock, process.core, link.url(stand_in.base))
     link.target = sign_in_link.SignInTarget(demo.services, demo.admin, f"{base}/tickets")
     return demo
 
@@ -134,6 +135,7 @@ def build_config(folder: Path, chosen: Ports, nameserver: str) -> Config:
         "SMTP__LISTEN": json.dumps([f"{HOST}:{chosen.smtp}"]),
         "API__LISTEN": f"{HOST}:{chosen.web}",
         "DNS__NAMESERVERS": json.dumps([nameserver]),
+        "OUTGOING__SMARTHOST": f"smtp://{HOST}:{chosen.smarthost}",
         "DELIVERY__ALLOW_PRIVATE_NETWORKS": "true",
     }
     empty = folder / "demo.toml"

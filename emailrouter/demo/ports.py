@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 HOST = "127.0.0.1"
 FREE_PORT_ATTEMPTS = 3  # another program may take a free port before the demo listens on it
@@ -13,16 +13,17 @@ FREE_PORT_ATTEMPTS = 3  # another program may take a free port before the demo l
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """`web` is the port of the API and the dashboard, `channels` that of the stand-in for Slack."""
+    """`web` is the port of the API and the dashboard, `channels` and `smarthost` those of the stand-ins."""
 
     web: int
     smtp: int
     channels: int
+    smarthost: int
 
 
 # Neither common ports nor the default ports of `serve`, which may run on this machine. Below the range from which
 # systems choose free ports.
-FIXED = Ports(web=8625, smtp=8626, channels=8627)
+FIXED = Ports(web=8625, smtp=8626, channels=8627, smarthost=8628)
 
 
 def candidates(*, fixed: bool) -> Iterator[Ports]:
@@ -35,7 +36,7 @@ def candidates(*, fixed: bool) -> Iterator[Ports]:
 
 def _find_free_ports() -> Ports:
     with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(3)]
+        sockets = [stack.enter_context(socket.socket()) for _ in fields(Ports)]
         for each in sockets:
             each.bind((HOST, 0))
         return Ports(*(each.getsockname()[1] for each in sockets))

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-import smtplib
-from email import policy
 from email.message import EmailMessage
-from email.utils import formatdate, parseaddr
+from email.utils import formatdate
 from importlib.resources import files
 from typing import Any
 
 import aiohttp
 
-from emailrouter.demo.installation import DOMAIN, Demo, DemoFailed, Print
+from emailrouter.demo.installation import DOMAIN, Demo, Print
+from emailrouter.demo.mail_client import STEP_SECONDS, DemoFailed, submit
 from router.clock import SECOND
 
 MESSAGE_ID = "<rechnung-42@customer.example>"
-STEP_SECONDS = 15.0  # time limit of a step
 
 
 async def run_steps(demo: Demo, echo: Print) -> dict[str, Any]:
@@ -99,23 +97,6 @@ async def _send_mail(demo: Demo, echo: Print) -> str:
     reply = await asyncio.to_thread(submit, demo.smtp, "zoe@customer.example", str(mail["To"]), mail)
     echo(f"  ... the server replied: {reply}")
     return reply.rpartition(" ")[2]
-
-
-def submit(address: tuple[str, int], sender: str, recipient: str, mail: EmailMessage) -> str:
-    """Sends a mail and returns the reply. Raises `DemoFailed` if it is not accepted."""
-    host = parseaddr(str(mail["From"]))[1].rpartition("@")[2]  # SPF checks it if the reverse-path is null
-    try:
-        with smtplib.SMTP(*address, local_hostname=host, timeout=STEP_SECONDS) as client:
-            client.ehlo()
-            client.mail(sender)
-            client.rcpt(recipient)
-            code, text = client.data(mail.as_bytes(policy=policy.SMTP))
-    except (smtplib.SMTPException, OSError) as error:
-        raise DemoFailed(f"the mail was not accepted: {error}") from error
-    reply = f"{code} {text.decode()}"
-    if code != 250:
-        raise DemoFailed(f"the mail was not accepted: {reply}")
-    return reply
 
 
 async def _wait_for_slack_message(demo: Demo, echo: Print) -> dict[str, Any]:

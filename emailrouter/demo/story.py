@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import mimetypes
 import tomllib
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
@@ -19,8 +20,10 @@ from importlib.resources import files
 from typing import Any
 
 from emailrouter.assembly.deliver import build_maintenance
-from emailrouter.demo.installation import DOMAIN, Demo, DemoFailed
-from emailrouter.demo.proof import MESSAGE_ID, STEP_SECONDS, submit
+from emailrouter.demo.installation import DOMAIN, Demo
+from emailrouter.demo.mail_client import STEP_SECONDS, DemoFailed, submit
+from emailrouter.demo.proof import MESSAGE_ID
+from router.admin.replies.reply_request import ReplyRequest
 from router.clock import SECOND
 from router.enumerations import TICKET_PRIORITY, Role
 from router.filters import DeliveryFilter
@@ -124,7 +127,10 @@ class Storyteller:
             await services.blocked_senders.create(admin, blocked["sender"], action="spam", note=blocked["note"])
         for tag in team["tag"]:
             await services.tickets.tags.create(admin, tag["name"], tag["color"])
+        for canned in team["canned"]:
+            await services.canned_responses.create(admin, title=canned["title"], body=canned["body"].strip())
         (domain,) = (await services.domains.list(admin)).items
+        await self._set_up_sending(domain.id, team["unknown"])
         self._demo.slack.archived = frozenset(each["name"] for each in team["channel"] if each.get("archived"))
         for channel in team["channel"]:
             name = channel["name"]
@@ -134,6 +140,17 @@ class Storyteller:
                 await services.aliases.create(
                     admin, domain_id=domain.id, local_part=local_part, integration_id=integration.id
                 )
+
+    async def _set_up_sending(self, domain_id: str, unknown: Sequence[str]) -> None:
+        services, admin = self._demo.services, self._demo.admin
+        self._demo.smarthost.unknown = frozenset(unknown)
+        view = await services.sending.set_enabled(admin, domain_id, True)
+        for record in view.sending_records:
+            if strings := record.strings:
+                self._demo.dns.add(record.name, "TXT", " ".join(f'"{string}"' for string in strings))
+        checked = await services.domains.verify(admin, domain_id)
+        if checked.domain.sending != "active":
+            raise DemoFailed(f"{DOMAIN} does not send replies: {checked.sending_records}")
 
     async def _receive(self, event: StoryEvent) -> None:
         """Sends the mail, unless it is that of the proof, and waits until its ticket was posted or held as spam."""
@@ -194,19 +211,41 @@ class Storyteller:
             await tickets.assign(actor, ticket_id, self._actors[assignee].user_id or "")
         if status := action.get("status"):
             await tickets.set_status(actor, ticket_id, status)
+        if text := action.get("reply"):
+            await self._reply(actor, ticket_id, text.strip(), action.get("undo", 0))
+
+    async def _reply(self, actor: Actor, ticket_id: str, text: str, undo: int) -> None:
+        """Sends a reply, and without a time for undo waits until it was handed over or has bounced."""
+        replies = self._demo.services.replies
+        view = await replies.create(actor, ticket_id, ReplyRequest(text=text, undo_seconds=undo))
+        if undo:
+            return
+        is_bounced = not self._demo.smarthost.unknown.isdisjoint(view.to)
+        async with _step(f"the reply to {', '.join(view.to)} was not sent"):
+            while view.reply.state != ("bounced" if is_bounced else "sent"):
+                await asyncio.sleep(0.005)  # repeated for at most STEP_SECONDS
+                view = await replies.get(actor, view.reply.id)
+        await self._wait_for_deliveries()
 
     async def _wait_for_deliveries(self) -> None:
         """Waits until all deliveries ended or failed: the clock must not be set forward during a lease."""
         services, admin = self._demo.services, self._demo.admin
-        try:
-            async with asyncio.timeout(STEP_SECONDS):
-                while True:
-                    pending = await services.deliveries.list(admin, _PENDING)
-                    integrations = await services.integrations.list(admin)
-                    if all(each.parked for each in pending.items) and not any(
-                        each.lease_until for each in integrations.items
-                    ):
-                        return
-                    await asyncio.sleep(0.005)  # repeated for at most STEP_SECONDS
-        except TimeoutError:
-            raise DemoFailed("a mail was not posted in time") from None
+        async with _step("a mail was not posted"):
+            while True:
+                pending = await services.deliveries.list(admin, _PENDING)
+                integrations = await services.integrations.list(admin)
+                if all(each.parked for each in pending.items) and not any(
+                    each.lease_until for each in integrations.items
+                ):
+                    return
+                await asyncio.sleep(0.005)  # repeated for at most STEP_SECONDS
+
+
+@asynccontextmanager
+async def _step(failure: str) -> AsyncIterator[None]:
+    """Limits the time of a step. Raises `DemoFailed` after it."""
+    try:
+        async with asyncio.timeout(STEP_SECONDS):
+            yield
+    except TimeoutError:
+        raise DemoFailed(f"{failure} in time") from None
