@@ -62,10 +62,13 @@ async def read_form(
 
 @contextmanager
 def _refuse_malformed() -> Iterator[None]:
-    """Refuses the form after an error of aiohttp's parser, which raises these for malformed input."""
+    """Refuses the form after an error of aiohttp's parser, which raises these for malformed input.
+
+    Its warnings about header fields are errors only if the interpreter makes them errors.
+    """
     try:
         yield
-    except (ValueError, AssertionError, aiohttp.http.HttpProcessingError):
+    except (ValueError, AssertionError, aiohttp.http.HttpProcessingError, RuntimeWarning):
         raise Refused("invalid_request", "The form data is malformed") from None
 
 
@@ -80,14 +83,16 @@ class _FormReader(Generic[File]):
         self._unconfirmed = 0  # bytes since the time limit started
 
     async def read_part(self, part: BodyPartReader) -> None:
+        with _refuse_malformed():
+            name, filename = part.name, part.filename
         if part.headers.get(hdrs.CONTENT_TRANSFER_ENCODING, "binary").lower() not in ("binary", "8bit", "7bit"):
             raise Refused("invalid_request", "The parts of the form must not have a Content-Transfer-Encoding")
-        if part.name is None:
+        if name is None:
             raise Refused("invalid_request", "Each part of the form must have a name")
-        if part.filename is None:
-            await self._read_field(part, part.name)
+        if filename is None:
+            await self._read_field(part, name)
         else:
-            await self._read_file(part, part.filename)
+            await self._read_file(part, filename)
 
     async def _read_field(self, part: BodyPartReader, name: str) -> None:
         if len(self.fields) == MAX_FIELDS:

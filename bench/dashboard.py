@@ -27,7 +27,7 @@ from router.admin.templates.canned_responses import CannedResponseService
 from router.admin.templates.templates import TemplateService
 from router.clock import SystemClock
 from router.contents.pool import Parser
-from router.enumerations import DELIVERY_STATE, TICKET_SORT
+from router.enumerations import DELIVERY_STATE, REPLY_STATE, TICKET_SORT
 from router.model import Actor
 from router.secrets import SecretBox, new_key
 from tests.support.process import Program
@@ -88,6 +88,7 @@ def visits(dataset: Dataset, others: dict[str, str]) -> dict[str, list[str]]:
         ],
         "/activity/trace/{id}": [f"/activity/trace/{message}"],
         "/activity/health": ["/activity/health"],
+        "/activity/outbox": ["/activity/outbox", *(f"/activity/outbox?state={state}" for state in REPLY_STATE.values)],
         "/set-up": ["/set-up"],
     }
     for page in PAGES:

@@ -13,13 +13,14 @@ from markupsafe import Markup, escape
 from api.dashboard.avatars import hue, initials
 from api.dashboard.note_text import note_html
 from api.dashboard.text_links import linkify
+from api.dashboard.ticket_replies import smtp_answer
 from api.dashboard.wrapped_lines import join_wrapped_lines
 from api.schema.shape import iso
 from router.admin.installation.attention import MAX_COUNTED, AttentionCounts
 from router.admin.tickets.lists import MAX_COUNTED as MAX_LISTED
 from router.choice import Choice
 from router.clock import SECOND
-from router.enumerations import DELIVERY_STATE, TICKET_CHOICES, TICKET_STATUS
+from router.enumerations import DELIVERY_STATE, REPLY_STATE, TICKET_CHOICES, TICKET_STATUS
 from router.errors import Refused
 from router.local_time import UTC_TIME, LocalTime
 from router.model import Micros, Ticket, TicketEvent
@@ -53,7 +54,7 @@ _FIELD_LABELS = {
     "signature": "Signature",
     "spamScore": "Spam score",
     "subject": "Subject",
-    "text": "Internal note",
+    "text": "Text",
     "title": "Title",
 }
 # As in `Slack returned 410 channel_is_archived: the Slack channel is archived`.
@@ -267,6 +268,8 @@ def attention_summary(counts: AttentionCounts) -> list[str]:
         (counts.failing, "integration failing", "integrations failing"),
         (counts.parked, "delivery held", "deliveries held"),
         (counts.failed, "delivery failed", "deliveries failed"),
+        (counts.failed_replies, "reply failed", "replies failed"),
+        (counts.smarthosts, "smarthost failing", "smarthosts failing"),
         (counts.unverified, "domain unverified", "domains unverified"),
         (counts.missing, "domain with missing records", "domains with missing records"),
     )
@@ -335,6 +338,8 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "error_text": error_text,
     "status": TICKET_STATUS.label,
     "delivery_state": DELIVERY_STATE.label,
+    "reply_state": REPLY_STATE.label,
+    "smtp_answer": smtp_answer,
     "marks": ticket_marks,
     "changed_choice": changed_choice,
     "outcome": outcome_label,

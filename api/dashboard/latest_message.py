@@ -42,6 +42,6 @@ async def find_latest_message(visit: Visit, alias: Alias) -> LatestMessage:
     if not tickets:
         return LatestMessage(newest)
     ticket = tickets[0]
-    of_ticket = DeliveryFilter(ticket_id=ticket.id, without_updates=True)
+    of_ticket = DeliveryFilter(ticket_id=ticket.id, target="integration", without_updates=True)
     deliveries = (await visit.services.deliveries.list(visit.actor, of_ticket, limit=1)).items
     return LatestMessage(newest, ticket, deliveries[0] if deliveries else None)

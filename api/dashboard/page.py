@@ -13,7 +13,7 @@ from router.admin.access.authentication import Caller
 from router.enumerations import ROLE, Role
 from router.errors import Refused
 from router.local_time import UTC_TIME, LocalTime
-from router.model import Actor
+from router.model import Actor, Upload
 from router.services import Services
 
 
@@ -59,6 +59,7 @@ class Visit:
     Attributes:
         query, form: The first value of each parameter or field. No value contains NUL or an unpaired surrogate.
         client_address: The address of the client, or of the nearest proxy that is not trusted.
+        uploads: The files of the form, which are stored.
         error: The error after which the form is shown again, else None.
     """
 
@@ -69,6 +70,7 @@ class Visit:
     form: Mapping[str, str]
     request: web.Request
     client_address: str
+    uploads: Sequence[Upload] = ()
     error: Refused | None = None
 
     @property

@@ -6,13 +6,14 @@ input. A successful POST usually answers with a redirect, so that a reload does 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from api import body
+from api import body, multipart
 from api.compression import COMPRESSIBLE
 from api.dashboard import setting_form
 from api.dashboard.flash import add_flash
@@ -23,6 +24,7 @@ from api.declaration import DeclaredHandler
 from api.request_keys import ADDRESS, CALLER
 from api.schema.errors import STATUS
 from router.errors import Refused
+from router.model import Upload
 from router.services import Services
 
 MAX_FIELDS = 200
@@ -54,8 +56,8 @@ class PageEndpoint(DeclaredHandler):
         if request.headers.get("Sec-Fetch-Dest") in _EMBEDDED:
             raise Refused("forbidden", "A page cannot be shown as a part of another page")
         # Reads no body for GET: an event stream has no time limit and could wait for the body forever.
-        content = await body.read(request, self.body_limit) if self._page.method == "POST" else b""
-        request[FORM_FIELDS] = form = parse_form(request, content)
+        form, uploads = await self._read_form(request) if self._page.method == "POST" else ({}, ())
+        request[FORM_FIELDS] = form
         visit = Visit(
             services=self._services,
             caller=request.get(CALLER),
@@ -64,6 +66,7 @@ class PageEndpoint(DeclaredHandler):
             form=form,
             request=request,
             client_address=request[ADDRESS],
+            uploads=uploads,
         )
         if self._page.method == "GET" or self._page.form_view is None:
             response = await self._build_response(visit, await self._run_handler(visit))
@@ -83,6 +86,19 @@ class PageEndpoint(DeclaredHandler):
                 response.headers["Retry-After"] = str(retry_after)
             return response
         return await self._build_response(visit, outcome)
+
+    async def _read_form(self, request: web.Request) -> tuple[dict[str, str], Sequence[Upload]]:
+        """Returns the fields and the stored files of a form."""
+        caller = request.get(CALLER)
+        if not self._page.takes_files or caller is None or body.content_type(request)[0] != multipart.MEDIA_TYPE:
+            return parse_form(request, await body.read(request, self.body_limit)), ()
+        pairs, uploads = await multipart.read_form(
+            request,
+            partial(self._services.uploads.add, caller.actor, expected=request.content_length),
+            max_text=self.body_limit,
+            max_total=self._services.uploads.max_bytes,
+        )
+        return _first_values(pairs), uploads
 
     async def _run_handler(self, visit: Visit) -> PageResult:
         try:

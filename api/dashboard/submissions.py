@@ -36,7 +36,8 @@ class Submissions:
 
         Raises `Refused` while an earlier run is in progress.
         """
-        digest = submission_digest(visit.form)
+        files = {f"file {n}": f"{each.size} {each.filename}" for n, each in enumerate(visit.uploads)}
+        digest = submission_digest({**visit.form, **files})
         scope = f"form:{visit.actor.user_id} {visit.request.path}"
         try:
             claim = await self._idempotency.claim(scope, digest, digest)

@@ -71,6 +71,11 @@ class PageEntry:
         return self.event.type == "ticket.note_added" and "text" in self.detail
 
     @property
+    def is_inbound(self) -> bool:
+        """Whether the entry is a message that was received."""
+        return self.message is not None and self.message.message.direction == "inbound"
+
+    @property
     def is_change(self) -> bool:
         return self.message is None and not self.is_note
 
@@ -96,11 +101,9 @@ def build_entries(timeline: Timeline, read: ReadMark, requested: Collection[str]
 def _mark_new(entries: Sequence[PageEntry], read: ReadMark) -> list[PageEntry]:
     """Marks the unread messages, unless all of them are unread."""
     unread = {
-        entry.event.id
-        for entry in entries
-        if entry.message is not None and read.is_unread(entry.event.sequence, entry.event.at)
+        entry.event.id for entry in entries if entry.is_inbound and read.is_unread(entry.event.sequence, entry.event.at)
     }
-    is_partly_read = any(entry.message is not None and entry.event.id not in unread for entry in entries)
+    is_partly_read = any(entry.is_inbound and entry.event.id not in unread for entry in entries)
     return [replace(entry, is_new=is_partly_read and entry.event.id in unread) for entry in entries]
 
 
@@ -137,11 +140,13 @@ def _limit_sizes(timeline: Timeline, requested: Collection[str]) -> list[PageEnt
 def _fold(entries: Sequence[PageEntry], requested: Collection[str]) -> list[PageEntry]:
     """Folds all messages except the first one of the ticket and the newest one, or the newest one of a person.
 
-    Also folds the long notes above the newest message.
+    If that is a reply of the team, the message before it that was received is open, too. Also folds the long notes
+    above the newest message.
     """
     messages = [entry for entry in entries if entry.message is not None]
-    by_people = [entry for entry in messages if entry.message and not entry.message.message.automatic]
-    opened = [entry.event.id for entry in (*(by_people or messages)[:1], *messages[-1:])]
+    by_people = [entry for entry in messages if entry.message and not entry.message.message.automatic] or messages
+    received = [entry for entry in by_people if entry.is_inbound]
+    opened = [entry.event.id for entry in (*by_people[:1], *received[:1], *messages[-1:])]
     folded, is_above = [], True
     for entry in entries:
         is_above = is_above and entry.event.id not in opened

@@ -78,7 +78,7 @@ async def redirect_to_list(_: Visit) -> Redirect:
     return Redirect(AUDIT_PATH)
 
 
-NAV_LINKS = (NavLink("Audit log", AUDIT_PATH, "admin", 35, parent="/activity"),)
+NAV_LINKS = (NavLink("Audit log", AUDIT_PATH, "admin", 36, parent="/activity"),)
 PAGES = (
     PageRoute("GET", AUDIT_PATH, show_list, "admin", compress=True),
     PageRoute("GET", _FORMER_PATH, redirect_to_list, "admin"),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from api.dashboard import display_names, list_filters
 from api.dashboard.change_feed import newest_id
 from api.dashboard.page import HtmlPage, NavLink, PageRoute, Redirect, Visit
+from api.dashboard.ticket_replies import ShownReply
 from router.admin.installation.attention import MAX_COUNTED
 from router.admin.paging import MAX_LIMIT
 from router.admin.routes.deliveries import MAX_REPLAYED
@@ -18,6 +20,8 @@ ACTIVITY_PATH = "/activity"
 DELIVERIES_PATH = "/activity/deliveries"
 MAX_SHOWN = 10  # maximum number of deliveries in each list of what needs attention
 MAX_ON_TOP = 5
+MAX_SCANNED_REPLIES = 50  # newest replies of each state that are searched for those that need attention
+_TARGET = "integration"  # the outbox lists the mails to smarthosts
 _INTEGRATION_FIELD = query_name("integration_id")
 
 
@@ -30,7 +34,11 @@ async def show_attention(visit: Visit) -> HtmlPage | Redirect:
     failed = await visit.services.attention.list_failed(visit.actor, limit=MAX_SHOWN + 1)
     types = visit.services.integrations.types
     remedies = {each.id: types[each.type].remedy(each.last_error) for each in health.failing if each.type in types}
+    replies = await _failed_replies(visit)
     context = {
+        "failed_replies": replies[:MAX_SHOWN],
+        "more_replies": len(replies) > MAX_SHOWN,
+        "smarthosts": await visit.services.attention.list_failing_smarthosts(visit.actor),
         "integrations": health.failing,
         "remedies": remedies,
         "held_counts": await visit.services.attention.count_parked(visit.actor),
@@ -47,14 +55,29 @@ async def show_attention(visit: Visit) -> HtmlPage | Redirect:
     return HtmlPage("attention.html", "Needs attention", context)
 
 
+async def _failed_replies(visit: Visit) -> Sequence[ShownReply]:
+    """Returns the newest replies that failed or bounced and whose ticket is not resolved since."""
+    found = []
+    for state in ("failed", "bounced"):
+        page = await visit.services.replies.list_outbox(visit.actor, state=state, limit=MAX_SCANNED_REPLIES)
+        found += [each for each in page.items if each.reply.kind == "reply"]
+    tickets = await visit.services.tickets.get_many(visit.actor, {each.reply.ticket_id for each in found})
+    unsolved = [each for each in found if tickets[each.reply.ticket_id].status != "resolved"]
+    return [ShownReply(each) for each in sorted(unsolved, key=lambda each: each.reply.id, reverse=True)]
+
+
 async def _tickets(visit: Visit, deliveries: Iterable[Delivery]) -> Mapping[str, Ticket]:
     return await visit.services.tickets.get_many(visit.actor, (delivery.ticket_id for delivery in deliveries))
 
 
 async def show_list(visit: Visit) -> HtmlPage:
     given = list_filters.given_filters(visit, DeliveryFilter)
+    given.pop("target", None)
     batch = await visit.services.deliveries.list(
-        visit.actor, DeliveryFilter.from_query(given), limit=PER_PAGE, cursor=visit.query.get("cursor")
+        visit.actor,
+        replace(DeliveryFilter.from_query(given), target=_TARGET),
+        limit=PER_PAGE,
+        cursor=visit.query.get("cursor"),
     )
     is_first_page = "cursor" not in visit.query
     on_top = await _list_on_top(visit) if is_first_page and not given else []
@@ -72,7 +95,9 @@ async def show_list(visit: Visit) -> HtmlPage:
         "first_page": is_first_page,
         "tickets": await _tickets(visit, shown),
         "names": names,
-        "fields": list_filters.build_fields(DeliveryFilter, given, options, without={query_name("ticket_id")}),
+        "fields": list_filters.build_fields(
+            DeliveryFilter, given, options, without={query_name("ticket_id"), "target"}
+        ),
         "filters": given,
         "replay_limit": MAX_REPLAYED,
     }
@@ -85,10 +110,13 @@ async def _list_on_top(visit: Visit) -> Sequence[Delivery]:
     return [*held, *await visit.services.attention.list_failed(visit.actor, limit=MAX_ON_TOP)]
 
 
-async def show_delivery(visit: Visit) -> HtmlPage:
+async def show_delivery(visit: Visit) -> HtmlPage | Redirect:
+    """Shows a post. A mail to a recipient of a reply is shown with its reply."""
     newest = newest_id(await visit.services.tickets.list_newest_ids(visit.actor))
     view = await visit.services.deliveries.get(visit.actor, visit.path_params["id"])
     delivery = view.delivery
+    if delivery.target == "smarthost":
+        return Redirect(f"/tickets/{delivery.ticket_id}#{delivery.message_id}")
     tickets = await visit.services.tickets.get_many(visit.actor, [delivery.ticket_id])
     context = {
         "delivery": delivery,

@@ -8,8 +8,10 @@ from urllib.parse import quote, urlencode
 
 from api.dashboard import display_names, inbox, message_display, reply_link, sender_verdicts, users
 from api.dashboard.change_feed import newest_id
+from api.dashboard.composer import build_composer
 from api.dashboard.page import HtmlPage, PageRoute, Visit
 from api.dashboard.ticket_pane import build_pane
+from api.dashboard.ticket_replies import read_replies
 from api.dashboard.timeline_entries import PageEntry, build_entries
 from router.admin.paging import MAX_LIMIT
 from router.admin.tickets.senders import SenderView
@@ -34,6 +36,8 @@ async def show_ticket(visit: Visit) -> HtmlPage:
     entries = build_entries(timeline, read, {*message_display.requested_messages(visit.query), edited_note})
     senders = sender_verdicts.build_views(timeline)
     pane = await build_pane(visit, ticket, inbox.request_of_ticket(visit, ticket))
+    composer = await build_composer(visit, ticket)
+    mailto = reply_link.build_mailto(timeline.reply_addresses, ticket.subject) if composer is None else composer.mailto
     context = {
         "ticket": ticket,
         "entries": entries,
@@ -46,10 +50,11 @@ async def show_ticket(visit: Visit) -> HtmlPage:
         "kept": pane.request.ticket_parameters,
         "edited_note": edited_note,
         "is_older": before is not None,
-        "reply_link": reply_link.build_mailto(timeline.reply_addresses, ticket.subject),
+        "composer": composer,
+        "replies": await read_replies(visit, ticket),
+        "reply_link": mailto,
         "names": await _names(visit, [ticket, *(row.ticket for row in pane.rows)], entries),
         "newest_id": newest,
-        "draft": await visit.services.tickets.drafts.get(visit.actor, ticket.id, "note") if _writes(visit) else None,
         **await _details(visit, ticket),
     }
     return HtmlPage("ticket.html", f"#{ticket.number} {ticket.subject or '(no subject)'}", context)
@@ -97,7 +102,9 @@ async def _details(visit: Visit, ticket: Ticket) -> dict[str, Any]:
         # The counts leave out spam.
         "sender_tickets": sum(sender.counts.values()) - (0 if ticket.spam else 1) if sender else 0,
         "deliveries": await visit.services.deliveries.list(
-            visit.actor, DeliveryFilter(ticket_id=ticket.id, without_updates=True), limit=MAX_LIMIT
+            visit.actor,
+            DeliveryFilter(ticket_id=ticket.id, target="integration", without_updates=True),
+            limit=MAX_LIMIT,
         ),
     }
 

@@ -1,7 +1,9 @@
-"""Internal notes of a ticket: adds, edits and removes them, and saves what is not added yet as a draft."""
+"""Internal notes of a ticket: adds, edits and removes them. Saves what is not sent yet, also a reply, as a draft."""
 
 from __future__ import annotations
 
+from api.dashboard.address_fields import split_recipients
+from api.dashboard.composer import selected_uploads
 from api.dashboard.page import PageRoute, Redirect, Visit
 from api.dashboard.views.ticket import show_ticket, ticket_path
 
@@ -12,9 +14,16 @@ async def add_note(visit: Visit) -> Redirect:
 
 
 async def save_draft(visit: Visit) -> Redirect:
-    """Saves the draft of a note; browsers with JavaScript use the REST call."""
-    text = visit.form.get("text", "")
-    draft = await visit.services.tickets.drafts.save(visit.actor, visit.path_params["id"], "note", text)
+    """Saves the draft of a note or a reply; browsers with JavaScript use the REST call."""
+    form, drafts = visit.form, visit.services.tickets.drafts
+    ticket_id, text = visit.path_params["id"], form.get("text", "")
+    if form.get("kind") == "reply":
+        to, cc, bcc = (split_recipients(form.get(name, "")) for name in ("to", "cc", "bcc"))
+        draft = await drafts.save(
+            visit.actor, ticket_id, "reply", text, to=to, cc=cc, bcc=bcc, attachments=tuple(selected_uploads(visit))
+        )
+    else:
+        draft = await drafts.save(visit.actor, ticket_id, "note", text)
     return Redirect(ticket_path(visit), flash="draft-removed" if draft is None else "draft-saved")
 
 
@@ -39,7 +48,7 @@ FLASH_MESSAGES = {
 }
 PAGES = (
     PageRoute("POST", "/tickets/{id}/notes", add_note, "agent", form_view=show_ticket),
-    PageRoute("POST", "/tickets/{id}/draft", save_draft, "agent", form_view=show_ticket),
+    PageRoute("POST", "/tickets/{id}/draft", save_draft, "agent", form_view=show_ticket, takes_files=True),
     PageRoute("POST", "/tickets/{id}/notes/{note}", edit_note, "agent", form_view=show_ticket),
     PageRoute("POST", "/tickets/{id}/notes/{note}/remove", remove_note, "agent", form_view=show_ticket),
 )

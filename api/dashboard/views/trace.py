@@ -37,7 +37,7 @@ async def show_trace(visit: Visit) -> HtmlPage:
     return HtmlPage("trace.html", "Message trace", context)
 
 
-NAV_LINKS = (NavLink("Trace a message", TRACE_PATH, "viewer", 33, parent="/activity"),)
+NAV_LINKS = (NavLink("Trace a message", TRACE_PATH, "viewer", 34, parent="/activity"),)
 PAGES = (
     PageRoute("GET", TRACE_PATH, search, "viewer", compress=True),
     PageRoute("GET", f"{TRACE_PATH}/{{id}}", show_trace, "viewer", compress=True),

@@ -158,6 +158,13 @@ REQUIRED_ROLES: dict[tuple[str, str], Role | None] = {
     ("POST", "/manage/workspace"): "admin",
     ("POST", "/manage/workspace/sender-checks"): "admin",
     ("GET", "/activity/audit"): "admin",
+    ("GET", "/activity/outbox"): "viewer",
+    ("POST", "/activity/outbox/{id}/cancel"): "agent",
+    ("POST", "/activity/outbox/{id}/retry"): "agent",
+    ("POST", "/tickets/{id}/compose"): "agent",
+    ("POST", "/tickets/{id}/replies"): "agent",
+    ("POST", "/tickets/{id}/replies/{reply}/cancel"): "agent",
+    ("POST", "/tickets/{id}/replies/{reply}/retry"): "agent",
 }
 
 
@@ -218,12 +225,13 @@ async def test_foreign_and_missing_objects_look_the_same(sqlite_served: ServedIn
     message = ticket.messages[0].message.id
     real |= {"deliveries": names["dead"], "trace": message, "tags": names["tag"]}
     real |= {"templates": names["template"], "canned-responses": names["canned"]}
+    real["outbox"] = names["reply"]
     for page in PAGES:
         if "{" not in page.path:
             continue
         noun = page.path.partition("/{")[0].rpartition("/")[2]
-        found = {"id": real[noun], "message": message}
-        missing = {"id": f"{found['id'].partition('_')[0]}_{'0' * 26}", "message": f"msg_{'0' * 26}"}
+        found = {"id": real[noun], "message": message, "reply": names["reply"]}
+        missing = {name: f"{value.partition('_')[0]}_{'0' * 26}" for name, value in found.items()}
         foreign, none = await request_page(eve, page, found), await request_page(eve, page, missing)
         assert foreign.status == none.status == 404, page.path
         strip = re.compile(r"Request ID [0-9a-f]{16}")

@@ -12,6 +12,7 @@ from router.store.fragments import model_values
 from tests.integration.dashboard.past import insert_month, record_attempt
 from tests.support import mails
 from tests.support.installation.http import ServedInstallation
+from tests.support.installation.replies import Outcome, add_reply, allow_sending
 from tests.support.sender_checks import FORGED, SPAM, done, recheck_service, store_checks
 
 VISITS = {
@@ -70,6 +71,7 @@ VISITS = {
     "/activity/trace": "/activity/trace?q={other}",
     "/activity/trace/{id}": "/activity/trace/{message}",
     "/activity/health": "/activity/health",
+    "/activity/outbox": "/activity/outbox",
 }
 OPENABLE_PAGES = {page.path: page for page in PAGES if page.method == "GET" and not page.media and not page.is_fragment}
 
@@ -92,12 +94,14 @@ async def populate(served: ServedInstallation) -> dict[str, str]:
     spam = await served.accept_ticket(mails.plain(subject="You have won", from_="Prizes <prizes@spam.example>"))
     await served.services.spam.mark(served.actor, spam, spam=True)
     watched = await _add_activity(served, other)
+    reply = await _add_replies(served)
     await served.services.tickets.set_status(served.actor, other, "waiting")
     await _add_checks(served, ticket, other)
     return {
         "ticket": ticket,
         "tag": tag.id,
         "other": other,
+        "reply": reply,
         "link": served.login.link,
         **watched,
         **await _add_managed_objects(served, owned, integration, alias),
@@ -112,6 +116,29 @@ async def _add_checks(served: ServedInstallation, verified: str, forged: str) ->
     await store_checks(served, first.id, done("fail", spam=SPAM), FORGED)
     await store_checks(served, newest.id, done("none"), FORGED)
     await recheck_service(served).recheck(served.actor, newest.id)
+
+
+async def _add_replies(served: ServedInstallation) -> str:
+    """Adds tickets with replies in each state, and a smarthost that is failing. Returns a reply that is queued."""
+    await allow_sending(served)
+    ticket = await served.accept_ticket(mails.plain(subject="Can you repair it?", headers={"Cc": "bob@customer.test"}))
+    sent = {"ada@customer.test": Outcome("sent", 250, "2.0.0 Ok")}
+    await add_reply(served, served.actor, ticket, "Yes, we can.", sent)
+    outcomes = {
+        "ada@customer.test": Outcome("bounced", 550, "5.1.1 <ada@customer.test>: User unknown <b>"),
+        "bob@customer.test": Outcome("retrying", 451, "4.7.1 Try again later"),
+        "carl@customer.test": Outcome("delayed", 421, "4.4.1 No answer from host"),
+        "dora@customer.test": Outcome("failed", 552, "5.3.4 Message too big"),
+        "eve@customer.test": Outcome("sending"),
+    }
+    await add_reply(served, served.actor, ticket, "When does it suit you?", outcomes, to=tuple(outcomes))
+    await served.execute(
+        "INSERT INTO smarthosts (id, url, status, last_error, failing_since, probe_at) VALUES ('installation', "
+        "'smtp://127.0.0.1:9', 'failing', 'Authentication failed: 535 5.7.8 Bad credentials', :now, :now)",
+        now=served.clock.now(),
+    )
+    other = await served.accept_ticket(mails.plain(subject="And the other one?"))
+    return (await add_reply(served, served.actor, other)).reply.id
 
 
 async def _add_activity(served: ServedInstallation, ticket: str) -> dict[str, str]:

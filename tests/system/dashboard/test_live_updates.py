@@ -174,7 +174,7 @@ async def test_reconnect_sends_newest_shown_id(site: ServedInstallation, window:
         assert await page.evaluate("window.streams.length") == opened
         await page.clock.run_for(2000)
         assert await page.evaluate("window.streams.length") == opened + 1
-        assert await page.evaluate("window.streams.at(-1)") == "/live?seen=0123&trouble=0-0-0-0-0"
+        assert await page.evaluate("window.streams.at(-1)") == "/live?seen=0123&trouble=0-0-0-0-0-0-0"
 
 
 async def test_relative_times_are_updated(site: ServedInstallation, window: Window) -> None:

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from api import responses
 from api.dashboard import (
+    address_fields,
     formatting,
     inbox,
     message_display,
@@ -20,17 +21,21 @@ from api.dashboard import (
     wrapped_lines,
 )
 from api.dashboard.assets import Assets
+from api.dashboard.composer import Composer
 from api.dashboard.page import Visit
 from api.dashboard.render import Renderer
 from api.dashboard.ticket_pane import TicketPane
+from api.dashboard.ticket_replies import ShownReply, TicketReplies
 from api.dashboard.views import FLASH_MESSAGES, NAV_LINKS, message
 from api.resources import messages
 from api.schema.tickets import TicketDetail
 from router.admin import paging
 from router.admin.access.authentication import Caller
 from router.admin.installation.attention import AttentionCounts
+from router.admin.replies.reply_request import ComposerDefaults
 from router.admin.tickets.conversation import MessageView, TicketView
 from router.admin.tickets.list_rows import ReadMark, TicketRow
+from router.admin.tickets.reply_views import ReplyView
 from router.admin.tickets.sender_checks import SenderChecks
 from router.admin.tickets.timeline import MAX_EXCERPT_LENGTH, MessageExcerpt, Timeline, TimelineEntry
 from router.checks.results import MessageChecks
@@ -41,7 +46,7 @@ from router.mail import html_design
 from router.mail.auth_results import AuthResult
 from router.mail.contents import Attachment, AttachmentData, Contents, NamedMailbox
 from router.mail.originator_fields import MAX_REPLY_TO
-from router.model import Actor, Message, Ticket, TicketEvent
+from router.model import Actor, Message, ReplyRecipient, Ticket, TicketEvent, TicketReply
 from tests.system.growth.http_subjects import make_request, run_coroutine
 from tests.system.growth.shapes import FEW_UNITS, HTML, Shape
 from tests.system.growth.subject import PLAIN, Subject, decode_text
@@ -162,6 +167,34 @@ def _renderer() -> Renderer:
     return Renderer(Assets(), NAV_LINKS, FLASH_MESSAGES, SystemClock())
 
 
+def _composer(text: str) -> Composer:
+    """A composer with input of the customer, who names the recipients and the subject."""
+    mailboxes = [NamedMailbox(text[:320], text[:200])]
+    to = address_fields.join_recipients(mailboxes)
+    fields: dict[str, str | bool] = dict.fromkeys(("to", "cc", "bcc", "subject", "text", "status"), to)
+    fields |= {"quote": True, "force": False}
+    address_fields.split_recipients(text)
+    defaults = ComposerDefaults(
+        from_address="a@b.example",
+        from_name="",
+        to=tuple(mailboxes),
+        new_senders=tuple(mailboxes),
+        warning=text[:500],
+        is_set_up=True,
+        signature=text[:500],
+    )
+    return Composer(mode="reply", is_open=False, defaults=defaults, mailto="", fields=fields, note=text)
+
+
+def _reply(text: str) -> ShownReply:
+    """A reply with the answer of a mail server."""
+    reply = TicketReply("rpl_1", "ws_1", "ticket_1", "msg_2", "failed", "user", None, None, send_at=0, created_at=0)
+    recipient = ReplyRecipient(
+        "rpl_1", "ws_1", text[:320], text[:320], "to", "", "dlv_1", "failed", 550, text[:1000], 0
+    )
+    return ShownReply(ReplyView(reply, (recipient,), 1, text[:200], text[:60]))
+
+
 def render_ticket_page(data: bytes) -> None:
     timeline = _timeline(data)
     visit = Visit(
@@ -202,7 +235,8 @@ def render_ticket_page(data: bytes) -> None:
         "pane": TicketPane(request, [row], timeline.ticket, timeline.ticket),
         "kept": request.ticket_parameters,
         "edited_note": "",
-        "draft": None,
+        "composer": _composer(quoted),
+        "replies": TicketReplies([_reply(quoted)]),
         "sender": None,
         "earlier": [timeline.ticket],
         "sender_tickets": 2,

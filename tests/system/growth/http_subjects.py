@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from functools import cache
 from ipaddress import ip_network
 from types import SimpleNamespace
 from typing import Any, TypeVar, cast
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import HttpRequestParser
 from aiohttp.test_utils import make_mocked_request
 
-from api import body, endpoint
+from api import body, endpoint, multipart
 from api.compression import accepts_gzip
 from api.dashboard import error_pages, redirects, refused_form, serving, submissions
 from api.dashboard.page import Redirect
@@ -151,6 +151,28 @@ def parse_form(data: bytes) -> None:
                 serving.redirect_response(Redirect(redirects.local_path(value), flash="a"))
 
 
+def parse_multipart_form(data: bytes) -> None:
+    """Reads the data as parts, as the header of a part, as a field and as a file."""
+    boundary = "b\r\nContent-Disposition: form-data; name=a"
+    for content in (
+        data,
+        f"--b\r\nContent-Disposition: form-data; name={as_field_value(data)}\r\n\r\n\r\n--b--".encode(),
+        f"--{boundary}\r\n\r\n".encode() + data + b"\r\n--b--\r\n",
+        f"--{boundary}; filename=a\r\n\r\n".encode() + data + b"\r\n--b--\r\n",
+    ):
+        stream = StreamReader(BaseProtocol(_loop()), 2**30, loop=_loop())
+        stream.feed_data(content)
+        stream.feed_eof()
+        headers = {"Content-Type": "multipart/form-data; boundary=b"}
+        web_request = make_mocked_request("POST", "/", headers=headers, payload=stream)
+        with suppress(Refused):
+            run_coroutine(multipart.read_form(web_request, _discard_file, max_text=_BODY, max_total=_BODY))
+
+
+async def _discard_file(_name: str, _content_type: str, chunks: AsyncIterator[bytes]) -> int:
+    return sum([len(chunk) async for chunk in chunks])
+
+
 def validate_values(data: bytes) -> None:
     value = decode_text(data)
     readers: tuple[Callable[[str], object], ...] = (
@@ -214,6 +236,7 @@ SUBJECTS = (
     Subject("body: a JSON object", make_json_parser(b"{", b'"b":1}'), _BODY, (JSON,)),
     Subject("schema: the models of all routes", validate_models, _BODY // 8, ((b"a", b"\xc3\xa4", b"1"),)),
     Subject("dashboard: a form", parse_form, _BODY, (*PLAIN, URL)),
+    Subject("body: a form with files", parse_multipart_form, _BODY, (*PLAIN, (b"--b\r\n", b"\r\n--b", b"\r\n"))),
     Subject("admin: input values", validate_values, 20_000),
     Subject("secrets: a password", verify_password, 4096, ((b"a", b"\xf0\x9f\x91\xa8"),), base=32 << 20),
 )

@@ -1,0 +1,31 @@
+"""Lists of recipients in input fields of forms."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from router.mail.contents import NamedMailbox
+
+MAX_LENGTH = 10_000  # characters of a field; a longer one has more recipients than a reply may have
+_ITEM = re.compile(r'(?:"[^"]*"|[^",;\r\n])+')
+_UNQUOTABLE = re.compile(r'["<>\\]')
+_SPECIAL = re.compile(r"[(),:;@\[\]]")
+
+
+def split_recipients(text: str) -> tuple[str, ...]:
+    """Returns the items of a list that is separated by commas, semicolons or lines. Nothing is lost or checked."""
+    items = (item.strip() for item in _ITEM.findall(text[:MAX_LENGTH]))
+    return tuple(item for item in items if item)
+
+
+def join_recipients(mailboxes: Iterable[NamedMailbox]) -> str:
+    """Returns the list that `split_recipients` splits: `Ada <ada@example.org>, bob@example.org`."""
+    return ", ".join(map(_format, mailboxes))
+
+
+def _format(mailbox: NamedMailbox) -> str:
+    name = _UNQUOTABLE.sub("", mailbox.name).strip()
+    if not name:
+        return mailbox.address
+    return f'"{name}" <{mailbox.address}>' if _SPECIAL.search(name) else f"{name} <{mailbox.address}>"
