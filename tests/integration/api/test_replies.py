@@ -10,7 +10,8 @@ import aiohttp
 import pytest
 
 from tests.support import mails
-from tests.support.installation.http import DOMAIN, ApiClient, ApiReply, ServedInstallation, serve_api, served_settings
+from tests.support.installation import DOMAIN
+from tests.support.installation.http import ApiClient, ApiReply, ServedInstallation, serve_api, served_settings
 from tests.support.stores import sqlite_store
 
 MAX_BYTES = 2_000_000

@@ -1,4 +1,4 @@
-"""A person answers a mail in the browser, undoes it, answers again, and reads the customer's answer in the same ticket."""
+"""A person answers a mail in the browser, undoes it, answers again, and sees the customer's answer in its ticket."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -56,7 +56,9 @@ async def check(page: Page, name: str) -> None:
 
 async def test_conversation(office: Office, window: Window, tmp_path: Path) -> None:
     served = office.served
-    ticket_id = await served.accept_ticket(mails.plain(subject="Dark lamp", text="It is dark.", message_id="<1@c.test>"))
+    ticket_id = await served.accept_ticket(
+        mails.plain(subject="Dark lamp", text="It is dark.", message_id="<1@c.test>")
+    )
     canned = await served.services.canned_responses.create(served.actor, title="Greeting", body="Hello {name},")
     page = await sign_in(served, window, "agent")
     await page.goto(f"{served.root}/tickets/{ticket_id}")
