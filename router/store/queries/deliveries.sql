@@ -27,27 +27,26 @@ AND p.state = 'pending' AND COALESCE(p.id, '') < :before
 
 -- name: delivery_page
 -- Deliveries that match a DeliveryFilter, newest first. Pending deliveries are read from their own indexes, of messages,
--- of updates of posts and of replies, which have no order by id: COALESCE keeps both databases from reading all deliveries in the
--- order of their ids.
+-- of updates of posts and of replies, which have no order by id: COALESCE keeps both databases from reading all
+-- deliveries in the order of their ids.
 SELECT {Delivery:d}
 FROM deliveries d
 WHERE {if not state = pending: {delivery_conditions}}
       {if state = pending, ticket_id: {delivery_conditions}}
       {if state = pending, not ticket_id: d.id IN (
           SELECT * FROM (
-              SELECT p.id FROM deliveries p WHERE {pending_of_workspace} AND p.event <> 'updated'
+              SELECT p.id FROM deliveries p WHERE {pending_of_workspace} AND p.event <> 'updated' {if target: AND p.target = :target}
               ORDER BY COALESCE(p.id, '') DESC LIMIT :limit) AS messages
           UNION ALL
           SELECT * FROM (
-              SELECT p.id FROM deliveries p WHERE {pending_of_workspace} AND p.event = 'updated'
+              SELECT p.id FROM deliveries p WHERE {pending_of_workspace} AND p.event = 'updated' {if target: AND p.target = :target}
               ORDER BY COALESCE(p.id, '') DESC LIMIT :limit) AS updates
           {if not integration_id: UNION ALL
           SELECT * FROM (
               SELECT p.id FROM deliveries p
               WHERE p.state = 'pending' AND p.target = 'smarthost' AND COALESCE(p.workspace_id, '') = :workspace_id
-                AND COALESCE(p.id, '') < :before
-              ORDER BY COALESCE(p.id, '') DESC LIMIT :limit) AS replies})
-          {if target: AND d.target = :target}}
+                AND COALESCE(p.id, '') < :before {if target: AND p.target = :target}
+              ORDER BY COALESCE(p.id, '') DESC LIMIT :limit) AS replies})}
 ORDER BY d.id DESC LIMIT :limit;
 
 -- name: delivery_replies

@@ -97,6 +97,9 @@ async def test_previews_read_neither_tables_nor_texts(store: Store) -> None:
     assert all("USING COVERING INDEX message_contents_preview" in each for each in read), details
 
 
+_PENDING_INDEXES = ("deliveries_pending", "deliveries_to_smarthost")
+
+
 async def sqlite_problems(database: SqliteDatabase, query: NamedQuery) -> list[str]:
     """Returns the steps of the plan that read more than the page.
 
@@ -106,9 +109,10 @@ async def sqlite_problems(database: SqliteDatabase, query: NamedQuery) -> list[s
         values = dict.fromkeys(query.parameters, 1)
         rows = await connection.execute_fetchall(f"EXPLAIN QUERY PLAN {query.sqlite}", values)
     details = [str(row["detail"]) for row in rows]
-    reads_pending = any("deliveries_pending" in detail for detail in details)
+    reads_pending = any(index in detail for detail in details for index in _PENDING_INDEXES)
     good = re.compile(
         r"SEARCH [atdp] USING (COVERING )?INDEX .*(id[<>]\?|[ (]id=\?\))|SEARCH p USING INDEX deliveries_pending|"
+        r"SCAN p USING INDEX deliveries_to_smarthost|"
         r"SEARCH tagged USING PRIMARY KEY \(+tag_id|SEARCH t USING INDEX tickets_waiting .* <expr>[<>]\?\)"
     )
     return [
@@ -152,6 +156,6 @@ def node_problems(node: dict[str, Any]) -> Iterator[str]:
 
 def is_bounded(node: dict[str, Any]) -> bool:
     """Whether the rows are those of a LIMIT, or of pending deliveries, which are few and have no index by id."""
-    if node["Node Type"] == "Limit" or str(node.get("Index Name")).startswith("deliveries_pending"):
+    if node["Node Type"] == "Limit" or str(node.get("Index Name")).startswith(_PENDING_INDEXES):
         return True
     return any(map(is_bounded, node.get("Plans", [])))
