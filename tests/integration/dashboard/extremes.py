@@ -72,10 +72,15 @@ async def populate_extremes(served: ServedInstallation, dns: DnsStandIn) -> Extr
         "dispatch_mark_failing", id=integration, reason=f"the host {LONG} has no address", now=served.clock.now(),
         probe_interval=60, probe_at=served.clock.now() + 60,
     )  # fmt: skip
+    template = await services.templates.create(
+        actor, name=LONG[:200], subject=f"{{subject}} {LONG[:100]}", body=f"<p>{LONG}</p>{{link}}", mode="static_html"
+    )
+    canned = await services.canned_responses.create(actor, title=LONG[:100], body=f"{LONG}\n{{link}}")
     return ExtremeIds(
         {
             "person": person.id, "domain": domain, "integration": integration, "alias": alias, "wrong": wrong.domain.id,
             "key": key.key.id, "tag": tag, "long": long, "hebrew": hebrew, "talk": talk, "place": place, "files": files,
+            "template": template.id, "canned": canned.id,
             "dead": dead.id, "waiting": waiting.id, "message": dead.message_id,
         }
     )  # fmt: skip

@@ -76,6 +76,10 @@ EXTREME = (
     "/manage/tags",
     "/manage/tags/{tag}",
     "/manage/tags/{tag}/delete",
+    "/manage/templates",
+    "/manage/templates/{template}?ticket=99",
+    "/manage/templates/{template}",
+    "/manage/canned-responses/{canned}",
     "/manage/workspace",
     "/activity/audit",
 )
@@ -158,6 +162,7 @@ FORMS: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("/manage/users/{person}", "Create password link", {}),
     ("/manage/keys?add=yes", "Create key", {"Name": ""}),
     ("/manage/tags/{tag}", "Save", {"Name": " ", "Colour (optional)": "red"}),
+    ("/manage/templates?add=yes", "Add template", {"Name": "x", "Text": "{x}"}),
     ("/tickets/{long}/tags", "Add tag", {"Name": " "}),
     ("/manage/integrations?add=discord", "Add integration", {"Name": "x", "Webhook URL": "nonsense"}),
     ("/manage/blocked-senders?add=yes", "Block sender", {"Senders": "a b"}),
