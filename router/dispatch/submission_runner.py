@@ -38,6 +38,7 @@ MAX_CONCURRENT = 32
 RENEWAL_SECONDS = 20.0
 # A repair is needed only after the smarthost of a domain was removed during a submission.
 REPAIR_INTERVAL_SECONDS = 600.0
+CANCEL_INTERVAL_SECONDS = 0.2
 # The shortest and the longest delay between two attempts to record an outcome.
 RETRY_MIN_SECONDS, RETRY_MAX_SECONDS = 0.1, 2.0
 
@@ -117,10 +118,14 @@ class SubmissionRunner:
     def stop(self) -> None:
         """Ends the claiming of mail. `run` returns when all outcomes are recorded, or after `drain` seconds."""
         self._stopping = True
+        self._cancel_tasks()
+        self._changed.set()
+
+    def _cancel_tasks(self) -> None:
+        """Cancels the tasks whose final dot was not sent."""
         for running in self._running.values():
             if not running.must_finish and running.task is not None:
                 running.task.cancel()
-        self._changed.set()
 
     async def run(self) -> None:
         is_started = False
@@ -265,7 +270,13 @@ class SubmissionRunner:
         tasks = {each.task: each for each in self._running.values() if each.task is not None}
         if not tasks:
             return
-        _, unfinished = await asyncio.wait(tasks, timeout=self._drain)
+        now = asyncio.get_running_loop().time
+        end = now() + self._drain
+        unfinished = set(tasks)
+        while unfinished and (remaining := end - now()) > 0:
+            # Again and again: until Python 3.12, `asyncio.wait_for` can swallow a cancellation.
+            self._cancel_tasks()
+            _, unfinished = await asyncio.wait(unfinished, timeout=min(CANCEL_INTERVAL_SECONDS, remaining))
         for task in unfinished:
             log.error("submission.outcome_not_saved", delivery_id=tasks[task].submission.delivery_id)
             task.cancel()
@@ -274,7 +285,7 @@ class SubmissionRunner:
 
 def _uncancel() -> None:
     task = asyncio.current_task()
-    if task is not None and task.cancelling():
+    while task is not None and task.cancelling():
         task.uncancel()
 
 

@@ -16,6 +16,7 @@ from router.dispatch.submission_work import NotSubmitted, Submission, Submission
 from router.mail.dkim.sign import sign
 from router.outbound.smarthost.access import SmarthostAccess
 from router.outbound.smarthost.outcome import SubmissionOutcome
+from router.replies.sealed_smarthost import mask
 from router.replies.sending import SendingSetup
 from router.reply_tokens import bounce_address
 
@@ -80,7 +81,7 @@ class SubmissionSender:
         if setup.access is None:
             return SentMail(NotSubmitted(f"not sent: {setup.reason}"))
         if setup.access.id != submission.smarthost_id:
-            return SentMail(WrongSmarthost(setup.access.id, str(setup.access.url)))
+            return SentMail(WrongSmarthost(setup.access.id, mask(setup.access.url)))
         async with self._memory.reserve(submission.size):
             content = await self._contents.read_content(submission.message_id)
             if not content:

@@ -1,5 +1,7 @@
 """Which mail is sent when, and through which smarthost."""
 
+import pytest
+
 from config.smarthost_url import parse
 from router.clock import SECOND
 from router.replies.sealed_smarthost import seal
@@ -108,3 +110,14 @@ async def test_mail_of_a_removed_domain_is_retried_with_the_reason(store: Store)
         assert await submissions.submit_due() == 1
         recipient = await submissions.recipient(reply.id)
         assert (recipient["state"], recipient["text"]) == ("retrying", "not sent: example.com is not verified")
+
+
+@pytest.mark.parametrize("setting", ["alias", "token"])
+async def test_the_alias_is_the_envelope_sender_if_bounces_cannot_come_to_the_token(store: Store, setting: str) -> None:
+    async with open_submissions(store, {"outgoing.bounce_address": setting}) as submissions:
+        installation = submissions.installation
+        if setting == "token":
+            await installation.execute("UPDATE domains SET mx_managed = 'upstream'")
+        await queue_reply(installation, await installation.accept_ticket())
+        await submissions.submit_due()
+        assert [sent.sender for sent in submissions.smarthost.accepted] == ["support@example.com"]
