@@ -97,6 +97,10 @@ def _view(row: Row, recipients: list[ReplyRecipient]) -> ReplyView:
         recipients=tuple(sorted(recipients, key=lambda each: (_FIELDS.index(each.field), each.delivery_id))),
         ticket_number=row["ticket_number"],
         subject=row["subject"],
-        author_name=row["author_name"] or ticket_events.name_missing(reply.actor_type),
+        author_name=row["author_name"] or _name_missing(reply),
         next_attempt_at=row["next_attempt_at"],
     )
+
+
+def _name_missing(reply: TicketReply) -> str:
+    return "Acknowledgement" if reply.kind == "acknowledgement" else ticket_events.name_missing(reply.actor_type)

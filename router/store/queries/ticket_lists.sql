@@ -116,7 +116,7 @@ ORDER BY {waiting_since} {if reverse: DESC}, t.id {if reverse: DESC} LIMIT :limi
 
 -- fragment: ticket_previews
 -- What a list shows of the given tickets, from at most :max_messages of the newest messages of each ticket, and what a
--- user has read of them. SQLite would prefer the primary key, and read the pages of the text and the HTML.
+-- user has read of them. An acknowledgement is no answer, so the ticket stays unread. SQLite would prefer the primary key, and read the pages of the text and the HTML.
 , counted AS (
     SELECT listed.id AS ticket_id, count(DISTINCT tm.message_id) AS messages, max(tm.message_id) AS newest_id,
            max(tm.sequence) AS newest_sequence, COALESCE(sum(c.files), 0) AS files
@@ -125,6 +125,8 @@ ORDER BY {waiting_since} {if reverse: DESC}, t.id {if reverse: DESC} LIMIT :limi
         SELECT message_id FROM ticket_messages
         WHERE ticket_id = listed.id ORDER BY message_id DESC LIMIT 1 OFFSET :max_messages - 1), '')
     LEFT JOIN message_contents c /*sqlite INDEXED BY message_contents_preview */ ON c.message_id = tm.message_id
+    WHERE NOT EXISTS (
+        SELECT 1 FROM replies r WHERE r.message_id = tm.message_id AND r.kind = 'acknowledgement')
     GROUP BY listed.id
 )
 SELECT counted.ticket_id, counted.messages, counted.newest_sequence, counted.files, m.received_at AS newest_at,

@@ -78,6 +78,21 @@ async def test_a_new_ticket_is_acknowledged_once(acknowledging: AcknowledgingIns
     assert delivery["message_id"] == reply["message_id"] != message_id
 
 
+async def test_an_acknowledged_ticket_stays_new(acknowledging: AcknowledgingInstallation) -> None:
+    agent = await acknowledging.add_actor("agent")
+    await acknowledging.receive()
+    assert await acknowledging.acknowledge() == 1
+    lists = acknowledging.tickets.lists
+    assert (await lists.counts(agent)).unread == 1
+    (row,) = (await lists.page(agent)).items
+    assert (row.unread, row.newest_from, row.is_answered) == ("new", "Ann", False)
+    view = await acknowledging.tickets.get(agent, row.ticket.id)
+    assert [(event.type, event.actor_type, event.actor_name) for event in view.events] == [
+        ("ticket.created", "mail", "Ann"),
+        ("ticket.replied", "system", "Acknowledgement"),
+    ]
+
+
 async def test_html_templates_become_html(acknowledging: AcknowledgingInstallation) -> None:
     (template,) = await acknowledging.services.templates.list_all(acknowledging.actor)
     await acknowledging.execute(
