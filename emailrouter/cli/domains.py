@@ -204,9 +204,9 @@ async def smarthost(
     remove: bool,
     is_test: bool,
 ) -> int:
-    """Set, remove or test the mail server that sends the replies from a domain.
+    """Set, remove or test the smarthost of a domain.
 
-    Exit code 1 if the test fails.
+    It is the mail server that sends the replies from the domain. Exit code 1 if the test fails.
     """
     if [url is not None, remove, is_test].count(True) != 1:
         raise click.UsageError("give one of --url, --remove and --test")

@@ -98,16 +98,17 @@ def export_document(snapshot: Snapshot, channels: Mapping[str, Channel]) -> Work
         aliases=[
             _export_alias(alias, refs.get(alias.integration_id or ""), template_names) for alias in snapshot.aliases
         ],
-        users=[
-            UserDefinition(
-                email=user.email,
-                name=user.name,
-                role=user.role,
-                disabled=user.disabled_at is not None,
-                timezone=user.timezone,
-            )
-            for user in snapshot.users
-        ],
+        users=[_export_user(user) for user in snapshot.users],
+    )
+
+
+def _export_user(user: User) -> UserDefinition:
+    return UserDefinition(
+        email=user.email,
+        name=user.name,
+        role=user.role,
+        disabled=user.disabled_at is not None,
+        timezone=user.timezone,
     )
 
 
