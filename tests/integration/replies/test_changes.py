@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from router.admin.replies.reply_request import ReplyRequest
 from router.model import Actor
-from tests.integration.replies.test_refusals import upload
+from tests.integration.replies.uploading import upload
 from tests.support import mails
 from tests.support.installation import Installation
 from tests.support.refusal import refused_code

@@ -16,7 +16,7 @@ GROUP = (
 )
 
 
-async def add_neighbour(installation: Installation) -> None:
+async def add_other_workspace(installation: Installation) -> None:
     """Adds another workspace with an alias and a domain with a catch-all."""
     other = await installation.add_workspace()
     for name, local_part in (("other.test", "sales"), ("office.test", "*")):
@@ -25,7 +25,7 @@ async def add_neighbour(installation: Installation) -> None:
 
 
 async def test_reply_all_leaves_out_this_installation_and_duplicates(sending: Installation) -> None:
-    await add_neighbour(sending)
+    await add_other_workspace(sending)
     ticket_id = await sending.accept_ticket(
         mails.mail(extra=GROUP[1:]).replace(b"To: support@example.com", GROUP[0].encode())
     )
@@ -92,7 +92,7 @@ async def test_neither_strangers_nor_automatic_mail_are_answered_by_default(send
 
 
 async def test_refused_recipients(sending: Installation) -> None:
-    await add_neighbour(sending)
+    await add_other_workspace(sending)
     agent = await sending.add_actor()
     ticket_id = await sending.accept_ticket(mails.mail())
     create = sending.services.replies.create

@@ -9,21 +9,13 @@ import pytest
 from router.admin.replies.reply_request import ReplyRequest
 from router.admin.replies.uploads import MAX_UNUSED, MAX_UNUSED_BYTES
 from router.errors import Refused
-from router.model import Actor, Upload
+from tests.integration.replies.uploading import upload
 from tests.support import mails
 from tests.support.installation import Installation
 from tests.support.refusal import refused_code
 
 REQUEST = ReplyRequest(text="Please try again.")
 REFERENCE = "In-Reply-To: <one@customer.test>"
-
-
-async def upload(installation: Installation, actor: Actor, data: bytes, name: str = "a.txt") -> Upload:
-    async def chunks() -> AsyncIterator[bytes]:
-        for start in range(0, len(data), 100_000):
-            yield data[start : start + 100_000]
-
-    return await installation.services.uploads.add(actor, name, "text/plain", chunks())
 
 
 async def test_nothing_is_written_for_a_refused_reply(sending: Installation) -> None:
