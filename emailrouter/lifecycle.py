@@ -278,35 +278,19 @@ class _BackgroundTasks:
 async def _run_background_tasks(process: Process, stop: Shutdown) -> AsyncIterator[_BackgroundTasks]:
     """Runs the background tasks until the block ends.
 
-    Then waits for the dispatcher and cancels the other tasks.
+    Then waits for the runners of the deliver role and cancels the other tasks.
     """
-    awaited_tasks: dict[str, Coroutine[Any, Any, None]] = {}
-    cancelled_tasks: dict[str, Coroutine[Any, Any, None]] = {}
-    database = process.core.database
-    named = {"checks": process.check_runner, "submissions": process.submissions, "bounces": process.bounce_runner}
-    runners = {name: runner for name, runner in named.items() if runner is not None}
-    for name, runner in runners.items():
-        awaited_tasks[name] = runner.run()
-    if process.dispatcher is not None:
-        awaited_tasks["dispatcher"] = process.dispatcher.run()
-        if isinstance(database, PostgresDatabase):
-            waker = process.core.local_waker
-            others = {
-                pg_notify.CHECKS: waker.wake_checks,
-                pg_notify.SUBMISSIONS: waker.wake_submissions,
-                pg_notify.BOUNCES: waker.wake_bounces,
-            }
-            cancelled_tasks["listener"] = pg_notify.listen(database, waker.wake, others)
-    if isinstance(database, SqliteDatabase):
-        cancelled_tasks["wal"] = wal.truncate_wal_periodically(database)
-    if process.maintenance is not None:
-        cancelled_tasks["maintenance"] = process.maintenance.run()
-    if process.pg_notifier is not None:
-        cancelled_tasks["pg_notify"] = process.pg_notifier.run()
+    runners = {
+        "checks": process.check_runner,
+        "submissions": process.submissions,
+        "bounces": process.bounce_runner,
+        "dispatcher": process.dispatcher,
+    }
+    running = {name: runner for name, runner in runners.items() if runner is not None}
     tasks = _BackgroundTasks(asyncio.current_task())
     loop = asyncio.get_running_loop()
-    awaited = [loop.create_task(coroutine, name=name) for name, coroutine in awaited_tasks.items()]
-    cancelled = [loop.create_task(coroutine, name=name) for name, coroutine in cancelled_tasks.items()]
+    awaited = [loop.create_task(runner.run(), name=name) for name, runner in running.items()]
+    cancelled = [loop.create_task(coroutine, name=name) for name, coroutine in _endless_tasks(process).items()]
     process.background_tasks += (*awaited, *cancelled)
     for task in (*awaited, *cancelled):
         task.add_done_callback(tasks.on_done)
@@ -314,10 +298,9 @@ async def _run_background_tasks(process: Process, stop: Shutdown) -> AsyncIterat
         yield tasks
     finally:
         tasks.is_shutting_down = True
-        for runner in runners.values():
+        for runner in running.values():
             runner.stop()
-        if process.dispatcher is not None:
-            process.dispatcher.stop()
+        if running:
             delivery = (
                 process.core.config.delivery.timeout.total_seconds()
                 + shutdown.OUTCOME_SECONDS
@@ -328,6 +311,27 @@ async def _run_background_tasks(process: Process, stop: Shutdown) -> AsyncIterat
             task.cancel()
         await stop.run_step("background tasks", partial(_wait_all, cancelled), shutdown.BACKGROUND_SECONDS)
     tasks.raise_failure()
+
+
+def _endless_tasks(process: Process) -> dict[str, Coroutine[Any, Any, None]]:
+    """Returns the tasks that run until they are cancelled, by their names."""
+    database = process.core.database
+    tasks: dict[str, Coroutine[Any, Any, None]] = {}
+    if process.dispatcher is not None and isinstance(database, PostgresDatabase):
+        waker = process.core.local_waker
+        others = {
+            pg_notify.CHECKS: waker.wake_checks,
+            pg_notify.SUBMISSIONS: waker.wake_submissions,
+            pg_notify.BOUNCES: waker.wake_bounces,
+        }
+        tasks["listener"] = pg_notify.listen(database, waker.wake, others)
+    if isinstance(database, SqliteDatabase):
+        tasks["wal"] = wal.truncate_wal_periodically(database)
+    if process.maintenance is not None:
+        tasks["maintenance"] = process.maintenance.run()
+    if process.pg_notifier is not None:
+        tasks["pg_notify"] = process.pg_notifier.run()
+    return tasks
 
 
 async def _wait_all(tasks: Sequence[asyncio.Task[None]]) -> None:
