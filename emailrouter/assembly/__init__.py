@@ -111,13 +111,7 @@ def build(
     if isinstance(wake, Notifier):
         process.pg_notifier = wake
     if "deliver" in roles:
-        from emailrouter.assembly import deliver  # noqa: PLC0415 - see the module docstring
-
-        process.dispatcher = core.dispatcher
-        process.check_runner = core.check_runner
-        process.submissions = core.submissions
-        process.bounce_runner = core.bounce_runner
-        process.maintenance = deliver.build_maintenance(core)
+        _add_deliver_parts(process)
     if "smtp" in roles:
         from emailrouter.assembly import smtp  # noqa: PLC0415 - see the module docstring
 
@@ -130,6 +124,17 @@ def build(
     if config.metrics.listen is not None and meter is not None:
         process.metrics = _build_metrics_server(config.metrics.listen, process, meter)
     return process
+
+
+def _add_deliver_parts(process: Process) -> None:
+    from emailrouter.assembly import deliver  # noqa: PLC0415 - see the module docstring
+
+    core = process.core
+    process.dispatcher = core.dispatcher
+    process.check_runner = core.check_runner
+    process.submissions = core.submissions
+    process.bounce_runner = core.bounce_runner
+    process.maintenance = deliver.build_maintenance(core)
 
 
 def _build_wake(database: AnyDatabase) -> Waker:
