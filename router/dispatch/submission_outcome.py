@@ -19,7 +19,7 @@ from router.dispatch.submission_work import (
     Submission,
     SubmissionLimits,
     WrongSmarthost,
-    describe,
+    describe_answer,
     end_name,
 )
 from router.model import Micros, Smarthost
@@ -86,7 +86,7 @@ class _SubmissionChanges:
         if isinstance(end, WrongSmarthost):
             self._add("smarthost_insert_missing", id=end.smarthost_id, url=end.url)
             self._add("submission_move", id=submission.delivery_id, smarthost_id=end.smarthost_id, now=self.now)
-            self._set_recipient(submission, "queued", None, "")
+            self._set_recipient(submission, "retrying", None, "")
         elif isinstance(end, NotSubmitted):
             self._add_not_submitted(completed, end, delivery)
         elif end.kind == "accepted":
@@ -94,18 +94,18 @@ class _SubmissionChanges:
         elif end.kind == "retry":
             self._add_retried(completed, end, delivery)
         elif end.kind == "smarthost":
-            self._mark_failing(submission, describe(end))
-            self._reschedule(submission, self.now, end.code, describe(end))
+            self._mark_failing(submission, describe_answer(end))
+            self._reschedule(submission, self.now, end.code, describe_answer(end))
         else:
             if submission.is_probe:  # it rejects this mail only
                 self._mark_active(submission.smarthost_id)
-            self._add_failure(submission, end.code, describe(end))
+            self._add_failure(submission, end.code, describe_answer(end))
         return not is_current
 
     def _add_attempt(self, submission: Submission, completed: CompletedSubmission) -> None:
         end = completed.end
         if isinstance(end, SubmissionOutcome):
-            status, latency, answer = end.code, end.latency, describe(end)
+            status, latency, answer = end.code, end.latency, describe_answer(end)
         else:
             status, latency = None, 0
             answer = end.reason if isinstance(end, NotSubmitted) else "not sent: the domain has another smarthost now"
@@ -128,7 +128,7 @@ class _SubmissionChanges:
             if smarthost.status == "failing" or smarthost.last_error or rejects_token:
                 self._mark_active(smarthost.id, rejects_token)
         self._add("submission_mark_sent", id=submission.delivery_id, now=self.now)
-        self._set_recipient(submission, "sent", outcome.code, describe(outcome), sent_at=self.now)
+        self._set_recipient(submission, "sent", outcome.code, describe_answer(outcome), sent_at=self.now)
         if submission.kind == "reply":
             self._add("submission_first_reply", ticket_id=submission.ticket_id, now=self.now)
         for assigned_id in outcome.assigned_ids:
@@ -189,7 +189,7 @@ class _SubmissionChanges:
         self.replies.append(ReplyChange(submission.reply_id, last_error, sent_at))
 
     def _add_retried(self, completed: CompletedSubmission, outcome: SubmissionOutcome, delivery: Row) -> None:
-        submission, text = completed.submission, describe(outcome)
+        submission, text = completed.submission, describe_answer(outcome)
         smarthost = self.smarthosts.get(submission.smarthost_id)
         has_accepted_sender = outcome.stage in ("rcpt", "data", "final")
         if submission.is_probe and has_accepted_sender:

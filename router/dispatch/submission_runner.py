@@ -24,7 +24,7 @@ from router.dispatch.submission_work import (
     Recorded,
     Submission,
     SubmissionClaim,
-    describe,
+    describe_answer,
     end_name,
 )
 from router.errors import DatabaseFileReplaced, Unavailable
@@ -312,6 +312,6 @@ def _log_end(completed: CompletedSubmission, recorded: Recorded) -> None:
     if end.kind == "accepted":
         log.info("submission.sent", **facts)
     elif end.kind == "retry":
-        log.warning("submission.retry_scheduled", reason=describe(end), **facts)
+        log.warning("submission.retry_scheduled", reason=describe_answer(end), **facts)
     else:
-        log.warning("submission.failed", kind=end.kind, reason=describe(end), **facts)
+        log.warning("submission.failed", kind=end.kind, reason=describe_answer(end), **facts)

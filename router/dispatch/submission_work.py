@@ -153,7 +153,7 @@ class Recorded:
     is_late: bool = False
 
 
-def describe(outcome: SubmissionOutcome) -> str:
+def describe_answer(outcome: SubmissionOutcome) -> str:
     """Returns the answer of a smarthost with its code."""
     code = "" if outcome.code is None else str(outcome.code)
     return outcome.text if outcome.text.startswith(code) else f"{code} {outcome.text}".rstrip()

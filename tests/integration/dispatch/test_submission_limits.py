@@ -63,7 +63,7 @@ async def test_mail_goes_to_the_smarthost_that_its_domain_has_now(store: Store) 
         await submissions.record(claimed, sent)
         (delivery,) = await installation.execute("SELECT * FROM deliveries WHERE target = 'smarthost'")
         assert delivery["integration_id"] == installation.domain_id
-        assert (await submissions.recipient(reply.id))["state"] == "queued"
+        assert (await submissions.recipient(reply.id))["state"] == "retrying"
         assert submissions.smarthost.connection_count == 0
         assert {each.id for each in await submissions.outbox.find_ready()} == {installation.domain_id}
 
