@@ -175,7 +175,8 @@ class TraceEventAnswer(Answer):
     """When the event happened."""
     event: str
     """`received`, `opened` or `joined` (a ticket), `checked` (the sender), `spam` (its ticket is held as spam),
-    `delivery` (queued), `attempt` or `delivered`. Of a reply: `composed`, `delivery`, `attempt` or `sent`."""
+    `delivery` (queued), `attempt` or `delivered`. Of a reply: `composed`, `delivery`, `attempt` or `sent`. Of a bounce:
+    also `bounced`, `delayed` or `delivery_report`."""
     detail: Annotated[dict[str, str | bool | int | None], BeforeValidator(_format_times)]
     """Values of the event by name."""
 

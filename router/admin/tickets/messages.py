@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -122,6 +123,7 @@ class MessageService:
             events.append(_check_event(checks.results, message.received_at))
         spam = await self._database.fetch_all("sender_checks_spam_tickets", message_id=message.id)
         events += [_spam_event(row) for row in spam]
+        events += await self._read_bounce_events(message, links)
         targets = {delivery.id: _target(delivery, recipients) for delivery in deliveries}
         events += [_queueing_event(delivery, targets[delivery.id]) for delivery in deliveries]
         attempts = [model_from_row(Attempt, row) for row in rows]
@@ -132,6 +134,15 @@ class MessageService:
             tuple(dict.fromkeys(link.ticket_id for link in links)),
             tuple(sorted(events, key=lambda event: event.at)),
         )
+
+    async def _read_bounce_events(self, message: Message, links: Sequence[TicketMessage]) -> list[TraceEvent]:
+        """Returns what a bounce reported about the recipients of a reply."""
+        if message.kind != "bounce" or not links:
+            return []
+        rows = await self._database.fetch_all(
+            "message_bounce_events", ticket_id=links[0].ticket_id, message_id=message.id, limit=MAX_LINKS
+        )
+        return [_bounce_event(row) for row in rows]
 
     async def _fetch_links(self, message: Message) -> list[TicketMessage]:
         return await fetch_models(
@@ -153,6 +164,7 @@ def _receipt_event(message: Message) -> TraceEvent:
             "size": message.size,
             "rfcMessageId": message.rfc_message_id,
             "automatic": message.automatic,
+            **({"kind": message.kind} if message.kind != "mail" else {}),
         },
     )
 
@@ -203,6 +215,12 @@ def _check_event(checks: MessageChecks, received_at: Micros) -> TraceEvent:
 
 def _spam_event(row: Row) -> TraceEvent:
     return TraceEvent(row["spam_at"], "spam", {"ticketId": row["ticket_id"], "reason": row["spam_reason"]})
+
+
+def _bounce_event(row: Row) -> TraceEvent:
+    detail = json.loads(row["detail"])
+    shown = {name: detail[name] for name in ("replyId", "address", "action", "code", "text") if name in detail}
+    return TraceEvent(row["at"], row["type"].removeprefix("reply."), shown)
 
 
 def _target(delivery: Delivery, recipients: Mapping[str, str]) -> Detail:

@@ -15,6 +15,12 @@ WHERE m.id IN (
 )
 ORDER BY m.id DESC;
 
+-- name: message_bounce_events
+-- What a bounce reported about the recipients of a reply.
+SELECT at, type, detail FROM ticket_events
+WHERE ticket_id = :ticket_id AND actor_type = 'mail' AND actor_id = :message_id AND type LIKE 'reply.%'
+ORDER BY sequence LIMIT :limit;
+
 -- name: message_recipients
 -- The recipients of a message and their tickets.
 SELECT {TicketMessage}

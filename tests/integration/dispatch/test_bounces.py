@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from router.errors import Unavailable
+from router.errors import Refused, Unavailable
 from router.mail.address import parse_mailbox
 from router.model import TicketReply
 from router.replies.undeliverable import BOUNCE_WINDOW, find_undeliverable
@@ -118,6 +118,45 @@ async def test_each_form_at_the_token(sent: SentReply, name: str) -> None:
     assert (row["kind"], row["automatic"]) == ("bounce", "bounce")
     assert len(await sent.installation.all_rows("tickets")) == 1
     await assert_nothing_lost(sent)
+
+
+async def test_the_trace_of_a_bounce(sent: SentReply) -> None:
+    message_id = await sent.bounce(FORMS["Postfix"].build(ANN))
+    trace = await sent.installation.services.messages.get_trace(sent.installation.actor, message_id)
+    assert [event.event for event in trace.events] == ["received", "joined", "bounced"]
+    assert trace.events[0].detail["kind"] == "bounce"
+    assert (trace.events[2].detail["address"], trace.events[2].detail["code"]) == (ANN, 550)
+
+
+async def test_explain(sent: SentReply) -> None:
+    installation = sent.installation
+    await installation.add_alias("*")
+    address = bounce_address(await sent.token(), "example.com")
+    found = await installation.services.explanations.explain(installation.actor, address, sender="x@blocked.test")
+    assert (found.accepted, [step.step for step in found.steps]) == (True, ["domain", "bounce"])
+    assert ANN in found.steps[1].detail
+    guessed = await installation.services.explanations.explain(installation.actor, f"b-{'a' * 26}@example.com")
+    assert (guessed.accepted, guessed.reply[:9]) == (False, "550 5.1.1")
+    assert [step.detail for step in guessed.steps][1] == "no reply of this workspace has this envelope sender"
+
+
+@pytest.mark.parametrize("local_part", [f"B-{'a' * 26}", f"support+t-{'2' * 26}"])
+async def test_no_alias_has_the_form_of_a_token(sent: SentReply, local_part: str) -> None:
+    installation = sent.installation
+    with pytest.raises(Refused, match="reserved") as refused:
+        await installation.services.aliases.create(
+            installation.actor,
+            domain_id=installation.domain_id,
+            local_part=local_part,
+            integration_id=installation.integration_id,
+        )
+    assert refused.value.code == "invalid_alias"
+
+
+async def test_an_alias_of_an_older_version_still_works(sent: SentReply) -> None:
+    local_part = f"b-{'a' * 26}"
+    alias = await sent.installation.add_alias(local_part)
+    assert (await sent.installation.resolve(f"{local_part}@example.com")).alias_id == alias.alias_id
 
 
 async def test_a_delay_does_not_undo_a_failure(sent: SentReply) -> None:
