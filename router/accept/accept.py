@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from router import ids
-from router.accept.identities import TicketNumber, read_ticket_numbers
+from router.accept.identities import TicketNumber, may_have_tag, read_ticket_numbers
 from router.accept.incoming import (
     MAX_LOOKUPS,
     MAX_PARTICIPANT_ROWS,
@@ -186,6 +186,10 @@ class Accept:
     def _read_numbers(
         self, workspace_id: str, aliases: Mapping[str, Sequence[Target]], facts: HeaderFacts
     ) -> tuple[TicketNumber, ...]:
+        """Returns the tickets that tokens of the message name. Most messages have none, so this is checked first."""
+        has_tag = any(target.tag for targets in aliases.values() for target in targets)
+        if not (has_tag or facts.reference_ids or may_have_tag(facts.participants)):
+            return ()
         return read_ticket_numbers(self._box, workspace_id, aliases.values(), facts.participants, facts.reference_ids)
 
     def _read_anchors(self, workspace_id: str, returned: ReturnedIds) -> tuple[int, ...]:

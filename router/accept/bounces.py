@@ -18,16 +18,26 @@ from router.routing.route import MAX_BOUNCES, ReplyToken
 from router.store.database import Statement, StatementGenerator
 
 
-def read_tokens(mails: Sequence[IncomingMail]) -> StatementGenerator[dict[str, ReplyToken]]:
+def find_addressed_tokens(mails: Sequence[IncomingMail]) -> dict[int, list[str]]:
+    """Returns the tokens to which messages are addressed, by the position of the message."""
+    addressed: dict[int, list[str]] = {}
+    for position, mail in enumerate(mails):
+        for share in mail.shares:
+            if share.has_tokens:
+                targets = (target for targets in share.by_alias for target in targets)
+                tokens = addressed.setdefault(position, [])
+                tokens += (target.ticket.token for target in targets if target.ticket is not None)
+    return addressed
+
+
+def read_tokens(addressed: Mapping[int, Sequence[str]]) -> StatementGenerator[dict[str, ReplyToken]]:
     """Reads the tokens again to which messages of the group are addressed."""
-    wanted = sorted({token for mail in mails for token in _addressed_tokens(mail)})
-    if not wanted:
-        return {}
+    wanted = sorted({token for tokens in addressed.values() for token in tokens})
     rows = yield Statement("reply_token", [{"token": token} for token in wanted])
     return {row["token"]: reply_token_from_row(row) for row in rows}
 
 
-def find_refused(mails: Sequence[IncomingMail], tokens: Mapping[str, ReplyToken]) -> set[int]:
+def find_refused(addressed: Mapping[int, Sequence[str]], tokens: Mapping[str, ReplyToken]) -> set[int]:
     """Returns the positions of the messages with a token that is not valid any more.
 
     Since RCPT, its ticket was erased, or other bounces of the reply were accepted. The client tries again, and then the
@@ -35,24 +45,14 @@ def find_refused(mails: Sequence[IncomingMail], tokens: Mapping[str, ReplyToken]
     """
     counts = Counter({found.reply_id: found.bounces for found in tokens.values()})
     refused = set()
-    for position, mail in enumerate(mails):
-        found = [tokens.get(token) for token in _addressed_tokens(mail)]
+    for position, wanted in addressed.items():
+        found = [tokens.get(token) for token in wanted]
         replies = {token.reply_id for token in found if token is not None}
         if None in found or any(counts[reply_id] >= MAX_BOUNCES for reply_id in replies):
             refused.add(position)
         else:
             counts.update(replies)
     return refused
-
-
-def _addressed_tokens(mail: IncomingMail) -> list[str]:
-    return [
-        target.ticket.token
-        for share in mail.shares
-        for targets in share.by_alias
-        for target in targets
-        if target.ticket is not None
-    ]
 
 
 def find_bounces(
@@ -141,14 +141,13 @@ def merge_bounces(new_entries: Sequence[AcceptEntry]) -> list[AcceptEntry]:
     return merged
 
 
-def queue_bounces(entries: Sequence[AcceptEntry]) -> StatementGenerator[None]:
-    """Queues the bounces for reading. Their tickets are locked, so the number of bounces of a reply does not change.
+def queue_bounces(entries: Sequence[AcceptEntry]) -> StatementGenerator[set[str]]:
+    """Queues the bounces for reading; returns the ids of their messages.
 
-    Raises `SerializationConflict` if another transaction has accepted the last bounce of a reply meanwhile.
+    Their tickets are locked, so the number of the bounces of a reply does not change. Raises `SerializationConflict` if
+    another transaction has accepted the last bounce of a reply meanwhile.
     """
     bounces = [(entry.message.id, entry.bounced) for entry in entries if entry.bounced is not None]
-    if not bounces:
-        return
     yield Statement("bounce_mark_message", [{"message_id": message_id} for message_id, _ in bounces])
     yield Statement(
         "bounce_queue_insert",
@@ -169,3 +168,4 @@ def queue_bounces(entries: Sequence[AcceptEntry]) -> StatementGenerator[None]:
     ]
     if len((yield Statement("bounce_count", counted))) < len(counted):
         raise SerializationConflict("another bounce of a reply was accepted")
+    return {message_id for message_id, _ in bounces}

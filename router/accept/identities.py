@@ -17,6 +17,7 @@ from router.secrets import SecretBox
 # Tokens of one message that are verified, which takes some 50 µs each. A message has one, and perhaps that of a ticket
 # from which it was copied.
 MAX_TOKENS = 10
+_TAG_START = "+t-"
 # The ids of Amazon SES are lower-case. Those of other servers may differ in their case only.
 _LOWER_CASE = "@amazonses.com"
 
@@ -27,6 +28,11 @@ class TicketNumber:
 
     number: int
     by: str
+
+
+def may_have_tag(participants: Sequence[str]) -> bool:
+    """Whether any of the addresses may have the tag of a ticket."""
+    return _TAG_START in ",".join(participants)
 
 
 def read_ticket_numbers(
@@ -69,7 +75,7 @@ def _tokens(
         if target.tag:
             yield find_ticket_tag(target.tag), target.recipient
     for address in participants:
-        if "+t-" in address:
+        if _TAG_START in address:
             yield find_ticket_tag(address.rpartition("@")[0].partition("+")[2]), address
     for reference in reference_ids:
         if reference[:5].lower() == "er.t.":

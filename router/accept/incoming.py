@@ -65,6 +65,11 @@ class WorkspaceShare:
     numbers: tuple[TicketNumber, ...] = ()
     returned_numbers: tuple[int, ...] = ()
 
+    @property
+    def has_tokens(self) -> bool:
+        """Whether the recipients are envelope senders of our replies. Then all of them are."""
+        return self.by_alias[0][0].ticket is not None
+
 
 @dataclass(frozen=True, slots=True)
 class IncomingMail:
@@ -140,6 +145,8 @@ class AcceptEntry:
     share: WorkspaceShare
     message: Message
     targets: tuple[Target, ...]
+    target: Target
+    fingerprint_key: tuple[str, str]
     ticket_id: str = ""
     joined_by: str = ""
     sequence: int = 1
@@ -147,14 +154,6 @@ class AcceptEntry:
     new_sender: bool = False
     awaits_author: bool = False
     bounced: Bounced | None = None
-
-    @property
-    def target(self) -> Target:
-        return self.targets[0]
-
-    @property
-    def fingerprint_key(self) -> tuple[str, str]:
-        return self.target.alias_key, self.mail.fingerprint
 
     @property
     def is_bounce(self) -> bool:

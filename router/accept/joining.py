@@ -58,7 +58,7 @@ def join_conversations(new_entries: Sequence[AcceptEntry], returned: Mapping[str
     Args:
         returned: The result of `find_bounces`.
     """
-    entries = [entry for entry in new_entries if not entry.is_bounce]
+    entries = [entry for entry in new_entries if entry.bounced is None]
     answers = [entry for entry in entries if entry.mail.reference_ids or entry.share.numbers]
     tickets_by_reference = yield from _read_candidates(answers)
     own_tickets = yield from _read_own_tickets(answers)

@@ -69,8 +69,11 @@ def commit_group(mails: Sequence[IncomingMail]) -> StatementGenerator[Sequence[C
 
     A bounce is `Unavailable` if its token is not valid any more; nothing of it is written.
     """
-    tokens = yield from bounces.read_tokens(mails)
-    refused = bounces.find_refused(mails, tokens)
+    addressed = bounces.find_addressed_tokens(mails)
+    if not addressed:
+        return (yield from _commit_accepted(mails, {}))
+    tokens = yield from bounces.read_tokens(addressed)
+    refused = bounces.find_refused(addressed, tokens)
     accepted = [mail for position, mail in enumerate(mails) if position not in refused]
     committed = iter((yield from _commit_accepted(accepted, tokens)))
     return [
@@ -83,7 +86,7 @@ def _commit_accepted(
     mails: Sequence[IncomingMail], tokens: Mapping[str, ReplyToken]
 ) -> StatementGenerator[Sequence[Committed]]:
     entries = [
-        AcceptEntry(mail, share, share.message, targets)
+        AcceptEntry(mail, share, share.message, targets, targets[0], (targets[0].alias_key, mail.fingerprint))
         for mail in mails
         for share in mail.shares
         for targets in share.by_alias
@@ -102,7 +105,9 @@ def _commit_accepted(
     returned = yield from bounces.find_bounces(new_entries, tokens)
     yield from join_conversations(new_entries, returned)
     ticketed = Counter(entry.message.id for entry in new_entries)
-    new_entries = bounces.merge_bounces(new_entries)
+    has_bounces = any(entry.is_bounce for entry in new_entries)
+    if has_bounces:
+        new_entries = bounces.merge_bounces(new_entries)
     clear_automatic_of_replies(new_entries)  # changes values that the next statement writes
     yield from mark_own_answers(new_entries)
     yield from _write_messages(new_entries, repeated)
@@ -118,10 +123,11 @@ def _commit_accepted(
         queued=Counter(),
     )
     due_integrations = yield from queue_deliveries(new_entries, integrations, counts.queued)
-    yield from bounces.queue_bounces(new_entries)
+    bounce_ids: Set[str] = frozenset()
+    if has_bounces:
+        bounce_ids = yield from bounces.queue_bounces(new_entries)
     yield from _insert_tickets(by_ticket)
     yield from queue_acknowledgements(by_ticket)
-    bounce_ids = {entry.message.id for entry in new_entries if entry.is_bounce}
     return [_build_result(mail, counts, first_ids, due_integrations, bounce_ids) for mail in mails]
 
 
@@ -209,7 +215,7 @@ def _link_recipients(
                 "thread_key": entry.thread_key,
                 "recipient": target.recipient,
                 "alias_id": target.alias_id,
-                "tag": target.tag,
+                "tag": "" if target.recipient == entry.joined_by else target.tag,  # the token of a ticket
                 "joined_by": entry.joined_by,
                 "sequence": entry.sequence,
                 "integration_id": None if entry.is_bounce else linked.get(entry.target.alias_key),
@@ -219,10 +225,10 @@ def _link_recipients(
             for target in entry.targets
         ],
     )
-    yield Statement(
-        "accept_mark_new_sender",
-        [{"ticket_id": entry.ticket_id, "message_id": entry.message.id} for entry in new_entries if entry.new_sender],
-    )
+    new_senders = [entry for entry in new_entries if entry.new_sender]
+    if new_senders:
+        rows = [{"ticket_id": entry.ticket_id, "message_id": entry.message.id} for entry in new_senders]
+        yield Statement("accept_mark_new_sender", rows)
 
 
 def _insert_tickets(by_ticket: Mapping[str, Sequence[AcceptEntry]]) -> StatementGenerator[None]:

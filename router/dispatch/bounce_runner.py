@@ -18,8 +18,8 @@ from router.dispatch.bounce_queue import BounceQueue, QueuedBounce
 from router.errors import DatabaseFileReplaced, Unavailable
 from router.mail.delivery_reports import UNREADABLE, BounceReport
 
-# Bounces that are claimed together. Each is held in memory while it is read, one after the other.
-BATCH = 20
+# Bounces that are claimed together, and read one after the other. Reading all of them is shorter than their lease.
+BATCH = 3
 # After this many readings that ended with their process, the report of a bounce is not read any more.
 MAX_CLAIMS = 3
 # The shortest and the longest delay between two attempts while the database is unavailable.
