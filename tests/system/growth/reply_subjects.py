@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from router.accept.identities import assigned_ids, order_identities, read_ticket_numbers, reply_ids
+from router.errors import Refused
 from router.mail.delivery_reports import read_bounce
 from router.mail.headers import MAX_REFERENCES
+from router.mail.originator_fields import read_destinations
 from router.mail.returned_ids import MAX_START_BYTES, find_returned_ids
+from router.replies.recipients import drop_duplicates, is_no_reply, parse_recipients
 from router.routing.route import Target
 from router.secrets import SecretBox, new_key
 from tests.system.growth.shapes import HEADER, MIME
@@ -39,11 +44,21 @@ def read_identities(data: bytes) -> None:
     assigned_ids(values)
 
 
+def read_recipients(data: bytes) -> None:
+    value = decode_text(data)
+    for each in (value, f"{value} <a@b.test>", f'"{value}" <a@b.test>', f"a <{value}>"):
+        with suppress(Refused):
+            drop_duplicates(parse_recipients([each], "to"))
+    is_no_reply(value)
+    read_destinations(b"To: " + data + b"\r\nCc: " + data + b"\r\n\r\n")
+
+
 SUBJECTS = (
     Subject("returned ids", find_returned_ids, MAX_START_BYTES, (*PLAIN, _IDS), quick=_IDS),
     Subject("bounce: a report", read_report, 1 << 20, (_REPORT, HEADER, MIME), quick=_REPORT),
     Subject(
         "bounce: a text", lambda data: read_bounce(b"From: a@b\r\n\r\n" + data), 1 << 20, (*PLAIN, _TEXT), quick=_TEXT
     ),
+    Subject("replies: recipients", read_recipients, 65536, (*PLAIN, HEADER)),
     Subject("answers: identities", read_identities, 32768, (*PLAIN, _IDS), quick=_IDS),
 )
