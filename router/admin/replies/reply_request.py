@@ -92,7 +92,6 @@ class ComposerDefaults:
     from_address: str = ""
     from_name: str = ""
     to: tuple[NamedMailbox, ...] = ()
-    cc: tuple[NamedMailbox, ...] = ()
     reply_all_cc: tuple[NamedMailbox, ...] = ()
     new_senders: tuple[NamedMailbox, ...] = ()
     warning: str = ""

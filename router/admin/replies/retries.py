@@ -11,6 +11,7 @@ from dataclasses import replace
 from router.admin import audit
 from router.admin.fetch import fetch_by_id
 from router.admin.replies.recipient_checks import RecipientChecks
+from router.admin.replies.reply_request import check_count
 from router.admin.tickets.reply_views import ReplyView
 from router.clock import Clock
 from router.enumerations import ReplyState
@@ -62,6 +63,7 @@ class Retries:
         if wanted is not None:
             if not wanted:
                 raise Refused("no_recipient", "to must name an address", "to")
+            check_count(len(wanted))
             await self._checks.check(actor.workspace_id, wanted, force=force)
         await self._retry(actor, found.reply, wanted, domain)
 
@@ -73,12 +75,12 @@ class Retries:
         async with self._database.transaction() as transaction:
             await fetch_by_id(transaction, actor, Ticket, "ticket_lock", reply.ticket_id)
             recipients = await fetch_models(transaction, ReplyRecipient, "reply_recipients_lock", reply_id=reply.id)
-            failed = [each for each in recipients if each.state in _FAILED]
+            has_failed = any(each.state in _FAILED for each in recipients)
             waiting = [each for each in recipients if each.state == _WAITING]
-            if not failed and (wanted is not None or not waiting):
+            if not has_failed and (wanted is not None or not waiting):
                 raise Refused("conflict", "No recipient of this reply failed: there is nothing to send again")
             due = replace(reply, send_at=now, created_at=now)
-            again, replaced = _select(failed, wanted)
+            again, replaced = _select(recipients, wanted)
             await self._repeat(transaction, again, due, domain)
             await _give_up(transaction, due, replaced, wanted or ())
             known = {each.address_key for each in recipients}
@@ -128,13 +130,18 @@ async def _give_up(
 
 
 def _select(
-    failed: Sequence[ReplyRecipient], wanted: Sequence[ReplyAddress] | None
+    recipients: Sequence[ReplyRecipient], wanted: Sequence[ReplyAddress] | None
 ) -> tuple[list[ReplyRecipient], list[ReplyRecipient]]:
-    """Returns the recipients to whom the reply is sent again, and those whom others replace."""
+    """Returns the recipients to whom the reply is sent again, and those whom others replace.
+
+    A recipient whom another one has replaced can be wanted again.
+    """
+    failed = [each for each in recipients if each.state in _FAILED]
     if wanted is None:
-        return list(failed), []
+        return failed, []
     keys = {normalize_address(each.address) for each in wanted}
-    again = [each for each in failed if each.address_key in keys]
+    unreached = [each for each in recipients if each.state in _FAILED or each.state == "canceled"]
+    again = [each for each in unreached if each.address_key in keys]
     return again, [each for each in failed if each.address_key not in keys]
 
 

@@ -96,6 +96,14 @@ async def test_only_failed_recipients_are_retried_and_another_address_replaces_t
     assert {"address": "bob@new.test"} in [dict(row) for row in participants]
     assert len({each.token for each in replaced.recipients}) == 3
 
+    await fail(sending, "bob@new.test")
+    back = await replies.retry(agent, reply_id, ["bob@customer.test"])
+    assert {each.address: each.state for each in back.recipients} == {
+        "ann@customer.test": "queued",
+        "bob@customer.test": "queued",
+        "bob@new.test": "canceled",
+    }
+
 
 async def test_the_same_draft_holds_all_fields(sending: Installation) -> None:
     agent: Actor = await sending.add_actor()
