@@ -177,7 +177,7 @@ async def rotate_dkim(context: CommandContext, domain: str) -> None:
 @group.command(
     "smarthost",
     examples=[
-        "domain smarthost example.com --url smtps://user@smtp.example.net --password-file password.txt",
+        "domain smarthost acme.org --url smtps://a@mx.acme.org --password -",
         "domain smarthost example.com --test",
         "domain smarthost example.com --remove",
     ],

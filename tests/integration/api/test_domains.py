@@ -2,7 +2,8 @@
 
 from tests.support.dns import DnsStandIn
 from tests.support.installation import HOST
-from tests.support.installation.http import ServedInstallation
+from tests.support.installation.http import ServedInstallation, serve_api, served_settings
+from tests.support.stores import Store
 
 
 async def test_create_verify_and_delete_a_domain(served: ServedInstallation, dns_server: DnsStandIn) -> None:
@@ -42,6 +43,7 @@ async def test_create_verify_and_delete_a_domain(served: ServedInstallation, dns
         "domain": "example.org",
         "status": "active",
         "verified": True,
+        "sending": "off",
         "createdAt": "2030-01-01T12:00:00Z",
     }
 
@@ -100,3 +102,35 @@ async def test_a_domain_is_previewed_before_it_is_added(served: ServedInstallati
     assert "SERVFAIL" in failed["failure"]
     refused = await served.admin.get("/domains/preview?domain=localhost")
     assert (refused.status, refused.code, refused.field) == (400, "invalid_domain", "domain")
+
+
+async def test_sending_and_smarthost(store: Store, dns_server: DnsStandIn) -> None:
+    async with serve_api(store, served_settings(dns_server) | {"outgoing.smarthost": "off"}) as served:
+        await _set_up_sending(served)
+
+
+async def _set_up_sending(served: ServedInstallation) -> None:
+    path = f"/domains/{(await served.admin.post('/domains', {'domain': 'example.org'})).body['id']}"
+    assert (await served.admin.post(f"{path}/sending/rotate")).code == "sending_not_set_up"
+    untested = await served.admin.post(f"{path}/sending/test")
+    assert (untested.status, untested.code, "Set a smarthost" in untested.body["error"]["fix"]) == (
+        409, "sending_not_set_up", True,
+    )  # fmt: skip
+    on = (await served.admin.post(f"{path}/sending", {"enabled": True})).body
+    assert [record["purpose"] for record in on["records"]] == ["mx", "verification", "dkim", "spf", "dmarc"]
+    dkim = on["records"][2]
+    assert ("".join(dkim["strings"]), len(dkim["strings"][0])) == (dkim["expected"][0], 255)
+    assert (on["sending"], on["signingKeys"][0]["state"], on["smarthost"]) == ("pending", "waiting", None)
+    smarthost = {"url": "smtps://mailer@127.0.0.1:9", "password": "secret"}
+    changed = await served.admin.request("PATCH", path, {"smarthost": smarthost})
+    assert changed.body["smarthost"] == {"url": "smtps://ma\u2026@127.0.0.1:9"}
+    assert b"secret" not in changed.content
+    tested = await served.admin.post(f"{path}/sending/test")
+    assert (tested.body["ok"], tested.body["stage"]) == (False, "connect")
+    kept = await served.admin.request("PATCH", path, {"mxManagedUpstream": True})
+    assert (kept.body["smarthost"], kept.body["mxManagedUpstream"]) == (changed.body["smarthost"], True)
+    wrong = await served.admin.request("PATCH", path, {"smarthost": {"url": "smtps://a:secret@mx.test"}})
+    assert (wrong.status, wrong.body["error"]["field"], b"secret" in wrong.content) == (400, "smarthost.url", False)
+    assert (await served.admin.request("PATCH", path, {"smarthost": None})).body["smarthost"] is None
+    off = (await served.admin.post(f"{path}/sending", {"enabled": False})).body
+    assert (off["sending"], len(off["records"]), len(off["signingKeys"])) == ("off", 2, 1)

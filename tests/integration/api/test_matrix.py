@@ -39,6 +39,9 @@ REQUIRED_ROLES: dict[tuple[str, str], Role | None] = {
     ("GET", "/domains/preview"): "admin",
     ("GET", "/domains/{id}"): "viewer",
     ("POST", "/domains/{id}/verify"): "admin",
+    ("POST", "/domains/{id}/sending"): "admin",
+    ("POST", "/domains/{id}/sending/rotate"): "admin",
+    ("POST", "/domains/{id}/sending/test"): "admin",
     ("DELETE", "/domains/{id}"): "admin",
     ("GET", "/integrations"): "viewer",
     ("POST", "/integrations"): "admin",
@@ -116,6 +119,7 @@ REQUIRED_ROLES: dict[tuple[str, str], Role | None] = {
 # These bodies pass validation, so that a missing object is reported as missing.
 BODIES = {
     "/domains/{id}": {"mxManagedUpstream": True},
+    "/domains/{id}/sending": {"enabled": True},
     "/emails/tickets/{id}/assign": {"userId": "user_none"},
     "/emails/tickets/{id}/status": {"status": "open"},
     "/emails/tickets/{id}/priority": {"priority": "high"},
