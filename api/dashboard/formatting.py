@@ -11,6 +11,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from api.dashboard.avatars import hue, initials
+from api.dashboard.field_labels import error_text
 from api.dashboard.note_text import note_html
 from api.dashboard.text_links import linkify
 from api.dashboard.ticket_replies import smtp_answer
@@ -21,7 +22,6 @@ from router.admin.tickets.lists import MAX_COUNTED as MAX_LISTED
 from router.choice import Choice
 from router.clock import SECOND
 from router.enumerations import DELIVERY_STATE, REPLY_STATE, TICKET_CHOICES, TICKET_STATUS
-from router.errors import Refused
 from router.local_time import UTC_TIME, LocalTime
 from router.model import Micros, Ticket, TicketEvent
 from router.tag import join_names
@@ -36,26 +36,6 @@ OUTCOME_LABELS = {
     "refused": "not posted, the format was rejected",
     "rejected": "not posted, rejected",
     "lost": "ended without a known outcome",
-}
-# Labels of form fields by their names in the REST API, with which the messages of errors begin.
-_FIELD_LABELS = {
-    "add": "Tag",
-    "body": "Text",
-    "color": "Colour",
-    "domain": "Domain",
-    "email": "Email address",
-    "forwardedFrom": "Forwarded from",
-    "localPart": "Local part",
-    "name": "Name",
-    "onFail": "Failed DMARC",
-    "onSpam": "Spam",
-    "sender": "Sender",
-    "senderName": "Sender name",
-    "signature": "Signature",
-    "spamScore": "Spam score",
-    "subject": "Subject",
-    "text": "Text",
-    "title": "Title",
 }
 # As in `Slack returned 410 channel_is_archived: the Slack channel is archived`.
 _RESPONSE_CODE = re.compile(r"(?:failed permanently: )?([^:]{1,50}) returned \d{3} ?[\w-]*: (.+)", re.DOTALL)
@@ -228,12 +208,6 @@ def ticket_marks(ticket: Ticket) -> list[tuple[str, str]]:
     """Returns (label, value) pairs of the fields that differ from their default: `High priority`."""
     marked = ((choice, getattr(ticket, choice.name)) for choice in TICKET_CHOICES if choice.default is not None)
     return [(f"{choice.label(value)} {choice.name}", value) for choice, value in marked if value != choice.default]
-
-
-def error_text(error: Refused) -> str:
-    """Returns the message with the label of the form field instead of the field's name in the REST API."""
-    name, _, rest = error.message.partition(" ")
-    return f"{_FIELD_LABELS[name]} {rest}" if name == error.field and name in _FIELD_LABELS else error.message
 
 
 def changed_choice(event: TicketEvent) -> Choice[Any]:

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from api.dashboard import formatting
+from api.dashboard import field_labels, formatting
 from router.admin.installation.attention import MAX_COUNTED, AttentionCounts
 from router.clock import SECOND
 from router.errors import Refused
@@ -70,7 +70,7 @@ def test_headings_of_days(timezone: str, hours: int, shown: str) -> None:
     ],
 )
 def test_errors_name_the_label_of_the_field(message: str, field: str | None, shown: str) -> None:
-    assert formatting.error_text(Refused("invalid_request", message, field)) == shown
+    assert field_labels.error_text(Refused("invalid_request", message, field)) == shown
 
 
 def test_attention_summary() -> None:
