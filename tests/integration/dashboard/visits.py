@@ -133,8 +133,9 @@ async def _add_replies(served: ServedInstallation) -> str:
     }
     await add_reply(served, served.actor, ticket, "When does it suit you?", outcomes, to=tuple(outcomes))
     await served.execute(
-        "INSERT INTO smarthosts (id, url, status, last_error, failing_since, probe_at) VALUES ('installation', "
-        "'smtp://127.0.0.1:9', 'failing', 'Authentication failed: 535 5.7.8 Bad credentials', :now, :now)",
+        "INSERT INTO smarthosts (id, url, status, last_error, failing_since, probe_at)"
+        " SELECT id, 'smtp://smarthost.test:587', 'failing', 'Login failed: 535 5.7.8 Bad credentials', :now, :now"
+        " FROM domains WHERE sending = 'active'",
         now=served.clock.now(),
     )
     other = await served.accept_ticket(mails.plain(subject="And the other one?"))

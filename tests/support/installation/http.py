@@ -188,14 +188,10 @@ class ServedInstallation(Installation):
 
 
 def served_settings(dns: DnsStandIn | None = None, **own: Any) -> dict[str, object]:
-    """Returns settings without request limits, and with a smarthost at which nothing listens.
-
-    own: additional settings of `[api]`, which take precedence.
-    """
+    """Returns settings without request limits. own: additional settings of `[api]`, which take precedence."""
     found: dict[str, object] = {
         f"api.{limit}": 0 for limit in ("requests_per_minute", "requests_per_day", "session_requests_per_minute")
     }
-    found["outgoing.smarthost"] = "smtp://127.0.0.1:9"
     if dns is not None:
         found["dns.nameservers"] = [dns.address]
     return found | {f"api.{key}": value for key, value in own.items()}

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from config import smarthost_url
 from router.admin.replies.reply_request import ReplyRequest
 from router.admin.tickets.reply_views import ReplyView
 from router.enumerations import ReplyState
 from router.model import Actor
+from router.replies import sealed_smarthost
 from router.replies.state import aggregate
 from tests.support.installation.installation import Installation
 
@@ -22,8 +24,14 @@ class Outcome:
 
 
 async def allow_sending(installation: Installation) -> None:
-    """Lets all domains send replies, as if DNS showed their records. Needs a smarthost in the settings."""
+    """Lets all domains send replies, as if DNS showed their records.
+
+    Without a smarthost in the settings, they have one of their own, at which nothing listens.
+    """
     await installation.execute("UPDATE domains SET sending = 'active'")
+    if installation.core.config.outgoing.smarthost is None:
+        sealed = sealed_smarthost.seal(installation.core.box, smarthost_url.parse("smtp://smarthost.test:587"), None)
+        await installation.execute("UPDATE domains SET encrypted_smarthost = :sealed", sealed=sealed)
 
 
 async def add_reply(

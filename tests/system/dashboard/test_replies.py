@@ -24,7 +24,7 @@ UNKNOWN = "550 5.1.1 <ada@customer.test>: Recipient address rejected: User unkno
 
 
 @dataclass(frozen=True)
-class Office:
+class Answering:
     """An installation whose replies go to a scripted smarthost when the test says so."""
 
     served: ServedInstallation
@@ -38,7 +38,7 @@ class Office:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def office(tmp_path: Path) -> AsyncIterator[Office]:
+async def answering(tmp_path: Path) -> AsyncIterator[Answering]:
     async with ScriptedSmarthost() as smarthost, sqlite_store(tmp_path) as store:
         settings = served_settings() | {"outgoing.smarthost": smarthost.url}
         async with serve_api(store, settings) as served:
@@ -46,7 +46,7 @@ async def office(tmp_path: Path) -> AsyncIterator[Office]:
             await allow_sending(served)
             submissions = ManualSubmissions(served, smarthost)
             await submissions.outbox.start(smarthost.url)
-            yield Office(served, smarthost, submissions)
+            yield Answering(served, smarthost, submissions)
 
 
 async def check(page: Page, name: str) -> None:
@@ -54,8 +54,8 @@ async def check(page: Page, name: str) -> None:
     await page.set_viewport_size({"width": 1440, "height": 900})
 
 
-async def test_conversation(office: Office, window: Window, tmp_path: Path) -> None:
-    served = office.served
+async def test_conversation(answering: Answering, window: Window, tmp_path: Path) -> None:
+    served = answering.served
     ticket_id = await served.accept_ticket(
         mails.plain(subject="Dark lamp", text="It is dark.", message_id="<1@c.test>")
     )
@@ -87,17 +87,17 @@ async def test_conversation(office: Office, window: Window, tmp_path: Path) -> N
     await expect(page.get_by_role("checkbox", name="lamp.txt")).to_be_checked()
     await expect(page.locator(".mail")).to_have_count(1)
     await check(page, "reply-undone")
-    await office.hand_over()
-    assert office.smarthost.accepted == []
+    await answering.hand_over()
+    assert answering.smarthost.accepted == []
     await text.fill("Is the plug in?")
     await page.get_by_role("button", name="Send", exact=True).click()
     await expect(undo).to_be_visible()
-    await office.hand_over()
+    await answering.hand_over()
     ours = page.locator(".mail.ours")
     await expect(ours).to_contain_text("Handed over")
     await expect(page.locator("#facts")).to_contain_text("Waiting")
     await expect(undo).to_have_count(0)
-    (sent,) = office.smarthost.accepted
+    (sent,) = answering.smarthost.accepted
     mail = message_from_bytes(sent.content)
     files = [part.get_filename() for part in mail.walk() if part.get_filename()]
     assert (mail["To"], files) == ("ada@customer.test", ["lamp.txt"])
@@ -110,28 +110,28 @@ async def test_conversation(office: Office, window: Window, tmp_path: Path) -> N
     assert len((await served.services.tickets.list(served.actor)).items) == 1
 
 
-async def test_a_reply_that_fails_is_seen_and_sent_again(office: Office, chromium_browser: Browser) -> None:
+async def test_a_reply_that_fails_is_seen_and_sent_again(answering: Answering, chromium_browser: Browser) -> None:
     """Without JavaScript."""
-    served = office.served
+    served = answering.served
     ticket_id = await served.accept_ticket(mails.plain(subject="Dark lamp"))
-    office.smarthost.answers["rcpt"] = UNKNOWN
+    answering.smarthost.answers["rcpt"] = UNKNOWN
     async with open_window(chromium_browser, javascript=False) as window:
         page = await sign_in(served, window, "agent")
         await page.goto(f"{served.root}/tickets/{ticket_id}")
         await page.get_by_role("link", name="Reply").click()
         await page.locator("#reply-form textarea").fill("Is the plug in?")
         await page.get_by_role("button", name="Send", exact=True).click()
-        await office.hand_over()
+        await answering.hand_over()
         await page.goto(f"{served.root}/tickets/{ticket_id}")
         band = page.locator("#reply-problem")
         await expect(band).to_contain_text(f"Your reply to ada@customer.test was not sent: {UNKNOWN}")
         await page.goto(f"{served.root}/activity")
         await expect(page.locator(".deliveries")).to_contain_text("Dark lamp")
         await page.goto(f"{served.root}/activity/outbox?state=failed")
-        office.smarthost.answers.clear()
+        answering.smarthost.answers.clear()
         await page.get_by_role("button", name="Retry").click()
         await expect(page.get_by_text("Queued to be sent again.")).to_be_visible()
-        await office.hand_over()
+        await answering.hand_over()
         await page.goto(f"{served.root}/tickets/{ticket_id}")
         await expect(page.locator(".mail.ours")).to_contain_text("Handed over")
         await expect(band).to_have_count(0)
