@@ -43,6 +43,7 @@ async def test_demo_shows_its_tickets_to_the_reader(tmp_path: Path) -> None:
             await check_link(http, link, api.removesuffix("/api"))
             await check_tickets(http, api, key)
             await check_slack_page(http, slack)
+            await check_replies(http, api, key, printed_url("Sent mail", printed))
         reply = await send_mail("127.0.0.1", int(smtp_port), "ada@customer.test", ["support@example.org"], plain())
         assert reply.code == 250
         shown = "#support: New ticket #30"
@@ -116,11 +117,36 @@ async def check_tickets(http: aiohttp.ClientSession, api: str, key: str) -> None
     assert re.search("[\u0600-\u06ff]", subjects)
     assert max(len(message["text"]) for message in messages) > 3000
     assert len({ticket["receivedAt"][:10] for ticket in tickets}) >= 5
-    states = [delivery for ticket in tickets for delivery in ticket["deliveries"] if delivery["state"] != "delivered"]
+    states = [
+        delivery
+        for ticket in tickets
+        for delivery in ticket["deliveries"]
+        if delivery["state"] != "delivered" and delivery["target"] == "integration"
+    ]
     assert [delivery["lastError"] for delivery in states] == [
         "Slack returned 410 channel_is_archived: the Slack channel is archived"
     ]
     assert (await get("/health"))["deliverer"]["alive"] is True
+
+
+async def check_replies(http: aiohttp.ClientSession, api: str, key: str, page: str) -> None:
+    """A conversation is answered, one reply bounced, and one can still be undone."""
+    tickets, states = await list_tickets(http, api, key), []
+    for ticket in tickets:
+        headers = {"Authorization": f"Bearer {key}"}
+        async with http.get(f"{api}/emails/tickets/{ticket['id']}/replies", headers=headers) as response:
+            states += [reply["state"] for reply in (await response.json())["replies"]]
+    assert sorted(states) == ["bounced", "queued", "sent", "sent"]
+    async with http.get(page) as response:
+        text = await response.text()
+    assert ("your parcel left the depot this morning" in text, "good catch" in text) == (True, False)
+
+
+async def list_tickets(http: aiohttp.ClientSession, api: str, key: str) -> list[dict[str, Any]]:
+    headers = {"Authorization": f"Bearer {key}"}
+    async with http.get(f"{api}/emails/tickets?limit=200", headers=headers) as response:
+        found: list[dict[str, Any]] = (await response.json())["tickets"]
+        return found
 
 
 async def check_slack_page(http: aiohttp.ClientSession, slack: str) -> None:
