@@ -28,6 +28,7 @@ EXEMPT: dict[str, str] = {
     "api.dashboard.views": "`dashboard.serving` parses forms and queries, `admin` validates values",
     "api.dashboard.latest_message": _USE_CASE,
     "api.dashboard.template_preview": _USE_CASE,
+    "api.dashboard.field_labels": _VALUES,
     "api.dashboard.saved_texts": _USE_CASE,
     "api.dashboard.timezones": "offers time zones and date formats; `admin` validates the values",
     "api.docs_page": "a constant page; a well-formed Host is at most 300 characters long",

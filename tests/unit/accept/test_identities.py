@@ -29,7 +29,7 @@ SES_ID = "0102018c1b2c3d4e-5a6b7c8d-1111-2222-3333-444455556666-000000"
 
 
 @dataclass(frozen=True)
-class Answer:
+class Addressed:
     """The tag of the recipient, the references newest first, and an address in the header."""
 
     tag: str = ""
@@ -50,10 +50,10 @@ def recase(text: str) -> st.SearchStrategy[str]:
 
 others = st.lists(st.from_regex(r"[a-z0-9.]{1,12}@[a-z]{1,8}\.test", fullmatch=True), max_size=5)
 own_answers = st.one_of(
-    recase(ticket_tag(TOKEN)).map(lambda tag: Answer(tag=tag)),
-    recase(f"support+{ticket_tag(TOKEN)}@example.com").map(lambda address: Answer(cc=normalize_address(address))),
+    recase(ticket_tag(TOKEN)).map(lambda tag: Addressed(tag=tag)),
+    recase(f"support+{ticket_tag(TOKEN)}@example.com").map(lambda address: Addressed(cc=normalize_address(address))),
     st.builds(
-        lambda own, before, after: Answer(references=[*before, own, *after]),
+        lambda own, before, after: Addressed(references=[*before, own, *after]),
         st.one_of(recase(anchor_id(TOKEN, "example.com")), recase(OWN_ID), recase(f"{SES_ID}@us-east-1.amazonses.com")),
         others,
         others,
@@ -61,7 +61,7 @@ own_answers = st.one_of(
 )
 
 
-def stored_candidates(answer: Answer) -> list[Candidate]:
+def stored_candidates(answer: Addressed) -> list[Candidate]:
     """Returns what the database would return: the ticket by its number, by the reply and by the id of SES."""
     by_number = [Candidate("ticket_7", each.by, frozenset({ANN}), is_own=True) for each in answer.numbers()]
     known = {OWN_ID, f"{SES_ID}@amazonses.com"}
@@ -72,7 +72,7 @@ def stored_candidates(answer: Answer) -> list[Candidate]:
 
 
 @given(own_answers, st.sampled_from([ANN, STRANGER, ""]))
-def test_each_identity_finds_the_ticket(answer: Answer, author: str) -> None:
+def test_each_identity_finds_the_ticket(answer: Addressed, author: str) -> None:
     identities = order_identities(answer.numbers(), answer.references)
     joined = choose_ticket(identities, author, stored_candidates(answer))
     assert joined is not None
@@ -82,14 +82,14 @@ def test_each_identity_finds_the_ticket(answer: Answer, author: str) -> None:
 
 
 @given(own_answers)
-def test_a_token_counts_in_its_workspace_only(answer: Answer) -> None:
+def test_a_token_counts_in_its_workspace_only(answer: Addressed) -> None:
     assert answer.numbers("ws_2") == ()
 
 
 @given(st.from_regex(r"[a-z2-7]{26}", fullmatch=True), others)
 def test_a_guessed_token_finds_nothing(token: str, references: list[str]) -> None:
     cc = f"support+t-{token}@example.com"
-    assert Answer(f"t-{token}", [*references, f"er.t.{token}@example.com"], cc).numbers() == ()
+    assert Addressed(f"t-{token}", [*references, f"er.t.{token}@example.com"], cc).numbers() == ()
 
 
 @given(others, st.sampled_from([ANN, STRANGER, ""]))
@@ -112,7 +112,7 @@ def test_a_participant_comes_before_a_stranger(own: list[str], shared: list[str]
 
 
 def test_the_tag_comes_first_and_the_anchor_last() -> None:
-    answer = Answer(ticket_tag(TOKEN), ["newest@x.test", anchor_id(TOKEN, "example.com")])
+    answer = Addressed(ticket_tag(TOKEN), ["newest@x.test", anchor_id(TOKEN, "example.com")])
     assert order_identities(answer.numbers(), answer.references) == (
         f"support+{ticket_tag(TOKEN)}@example.com",
         "newest@x.test",
@@ -122,6 +122,6 @@ def test_the_tag_comes_first_and_the_anchor_last() -> None:
 
 def test_few_tokens_are_verified() -> None:
     forged = [f"er.t.{'a' * 25}{character}@example.com" for character in "abcdefghijkl"]
-    assert Answer(references=[*forged, anchor_id(TOKEN, "example.com")]).numbers() == ()
+    assert Addressed(references=[*forged, anchor_id(TOKEN, "example.com")]).numbers() == ()
     few = forged[: MAX_TOKENS - 1]
-    assert Answer(references=[*few, anchor_id(TOKEN, "example.com")]).numbers()[0].number == NUMBER
+    assert Addressed(references=[*few, anchor_id(TOKEN, "example.com")]).numbers()[0].number == NUMBER
