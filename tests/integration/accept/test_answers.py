@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from router.channels import CHANNELS
+from router.dispatch.ticket_notification import NotificationPreview
 from router.reply_tokens import anchor_id, new_mark, ticket_tag, ticket_token
 from router.routing.route import Target
 from tests.support import mails
@@ -109,6 +111,18 @@ async def test_a_stranger_joins_and_is_marked(conversation: Conversation, how: s
     found = await conversation.answer(STRANGER, headers=rewritten(conversation, how))
     assert (found["number"], found["status"], found["new_sender"]) == (1, "open", 1)
     assert await conversation.installation.count_rows("ticket_participants", f"address = '{STRANGER}'") == 0
+
+
+async def test_the_post_and_the_ticket_tell_of_a_stranger(conversation: Conversation) -> None:
+    await conversation.answer(STRANGER, headers=rewritten(conversation, "kept"))
+    installation = conversation.installation
+    (ticket,) = await installation.all_rows("tickets")
+    preview = NotificationPreview(installation.database, installation.contents, CHANNELS, link_base=None)
+    payloads = await preview.render_payloads(installation.actor, str(ticket["id"]), "slack")
+    assert "took no part" not in str(payloads[0])
+    assert "took no part" in str(payloads[-1])
+    view = await installation.tickets.get(installation.actor, str(ticket["id"]))
+    assert [message.is_new_sender for message in view.messages] == [False, False, True]
 
 
 async def test_the_tag_of_the_recipient(conversation: Conversation) -> None:

@@ -39,6 +39,12 @@ def test_times_are_in_the_time_zone_of_the_workspace() -> None:
         assert "2025-11-22 12:24 CET" in json.dumps(payload)
 
 
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_post_names_a_new_sender(is_new: bool) -> None:
+    payload = json.dumps(slack_message.render_ticket(replace(OPENED, event="replied", new_sender=is_new)))
+    assert ("took no part in this conversation before" in payload) == is_new
+
+
 # --- properties
 
 
