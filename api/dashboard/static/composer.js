@@ -12,7 +12,10 @@
   };
   // Only a click and a shortcut move the focus into the form. The arrow keys move between the tabs.
   for (const label of composer.querySelectorAll(".composer-tabs label")) {
-    label.addEventListener("click", () => setTimeout(open, 0, label.htmlFor.slice(2)));
+    label.addEventListener("click", (event) => {
+      event.preventDefault(); // the focus would move to the tab, and the first keys would be lost
+      open(label.htmlFor.slice(2));
+    });
   }
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a[data-composes]");
