@@ -43,7 +43,7 @@ _COLUMNS = (
 )
 _EXAMPLES = (
     "ticket reply 42 --text-file answer.txt --as eve@example.com",
-    "ticket reply 42 --text-file - --attach invoice.pdf --status resolved",
+    "ticket reply 42 --text-file - --attach a.pdf --status resolved",
 )
 
 

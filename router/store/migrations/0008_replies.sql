@@ -181,7 +181,7 @@ CREATE INDEX canned_responses_by_alias ON canned_responses (alias_id);
 ALTER TABLE aliases ADD COLUMN sender_name TEXT NOT NULL DEFAULT '';
 ALTER TABLE aliases ADD COLUMN signature TEXT NOT NULL DEFAULT '';
 ALTER TABLE aliases ADD COLUMN reply_to_token BIGINT NOT NULL DEFAULT 0;
-ALTER TABLE aliases ADD COLUMN acknowledge_template_id TEXT REFERENCES templates (id) ON DELETE SET NULL;
+ALTER TABLE aliases ADD COLUMN acknowledge_template_id TEXT;
 -- The new tickets that may get an acknowledgement, and when a sender got the last one.
 CREATE TABLE acknowledgement_queue (
     ticket_id TEXT PRIMARY KEY REFERENCES tickets (id) ON DELETE CASCADE,
