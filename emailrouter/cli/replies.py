@@ -166,7 +166,7 @@ async def cancel(context: CommandContext, reply: str) -> None:
     context.print_result(to_json(ReplyCanceled.from_model(view.reply)), f"{view.reply.id} is canceled.")
 
 
-@group.command("retry", examples=["reply retry rpl_01m8nxc4x2qgc58zrbbs8syq1z --to ann@customer.example"])
+@group.command("retry", examples=["reply retry rpl_01m8nxc4x2qgc58zrbbs8syq1z --to ann@shop.example"])
 @click.argument("reply", metavar="ID")
 @click.option(
     "--to", metavar="ADDRESS", multiple=True, help="Address that replaces those that failed; can be repeated."
