@@ -92,7 +92,7 @@ image: $(VENV)/ready ## Build the container image into dist/, with docker, podma
 PICTURES := build/pictures
 pictures: $(VENV)/ready ## Write pictures of all pages of the dashboard to build/pictures
 	mkdir -p $(PICTURES)/states
-	PAGE_PICTURES=$(PICTURES) STATE_PICTURES=$(PICTURES)/states $(BIN)/python -m pytest -n $(WORKERS) tests/system/dashboard/test_pages.py tests/system/dashboard/test_states.py $(ARGS)
+	PAGE_PICTURES=$(PICTURES) STATE_PICTURES=$(PICTURES)/states $(BIN)/python -m pytest -n $(WORKERS) tests/system/dashboard/test_pages.py tests/system/dashboard/test_states.py tests/system/dashboard/test_replies.py $(ARGS)
 	$(BIN)/python -m tests.support.hero $(PICTURES)/hero.png
 
 # The lock files contain hashes but no index URLs: each machine configures its own package index.
