@@ -63,7 +63,7 @@ async def show(context: CommandContext, response: str) -> None:
     context.print_object(to_json(CannedResponseAnswer.from_model(found)))
 
 
-@group.command("add", examples=["canned-response add 'Opening hours' --body 'We are open from 9 to 17.'"])
+@group.command("add", examples=["canned-response add 'Opening hours' --body 'Open from 9 to 17.'"])
 @click.argument("title")
 @click.option("--body", metavar="TEXT", required=True, help=_BODY_HELP)
 @click.option("--alias", metavar="ADDRESS|ID", help="Alias whose answers can use it; all aliases without it.")
@@ -77,7 +77,7 @@ async def add(context: CommandContext, title: str, *, body: str, alias: str | No
     context.print_object(to_json(CannedResponseAnswer.from_model(created)))
 
 
-@group.command("change", examples=["canned-response change 'Opening hours' --body 'We are open from 9 to 18.'"])
+@group.command("change", examples=["canned-response change 'Opening hours' --body 'Open from 9 to 18.'"])
 @click.argument("response", metavar="TITLE|ID")
 @click.option("--title", metavar="TITLE", help="New title.")
 @click.option("--body", metavar="TEXT", help=_BODY_HELP)
