@@ -71,5 +71,8 @@ async def open_sent_reply(store: Store) -> AsyncIterator[SentReply]:
         reply = await queue_reply(installation, ticket_id, [ANN, BEN])
         for table in ("replies", "reply_recipients"):
             await installation.execute(f"UPDATE {table} SET state = 'sent'")
+        await installation.execute(
+            "UPDATE deliveries SET state = 'delivered', next_attempt_at = NULL WHERE target = 'smarthost'"
+        )
         await installation.execute("UPDATE tickets SET status = 'waiting'")
         yield SentReply(installation, ticket_id, reply)

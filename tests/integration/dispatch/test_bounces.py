@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from router.admin.installation.loss_audit import audit_losses
 from router.errors import Refused, Unavailable
 from router.mail.address import parse_mailbox
 from router.replies.undeliverable import BOUNCE_WINDOW, find_undeliverable
@@ -40,6 +41,7 @@ async def assert_nothing_lost(sent: SentReply) -> None:
         "SELECT COUNT(*) FROM deliveries d WHERE d.message_id = m.id AND d.event IN ('opened', 'replied')))"
     )
     assert wrong == []
+    assert (await audit_losses(sent.installation.database)).list_faults() == []
 
 
 @pytest.mark.parametrize("name", FORMS)
