@@ -54,7 +54,7 @@ class Submitter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SentMail:
-    """How a submission ended, and whether the first envelope sender was replaced by the next one."""
+    """How a submission ended, and whether the token in the envelope sender was replaced by the alias."""
 
     end: SubmissionEnd
     is_sender_replaced: bool = False
@@ -97,12 +97,13 @@ class SubmissionSender:
                 needs_smtputf8=needs_smtputf8(signed, submission.recipient, *senders),
                 before_final_dot=before_final_dot,
             )
-        return SentMail(outcome, is_sender_replaced=outcome.envelope_from != senders[0])
+        is_token_replaced = submission.kind == "reply" and outcome.envelope_from != senders[0]
+        return SentMail(outcome, is_sender_replaced=is_token_replaced)
 
     def _envelope_senders(self, submission: Submission) -> list[str]:
         """Returns the envelope senders in the order in which they are tried."""
         if submission.kind == "acknowledgement":
-            return [""]  # RFC 3834 section 3.3
+            return ["", submission.sender]  # RFC 3834 section 3.3; Amazon SES rejects the null sender
         if not self._uses_token or submission.is_upstream or submission.rejects_token_sender:
             return [submission.sender]
         return [bounce_address(submission.token, submission.domain), submission.sender]

@@ -99,7 +99,7 @@ class CompletedSubmission:
 
     Attributes:
         random: In [0, 1); determines the jitter.
-        is_sender_replaced: Whether the smarthost rejected the first envelope sender, and accepted the alias.
+        is_sender_replaced: Whether the smarthost rejected the token as the envelope sender, and accepted the alias.
     """
 
     submission: Submission

@@ -185,7 +185,12 @@ async def test_an_acknowledgement_has_the_null_sender_and_fails_silently(submiss
     await submissions.submit_due()
     assert [sent.sender for sent in smarthost.accepted] == [""]
     assert (await submissions.ticket(ticket_id))["first_replied_at"] is None
-    smarthost.answers["rcpt"] = "550 5.1.1 No such user"
+    smarthost.answers["mail"] = lambda sender: None if sender else "501 Invalid MAIL FROM address provided"
+    for kind in ("acknowledgement", "reply"):
+        await queue_reply(installation, ticket_id, kind=kind, ticket_status=None)
+        await submissions.submit_due()
+    assert [sent.sender.startswith("b-") for sent in smarthost.accepted[1:]] == [False, True]
+    smarthost.answers = {"rcpt": "550 5.1.1 No such user"}
     reply = await queue_reply(installation, ticket_id, kind="acknowledgement", ticket_status=None)
     await submissions.submit_due()
     assert (await submissions.reply(reply.id))["state"] == "failed"
