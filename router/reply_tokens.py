@@ -20,7 +20,9 @@ _TOKEN = r"[a-z2-7]{26}"  # noqa: S105 - a pattern
 # The purposes separate the tokens: none can be used instead of another one.
 _BOUNCE, _REPLY, _MARK = "bounce", "reply message", "mark"
 _BOUNCE_LOCAL_PART = re.compile(rf"b-({_TOKEN})", re.IGNORECASE)
-_TICKET_TAG = re.compile(rf"t-({_TOKEN})", re.IGNORECASE)
+# The tag follows that of the alias or of the customer, if there is one.
+_TICKET_TAG = re.compile(rf"(?:.*\+)?t-({_TOKEN})", re.IGNORECASE)
+_TAGGED_LOCAL_PART = re.compile(rf"(.+)\+t-{_TOKEN}", re.IGNORECASE)
 _ANCHOR = re.compile(rf"<?er\.t\.({_TOKEN})@[^@\s<>]+>?", re.IGNORECASE)
 _REPLY_ID = re.compile(rf"<?er\.({_TOKEN})@[^@\s<>]+>?", re.IGNORECASE)
 _ANY_TOKEN = re.compile(_TOKEN, re.IGNORECASE)
@@ -54,9 +56,15 @@ def read_ticket_token(box: SecretBox, workspace_id: str, token: str) -> int | No
 
 
 def find_ticket_tag(tag: str) -> str:
-    """Returns the token in a subaddress tag `t-<token>`, or `""`. It may be forged."""
+    """Returns the token in a subaddress tag that is `t-<token>` or ends in `+t-<token>`, or `""`. It may be forged."""
     match = _TICKET_TAG.fullmatch(tag)
     return match[1].lower() if match else ""
+
+
+def without_ticket_tag(local_part: str) -> str:
+    """Returns a local part without the `+t-<token>` at its end; unchanged if it has none."""
+    match = _TAGGED_LOCAL_PART.fullmatch(local_part)
+    return match[1] if match else local_part
 
 
 def find_anchor_token(message_id: str) -> str:

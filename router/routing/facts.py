@@ -18,9 +18,16 @@ async def read_domain_facts(transaction: QueryExecutor, mailbox: Mailbox) -> Dom
     domain = model_from_row(Domain, row)
     if domain.status != "active":
         return DomainFacts(domain)
-    key, base, catch_all = candidate_keys(mailbox)
+    key, answered, base, catch_all = candidate_keys(mailbox)
     aliases = await fetch_models(
-        transaction, Alias, "routing_aliases", domain_id=domain.id, key=key, base=base, catch_all=catch_all
+        transaction,
+        Alias,
+        "routing_aliases",
+        domain_id=domain.id,
+        key=key,
+        answered=answered,
+        base=base,
+        catch_all=catch_all,
     )
     token = find_bounce_token(mailbox.local_part)
     reply_token = (await read_reply_token(transaction, token)) if token else None

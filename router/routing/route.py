@@ -1,7 +1,8 @@
 """Decides where one recipient is routed. Pure.
 
-Aliases are tried in this order: the exact local part, the local part without its tag (subaddress), the catch-all. The
-envelope senders of our replies (`b-<token>`) come before all of them, and the catch-all does not match this form.
+Aliases are tried in this order: the exact local part, the local part without the tag of a ticket (`+t-<token>`), the
+local part without its whole tag (subaddress), the catch-all. The envelope senders of our replies (`b-<token>`) come
+before all of them, and the catch-all does not match this form.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Literal
 
 from router.mail.address import POSTMASTER, Mailbox
 from router.model import Alias, Domain, Workspace
-from router.reply_tokens import find_bounce_token
+from router.reply_tokens import find_bounce_token, without_ticket_tag
 from router.unicode_security import safe_identifier
 
 CATCH_ALL = "*"
@@ -94,10 +95,15 @@ class DomainFacts:
         return self.domain is not None and self.domain.status == "active"
 
 
-def candidate_keys(mailbox: Mailbox) -> tuple[str, str, str]:
-    """Returns the keys of the aliases that can match: the mailbox's local key, this key without tag, the catch-all."""
-    base, plus, _ = mailbox.local_key.partition("+")
-    return mailbox.local_key, base if plus and base else mailbox.local_key, CATCH_ALL
+def candidate_keys(mailbox: Mailbox) -> tuple[str, str, str, str]:
+    """Returns the keys of the aliases that can match, in their order.
+
+    These are the mailbox's local key, this key without the tag of a ticket, the key without any tag, and the catch-all.
+    The name of an alias may contain a `+`, so its answers have two.
+    """
+    key = mailbox.local_key
+    base, plus, _ = key.partition("+")
+    return key, without_ticket_tag(key), base if plus and base else key, CATCH_ALL
 
 
 def route_recipient(mailbox: Mailbox, facts: DomainFacts) -> Target | Refusal:
@@ -120,10 +126,11 @@ def route_recipient(mailbox: Mailbox, facts: DomainFacts) -> Target | Refusal:
     by_key = {alias.local_key: alias for alias in facts.aliases}
     if find_bounce_token(mailbox.local_part):
         by_key.pop(CATCH_ALL, None)
-    key, base, _ = candidate_keys(mailbox)
+    key, answered, base, _ = candidate_keys(mailbox)
     tag = mailbox.local_part.partition("+")[2] if base != key else ""
+    ticket_tag = mailbox.local_part.rpartition("+")[2] if answered != key else ""
     is_postmaster = base == POSTMASTER
-    for candidate, candidate_tag in ((key, ""), (base, tag), (CATCH_ALL, tag)):
+    for candidate, candidate_tag in ((key, ""), (answered, ticket_tag), (base, tag), (CATCH_ALL, tag)):
         alias = by_key.get(candidate)
         if alias is None or (candidate == CATCH_ALL and key == candidate):
             continue

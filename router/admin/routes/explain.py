@@ -208,11 +208,10 @@ def _token_step(facts: DomainFacts, decision: Target | Refusal) -> ExplanationSt
 
 def _alias_steps(mailbox: Mailbox, facts: DomainFacts, decision: Target | Refusal) -> list[ExplanationStep]:
     by_key = {alias.local_key: alias for alias in facts.aliases}
-    key, base, _ = candidate_keys(mailbox)
+    key, answered, base, _ = candidate_keys(mailbox)
     steps = []
-    candidates = [(key, "alias {}"), (base, "alias {} (without its tag)"), (CATCH_ALL, "catch-all alias {}")]
-    if base == key:
-        del candidates[1]
+    candidates = [(key, "alias {}"), (CATCH_ALL, "catch-all alias {}")]
+    candidates[1:1] = [(each, "alias {} (without its tag)") for each in dict.fromkeys((answered, base)) if each != key]
     if _is_token(mailbox):
         candidates.pop()  # the catch-all does not match
     for candidate, label in candidates:

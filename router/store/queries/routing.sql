@@ -5,10 +5,11 @@ FROM domains d JOIN workspaces w ON w.id = d.workspace_id
 WHERE d.name = :name ORDER BY CASE d.status WHEN 'active' THEN 0 ELSE 1 END, d.id LIMIT 1;
 
 -- name: routing_aliases
--- The aliases that can match a recipient: by key, by key without tag, and the catch-all.
+-- The aliases that can match a recipient: by key, by key without the tag of a ticket, by key without tag, and the
+-- catch-all.
 SELECT {Alias:a}, d.name AS domain
 FROM aliases a JOIN domains d ON d.id = a.domain_id
-WHERE a.domain_id = :domain_id AND a.local_key IN (:key, :base, :catch_all);
+WHERE a.domain_id = :domain_id AND a.local_key IN (:key, :answered, :base, :catch_all);
 
 -- name: reply_token
 -- The recipient of a reply that a token names, with its ticket and the number of the bounces of the reply.

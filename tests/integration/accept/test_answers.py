@@ -131,6 +131,17 @@ async def test_the_tag_of_the_recipient(conversation: Conversation) -> None:
     assert (await conversation.answer(ANN, conversation.tagged()))["new_sender"] == 0
 
 
+async def test_an_alias_whose_name_contains_a_plus(conversation: Conversation) -> None:
+    installation = conversation.installation
+    alias = await installation.add_alias("support+eu")
+    await installation.accept_message(mails.plain(from_=ANN), await installation.resolve("support+eu@example.com"))
+    tag = ticket_tag(ticket_token(installation.core.box, installation.workspace_id, 2))
+    for local_part in (f"support+eu+{tag}", f"SUPPORT+EU+{tag.upper()}"):
+        target = await installation.resolve(f"{local_part}@example.com")
+        assert target.alias_id == alias.alias_id
+        assert (await conversation.answer(STRANGER, target))["number"] == 2
+
+
 async def test_identities_count_at_their_alias_only(conversation: Conversation) -> None:
     found = await conversation.answer(to=conversation.tagged("billing"), headers=rewritten(conversation, "kept"))
     assert found["number"] == 2

@@ -49,7 +49,7 @@ def test_an_update_sets_the_given_columns() -> None:
 
 def test_parameters_are_numbered_in_the_order_of_their_first_use() -> None:
     query = catalog.load_catalog()["routing_aliases"]
-    assert query.parameters == ("domain_id", "key", "base", "catch_all")
+    assert query.parameters == ("domain_id", "key", "answered", "base", "catch_all")
     assert "$1" in query.postgres
     assert ":domain_id" in query.sqlite
 

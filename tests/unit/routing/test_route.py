@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from router.mail.address import Mailbox, parse_mailbox
 from router.model import Alias, Domain
+from router.reply_tokens import find_ticket_tag
 from router.routing.route import DomainFacts, Refusal, Target, candidate_keys, route_recipient
 
 DOMAIN = Domain("dom_1", "ws_1", "example.com", "active", "t", "[]", 1, 1, 1)
@@ -56,6 +57,15 @@ def test_alias_with_a_plus_matches_exactly() -> None:
     assert (target.alias_id, target.tag) == ("alias_support+vip", "")
 
 
+@pytest.mark.parametrize("name", ["support", "support+eu"])
+def test_the_tag_of_a_ticket_leads_to_the_alias_whatever_its_name(name: str) -> None:
+    token = "A" * 26
+    target = target_of(f"{name}+t-{token}@example.com", alias("support"), alias("support+eu"), alias("*"))
+    assert (target.alias_id, target.tag) == (f"alias_{name}", f"t-{token}")
+    customers = target_of(f"support+vip+t-{token}@example.com", alias("support"))
+    assert find_ticket_tag(customers.tag) == token.lower()
+
+
 def test_catch_all_matches_other_addresses() -> None:
     target = target_of("nobody@example.com", alias("*"))
     assert (target.alias_id, target.address) == ("alias_*", "*@example.com")
@@ -85,7 +95,7 @@ def test_postmaster_is_always_accepted(address: str) -> None:
     assert target_of(address, alias("postmaster", "disabled"), alias("*", "disabled")).alias_id is None
 
 
-KEYS = st.sampled_from(["a", "b", "a+b", "a+b+c", "*", "postmaster", "+", "+a", "a+"])
+KEYS = st.sampled_from(["a", "b", "a+b", "a+b+c", "*", "postmaster", "+", "+a", "a+", f"a+b+t-{'c' * 26}"])
 ALIASES = st.dictionaries(KEYS, st.sampled_from(["active", "disabled"]))
 
 
