@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from router import ids
 from router.accept.identities import TicketNumber, may_have_tag, read_ticket_numbers
@@ -144,11 +144,7 @@ class Accept:
         suspicious: frozenset[str],
     ) -> IncomingMail:
         now = self._clock.now()
-        # A bounce is a message of its own, because a message has one kind.
-        workspaces: dict[tuple[str, bool], dict[str, list[Target]]] = {}
-        for target in envelope.targets:
-            key = target.workspace_id, target.ticket is not None
-            workspaces.setdefault(key, {}).setdefault(target.alias_key, []).append(target)
+        workspaces = _group_targets(envelope.targets, is_report=_may_be_report(envelope, facts))
         returned = _find_returned(envelope, content, facts)
         shares = tuple(
             WorkspaceShare(
@@ -197,9 +193,30 @@ class Accept:
         return tuple(number for number in found if number is not None)
 
 
+def _group_targets(targets: Collection[Target], *, is_report: bool) -> dict[tuple[str, bool], dict[str, list[Target]]]:
+    """Groups targets by alias, for each workspace and for whether they are those of a bounce.
+
+    A bounce is a message of its own, because a message has one kind. If a message is addressed to the token of a ticket
+    and to the alias of this ticket, it joins the ticket once. A report joins it whatever the other aliases are: it
+    opens no ticket. The targets with a token come first.
+    """
+    answered = {(each.workspace_id, each.ticket.address) for each in targets if each.ticket is not None}
+    with_token = {workspace_id for workspace_id, _ in answered}
+    groups: dict[tuple[str, bool], dict[str, list[Target]]] = {}
+    for target in sorted(targets, key=lambda each: each.ticket is None) if answered else targets:
+        is_bounce = target.ticket is not None or (target.workspace_id, target.address) in answered
+        is_bounce = is_bounce or (is_report and target.workspace_id in with_token)
+        groups.setdefault((target.workspace_id, is_bounce), {}).setdefault(target.alias_key, []).append(target)
+    return groups
+
+
+def _may_be_report(envelope: Envelope, facts: HeaderFacts) -> bool:
+    return facts.automatic == "bounce" or not envelope.reverse_path
+
+
 def _find_returned(envelope: Envelope, content: bytes, facts: HeaderFacts) -> ReturnedIds:
     """Returns our ids in the content of a message that may report about our own mail. Others are not scanned."""
-    if facts.automatic != "bounce" and envelope.reverse_path:
+    if not _may_be_report(envelope, facts):
         return NO_IDS
     return find_returned_ids(content)
 

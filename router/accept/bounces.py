@@ -64,9 +64,9 @@ def find_bounces(
     a ticket as answers.
     """
     for entry in new_entries:
-        if entry.target.ticket is not None:
-            found = tokens[entry.target.ticket.token]
-            entry.bounced = _from_token(found, entry.target.recipient, is_counted=True)
+        first = entry.share.by_alias[0][0]
+        if first.ticket is not None:
+            entry.bounced = _from_token(tokens[first.ticket.token], first.recipient, is_counted=True)
     entries = [entry for entry in new_entries if not entry.is_bounce and entry.mail.returned]
     if not entries:
         return {}

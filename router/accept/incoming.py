@@ -67,7 +67,7 @@ class WorkspaceShare:
 
     @property
     def has_tokens(self) -> bool:
-        """Whether the recipients are envelope senders of our replies. Then all of them are."""
+        """Whether a recipient is an envelope sender of our replies. The first one is, and all join its ticket."""
         return self.by_alias[0][0].ticket is not None
 
 
