@@ -1,7 +1,8 @@
-"""Posts the answer of a person who wrote to the envelope sender of a reply, as statements of a transaction.
+"""Posts messages that the accept transaction has taken for bounces of our mail, as statements of a transaction.
 
-Some programs answer to the Return-Path. The accept transaction takes such a message for a bounce; when it turns out to
-be none, it becomes an ordinary message of its ticket.
+Some programs answer to the Return-Path: when a message turns out to be the answer of a person, it becomes an ordinary
+message of its ticket. A report that names none of our recipients is posted like other automatic mail, because nothing
+else tells of it.
 """
 
 from __future__ import annotations
@@ -13,26 +14,46 @@ from router.replies.events import EventActor, ReplyEvent, record_reply_events, r
 from router.store.database import Statement, StatementGenerator
 
 
-def post_answer(message: Message, ticket_id: str, now: Micros, *, max_age: Micros) -> StatementGenerator[list[str]]:
+def post_answer(
+    message: Message, ticket_id: str, reply_id: str, now: Micros, *, max_age: Micros
+) -> StatementGenerator[list[str]]:
     """Reopens the ticket and queues a post; returns the integrations to wake. The ticket is locked and exists."""
     yield Statement("bounce_make_mail", [{"message_id": message.id}])
+    yield Statement("bounce_uncount", [{"reply_id": reply_id, "message_id": message.id}])
     key = {"ticket_id": ticket_id, "message_id": message.id}
     author = normalize_address(message.from_address)
     participants = yield Statement("accept_find_participants", [{"ticket_id": ticket_id, "address": author}])
     if not participants:
         yield Statement("accept_mark_new_sender", [key])
-    (ticket,) = yield Statement(
-        "accept_join_ticket",
-        [{"ticket_id": ticket_id, "received_at": now, "messages": 0, "replied_at": message.received_at}],
-    )
+    is_spam = yield from _update_ticket(ticket_id, now, message.received_at)
     reason = ReplyEvent(ticket_id, "ticket.reopened", EventActor("mail", message.id), {"messageId": message.id})
     yield from record_reply_events((yield from reopen_tickets([reason], now)), now)
+    return (yield from _queue_post(message, ticket_id, now, max_age=max_age, is_spam=is_spam))
+
+
+def post_report(message: Message, ticket_id: str, now: Micros, *, max_age: Micros) -> StatementGenerator[list[str]]:
+    """Queues a post without reopening the ticket; returns the integrations to wake. The ticket is locked."""
+    is_spam = yield from _update_ticket(ticket_id, now, None)
+    return (yield from _queue_post(message, ticket_id, now, max_age=max_age, is_spam=is_spam))
+
+
+def _update_ticket(ticket_id: str, now: Micros, replied_at: Micros | None) -> StatementGenerator[bool]:
+    """Returns whether the ticket is held as spam."""
+    values = {"ticket_id": ticket_id, "received_at": now, "messages": 0, "replied_at": replied_at}
+    (ticket,) = yield Statement("accept_join_ticket", [values])
+    return bool(ticket["spam"])
+
+
+def _queue_post(
+    message: Message, ticket_id: str, now: Micros, *, max_age: Micros, is_spam: bool
+) -> StatementGenerator[list[str]]:
     rows = yield Statement("reply_event_integration", [{"ticket_id": ticket_id}])
     if not rows:
         return []
     integration = rows[0]
-    yield Statement("bounce_link_integration", [key | {"integration_id": integration["integration_id"]}])
-    is_spam, is_parked = bool(ticket["spam"]), integration["status"] == "failing"
+    linked = {"ticket_id": ticket_id, "message_id": message.id, "integration_id": integration["integration_id"]}
+    yield Statement("bounce_link_integration", [linked])
+    is_parked = integration["status"] == "failing"
     is_due = not is_spam and not is_parked
     yield Statement(
         "accept_insert_delivery",

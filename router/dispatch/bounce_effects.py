@@ -33,6 +33,7 @@ class ReplyTarget:
     address: str
     address_key: str
     state: ReplyState
+    delivery_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,13 @@ def next_state(effect: RecipientEffect) -> ReplyState | None:
     if effect.action == "failed" and state in _SUBMITTED:
         return "bounced"
     return "delayed" if effect.action == "delayed" and state == "sent" else None
+
+
+def tells_of_failure(report: BounceReport) -> bool:
+    """Whether mail to somebody has failed; so it is for a message that is no readable report."""
+    if not report.recipients:
+        return not report.is_delay
+    return any(each.action == "failed" for each in report.recipients)
 
 
 def is_delivery_report(effect: RecipientEffect) -> bool:

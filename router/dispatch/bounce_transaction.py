@@ -1,7 +1,7 @@
 """The transaction that stores what follows from bounces, as a statement generator for a group of them.
 
 A bounce is removed from the queue in the same transaction, so that it has its effects once. Locks the tickets first, in
-the order of their ids, then the recipients and their replies.
+the order of their ids, then the recipients, their deliveries and their replies.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from router.dispatch.bounce_answers import post_answer
+from router.dispatch.bounce_answers import post_answer, post_report
 from router.dispatch.bounce_effects import (
     BounceMeaning,
     RecipientEffect,
@@ -18,6 +18,7 @@ from router.dispatch.bounce_effects import (
     find_meaning,
     is_delivery_report,
     next_state,
+    tells_of_failure,
 )
 from router.enumerations import ReplyState
 from router.mail.delivery_reports import BounceReport
@@ -82,13 +83,16 @@ def apply_bounces(items: Sequence[ReadBounce]) -> StatementGenerator[list[Applie
 def _apply(item: ReadBounce) -> StatementGenerator[AppliedBounce]:
     meaning = find_meaning(item.message, item.report)
     if meaning == "answer":
-        due = yield from post_answer(item.message, item.ticket_id, item.now, max_age=item.max_age)
+        due = yield from post_answer(item.message, item.ticket_id, item.reply_id, item.now, max_age=item.max_age)
         return AppliedBounce(tuple(due), meaning=meaning)
     if meaning == "note":
         return AppliedBounce(meaning=meaning)
     yield Statement("bounce_mark_automatic", [{"message_id": item.message.id}])
     targets = yield from _read_targets(item)
     effects = find_effects(item.report, item.address_key, targets)
+    if not effects and tells_of_failure(item.report):
+        due = yield from post_report(item.message, item.ticket_id, item.now, max_age=item.max_age)
+        return AppliedBounce(tuple(due), meaning=meaning)
     changed = [(effect, state) for effect in effects if (state := next_state(effect)) is not None]
     yield from _store_states(changed, item.now)
     failed = [effect for effect, state in changed if state == "bounced"]
@@ -117,7 +121,9 @@ def _read_targets(item: ReadBounce) -> StatementGenerator[list[ReplyTarget]]:
 
 
 def _to_target(row: Row) -> ReplyTarget:
-    return ReplyTarget(row["reply_id"], row["message_id"], row["address"], row["address_key"], row["state"])
+    return ReplyTarget(
+        row["reply_id"], row["message_id"], row["address"], row["address_key"], row["state"], row["delivery_id"]
+    )
 
 
 def _store_states(changed: Sequence[tuple[RecipientEffect, ReplyState]], now: Micros) -> StatementGenerator[None]:
@@ -134,6 +140,10 @@ def _store_states(changed: Sequence[tuple[RecipientEffect, ReplyState]], now: Mi
             }
             for effect, state in changed
         ],
+    )
+    yield Statement(
+        "bounce_end_delivery",
+        [{"delivery_id": effect.target.delivery_id, "now": now} for effect, state in changed if state == "bounced"],
     )
     errors = {effect.target.reply_id: effect for effect, _ in changed}
     rows = yield Statement("bounce_reply_states", [{"reply_id": reply_id} for reply_id in sorted(errors)])

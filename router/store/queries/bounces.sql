@@ -67,7 +67,7 @@ SELECT {Message} FROM messages WHERE id = :message_id;
 
 -- fragment: bounce_target
 -- A recipient of the reply `r`.
-rr.reply_id, r.message_id, rr.address, rr.address_key, rr.state
+rr.reply_id, r.message_id, rr.address, rr.address_key, rr.state, rr.delivery_id
 
 -- name: bounce_reply_recipients
 -- The recipients of a reply.
@@ -85,6 +85,12 @@ WHERE r.ticket_id = :ticket_id AND rr.state <> 'canceled' ORDER BY r.id DESC LIM
 UPDATE reply_recipients SET state = :state, code = :code, text = :text, at = :now
 WHERE reply_id = :reply_id AND address_key = :address_key;
 
+-- name: bounce_end_delivery
+-- Ends the delivery of a recipient whose bounce shows that the smarthost has accepted the mail, although its answer was lost.
+UPDATE deliveries SET state = 'delivered', delivered_at = :now, next_attempt_at = NULL, parked_at = NULL, claims = 0,
+                      last_error = ''
+WHERE id = :delivery_id AND state = 'pending';
+
 -- name: bounce_reply_states
 -- The states of the recipients of a reply.
 SELECT reply_id, state FROM reply_recipients WHERE reply_id = :reply_id;
@@ -100,6 +106,10 @@ UPDATE messages SET automatic = 'bounce' WHERE id = :message_id AND automatic = 
 -- name: bounce_make_mail
 -- Makes a message an ordinary one, which is posted.
 UPDATE messages SET kind = 'mail' WHERE id = :message_id;
+
+-- name: bounce_uncount
+-- Removes a message from the bounces of a reply: the answers of persons are not limited.
+DELETE FROM reply_bounces WHERE reply_id = :reply_id AND message_id = :message_id;
 
 -- name: bounce_link_integration
 -- Stores to which integration a message is posted.

@@ -196,16 +196,35 @@ async def test_a_ticket_that_was_erased_after_rcpt(sent: SentReply) -> None:
 
 
 async def test_one_message_to_tokens_and_aliases(sent: SentReply) -> None:
-    """A message joins each ticket once, and mail at an alias stays mail."""
+    """A report opens no ticket, whatever its recipients are."""
     targets: list[Target | str] = [await sent.target(ANN), await sent.target(BEN), "billing", "support"]
     content = FORMS["Postfix"].build(ANN)
     for _ in range(2):  # the second one is a repeat
         await sent.installation.accept_message(content, *targets, reverse_path="")
     await sent.read()
     rows = await sent.installation.execute("SELECT kind, aliases, repeated FROM messages ORDER BY kind, id")
-    assert [row["kind"] for row in rows] == ["bounce", "mail", "mail", "mail"]
-    assert await sent.posts() == ["opened", "opened", "opened", "reply_bounced"]
+    assert [row["kind"] for row in rows] == ["bounce", "mail", "mail"]
+    assert await sent.posts() == ["opened", "reply_bounced"]
     await assert_nothing_lost(sent)
+
+
+async def test_an_answer_to_a_token_and_to_aliases(sent: SentReply) -> None:
+    """It joins its ticket once, and another alias gets the message, too."""
+    targets: list[Target | str] = ["support", await sent.target(), sent.installation.target("support", tag="vip")]
+    answer = mails.plain(from_=ANN)
+    await sent.installation.accept_message(answer, *targets, "billing", reverse_path=ANN)
+    await sent.read()
+    rows = await sent.installation.execute("SELECT kind, aliases FROM messages WHERE direction = 'inbound' ORDER BY id")
+    assert [(row["kind"], row["aliases"]) for row in rows] == [("mail", 1)] * 3
+    assert await sent.posts() == ["opened", "opened", "replied"]
+    assert await sent.installation.count_rows("tickets") == 2
+    await assert_nothing_lost(sent)
+
+
+async def test_answers_to_a_token_are_not_limited(sent: SentReply) -> None:
+    for _ in range(MAX_BOUNCES + 2):
+        await sent.bounce(mails.plain(from_=ANN, message_id=mails.new_message_id()), reverse_path=ANN)
+    assert await sent.installation.count_rows("messages", "kind = 'mail' AND direction = 'inbound'") == MAX_BOUNCES + 3
 
 
 @pytest.mark.parametrize("kind", ["message id", "anchor", "token", "soft breaks", "end"])
@@ -239,6 +258,8 @@ async def test_a_report_about_a_stranger_changes_nothing(sent: SentReply) -> Non
     await sent.read()
     assert {state for state, *_ in (await sent.states()).values()} == {"sent"}
     assert await sent.status() == "waiting"
+    assert await sent.posts() == ["opened", "replied"]  # otherwise nobody would see it
+    await assert_nothing_lost(sent)
 
 
 async def test_ordinary_mail_is_not_scanned(sent: SentReply) -> None:

@@ -5,11 +5,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from router.admin.installation.loss_audit import audit_losses
 from router.clock import SECOND
 from router.dispatch.submission_sender import SentMail
 from router.dispatch.submission_work import FINAL_LEASE, NotSubmitted
 from router.lease_owner import new_lease_owner
-from tests.support.replies import ManualSubmissions, open_submissions, queue_reply
+from router.reply_tokens import bounce_address
+from tests.support.bounces import FORMS
+from tests.support.replies import CUSTOMER, ManualSubmissions, open_submissions, queue_reply
+from tests.support.smarthost import CLOSE
 from tests.support.stores import Store
 
 LEASE = 60 * SECOND
@@ -119,3 +123,21 @@ async def test_an_erased_ticket_ends_a_submission(submissions: ManualSubmissions
     await installation.execute("DELETE FROM tickets WHERE id = :id", id=ticket_id)
     assert not await submissions.outbox.begin_final_dot(claimed)
     assert (await submissions.record(claimed, SentMail(NotSubmitted("gone")))).is_late
+
+
+async def test_a_bounce_ends_a_submission_whose_answer_was_lost(submissions: ManualSubmissions) -> None:
+    installation = submissions.installation
+    reply = await queue_reply(installation, await installation.accept_ticket())
+    submissions.smarthost.answers["final"] = CLOSE
+    (claimed,) = await submissions.claim()
+    await submissions.record(claimed, await submissions.send(claimed))
+    recipient = await submissions.recipient(reply.id)
+    assert (recipient["state"], recipient["delivery_state"]) == ("retrying", "pending")
+    bounced = await installation.resolve(bounce_address(str(recipient["token"]), installation.domain_name))
+    await installation.accept_message(FORMS["Postfix"].build(CUSTOMER), bounced, reverse_path="")
+    assert await installation.core.bounce_runner.read_due() == 1
+    recipient = await submissions.recipient(reply.id)
+    assert (recipient["state"], recipient["delivery_state"]) == ("bounced", "delivered")
+    installation.clock.advance(3600)
+    assert await submissions.submit_due() == 0
+    assert (await audit_losses(installation.database)).list_faults() == []
