@@ -7,7 +7,8 @@ if [ "$(id -u)" != 0 ]; then
     exec "$program" "$@"
 fi
 for key in server.secret_key:SERVER__SECRET_KEY database.url:DATABASE__URL \
-    checks.rspamd_password:CHECKS__RSPAMD_PASSWORD; do
+    checks.rspamd_password:CHECKS__RSPAMD_PASSWORD outgoing.smarthost:OUTGOING__SMARTHOST \
+    outgoing.smarthost_password:OUTGOING__SMARTHOST_PASSWORD; do
     file="/etc/credstore/emailrouter.${key%:*}" # the secrets that the units read
     if [ -e "$file" ]; then
         export "EMAILROUTER_${key#*:}=$(cat "$file")"

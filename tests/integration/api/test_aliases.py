@@ -18,6 +18,10 @@ async def test_create_change_and_delete_an_alias(sqlite_served: ServedInstallati
         "status": "active",
         "createdAt": "2030-01-01T12:00:00Z",
         "forwardedFrom": None,
+        "senderName": "",
+        "signature": "",
+        "replyToToken": False,
+        "acknowledge": None,
         "senderChecks": {"onFail": None, "onSpam": None, "spamScore": None, "reject": []},
     }
     path = f"/aliases/{created.body['id']}"

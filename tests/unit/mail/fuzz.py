@@ -81,6 +81,7 @@ def build_notification(facts: HeaderFacts, contents: Contents) -> TicketNotifica
         "awaiting": None,
         "warning": "",
         "released": 0,
+        "new_sender": 0,
     }
     return ticket_notification.from_row(row, contents, LINK)
 
