@@ -2,8 +2,8 @@
 
 A token finds the ticket, but customers know it too, and anybody can write the address of a user into From. So the
 message first joins the ticket as mail, without reopening it. The check of its sender then decides: authenticated, it is
-our answer, is not posted, and the ticket waits for the customer. Otherwise it is an ordinary message. Without sender
-checks, nothing is proven.
+our answer, is not posted, and the ticket waits for the customer; an unassigned one is assigned to the author. Otherwise
+it is an ordinary message. Without sender checks, nothing is proven.
 """
 
 from __future__ import annotations
@@ -90,7 +90,8 @@ def _record(answers: Sequence[_TaggedMail], now: Micros) -> StatementGenerator[N
     yield Statement("own_answer_unlink", keys)
     yield Statement("own_answer_drop_delivery", keys)
     yield Statement("own_answer_remember_id", keys)
-    yield from _change_status("own_answer_wait", "ticket.status_changed", answers, now)
+    yield from _change("own_answer_assign", "ticket.claimed", answers, now)
+    yield from _change("own_answer_wait", "ticket.status_changed", answers, now)
 
 
 def _reopen(answers: Sequence[_TaggedMail], now: Micros) -> StatementGenerator[None]:
@@ -102,19 +103,21 @@ def _reopen(answers: Sequence[_TaggedMail], now: Micros) -> StatementGenerator[N
             for each in {each.ticket_id: each for each in answers}.values()
         ],
     )
-    yield from _change_status("own_answer_reopen", "ticket.reopened", answers, now)
+    yield from _change("own_answer_reopen", "ticket.reopened", answers, now)
 
 
-def _change_status(
+def _change(
     query: str, event_type: TicketEventType, answers: Sequence[_TaggedMail], now: Micros
 ) -> StatementGenerator[None]:
     by_ticket = {each.ticket_id: each for each in answers}
-    changed = yield Statement(query, [{"ticket_id": each, "now": now} for each in sorted(by_ticket)])
+    values = {
+        each: {"user_id": by_ticket[each].user_id} if event_type == "ticket.claimed" else {} for each in by_ticket
+    }
+    changed = yield Statement(query, [{"ticket_id": each, "now": now, **values[each]} for each in sorted(by_ticket)])
     events = []
     for row in changed:
         answer = by_ticket[row["ticket_id"]]
-        detail = {"messageId": answer.message_id, "from": answer.status}
-        is_own = event_type == "ticket.status_changed"
+        is_own = event_type != "ticket.reopened"
         events.append(
             TicketEvent(
                 id=ids.new_id("evt"),
@@ -126,9 +129,20 @@ def _change_status(
                 actor_type="user" if is_own else "mail",
                 actor_id=answer.user_id if is_own else answer.message_id,
                 user_id=answer.user_id if is_own else None,
-                detail=json.dumps(detail | {"to": "waiting"} if is_own else detail),
+                detail=json.dumps(_detail(event_type, answer)),
             )
         )
     if events:
         yield Statement("ticket_event_insert", [model_values(event) for event in events])
         yield from queue_updates([event.ticket_id for event in events], now)
+
+
+def _detail(event_type: TicketEventType, answer: _TaggedMail) -> dict[str, str]:
+    detail = {"messageId": answer.message_id}
+    match event_type:
+        case "ticket.claimed":
+            return detail
+        case "ticket.status_changed":
+            return {**detail, "from": answer.status, "to": "waiting"}
+        case _:
+            return {**detail, "from": answer.status}

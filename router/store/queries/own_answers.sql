@@ -28,6 +28,12 @@ SELECT DISTINCT rfc_message_id, thread_key, ticket_id FROM ticket_messages
 WHERE ticket_id = :ticket_id AND message_id = :message_id AND rfc_message_id <> ''
 ON CONFLICT DO NOTHING;
 
+-- name: own_answer_assign
+-- Assigns an unassigned ticket to the author. Returns the sequence of the event.
+UPDATE tickets SET assigned_to = :user_id, claimed_at = :now, updated_at = :now, last_sequence = last_sequence + 1
+WHERE id = :ticket_id AND assigned_to IS NULL
+RETURNING id AS ticket_id, last_sequence;
+
 -- name: own_answer_wait
 -- Makes a ticket wait for the customer, unless it waits already or is resolved. Returns the sequence of the event.
 UPDATE tickets SET status = 'waiting', updated_at = :now, last_sequence = last_sequence + 1

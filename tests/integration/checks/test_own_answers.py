@@ -42,8 +42,13 @@ async def test_a_proven_answer_is_ours(checked: QueuedInstallation, status: str)
     stored = await checked.check(PROVEN)
     assert stored.due_integrations == ()
     changed = status in ("open", "in_progress")
-    assert await rows(checked) == ("outbound", [("ticket.status_changed", "user")] if changed else [])
-    assert (await checked.ticket())["status"] == ("waiting" if changed else status)
+    events = [("ticket.claimed", "user"), *([("ticket.status_changed", "user")] if changed else [])]
+    assert await rows(checked) == ("outbound", events)
+    ticket, (author,) = (
+        await checked.ticket(),
+        await installation.execute(f"SELECT id FROM users WHERE email = '{AGENT}'"),
+    )
+    assert (ticket["status"], ticket["assigned_to"]) == ("waiting" if changed else status, author["id"])
     assert await installation.count_rows("deliveries", "event <> 'updated'") == 1
     # The answer of a stranger to our answer joins and reopens the ticket.
     answer = mails.plain(from_="carla@elsewhere.test", headers={"In-Reply-To": "<own@customer.test>"})
