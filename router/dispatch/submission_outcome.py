@@ -93,6 +93,8 @@ class _SubmissionChanges:
             self._add_accepted(completed, end)
         elif end.kind == "retry":
             self._add_retried(completed, end, delivery)
+        elif end.kind == "smarthost" and self._is_only_this_sender(submission, end, delivery):
+            self._add_retry(completed, delivery, end.code, describe(end), attempts=submission.n)
         elif end.kind == "smarthost":
             self._mark_failing(submission, describe_answer(end))
             self._reschedule(submission, self.now, end.code, describe_answer(end))
@@ -199,6 +201,16 @@ class _SubmissionChanges:
         elif smarthost is not None and smarthost.status == "active" and not has_accepted_sender:
             self._add("submission_set_last_error", id=smarthost.id, reason=text)
         self._add_retry(completed, delivery, outcome.code, text, attempts=submission.n)
+
+    def _is_only_this_sender(self, submission: Submission, outcome: SubmissionOutcome, delivery: Row) -> bool:
+        """Whether a rejection at MAIL concerns this mail only: the smarthost has been reactivated since the last one.
+
+        Otherwise one sender that the smarthost does not know would stop the mail of all others, time and again.
+        """
+        smarthost = self.smarthosts.get(submission.smarthost_id)
+        is_sender = outcome.stage == "mail" and outcome.code not in ACCESS_CODES
+        is_active = smarthost is not None and smarthost.status == "active" and not submission.is_probe
+        return is_sender and is_active and bool(delivery["was_rejected"])
 
     def _mark_failing(self, submission: Submission, reason: str) -> None:
         """Marks a smarthost as failing, unless it was changed or reactivated since the claim."""

@@ -74,8 +74,8 @@ class NotSubmitted:
     """Nothing was sent, for a temporary reason in this installation.
 
     Attributes:
-        is_counted: Whether it was an attempt, after which the first wait of the schedule applies; else the delivery is
-            due at once, because the process ends.
+        is_counted: Whether it was an attempt, after which a wait of the schedule applies; else the delivery is due at
+            once, because the process ends.
     """
 
     reason: str

@@ -110,6 +110,10 @@ async def test_mail_of_a_removed_domain_is_retried_with_the_reason(store: Store)
         assert await submissions.submit_due() == 1
         recipient = await submissions.recipient(reply.id)
         assert (recipient["state"], recipient["text"]) == ("retrying", "not sent: example.com is not verified")
+        for _ in range(24 * 60):
+            installation.clock.advance(60)
+            await submissions.submit_due()
+        assert 80 < (await submissions.recipient(reply.id))["attempts"] < 110
 
 
 @pytest.mark.parametrize("setting", ["alias", "token"])
