@@ -67,7 +67,7 @@ def find_candidates(
     probes = yield Statement(
         "submission_probe",
         [
-            {"smarthost_id": each.id}
+            {"smarthost_id": each.id, "limit": PARK_STEP}
             for each in smarthosts.values()
             if each.status == "failing" and not now < (each.probe_at or 0) <= latest
         ],

@@ -23,10 +23,14 @@ from router.dispatch.submission_work import (
     end_name,
 )
 from router.model import Micros, Smarthost
+from router.outbound.smarthost.failure import ACCESS_CODES
 from router.outbound.smarthost.outcome import SubmissionOutcome
 from router.replies.smarthosts import PARK_STEP
 from router.store.database import Row, Statement, StatementGenerator, model_from_row
 
+# The waits of the schedule that apply to mail that this installation cannot send, such as that of a domain that is not
+# verified: at most 15 minutes, so that it is sent soon after that was fixed.
+MAX_OWN_WAITS = 4
 # The order of the statements: smarthosts, deliveries, attempts, and what is only locked by the ticket.
 _ORDER = (
     "smarthost_insert_missing",
@@ -94,7 +98,7 @@ class _SubmissionChanges:
         elif end.kind == "retry":
             self._add_retried(completed, end, delivery)
         elif end.kind == "smarthost" and self._is_only_this_sender(submission, end, delivery):
-            self._add_retry(completed, delivery, end.code, describe(end), attempts=submission.n)
+            self._add_retry(completed, delivery, end.code, describe_answer(end), attempts=submission.n)
         elif end.kind == "smarthost":
             self._mark_failing(submission, describe_answer(end))
             self._reschedule(submission, self.now, end.code, describe_answer(end))
@@ -144,7 +148,8 @@ class _SubmissionChanges:
     def _add_not_submitted(self, completed: CompletedSubmission, end: NotSubmitted, delivery: Row) -> None:
         submission = completed.submission
         if end.is_counted:
-            self._add_retry(completed, delivery, None, end.reason, attempts=1)
+            attempts = min(submission.n, MAX_OWN_WAITS)
+            self._add_retry(completed, delivery, None, end.reason, attempts=attempts)
         else:
             self._reschedule(submission, self.now, None, end.reason)
 

@@ -19,7 +19,7 @@ from router.outbound.smarthost.outcome import MAX_TEXT, OutcomeKind, Stage
 
 NOT_SMTP = "the answer is not valid SMTP"
 # RFC 4954 section 6: authentication required, too weak, invalid.
-_ACCESS_CODES = (530, 534, 535)
+ACCESS_CODES = (530, 534, 535)
 _MAX_READ = 4 * MAX_TEXT  # characters of a reply that are cleaned
 _TOO_LARGE = re.compile(r"\s*5\.(?:3\.4|2\.3)\b")
 # Postfix rejects a sender at RCPT (smtpd_delay_reject), Microsoft 365 and Amazon SES after the data.
@@ -53,7 +53,7 @@ def reply_failure(stage: Stage, response: SMTPResponse, access: SmarthostAccess)
         return SubmissionFailed("retry", stage, f"unexpected answer: {code} {text}"[:MAX_TEXT])
     kind = _classify(stage, code, text)
     is_sender_rejected = kind == "smarthost" if stage == "mail" else _SENDER_REJECTED.search(text) is not None
-    may_retry = is_sender_rejected and code >= 500 and code not in _ACCESS_CODES
+    may_retry = is_sender_rejected and code >= 500 and code not in ACCESS_CODES
     return SubmissionFailed(kind, stage, text, code, is_sender_rejected=may_retry)
 
 
@@ -82,7 +82,7 @@ def clean_text(message: str, access: SmarthostAccess) -> str:
 
 
 def _classify(stage: Stage, code: int, text: str) -> OutcomeKind:
-    if code in _ACCESS_CODES:
+    if code in ACCESS_CODES:
         return "smarthost"
     if code < 500:
         return "retry"

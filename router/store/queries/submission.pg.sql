@@ -8,4 +8,5 @@ SELECT id FROM tickets WHERE id = :ticket_id FOR NO KEY UPDATE;
 SELECT {Smarthost} FROM smarthosts WHERE id = :id FOR UPDATE;
 
 -- name: submission_lock_delivery
-SELECT id, attempts, state, expires_at, parked_at FROM deliveries WHERE id = :delivery_id FOR NO KEY UPDATE;
+SELECT id, attempts, state, expires_at, parked_at, {was_rejected} FROM deliveries
+WHERE id = :delivery_id FOR NO KEY UPDATE;

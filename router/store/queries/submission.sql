@@ -37,10 +37,12 @@ WHERE d.integration_id = :smarthost_id AND d.state = 'pending' AND d.event <> 'u
 ORDER BY d.next_attempt_at, d.id LIMIT :limit;
 
 -- name: submission_probe
--- The oldest parked delivery of a smarthost.
-SELECT d.id, d.workspace_id, d.ticket_id, d.integration_id, d.attempts, d.claims FROM deliveries d
-WHERE d.integration_id = :smarthost_id AND d.state = 'pending' AND d.target = 'smarthost' AND d.parked_at IS NOT NULL
-ORDER BY d.id LIMIT 1;
+-- Of the oldest parked deliveries of a smarthost, the one that was tried least: the mail of one sender may be rejected.
+SELECT id, workspace_id, ticket_id, integration_id, attempts, claims FROM (
+    SELECT d.id, d.workspace_id, d.ticket_id, d.integration_id, d.attempts, d.claims FROM deliveries d
+    WHERE d.integration_id = :smarthost_id AND d.state = 'pending' AND d.target = 'smarthost' AND d.parked_at IS NOT NULL
+    ORDER BY d.id LIMIT :limit) AS oldest
+ORDER BY attempts, id LIMIT 1;
 
 -- name: submission_begin_probe
 -- Reserves the probe of a failing smarthost. If its process ends without an outcome, the next one is at `next_probe_at`.
@@ -125,8 +127,8 @@ UPDATE reply_recipients SET state = :state, code = :code, text = :text, at = :at
 WHERE delivery_id = :delivery_id AND state NOT IN ('bounced', 'canceled');
 
 -- name: submission_begin_recipient
--- Marks a recipient as being sent to.
-UPDATE reply_recipients SET state = 'sending' WHERE delivery_id = :delivery_id;
+-- Marks a recipient as being sent to; a bounce that came after a lost answer stays.
+UPDATE reply_recipients SET state = 'sending' WHERE delivery_id = :delivery_id AND state NOT IN ('bounced', 'canceled');
 
 -- name: submission_recipients
 -- The states of the recipients of a reply.
@@ -163,9 +165,14 @@ UPDATE attempts SET final_dot_at = :now WHERE delivery_id = :delivery_id AND n =
 -- Locks a smarthost until the commit.
 SELECT {Smarthost} FROM smarthosts WHERE id = :id;
 
+-- fragment: was_rejected
+-- Whether an earlier attempt of a delivery has made its smarthost fail.
+CASE WHEN EXISTS (SELECT 1 FROM attempts a WHERE a.delivery_id = deliveries.id AND a.outcome = 'parked')
+    THEN 1 ELSE 0 END AS was_rejected
+
 -- name: submission_lock_delivery
 -- Locks a delivery until the commit.
-SELECT id, attempts, state, expires_at, parked_at FROM deliveries WHERE id = :delivery_id;
+SELECT id, attempts, state, expires_at, parked_at, {was_rejected} FROM deliveries WHERE id = :delivery_id;
 
 -- name: submission_reschedule
 -- Schedules the next attempt of a delivery.

@@ -15,7 +15,7 @@ FEW, LIMITED = (100, 1_000), (2000, 15_000)
 QUERIES: dict[str, tuple[dict[str, Any], tuple[int, int]]] = {
     "submission_ready": ({"latest_plausible": LATER}, FEW),
     "submission_due": ({"limit": 4}, FEW),
-    "submission_probe": ({}, FEW),
+    "submission_probe": ({"limit": 4}, FEW),
     "submission_park": ({"limit": 4, "reason": "failing"}, FEW),
     "smarthost_unpark": ({"id": "installation", "limit": 4}, FEW),
     "submission_postpone": ({"limit": 4, "until": LATER, "reason": "limit"}, FEW),

@@ -165,6 +165,38 @@ async def test_a_failing_smarthost_parks_its_mail_and_one_mail_probes(submission
     assert {str((await submissions.reply(reply.id))["state"]) for reply in replies} == {"sent"}
 
 
+async def test_one_rejected_sender_does_not_stop_the_mail_of_others(submissions: ManualSubmissions) -> None:
+    installation, smarthost = submissions.installation, submissions.smarthost
+    ticket_id = await installation.accept_ticket()
+    rejected = await queue_reply(installation, ticket_id)
+    token = str((await submissions.recipient(rejected.id))["token"])
+    await installation.execute("UPDATE messages SET from_address = 'bad@example.com' WHERE direction = 'outbound'")
+    smarthost.answers["mail"] = lambda sender: "550 5.7.1 No" if "bad@" in sender or token in sender else None
+    await submissions.submit_due()
+    others = [await queue_reply(installation, ticket_id) for _ in range(9)]
+    assert await submissions.submit_due() == 0
+    installation.clock.advance(minutes=5)
+    assert await submissions.submit_due() == 10
+    assert {(await submissions.reply(reply.id))["state"] for reply in others} == {"sent"}
+    (row,) = await installation.execute("SELECT * FROM smarthosts")
+    assert row["status"] == "active"
+    installation.clock.advance(days=3)
+    await submissions.submit_due()
+    assert (await submissions.recipient(rejected.id))["text"] == "550 5.7.1 No"
+    assert (await submissions.reply(rejected.id))["state"] == "failed"
+
+
+async def test_a_bounce_after_a_lost_answer_stays(submissions: ManualSubmissions) -> None:
+    installation = submissions.installation
+    reply = await queue_reply(installation, await installation.accept_ticket())
+    submissions.smarthost.answers["final"] = [CLOSE]
+    await submissions.submit_due()
+    await installation.execute("UPDATE reply_recipients SET state = 'bounced'")
+    installation.clock.advance(5)
+    assert await submissions.submit_due() == 1
+    assert (await submissions.reply(reply.id))["state"] == "bounced"
+
+
 async def test_the_alias_is_tried_if_the_token_is_rejected_as_the_sender(submissions: ManualSubmissions) -> None:
     installation, smarthost = submissions.installation, submissions.smarthost
     ticket_id = await installation.accept_ticket()
