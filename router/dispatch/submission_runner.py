@@ -217,8 +217,9 @@ class SubmissionRunner:
         except _LeaseLost:
             log.warning("submission.lease_lost", delivery_id=running.submission.delivery_id)
             return None
-        except Unavailable as error:
-            return SentMail(NotSubmitted(f"not sent: {error}"))
+        except Unavailable as error:  # its text is for operators
+            log.warning("submission.database_unavailable", reason=str(error))
+            return SentMail(NotSubmitted("not sent: the database was unavailable"))
         except Exception as error:  # noqa: BLE001 - every mail gets an outcome
             fault = error
             self._side_tasks.run("log", lambda: _log_internal_error(running.submission, fault))
