@@ -97,7 +97,7 @@ ERRORS: dict[ErrorCode, ErrorMeaning] = {
     ),
     "newer_message": ErrorMeaning(
         409,
-        "The customer wrote after the message that `ifLastMessageId` names.",
+        "The customer wrote, or a colleague answered, after the message that `ifLastMessageId` names.",
         "Read the message `lastMessageId`, and send again with its id.",
     ),
     "no_recipient": ErrorMeaning(
@@ -156,7 +156,7 @@ class ErrorDetail(Answer):
     fix: _Optional = None
     """What an administrator must do first; only with `sending_not_set_up`."""
     last_message_id: _Optional = None
-    """Newest message of the customer; only with `newer_message`."""
+    """Newest message of the customer or of a colleague; only with `newer_message`."""
 
 
 class Error(Answer):

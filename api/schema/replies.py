@@ -42,8 +42,8 @@ class ReplyCreate(Body):
     undo_seconds: Annotated[int | None, Field(json_schema_extra={"minimum": 0, "maximum": MAX_UNDO_SECONDS})] = None
     """How long the reply can be canceled before it is sent; null for the setting `[outgoing] undo`."""
     if_last_message_id: str | None = None
-    """Newest message that you have read. If the customer wrote after it, the error is `newer_message`; null for no
-    check."""
+    """Newest message that you have read. If the customer wrote, or another user answered, after it, the error is
+    `newer_message`; null for no check."""
     template_id: str | None = None
     """Template (`tpl_...`) that gives the texts that are not set. `text` fills the editable element of its HTML."""
     attachments: Annotated[list[str], Field(json_schema_extra={"maxItems": 20})] = Field(default_factory=list)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from router import reply_tokens
+from router.admin.replies.newer_messages import find_last_message
 from router.admin.replies.reply_request import ComposerDefaults
 from router.clock import Clock
 from router.errors import Refused
 from router.model import Ticket
-from router.replies.answered_message import find_newest_customers, read_received
+from router.replies.answered_message import read_received
 from router.replies.build import ReplyBuilder
 from router.replies.recipients import RecipientChooser
 from router.replies.sending import SendingReader
@@ -42,7 +43,6 @@ class ComposerReader:
         """`agent` is the name of the author."""
         received = await read_received(self._database, ticket.id)
         chosen = await self._chooser.choose(received)
-        newest = find_newest_customers(received)
         people = [*chosen.to, *chosen.reply_all_cc, *chosen.new_senders]
         bounced = await find_undeliverable(
             self._database, ticket.workspace_id, [mailbox.address for mailbox in people], self._clock.now()
@@ -52,7 +52,7 @@ class ComposerReader:
             reply_all_cc=chosen.reply_all_cc,
             new_senders=chosen.new_senders,
             warning=chosen.warning,
-            last_message_id=newest.message_id if newest is not None else "",
+            last_message_id=await find_last_message(self._database, ticket.id, received),
             undeliverable=tuple(bounced),
         )
         try:

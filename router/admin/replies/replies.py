@@ -16,6 +16,7 @@ from router.admin.fetch import fetch_by_id
 from router.admin.paging import DEFAULT_LIMIT, Page, PageRequest
 from router.admin.replies.cancellation import cancel_reply
 from router.admin.replies.composer import ComposerReader
+from router.admin.replies.newer_messages import require_newest
 from router.admin.replies.recipient_checks import RecipientChecks
 from router.admin.replies.reply_request import ComposerDefaults, ReplyRequest, StoredDraft
 from router.admin.replies.retries import Retries
@@ -29,7 +30,7 @@ from router.enumerations import REPLY_STATE, TICKET_STATUS, ReplyState
 from router.errors import Refused, not_found_error
 from router.model import Actor, Micros, Ticket, Upload, User
 from router.ports import Waker
-from router.replies.answered_message import TicketMail, read_received
+from router.replies.answered_message import read_received
 from router.replies.build import ReplyAddress, ReplyAuthor, ReplyBuilder, ReplyMail
 from router.replies.new_reply import NewReply, insert_reply
 from router.store.database import Database, QueryExecutor, fetch_model, retry_on_conflict, run_statements
@@ -79,7 +80,7 @@ class ReplyService:
         request = (await self._fill_from_template(actor, ticket, request)).validated()
         _require_no_spam(ticket)
         received = await read_received(self._database, ticket.id)
-        require_newest(received, request.if_last_message_id)
+        await require_newest(self._database, actor, ticket.id, received, request.if_last_message_id)
         recipients = await self._checks.choose(ticket, received, request)
         uploads = await self._uploads.require_many(actor, request.attachments)
         self._require_size(request, uploads)
@@ -210,7 +211,8 @@ class ReplyService:
                     raise Refused("unauthorized", "Your user account was removed or disabled")
             ticket = await fetch_by_id(transaction, actor, Ticket, "ticket_lock", ticket_id)
             _require_no_spam(ticket)
-            require_newest(await read_received(transaction, ticket.id), request.if_last_message_id)
+            received = await read_received(transaction, ticket.id)
+            await require_newest(transaction, actor, ticket.id, received, request.if_last_message_id)
             await _assign_to_author(transaction, actor, ticket, new.reply.created_at)
             await drafts.delete_sent(transaction, actor, ticket.id, "reply", request.text)
             await run_statements(transaction, insert_reply(new))
@@ -218,26 +220,6 @@ class ReplyService:
 
 def _page_request(state: str | None, limit: int, cursor: str | None) -> tuple[PageRequest, ReplyState | None]:
     return paging.page_request("rpl", limit, cursor), None if state is None else REPLY_STATE.parse(state)
-
-
-def require_newest(received: Sequence[TicketMail], last_message_id: str | None) -> None:
-    """Raises `newer_message` if a person's mail arrived after the message that the author has seen.
-
-    The author may have seen any message of the ticket, also one of ours. Automatic mail never stops a reply.
-    """
-    newest = next((mail for mail in received if mail.is_customers), None)
-    if last_message_id is None or newest is None:
-        return
-    seen = next((mail for mail in received if mail.message_id == last_message_id), None)
-    # Only sequences are exact: ids of several hosts follow their clocks.
-    if last_message_id >= newest.message_id if seen is None else seen.sequence >= newest.sequence:
-        return
-    raise Refused(
-        "newer_message",
-        "The customer wrote again meanwhile: read the new message before you answer",
-        "ifLastMessageId",
-        {"lastMessageId": newest.message_id},
-    )
 
 
 def _require_no_spam(ticket: Ticket) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 
+from router import ids
 from router.admin.tickets.drafts import MAX_HTML_LENGTH, MAX_REPLY_LENGTH
 from router.admin.validation import clean_long_text, validate_line
 from router.enumerations import TICKET_STATUS
@@ -28,7 +29,7 @@ class ReplyRequest:
         quote: Whether the newest message of the customer is quoted.
         status: The status that the ticket takes when the reply is sent; None for no change.
         undo_seconds: How long the reply can be canceled; None for the setting.
-        if_last_message_id: Refuses the reply if the customer wrote after this message.
+        if_last_message_id: Refuses the reply if the customer wrote, or a colleague answered, after this message.
         template_id: The template that gives the subject and the texts that are not set.
         attachments: The ids of uploads.
         force: Also sends to addresses that are undeliverable.
@@ -57,6 +58,8 @@ class ReplyRequest:
             raise Refused("invalid_request", f"A reply has at most {MAX_ATTACHMENTS} attachments", "attachments")
         if len(self.html) > MAX_HTML_LENGTH:
             raise Refused("invalid_request", f"html must not be longer than {MAX_HTML_LENGTH} characters", "html")
+        if self.if_last_message_id is not None and not ids.is_well_formed(self.if_last_message_id, "msg"):
+            raise Refused("invalid_request", "ifLastMessageId must be the id of a message", "ifLastMessageId")
         check_count(len(self.to or ()) + len(self.cc or ()) + len(self.bcc))
         return replace(
             self,
@@ -79,7 +82,7 @@ class ComposerDefaults:
         new_senders: Authors who joined the ticket as strangers, newest first. They are not recipients by default.
         warning: What the author should check, such as a Reply-To in another domain; `""` for nothing.
         subject: The subject of the reply.
-        last_message_id: The value of `if_last_message_id`: the id of the newest message of the customer, or `""`.
+        last_message_id: The value of `if_last_message_id`: the id of the newest mail of the customer or reply, or `""`.
         is_set_up: Whether a reply can be sent from this ticket.
         fix: What must be done first; `""` if `is_set_up`.
         undeliverable: The addresses of `to`, `reply_all_cc` and `new_senders` to which mail bounced permanently.

@@ -34,6 +34,18 @@ FROM ticket_messages tm JOIN messages m ON m.id = tm.message_id
 WHERE tm.ticket_id = :ticket_id AND m.direction = 'inbound' AND m.kind IN ('mail', 'form')
 ORDER BY tm.message_id DESC, tm.recipient LIMIT :limit;
 
+-- name: reply_newest
+-- The newest reply of people to a ticket, or of those whose author is not `other_than`. A canceled one has no message.
+SELECT tm.message_id, tm.sequence
+FROM replies r JOIN ticket_messages tm ON tm.ticket_id = r.ticket_id AND tm.message_id = r.message_id
+WHERE r.ticket_id = :ticket_id AND r.kind = 'reply'
+  {if other_than: AND COALESCE(r.user_id, r.actor_id, '') <> :other_than}
+ORDER BY r.id DESC LIMIT 1;
+
+-- name: reply_message_sequence
+-- The sequence of a message in a ticket.
+SELECT sequence FROM ticket_messages WHERE ticket_id = :ticket_id AND message_id = :message_id LIMIT 1;
+
 -- name: reply_conversation_ids
 -- The newest Message-IDs of the mails of a ticket, newest first.
 SELECT tm.rfc_message_id

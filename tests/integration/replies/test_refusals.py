@@ -72,7 +72,7 @@ async def test_a_reply_needs_a_domain_that_sends_and_an_address_that_receives(se
             sending.core.routing_cache.invalidate()
 
 
-async def test_only_newer_mail_of_a_person_stops_a_reply(sending: Installation) -> None:
+async def test_only_newer_mail_of_a_person_or_colleague_stops_a_reply(sending: Installation) -> None:
     agent, colleague = [await sending.add_actor() for _ in range(2)]
     ticket_id = await sending.accept_ticket(mails.mail())
     replies = sending.services.replies
@@ -81,7 +81,17 @@ async def test_only_newer_mail_of_a_person_stops_a_reply(sending: Installation) 
     ours = await replies.create(colleague, ticket_id, request)
     automatic = (REFERENCE, "Auto-Submitted: auto-replied")
     await sending.accept_message(mails.mail("<auto@customer.test>", extra=automatic))
-    await replies.create(agent, ticket_id, request)
+    with pytest.raises(Refused, match="colleague") as answered:
+        await replies.create(agent, ticket_id, request)
+    assert (answered.value.code, answered.value.details) == ("newer_message", {"lastMessageId": ours.reply.message_id})
+    assert (await replies.read_composer(agent, ticket_id)).last_message_id == ours.reply.message_id
+    await replies.create(colleague, ticket_id, request)  # the second answer of the same author
+    await replies.cancel(colleague, (await replies.list_by_ticket(agent, ticket_id)).items[0].reply.id)
+    await replies.create(agent, ticket_id, replace(REQUEST, if_last_message_id=ours.reply.message_id))
+    assert await refused_code(replies.create(agent, ticket_id, replace(REQUEST, if_last_message_id="ticket_1"))) == (
+        "invalid_request",
+        "ifLastMessageId",
+    )
     newer = await sending.accept_message(mails.mail("<two@customer.test>", extra=(REFERENCE,)))
     for last in (seen, ours.reply.message_id, "msg_" + "0" * 26):
         with pytest.raises(Refused) as refused:
