@@ -30,9 +30,11 @@ from router.dispatch.submission_work import (
 from router.errors import DatabaseFileReplaced, Unavailable
 from router.meter import NULL_METER, Meter
 from router.outbound.smarthost.outcome import SubmissionOutcome
+from router.replies.sending import INSTALLATION
 from router.side_tasks import SideTasks
 
-# Maximum number of mails that a process submits at the same time, to all smarthosts together.
+# Maximum number of mails that a process submits at the same time, to all smarthosts of domains together. That of the
+# installation is not among them: those that users have set must not stop the mail of all others.
 MAX_CONCURRENT = 32
 # A third of the lease, so that one renewal may fail.
 RENEWAL_SECONDS = 20.0
@@ -174,13 +176,14 @@ class SubmissionRunner:
     def _free_slots(self, ready: Iterable[str]) -> dict[str, int]:
         """Divides the free connections among the smarthosts; those with the fewest connections are first."""
         used = Counter(each.submission.smarthost_id for each in self._running.values())
-        free = MAX_CONCURRENT - len(self._running)
+        free = MAX_CONCURRENT - (len(self._running) - used[INSTALLATION])
         slots = {}
         for smarthost_id in sorted(ready, key=lambda each: used[each]):
-            count = min(self._concurrency - used[smarthost_id], free)
+            own = self._concurrency - used[smarthost_id]
+            count = own if smarthost_id == INSTALLATION else min(own, free)
             if count > 0:
                 slots[smarthost_id] = count
-                free -= count
+                free -= 0 if smarthost_id == INSTALLATION else count
         return slots
 
     async def _submit(self, running: _Running) -> None:

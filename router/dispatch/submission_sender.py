@@ -20,8 +20,9 @@ from router.replies.sealed_smarthost import mask
 from router.replies.sending import SendingSetup
 from router.reply_tokens import bounce_address
 
-# Maximum bytes of the messages that a process submits at the same time; a larger one is submitted alone. Signing and
-# sending need about three times as much memory.
+# Maximum bytes of the messages that a process submits at the same time: to the smarthost of the installation, and to
+# those of domains together, because one that a user has set may read slowly for hours. A larger message is submitted
+# alone. Signing and sending need about five times as much memory.
 MAX_CONTENT_BYTES = 64 * 1024 * 1024
 
 
@@ -72,6 +73,7 @@ class SubmissionSender:
         self._clock = clock
         self._uses_token = uses_token
         self._memory = ContentMemory(MAX_CONTENT_BYTES)
+        self._domain_memory = ContentMemory(MAX_CONTENT_BYTES)
 
     async def send(self, submission: Submission, before_final_dot: Callable[[], Awaitable[None]]) -> SentMail:
         """Submits the mail. Exceptions of `before_final_dot` are raised here; nothing was sent then."""
@@ -82,7 +84,8 @@ class SubmissionSender:
             return SentMail(NotSubmitted(f"not sent: {setup.reason}"))
         if setup.access.id != submission.smarthost_id:
             return SentMail(WrongSmarthost(setup.access.id, mask(setup.access.url)))
-        async with self._memory.reserve(submission.size):
+        memory = self._domain_memory if setup.access.is_guarded else self._memory
+        async with memory.reserve(submission.size):
             content = await self._contents.read_content(submission.message_id)
             if not content:
                 return SentMail(SubmissionOutcome("message", "data", None, "not sent: its content was erased"))

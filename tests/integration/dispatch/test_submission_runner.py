@@ -7,10 +7,12 @@ from functools import partial
 
 import pytest
 
+from config.smarthost_url import parse
 from router.clock import SECOND
-from router.dispatch import submission_runner
+from router.dispatch import submission_runner, submission_sender
+from router.replies.sealed_smarthost import seal
 from tests.support.replies import ManualSubmissions, open_submissions, queue_reply
-from tests.support.smarthost import HANG, LATE
+from tests.support.smarthost import HANG, LATE, ScriptedSmarthost
 from tests.support.stores import Store
 from tests.support.waiting import poll_until, wait_until
 
@@ -56,6 +58,32 @@ async def test_at_most_the_configured_number_of_connections_is_open(submissions:
         assert smarthost.connection_count == 2
         smarthost.release()
         await wait_until(lambda: len(smarthost.accepted) == 4, "all mails")
+
+
+async def test_slow_smarthosts_of_domains_do_not_stop_that_of_the_installation(
+    submissions: ManualSubmissions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submission_runner, "MAX_CONCURRENT", 1)
+    installation = submissions.installation
+    other = installation.second_process()
+    await other.seed("example.org")
+    async with ScriptedSmarthost(answers={"greeting": HANG}) as slow:
+        await other.execute(
+            "UPDATE domains SET encrypted_smarthost = :sealed WHERE id = :id",
+            sealed=seal(other.core.box, parse(slow.url), None),
+            id=other.domain_id,
+        )
+        await other.execute("INSERT INTO smarthosts (id, url) VALUES (:id, :url)", id=other.domain_id, url=slow.url)
+        for _ in range(2):
+            await queue_reply(other, await other.accept_ticket(), smarthost_id=other.domain_id)
+        await installation.execute("UPDATE messages SET size = :size", size=submission_sender.MAX_CONTENT_BYTES)
+        async with running(submissions):
+            await wait_until(lambda: slow.connection_count == 1, "the connection")
+            await queue_reply(installation, await installation.accept_ticket())
+            installation.core.submissions.wake()
+            await wait_until(lambda: len(submissions.smarthost.accepted) == 1, "the mail")
+        assert slow.connection_count == 1
+    await other.close()
 
 
 async def test_a_stop_waits_for_the_answer_to_the_final_dot(submissions: ManualSubmissions) -> None:
