@@ -21,7 +21,7 @@ from router.replies.sending import SendingSetup
 from router.reply_tokens import bounce_address
 
 # Maximum bytes of the messages that a process submits at the same time: to the smarthost of the installation, and to
-# those of domains together, because one that a user has set may read slowly for hours. A larger message is submitted
+# those of domains together, because one that a user has set may be slow. A larger message is submitted
 # alone. Signing and sending need about five times as much memory.
 MAX_CONTENT_BYTES = 64 * 1024 * 1024
 

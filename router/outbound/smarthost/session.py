@@ -23,6 +23,9 @@ from router.outbound.smarthost.sockets import TimeLimit, open_socket
 from router.outbound.smarthost.tls_contexts import TlsContexts
 
 _QUIT_SECONDS = 1.0  # nothing depends on the answer
+# The slowest rate at which a smarthost may read a content, in bytes per second. Each part has a limit of its own, but a
+# smarthost that reads each part just in time would keep the connection and the memory for hours.
+MIN_RATE = 8 * 1024
 
 Answer = asyncio.Task[SMTPResponse]
 
@@ -124,6 +127,17 @@ class SmarthostSession:
             yield answer
         finally:
             answer.cancel()
+
+    @contextlib.asynccontextmanager
+    async def sending(self, nbytes: int) -> AsyncIterator[None]:
+        """Limits the time in which a content is sent."""
+        seconds = self._options.timeout + nbytes / MIN_RATE
+        try:
+            async with self._options.time_limit(seconds):
+                yield
+        except TimeoutError:
+            text = f"the smarthost has not read {nbytes} bytes within {seconds:.0f} s"
+            raise SubmissionFailed("retry", "data", text) from None
 
     async def write(self, part: bytes) -> None:
         """Sends a part of the content. Returns when it is in the send buffer of the socket."""

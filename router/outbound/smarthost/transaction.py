@@ -57,10 +57,11 @@ class MailTransaction:
         """Sends the content and the final dot. An answer before the dot, such as 552, ends the transaction."""
         async with session.reading() as answer:
             try:
-                for part in stuffed_parts(self.content):
-                    await session.write(part)
-                    if answer.done():
-                        break
+                async with session.sending(len(self.content)):
+                    for part in stuffed_parts(self.content):
+                        await session.write(part)
+                        if answer.done():
+                            break
             except SubmissionFailed:
                 if not answer.done():
                     raise

@@ -59,6 +59,17 @@ async def test_smarthost_that_stops_reading() -> None:
     assert (outcome.kind, outcome.stage, outcome.text) == ("retry", "data", "no answer within 0.2 s")
 
 
+async def test_smarthost_that_reads_too_slowly() -> None:
+    def limit(seconds: float) -> asyncio.Timeout:
+        return asyncio.timeout(0.1 if seconds > 60 else None)  # each part is in time
+
+    client = SmarthostClient(helo="mail.example.com", time_limit=limit)
+    async with ScriptedSmarthost(answers={"content": STALL}) as smarthost:
+        outcome = await submit(client, access_to(smarthost), content=LARGE * 4)
+    expected = f"the smarthost has not read {len(LARGE) * 4} bytes within {60 + len(LARGE) * 4 / 8192:.0f} s"
+    assert (outcome.kind, outcome.stage, outcome.text) == ("retry", "data", expected)
+
+
 async def test_connection_lost_before_the_final_dot() -> None:
     dots: list[str] = []
     async with ScriptedSmarthost(answers={"content": CLOSE}) as smarthost:
