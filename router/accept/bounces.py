@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
+from router.accept.identities import assigned_ids
 from router.accept.incoming import AcceptEntry, Bounced, IncomingMail
 from router.errors import SerializationConflict
-from router.mail.returned_ids import ReturnedIds
 from router.routing.facts import reply_token_from_row
 from router.routing.route import MAX_BOUNCES, ReplyToken
-from router.store.database import Statement, StatementGenerator
+from router.store.database import Row, Statement, StatementGenerator
+
+K = TypeVar("K", str, int)
 
 
 def find_addressed_tokens(mails: Sequence[IncomingMail]) -> dict[int, list[str]]:
@@ -82,44 +85,55 @@ def _from_token(found: ReplyToken, by: str, *, is_counted: bool = False) -> Boun
 
 
 def _read_returned(entries: Sequence[AcceptEntry]) -> StatementGenerator[dict[str, Bounced]]:
-    """Reads the ticket of each message whose content has one of our ids: a token, a Message-ID or an anchor."""
+    """Reads the ticket of each message whose content has one of our identities.
+
+    A token or the Message-ID of the returned message names the reply. Other identities only name the ticket.
+    """
     all_returned = [entry.mail.returned for entry in entries]
-    token_rows = yield Statement("reply_token", [{"token": token} for token in _distinct(all_returned, "tokens")])
-    id_rows = yield Statement(
-        "bounce_find_reply", [{"rfc_message_id": found} for found in _distinct(all_returned, "message_ids")]
+    tokens = yield from _look_up("reply_token", "token", (each.tokens for each in all_returned))
+    replies = yield from _look_up(
+        "bounce_find_reply", "rfc_message_id", ((*each.message_ids, *each.mentioned_ids) for each in all_returned)
+    )
+    assigned = yield from _look_up(
+        "bounce_find_assigned", "rfc_message_id", (assigned_ids(each.message_ids).values() for each in all_returned)
     )
     numbers = {(entry.message.workspace_id, n): None for entry in entries for n in entry.share.returned_numbers}
-    number_rows = yield Statement("bounce_find_ticket", [{"workspace_id": w, "number": n} for w, n in numbers])
-    tokens = {(row["workspace_id"], row["token"]): reply_token_from_row(row) for row in token_rows}
-    replies = {(row["workspace_id"], row["rfc_message_id"]): row for row in id_rows}
-    tickets = {(row["workspace_id"], row["number"]): row["ticket_id"] for row in number_rows}
+    rows = yield Statement("bounce_find_ticket", [{"workspace_id": w, "number": n} for w, n in numbers])
+    tickets = {(row["workspace_id"], row["number"]): row for row in rows}
     found: dict[str, Bounced] = {}
     for entry in entries:
         workspace_id, returned = entry.message.workspace_id, entry.mail.returned
-        bounced = [
-            *(_from_token(tokens[key], key[1]) for key in _keys(workspace_id, returned.tokens) if key in tokens),
+        candidates = (
+            *(_from_token(reply_token_from_row(row), key) for key, row in _rows(tokens, workspace_id, returned.tokens)),
             *(
-                Bounced(replies[key]["ticket_id"], key[1], replies[key]["reply_id"])
-                for key in _keys(workspace_id, returned.message_ids)
-                if key in replies
+                Bounced(row["ticket_id"], key, row["reply_id"])
+                for key, row in _rows(replies, workspace_id, returned.message_ids)
             ),
             *(
-                Bounced(tickets[workspace_id, number], f"#{number}")
-                for number in entry.share.returned_numbers
-                if (workspace_id, number) in tickets
+                Bounced(row["ticket_id"], key)
+                for key, row in (
+                    *_rows(assigned, workspace_id, assigned_ids(returned.message_ids).values()),
+                    *((f"#{n}", row) for n, row in _rows(tickets, workspace_id, entry.share.returned_numbers)),
+                    *_rows(replies, workspace_id, returned.mentioned_ids),
+                )
             ),
-        ]
-        if bounced:
-            found[entry.message.id] = bounced[0]
+        )
+        if candidates:
+            found[entry.message.id] = candidates[0]
     return found
 
 
-def _keys(workspace_id: str, identities: Iterable[str]) -> list[tuple[str, str]]:
-    return [(workspace_id, identity) for identity in identities]
+def _look_up(
+    query: str, name: str, identities: Iterable[Iterable[str]]
+) -> StatementGenerator[dict[tuple[str, str], Row]]:
+    """Reads the rows of identities; returns them by workspace and identity."""
+    wanted = sorted({identity for each in identities for identity in each})
+    rows = yield Statement(query, [{name: identity} for identity in wanted])
+    return {(row["workspace_id"], row[name]): row for row in rows}
 
 
-def _distinct(all_returned: Iterable[ReturnedIds], field: str) -> list[str]:
-    return sorted({identity for returned in all_returned for identity in getattr(returned, field)})
+def _rows(found: Mapping[tuple[str, K], Row], workspace_id: str, keys: Iterable[K]) -> list[tuple[K, Row]]:
+    return [(key, found[workspace_id, key]) for key in keys if (workspace_id, key) in found]
 
 
 def merge_bounces(new_entries: Sequence[AcceptEntry]) -> list[AcceptEntry]:

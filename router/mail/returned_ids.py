@@ -20,8 +20,10 @@ _TOKEN = rb"[a-z2-7]{26}"
 # Each pattern begins with literal bytes, for which `re` searches fast. A forwarder that rewrites the envelope sender
 # (SRS, VERP) writes `=` instead of `@`, and quoted-printable text may contain `=40`.
 _MESSAGE_ID = re.compile(rb"er\.(" + _TOKEN + rb")(?:@|=40)([a-z0-9][a-z0-9.-]{0,252})")
-_ANCHOR = re.compile(rb"er\.t\.(" + _TOKEN + rb")(?:@|=40)")
+_ANCHOR = re.compile(rb"(?:er\.t\.|\+t-)(" + _TOKEN + rb")(?:@|=40)")
 _BOUNCE_TOKEN = re.compile(rb"b-(" + _TOKEN + rb")[@=]")
+# A field that says which message was returned. Other ids are those of earlier messages of the conversation.
+_ID_FIELD = re.compile(rb"message-id:\s{0,20}<([!-;=?-~]{1,250})>")
 # A line break that quoted-printable encoding adds (RFC 2045 section 6.7).
 _SOFT_BREAK = re.compile(rb"=[ \t]{0,20}\r?\n")
 
@@ -32,33 +34,45 @@ class ReturnedIds:
 
     Attributes:
         tokens: Of envelope senders (`b-<token>`).
-        message_ids: Of replies, without angle brackets.
-        anchors: The tokens of tickets in anchors of References.
+        message_ids: Those in Message-ID fields, without angle brackets. A smarthost may have assigned them.
+        anchors: The tokens of tickets in anchors of References and in tags of addresses.
+        mentioned_ids: Message-IDs of replies anywhere else.
     """
 
     tokens: tuple[str, ...] = ()
     message_ids: tuple[str, ...] = ()
     anchors: tuple[str, ...] = ()
+    mentioned_ids: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.tokens or self.message_ids or self.anchors)
+        return bool(self.tokens or self.message_ids or self.anchors or self.mentioned_ids)
 
 
 NO_IDS = ReturnedIds()
 
 
 def find_returned_ids(content: bytes) -> ReturnedIds:
-    data = _scanned_bytes(content).lower()
-    if b"=\n" in data or b"=\r\n" in data or b"= " in data:
-        data = _SOFT_BREAK.sub(b"", data)
+    original = _scanned_bytes(content)
+    if b"=\n" in original or b"=\r\n" in original or b"= " in original:
+        original = _SOFT_BREAK.sub(b"", original)
+    data = original.lower()
+    message_ids = _first_ids(_stored_id(original[slice(*match.span(1))]) for match in _ID_FIELD.finditer(data))
+    mentioned_ids = _first_ids(
+        b"er." + match[1] + b"@" + match[2].rstrip(b".-") for match in _MESSAGE_ID.finditer(data)
+    )
     found = ReturnedIds(
         tokens=_first_ids(match[1] for match in _BOUNCE_TOKEN.finditer(data)),
-        message_ids=_first_ids(
-            b"er." + match[1] + b"@" + match[2].rstrip(b".-") for match in _MESSAGE_ID.finditer(data)
-        ),
+        message_ids=message_ids,
         anchors=_first_ids(match[1] for match in _ANCHOR.finditer(data)),
+        mentioned_ids=tuple(each for each in mentioned_ids if each not in message_ids),
     )
     return found or NO_IDS
+
+
+def _stored_id(found: bytes) -> bytes:
+    """Returns a Message-ID in the form for comparison: those of our replies are lower-case."""
+    lowered = found.lower().replace(b"=40", b"@")
+    return lowered if _MESSAGE_ID.fullmatch(lowered) else found
 
 
 def _scanned_bytes(content: bytes) -> bytes:

@@ -10,6 +10,13 @@ FROM (SELECT ticket_id, message_id, rfc_message_id FROM ticket_messages
 JOIN tickets t ON t.id = tm.ticket_id
 JOIN replies r ON r.message_id = tm.message_id;
 
+-- name: bounce_find_assigned
+-- The ticket of a reply by a Message-ID that a smarthost has assigned.
+SELECT t.workspace_id, s.rfc_message_id, s.ticket_id
+FROM (SELECT rfc_message_id, ticket_id FROM sent_message_ids
+      WHERE rfc_message_id = :rfc_message_id ORDER BY rfc_message_id, thread_key, ticket_id LIMIT 100) s
+JOIN tickets t ON t.id = s.ticket_id;
+
 -- name: bounce_find_ticket
 -- The ticket with a number that an anchor names.
 SELECT workspace_id, number, id AS ticket_id FROM tickets WHERE workspace_id = :workspace_id AND number = :number;

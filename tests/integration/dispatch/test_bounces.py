@@ -9,7 +9,7 @@ from router.admin.installation.loss_audit import audit_losses
 from router.errors import Refused, Unavailable
 from router.mail.address import parse_mailbox
 from router.replies.undeliverable import BOUNCE_WINDOW, find_undeliverable
-from router.reply_tokens import anchor_id, bounce_address, ticket_token
+from router.reply_tokens import anchor_id, bounce_address, ticket_tag, ticket_token
 from router.routing.route import MAX_BOUNCES, Refusal, Target
 from router.store.erasure import erase_ticket
 from tests.integration.dispatch.sent_reply import ANN, BEN, SentReply, open_sent_reply
@@ -227,7 +227,7 @@ async def test_answers_to_a_token_are_not_limited(sent: SentReply) -> None:
     assert await sent.installation.count_rows("messages", "kind = 'mail' AND direction = 'inbound'") == MAX_BOUNCES + 3
 
 
-@pytest.mark.parametrize("kind", ["message id", "anchor", "token", "soft breaks", "end"])
+@pytest.mark.parametrize("kind", ["message id", "anchor", "tag", "token", "assigned", "soft breaks", "end"])
 async def test_a_bounce_at_an_alias_joins_by_what_it_returns(sent: SentReply, kind: str) -> None:
     (row,) = await sent.installation.execute("SELECT rfc_message_id FROM messages WHERE direction = 'outbound'")
     own_id = str(row["rfc_message_id"])
@@ -235,10 +235,16 @@ async def test_a_bounce_at_an_alias_joins_by_what_it_returns(sent: SentReply, ki
     returned = {
         "message id": f"Message-ID: <{own_id.upper()}>",
         "anchor": f"References: <{anchor_id(ticket, 'example.com')}> <other@customer.test>",
+        "tag": f"Reply-To: Support <support+{ticket_tag(ticket)}@example.com>",
+        "assigned": "Message-ID: <Ab.12@relay.test>",
         "token": f"Return-Path: <{bounce_address(await sent.token(), 'example.com').upper()}>",
         "soft breaks": f"Message-ID: <{own_id[:9]}=\n{own_id[9:20]}=\n{own_id[20:]}>",
         "end": "X: y\n" * 100_000 + f"Message-ID: <{own_id}>",
     }[kind]
+    await sent.installation.execute(
+        "INSERT INTO sent_message_ids (rfc_message_id, thread_key, ticket_id) VALUES ('Ab.12@relay.test', 'x', :id)",
+        id=sent.ticket_id,
+    )
     content = report(f"Final-Recipient: rfc822; {ANN}\nAction: failed\nStatus: 5.1.1", returned=returned)
     await sent.installation.accept_message(content, "billing", "support", reverse_path="")
     await sent.read()
