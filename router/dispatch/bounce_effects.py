@@ -15,8 +15,8 @@ from router.mail.delivery_reports import BounceReport, RecipientReport, ReportAc
 from router.model import Message
 
 NO_CODE = "no code"
-# What a message at the address of bounces is.
-BounceMeaning = Literal["report", "note", "answer"]
+# What a message at the address of bounces is. `mail` is marked as sent by a list or in bulk.
+BounceMeaning = Literal["report", "note", "mail", "answer"]
 
 _WORST_FIRST: tuple[ReportAction, ...] = ("failed", "delayed", "delivered", "relayed", "expanded")
 # The states in which a recipient's server may have received the message. `sending` and `retrying`: the connection to
@@ -50,7 +50,9 @@ def find_meaning(message: Message, report: BounceReport) -> BounceMeaning:
     """Returns what the message is: a report, an automatic note, or the answer of a person to the wrong address."""
     if report.is_report or message.automatic == "bounce":
         return "report"
-    return "note" if message.automatic or not message.reverse_path else "answer"
+    if not message.reverse_path or message.automatic in ("auto-reply", "loop"):
+        return "note"
+    return "mail" if message.automatic else "answer"
 
 
 def find_effects(report: BounceReport, address_key: str, targets: Sequence[ReplyTarget]) -> list[RecipientEffect]:

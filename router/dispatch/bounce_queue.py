@@ -14,6 +14,7 @@ from router.dispatch.bounce_transaction import AppliedBounce, ReadBounce, apply_
 from router.lease_owner import is_dead, new_lease_owner
 from router.mail.delivery_reports import BounceReport
 from router.model import Message, Micros
+from router.routing.facts import read_sender_lists
 from router.store.database import Database, Statement, model_from_row
 from router.store.group_writers import GroupWriters
 
@@ -71,8 +72,12 @@ class BounceQueue:
 
     async def apply(self, bounce: QueuedBounce, report: BounceReport) -> AppliedBounce:
         """Stores what follows from a bounce, and removes it from the queue. Raises `Unavailable`."""
+        message = bounce.message
+        lists = await read_sender_lists(self._database, message.workspace_id)
+        # At a token, all senders are accepted. An allowed sender is believed, as at RCPT.
+        decision = lists.decide_recipient(message.reverse_path, message.peer, has_checks=True)
         item = ReadBounce(
-            bounce.message,
+            message,
             bounce.ticket_id,
             bounce.reply_id,
             bounce.address_key,
@@ -80,6 +85,7 @@ class BounceQueue:
             self._owner,
             self._clock.now(),
             self._max_age,
+            decision.is_refused,
         )
         return await self._writer.commit(item)
 

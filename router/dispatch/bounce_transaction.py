@@ -37,7 +37,10 @@ from router.store.database import Row, Statement, StatementGenerator
 
 @dataclass(frozen=True, slots=True)
 class ReadBounce:
-    """A bounce that `owner` has claimed and read. `max_age` is how long its posts are retried."""
+    """A bounce that `owner` has claimed and read.
+
+    `max_age` is how long its posts are retried. `is_refused`: mail of the sender to an alias would be rejected.
+    """
 
     message: Message
     ticket_id: str
@@ -47,6 +50,7 @@ class ReadBounce:
     owner: str
     now: Micros
     max_age: Micros
+    is_refused: bool = False
     weight: int = 0  # in bytes of content: negligible
 
 
@@ -82,11 +86,16 @@ def apply_bounces(items: Sequence[ReadBounce]) -> StatementGenerator[list[Applie
 
 def _apply(item: ReadBounce) -> StatementGenerator[AppliedBounce]:
     meaning = find_meaning(item.message, item.report)
+    if item.is_refused and meaning in ("mail", "answer"):
+        meaning = "note"
     if meaning == "answer":
         due = yield from post_answer(item.message, item.ticket_id, item.reply_id, item.now, max_age=item.max_age)
         return AppliedBounce(tuple(due), meaning=meaning)
     if meaning == "note":
         return AppliedBounce(meaning=meaning)
+    if meaning == "mail":
+        due = yield from post_report(item.message, item.ticket_id, item.now, max_age=item.max_age)
+        return AppliedBounce(tuple(due), meaning=meaning)
     yield Statement("bounce_mark_automatic", [{"message_id": item.message.id}])
     targets = yield from _read_targets(item)
     effects = find_effects(item.report, item.address_key, targets)

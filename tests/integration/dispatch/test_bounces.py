@@ -144,6 +144,25 @@ async def test_the_answer_of_a_person_to_the_token_is_posted(sent: SentReply) ->
     await assert_nothing_lost(sent)
 
 
+async def test_mail_of_a_list_to_the_token_is_posted_without_reopening(sent: SentReply) -> None:
+    await sent.bounce(mails.plain(headers={"List-Id": "<x.customer.test>"}), reverse_path="x@customer.test")
+    assert (await sent.status(), await sent.posts()) == ("waiting", ["opened", "replied"])
+    await assert_nothing_lost(sent)
+
+
+async def test_an_earlier_reply_that_a_bounce_mentions_names_only_the_ticket(sent: SentReply) -> None:
+    (row,) = await sent.installation.execute("SELECT rfc_message_id FROM messages WHERE direction = 'outbound'")
+    newer = await queue_reply(sent.installation, sent.ticket_id, [ANN])
+    await sent.installation.execute("UPDATE reply_recipients SET state = 'sent' WHERE state = 'queued'")
+    content = report(
+        f"Final-Recipient: rfc822; {ANN}\nAction: failed", returned=f"References: <{row['rfc_message_id']}>"
+    )
+    await sent.installation.accept_message(content, "support", reverse_path="")
+    await sent.read()
+    bounced = await sent.installation.execute("SELECT reply_id FROM reply_recipients WHERE state = 'bounced'")
+    assert [each["reply_id"] for each in bounced] == [newer.id]
+
+
 async def test_a_bounce_names_the_address_to_which_mail_was_forwarded(sent: SentReply) -> None:
     await sent.bounce(FORMS["Postfix"].build("ann@elsewhere.test"))
     assert (await sent.states())[ANN][2].endswith("(ann@elsewhere.test)")
@@ -167,6 +186,10 @@ async def test_a_blocked_sender_may_report_a_bounce(sent: SentReply) -> None:
     mailbox = parse_mailbox(bounce_address(await sent.token(), "example.com"))
     cache = sent.installation.core.routing_cache
     assert isinstance(await cache.resolve(mailbox, reverse_path="daemon@customer.test", peer="192.0.2.1"), Target)
+    await sent.bounce(mails.plain(subject="Re: Hello"), reverse_path="carla@customer.test")
+    assert (await sent.status(), await sent.posts()) == ("waiting", ["opened"])  # the answer of a person is only kept
+    await sent.bounce(FORMS["Exchange"].build(ANN), reverse_path="daemon@customer.test")
+    assert await sent.status() == "open"
 
 
 async def test_a_storm_of_bounces_ends(sent: SentReply) -> None:
