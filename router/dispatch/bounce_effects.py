@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from router.enumerations import ReplyState
+from router.enumerations import ReplyKind, ReplyState
 from router.mail.delivery_reports import BounceReport, RecipientReport, ReportAction
 from router.model import Message
 
@@ -34,6 +34,7 @@ class ReplyTarget:
     address_key: str
     state: ReplyState
     delivery_id: str
+    kind: ReplyKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,8 @@ def _apply(item: ReadBounce) -> StatementGenerator[AppliedBounce]:
         return AppliedBounce(tuple(due), meaning=meaning)
     changed = [(effect, state) for effect in effects if (state := next_state(effect)) is not None]
     yield from _store_states(changed, item.now)
-    failed = [effect for effect, state in changed if state == "bounced"]
+    # Nobody has written an acknowledgement, and its sender may be forged.
+    failed = [effect for effect, state in changed if state == "bounced" and effect.target.kind == "reply"]
     events = [_build_event(item, effect) for effect in effects if _is_event(effect)]
     events += yield from reopen_tickets([_build_event(item, effect) for effect in failed[:1]], item.now)
     yield from record_reply_events(events, item.now)
@@ -131,7 +132,13 @@ def _read_targets(item: ReadBounce) -> StatementGenerator[list[ReplyTarget]]:
 
 def _to_target(row: Row) -> ReplyTarget:
     return ReplyTarget(
-        row["reply_id"], row["message_id"], row["address"], row["address_key"], row["state"], row["delivery_id"]
+        row["reply_id"],
+        row["message_id"],
+        row["address"],
+        row["address_key"],
+        row["state"],
+        row["delivery_id"],
+        row["kind"],
     )
 
 

@@ -74,7 +74,7 @@ SELECT {Message} FROM messages WHERE id = :message_id;
 
 -- fragment: bounce_target
 -- A recipient of the reply `r`.
-rr.reply_id, r.message_id, rr.address, rr.address_key, rr.state, rr.delivery_id
+rr.reply_id, r.message_id, rr.address, rr.address_key, rr.state, rr.delivery_id, r.kind
 
 -- name: bounce_reply_recipients
 -- The recipients of a reply.

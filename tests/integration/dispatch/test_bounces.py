@@ -163,6 +163,13 @@ async def test_an_earlier_reply_that_a_bounce_mentions_names_only_the_ticket(sen
     assert [each["reply_id"] for each in bounced] == [newer.id]
 
 
+async def test_the_bounce_of_an_acknowledgement_reopens_nothing(sent: SentReply) -> None:
+    await sent.installation.execute("UPDATE replies SET kind = 'acknowledgement'")
+    await sent.bounce(FORMS["Postfix"].build(ANN))
+    assert (await sent.states())[ANN][0] == "bounced"
+    assert (await sent.status(), await sent.events(), await sent.posts()) == ("waiting", ["reply.bounced"], ["opened"])
+
+
 async def test_a_bounce_names_the_address_to_which_mail_was_forwarded(sent: SentReply) -> None:
     await sent.bounce(FORMS["Postfix"].build("ann@elsewhere.test"))
     assert (await sent.states())[ANN][2].endswith("(ann@elsewhere.test)")
