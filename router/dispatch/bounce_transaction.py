@@ -104,6 +104,9 @@ def _apply(item: ReadBounce) -> StatementGenerator[AppliedBounce]:
         return AppliedBounce(tuple(due), meaning=meaning)
     changed = [(effect, state) for effect in effects if (state := next_state(effect)) is not None]
     yield from _store_states(changed, item.now)
+    if any(state == "delayed" for _, state in changed):
+        # Each recipient has a first delay, and the limit must leave room for the failures that follow.
+        yield Statement("bounce_uncount", [{"reply_id": item.reply_id, "message_id": item.message.id}])
     # Nobody has written an acknowledgement, and its sender may be forged.
     failed = [effect for effect, state in changed if state == "bounced" and effect.target.kind == "reply"]
     events = [_build_event(item, effect) for effect in effects if _is_event(effect)]

@@ -115,7 +115,7 @@ UPDATE messages SET automatic = 'bounce' WHERE id = :message_id AND automatic = 
 UPDATE messages SET kind = 'mail' WHERE id = :message_id;
 
 -- name: bounce_uncount
--- Removes a message from the bounces of a reply: the answers of persons are not limited.
+-- Removes a message from the bounces of a reply, which does not count towards their limit.
 DELETE FROM reply_bounces WHERE reply_id = :reply_id AND message_id = :message_id;
 
 -- name: bounce_link_integration

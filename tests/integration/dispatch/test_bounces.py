@@ -216,6 +216,12 @@ async def test_a_storm_of_bounces_ends(sent: SentReply) -> None:
     await assert_nothing_lost(sent)
 
 
+async def test_a_first_delay_leaves_room_for_the_failure(sent: SentReply) -> None:
+    for expected in (0, 1):  # a further delay may be a storm
+        await sent.bounce(FORMS["Postfix delay"].build(ANN).replace(b"Subject: ", b"Subject: %d " % expected))
+        assert await sent.installation.count_rows("reply_bounces") == expected
+
+
 async def test_a_ticket_that_was_erased_after_rcpt(sent: SentReply) -> None:
     target = await sent.target()
     async with sent.installation.database.transaction() as transaction:
