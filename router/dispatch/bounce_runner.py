@@ -20,7 +20,7 @@ from router.mail.delivery_reports import UNREADABLE, BounceReport
 
 # Bounces that are claimed together, and read one after the other. Reading all of them is shorter than their lease.
 BATCH = 3
-# After this many readings that ended with their process, the report of a bounce is not read any more.
+# After this many readings that failed or ended with their process, the report of a bounce is not read any more.
 MAX_CLAIMS = 3
 # The shortest and the longest delay between two attempts while the database is unavailable.
 RETRY_MIN_SECONDS, RETRY_MAX_SECONDS = 0.1, 2.0
@@ -91,6 +91,8 @@ class BounceRunner:
             applied = await self._retry(lambda: self._queue.apply(bounce, report))
             log.info("bounce.read", message_id=message_id, meaning=applied.meaning, states=list(applied.states))
             self._wake_integrations(applied.due_integrations)
+        except UnparsableMessage as error:  # perhaps because the host is overloaded: read again when its lease expires
+            log.warning("bounce.unreadable", message_id=message_id, reason=str(error))
         except Unavailable as error:  # only if the process stops
             self._log_unavailable(error)
         except Exception:  # the bounce is read again when its lease expires
@@ -103,11 +105,7 @@ class BounceRunner:
         content = await self._contents.read_raw(bounce.message.id)
         if content is None:  # erased
             return UNREADABLE
-        try:
-            return await self._parser.read_bounce(content)
-        except UnparsableMessage as error:
-            log.warning("bounce.unreadable", message_id=bounce.message.id, reason=str(error))
-            return UNREADABLE
+        return await self._parser.read_bounce(content)
 
     async def _retry(self, work: Callable[[], Awaitable[T]]) -> T:
         """Repeats the work while the database is unavailable, unless the process stops."""
