@@ -204,8 +204,10 @@ def _group_targets(targets: Collection[Target], *, is_report: bool) -> dict[tupl
     with_token = {workspace_id for workspace_id, _ in answered}
     groups: dict[tuple[str, bool], dict[str, list[Target]]] = {}
     for target in sorted(targets, key=lambda each: each.ticket is None) if answered else targets:
-        is_bounce = target.ticket is not None or (target.workspace_id, target.address) in answered
-        is_bounce = is_bounce or (is_report and target.workspace_id in with_token)
+        is_bounce = target.ticket is not None
+        if answered and not is_bounce:
+            is_answered = (target.workspace_id, target.address) in answered
+            is_bounce = is_answered or (is_report and target.workspace_id in with_token)
         groups.setdefault((target.workspace_id, is_bounce), {}).setdefault(target.alias_key, []).append(target)
     return groups
 
