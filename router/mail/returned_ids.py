@@ -7,8 +7,10 @@ caller looks it up.
 
 from __future__ import annotations
 
+import binascii
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 # The report and the header of the returned message are near the start; some servers append the report.
@@ -24,6 +26,9 @@ _ANCHOR = re.compile(rb"(?:er\.t\.|\+t-)(" + _TOKEN + rb")(?:@|=40)")
 _BOUNCE_TOKEN = re.compile(rb"b-(" + _TOKEN + rb")[@=]")
 # A field that says which message was returned. Other ids are those of earlier messages of the conversation.
 _ID_FIELD = re.compile(rb"message-id:\s{0,20}<([!-;=?-~]{1,250})>")
+# A part in base64: servers that write no report encode their text so in many languages.
+_BASE64_FIELD = re.compile(rb"content-transfer-encoding:[ \t]{0,20}base64\b", re.IGNORECASE)
+_EMPTY_LINE = re.compile(rb"\n\r?\n")
 # A line break that quoted-printable encoding adds (RFC 2045 section 6.7).
 _SOFT_BREAK = re.compile(rb"=[ \t]{0,20}\r?\n")
 
@@ -55,6 +60,7 @@ def find_returned_ids(content: bytes) -> ReturnedIds:
     original = _scanned_bytes(content)
     if b"=\n" in original or b"=\r\n" in original or b"= " in original:
         original = _SOFT_BREAK.sub(b"", original)
+    original = b"\n".join((original, *_decode_parts(original)))
     data = original.lower()
     message_ids = _first_ids(_stored_id(original[slice(*match.span(1))]) for match in _ID_FIELD.finditer(data))
     mentioned_ids = _first_ids(
@@ -67,6 +73,16 @@ def find_returned_ids(content: bytes) -> ReturnedIds:
         mentioned_ids=tuple(each for each in mentioned_ids if each not in message_ids),
     )
     return found or NO_IDS
+
+
+def _decode_parts(data: bytes) -> Iterator[bytes]:
+    """Yields the decoded parts in base64. Each search begins behind the previous part."""
+    at = 0
+    while (field := _BASE64_FIELD.search(data, at)) and (header_end := _EMPTY_LINE.search(data, field.end())):
+        at = data.find(b"\n--", header_end.end())
+        at = len(data) if at < 0 else at
+        with suppress(binascii.Error):
+            yield binascii.a2b_base64(data[header_end.end() : at] + b"==")
 
 
 def _stored_id(found: bytes) -> bytes:

@@ -19,7 +19,8 @@ from tests.system.growth.subject import PLAIN, Subject, decode_text
 _TOKEN = b"a" * 26
 _IDS = (
     *(b"er." + _TOKEN + b"@a", b"er.t." + _TOKEN + b"@", b"b-" + _TOKEN + b"=", b"b-" + _TOKEN),
-    *(b"er.", b"er.t.", b"b-", b"=\r\n", b"= ", b"=40"),
+    *(b"er.", b"er.t.", b"b-", b"=\r\n", b"= ", b"=40", b"+t-", b"message-id: <"),
+    *(b"content-transfer-encoding: base64\n", b"\n\n", b"\n--", b"QUJD"),
 )
 _REPORT = (
     *(b"\r\n\r\nFinal-Recipient: a;b@c", b"\r\nDiagnostic-Code: smtp; 550 5.1.1 ", b"550-5.1.1 ", b"5.1.1", b"#5.1.1"),

@@ -1,5 +1,7 @@
 """Identities of replies in the content of bounces."""
 
+import base64
+
 import pytest
 
 from router.mail.returned_ids import MAX_IDS, NO_IDS, find_returned_ids
@@ -18,6 +20,14 @@ def test_a_returned_header(break_: str) -> None:
     assert found.mentioned_ids == (f"er.{OTHER}@example.com",)
     assert found.anchors == (TOKEN, OTHER)
     assert found.tokens == ()
+
+
+@pytest.mark.parametrize("end", ["", "\r\n--b\r\n\r\nOther\r\n--b--\r\n"])
+@pytest.mark.parametrize("text", ["", "x", "xy"])  # each length of the last group
+def test_a_text_in_base64(text: str, end: str) -> None:
+    encoded = base64.encodebytes(f"Message-ID: <er.{TOKEN}@example.com>\r\n{text}".encode()).decode()
+    content = f"Subject: x\r\nContent-Transfer-Encoding: BASE64\r\nX: y\r\n\r\n{encoded}{end}"
+    assert find_returned_ids(content.encode()).message_ids == (f"er.{TOKEN}@example.com",)
 
 
 def test_an_assigned_message_id_keeps_its_case() -> None:
