@@ -17,7 +17,9 @@ from tests.support.discord import DiscordStandIn
 from tests.support.dns import DnsStandIn
 from tests.support.installation import Installation, closed_store
 from tests.support.slack import SlackStandIn
+from tests.support.smarthost import ScriptedSmarthost
 from tests.system.upgrade.recorded_checks import create_checked_tickets
+from tests.system.upgrade.recorded_replies import create_replies
 from tests.system.upgrade.recorded_tickets import create_tickets
 from tests.system.upgrade.recorded_workspace import create_workspace
 from tests.system.upgrade.recording import FOLDER, Recording, hash_migrations, record_rows, table_names
@@ -33,10 +35,21 @@ async def main() -> None:
     key = new_key()
     with tempfile.TemporaryDirectory() as folder:
         store = closed_store(f"sqlite:///{Path(folder) / 'emailrouter.db'}")
-        async with DnsStandIn() as dns, SlackStandIn() as slack, DiscordStandIn() as discord:
+        async with (
+            DnsStandIn() as dns,
+            SlackStandIn() as slack,
+            DiscordStandIn() as discord,
+            ScriptedSmarthost() as smarthost,
+        ):
             installation = Installation(
                 store,
-                {"server.secret_key": key, "dns.nameservers": [dns.address], "delivery.digest_after": 3},
+                {
+                    "server.secret_key": key,
+                    "dns.nameservers": [dns.address],
+                    "delivery.digest_after": 3,
+                    "outgoing.smarthost": smarthost.url,
+                    "outgoing.dkim_ed25519": True,
+                },
                 clock=FakeClock(datetime.now(UTC) - AGE),
             )
             async with installation.open_database():
@@ -44,6 +57,7 @@ async def main() -> None:
                 recorded = await create_workspace(installation, slack, discord, dns)
                 await create_tickets(recorded)
                 await create_checked_tickets(recorded)
+                await create_replies(recorded, smarthost)
                 await installation.services.authentication.close()
                 recording = Recording(
                     migrate.LATEST_VERSION,

@@ -11,20 +11,27 @@ from router.dispatch.delivery_batch import Form
 from router.enumerations import TicketEventType
 from router.mail.automatic import Automatic
 from router.store import migrate
+from tests.system.upgrade.recorded_replies import FIRST_WITH_REPLIES
 from tests.system.upgrade.recording import Recording, list_recordings, table_names
 
 Column = tuple[str, str]  # table and name
 UNRECORDED_TABLES: dict[str, str] = {}  # with the reason
 UNRECORDED_COLUMNS: dict[Column, str] = {
     ("raw_chunks", "n"): "a second chunk needs a message of more than 256 KiB",
+    ("upload_chunks", "n"): "a second chunk needs a file of more than 256 KiB",
 }
 UNRECORDED_VALUES: dict[Column, dict[str, str]] = {
     ("deliveries", "awaiting"): {"rules": "reserved: no version with this schema has rules"},
-    ("deliveries", "target"): {
-        "webhook": "reserved: no version with this schema sends events",
-        "smarthost": "reserved: no version with this schema sends replies",
+    ("deliveries", "target"): {"webhook": "reserved: no version with this schema sends events"},
+    ("messages", "kind"): {
+        "note": "reserved: notes are events",
+        "form": "reserved: no version with this schema has forms",
     },
-    ("drafts", "kind"): {"reply": "reserved: no version with this schema sends replies"},
+    ("replies", "actor_type"): {
+        "mail": "no message sends a reply",
+        "rule": "reserved: no version with this schema has rules",
+        "slack": "reserved: no version with this schema receives events of Slack",
+    },
     ("ticket_events", "actor_type"): {
         "rule": "reserved: no version with this schema has rules",
         "slack": "reserved: no version with this schema receives events of Slack",
@@ -32,8 +39,11 @@ UNRECORDED_VALUES: dict[Column, dict[str, str]] = {
     ("ticket_events", "type"): {
         "ticket.created": "derived from the first message, not stored",
         "ticket.message_received": "derived from the message, not stored",
+        "ticket.replied": "derived from the message, not stored",
     },
 }
+# The values of earlier versions, which reserve them for replies.
+RESERVED_FOR_REPLIES: dict[Column, str] = {("deliveries", "target"): "smarthost", ("drafts", "kind"): "reply"}
 # The values of columns without a CHECK constraint.
 OTHER_VALUES: dict[Column, tuple[str, ...]] = {
     ("ticket_events", "type"): get_args(TicketEventType),
@@ -43,7 +53,8 @@ OTHER_VALUES: dict[Column, tuple[str, ...]] = {
 }
 _TABLE = re.compile(r"(?:CREATE|ALTER) TABLE (\w+)")
 _CHECK = re.compile(r"CHECK \((\w+) IN \(([^)]*)\)\)")
-MAX_BYTES = 300_000
+# Version 8 has twice the rows of version 1: each state of a reply needs several rows, and each domain its keys.
+MAX_BYTES = 350_000
 
 
 def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
@@ -62,7 +73,7 @@ def test_every_column_is_recorded(recording: Recording) -> None:
         for column, values in _recorded_values(recording).items()
         if values <= {None, "", "[]", "{}", "null", "0"}
     }
-    assert unused == UNRECORDED_COLUMNS.keys()
+    assert unused == {column for column in UNRECORDED_COLUMNS if column in _recorded_values(recording)}
 
 
 def test_every_value_is_recorded(recording: Recording) -> None:
@@ -72,8 +83,12 @@ def test_every_value_is_recorded(recording: Recording) -> None:
         expected |= OTHER_VALUES
     recorded = _recorded_values(recording)
     missing = {column: set(values) - recorded[column] for column, values in expected.items()}
+    unrecorded = {column: set(reasons) for column, reasons in UNRECORDED_VALUES.items()}
+    if recording.version < FIRST_WITH_REPLIES:
+        for column, value in RESERVED_FOR_REPLIES.items():
+            unrecorded.setdefault(column, set()).add(value)
     assert {column: values for column, values in missing.items() if values} == {
-        column: set(reasons) for column, reasons in UNRECORDED_VALUES.items() if column in expected
+        column: values for column, values in unrecorded.items() if column in expected
     }
 
 

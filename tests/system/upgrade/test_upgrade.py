@@ -8,6 +8,7 @@ import smtplib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from email import message_from_bytes
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from router.admin.installation.loss_audit import audit_losses
 from router.mail.contents import Attachment, Contents
 from router.store import migrate
 from tests.support import mails, seeds
+from tests.support.bounces import FORMS
 from tests.support.discord import DiscordMessage, DiscordStandIn, DiscordThread
 from tests.support.dns import DnsStandIn
 from tests.support.installation import (
@@ -34,11 +36,15 @@ from tests.support.installation.dashboard import FormClient
 from tests.support.manual_delivery import shown_state
 from tests.support.process import Program, run_cli
 from tests.support.slack import SlackStandIn
+from tests.support.smarthost import ScriptedSmarthost
 from tests.support.waiting import poll_until
+from tests.system.upgrade.recorded_replies import ASSIGNED_ID, FIRST_WITH_REPLIES
 from tests.system.upgrade.recorded_tickets import DOOR
 from tests.system.upgrade.recorded_workspace import THREAD_ID
-from tests.system.upgrade.recording import Recording, Row, hash_migrations, load_rows
+from tests.system.upgrade.recording import Recording, Row, hash_migrations, list_recordings, load_rows, read_recording
 
+WAITING = {"queued", "sending", "retrying"}
+WITH_REPLIES = [file for file in list_recordings() if read_recording(file).version >= FIRST_WITH_REPLIES]
 STATUSES = {"general": "active", "night": "active", "broken": "failing", "board": "active"}  # of the integrations
 
 
@@ -46,13 +52,20 @@ def test_recorded_migrations_are_frozen(recording: Recording) -> None:
     assert hash_migrations(migrate.load_migrations())[: recording.version] == recording.hashes
 
 
+@pytest.fixture
+async def smarthost() -> AsyncIterator[ScriptedSmarthost]:
+    async with ScriptedSmarthost() as opened:
+        yield opened
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
-async def settings(
+async def settings(  # noqa: PLR0917 - fixtures
     request: pytest.FixtureRequest,
     recording: Recording,
     tmp_path: Path,
     dns_server: DnsStandIn,
     monkeypatch: pytest.MonkeyPatch,
+    smarthost: ScriptedSmarthost,
 ) -> dict[str, object]:
     """The settings of a program with a database of the recorded version."""
     url = f"sqlite:///{tmp_path / 'emailrouter.db'}"
@@ -67,7 +80,7 @@ async def settings(
         assert len(await migrate.migrate(store.database)) == recording.version
     await load_rows(store.database, recording)
     await store.database.close()
-    own = {**UNPACED, "dns.nameservers": [dns_server.address]}
+    own = {**UNPACED, "dns.nameservers": [dns_server.address], "outgoing.smarthost": smarthost.url}
     return {**program_settings(url, tmp_path, recording.secret_key), **own}
 
 
@@ -186,6 +199,7 @@ async def test_queued_and_failed_deliveries_are_sent(upgraded: Upgraded) -> None
     integrations = (await upgraded.call("GET", "/integrations"))["integrations"]
     assert {each["status"] for each in integrations} == {"active"}
     dead = {each["ticketId"]: each for each in (await upgraded.call("GET", "/deliveries?state=dead"))["deliveries"]}
+    dead = {ticket_id: each for ticket_id, each in dead.items() if each["event"] == "opened"}
     assert len(dead) == 3
     refused = await upgraded.ticket("Refused")
     await upgraded.call("POST", f"/deliveries/{dead[refused['id']]['id']}/replay", status=202)
@@ -263,3 +277,42 @@ async def test_users_sign_in_and_are_invited_and_senders_stay_blocked(upgraded: 
         with pytest.raises(smtplib.SMTPRecipientsRefused) as refused:
             upgraded.send(sender, mails.plain())
         assert refused.value.recipients[f"support@{DOMAIN}"][0] == 550
+
+
+@pytest.mark.parametrize("recording", WITH_REPLIES, ids=lambda file: file.stem, indirect=True)
+async def test_replies_are_sent_and_their_answers_and_bounces_join(
+    upgraded: Upgraded, smarthost: ScriptedSmarthost
+) -> None:
+    ticket_id = (await upgraded.ticket("The lamp is broken"))["id"]
+
+    async def read_states() -> dict[str, str]:
+        listed = await upgraded.call("GET", f"/emails/tickets/{ticket_id}/replies")
+        return {reply["id"]: reply["state"] for reply in listed["replies"]}
+
+    async def are_sent() -> bool:
+        return not set((await read_states()).values()) & WAITING
+
+    await poll_until(are_sent, "the replies that waited are handed over")
+    assert set((await read_states()).values()) == {"sent", "failed", "canceled", "delayed", "bounced"}
+    waiting = [
+        row["message_id"]
+        for row in _rows(upgraded.recording, "replies")
+        if row["state"] in WAITING and row["ticket_id"] == ticket_id
+    ]
+    expected = {f"<{row['rfc_message_id']}>" for row in _rows(upgraded.recording, "messages") if row["id"] in waiting}
+    sent = [message_from_bytes(mail.content) for mail in smarthost.accepted]
+    assert sorted(mail["Message-ID"] for mail in sent) == sorted(expected)
+    assert all(mail["DKIM-Signature"] for mail in sent)
+    (recipient,) = [row for row in _rows(upgraded.recording, "reply_recipients") if row["state"] == "queued"]
+    upgraded.send("", FORMS["Postfix"].build(str(recipient["address"])), f"b-{recipient['token']}")
+
+    async def is_bounced() -> bool:
+        return (await read_states())[str(recipient["reply_id"])] == "bounced"
+
+    await poll_until(is_bounced, "the bounce is read")
+    # The header is not folded: the standard library would encode an id of this length.
+    answer = mails.mail(body="It shines.", extra=(f"In-Reply-To: <{ASSIGNED_ID}@eu-west-1.amazonses.com>",))
+    upgraded.send("ann@customer.test", answer, "help")
+    assert await upgraded.subjects("q=shines") == ["The lamp is broken"]
+    assert len((await upgraded.call("GET", "/templates"))["templates"]) == 3
+    assert len((await upgraded.call("GET", "/canned-responses"))["cannedResponses"]) == 2
