@@ -19,6 +19,7 @@ from router.enumerations import TicketStatus
 from router.model import Micros, Smarthost
 from router.replies.events import EventActor, ReplyEvent, record_reply_events, status_event_type
 from router.replies.smarthosts import PARK_STEP
+from router.search.indexing import index_stored
 from router.store.database import Row, Statement, StatementGenerator, model_from_row
 
 # The shortest time for which mail over the limit of its workspace waits, so that many mails cost few statements.
@@ -205,7 +206,9 @@ def _exhausted(row: Row, candidate: ClaimableMail) -> FailedRecipient:
 
 
 def _begin_replies(rows: Sequence[Row], now: Micros) -> StatementGenerator[None]:
-    """Marks the recipients as being sent to. A queued reply sets the status of its ticket, and ends its draft."""
+    """Marks the recipients as being sent to. A queued reply sets the status of its ticket, ends its draft
+    and is indexed: it can no longer be canceled.
+    """
     yield Statement("submission_begin_recipient", [{"delivery_id": row["delivery_id"]} for row in rows])
     first = {row["reply_id"]: row for row in rows if row["reply_state"] == "queued"}
     yield from _set_statuses(first.values(), now)
@@ -226,6 +229,7 @@ def _begin_replies(rows: Sequence[Row], now: Micros) -> StatementGenerator[None]
         ],
     )
     yield from update_replies([ReplyChange(row["reply_id"]) for row in rows])
+    yield from index_stored([row["message_id"] for row in first.values()])
 
 
 def _set_statuses(rows: Iterable[Row], now: Micros) -> StatementGenerator[None]:

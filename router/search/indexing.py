@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from router.mail.contents import Attachment, Contents
 from router.search import terms
-from router.store.database import Statement, StatementGenerator
+from router.store.database import Row, Statement, StatementGenerator
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +20,10 @@ class MessageWords:
 
 
 def index(messages: Sequence[MessageWords]) -> StatementGenerator[None]:
-    """Adds the words of each message, and those of its header, to the tickets that contain the message."""
+    """Adds the words of each message, and those of its header, to the tickets that contain the message.
+
+    Omits replies that are still queued; see `index_stored`.
+    """
     if not messages:
         return
     yield Statement("search_lock", [{}])
@@ -45,3 +50,15 @@ def index(messages: Sequence[MessageWords]) -> StatementGenerator[None]:
             "words": " ".join(terms_by_ticket[ticket_id]),
         }
     yield Statement("search_upsert", list(changed.values()))
+
+
+def index_stored(message_ids: Sequence[str]) -> StatementGenerator[None]:
+    """Adds the words of messages whose contents are stored. The others are indexed when their contents are stored."""
+    rows = yield Statement("contents_by_message", [{"message_id": each} for each in message_ids])
+    yield from index([MessageWords(row["message_id"], terms.message_words(_contents(row))) for row in rows])
+
+
+def _contents(row: Row) -> Contents:
+    """Returns what is indexed of stored contents."""
+    attachments = tuple(Attachment(**attachment) for attachment in json.loads(row["attachments"]))
+    return Contents(row["text"], row["quoted"], "", attachments, ())

@@ -5,7 +5,7 @@
 SELECT pg_advisory_xact_lock(126879263777640);
 
 -- name: search_tickets_by_message
-SELECT DISTINCT {indexed_columns} FROM {indexed_tables} WHERE tm.message_id = ANY (CAST(:message_id AS TEXT[]))
+SELECT DISTINCT {indexed_columns} FROM {indexed_tables} WHERE tm.message_id = ANY (CAST(:message_id AS TEXT[])) AND {is_not_queued}
 ORDER BY t.id, m.id;
 
 -- name: search_window

@@ -16,9 +16,13 @@ JOIN tickets t ON t.id = tm.ticket_id
 JOIN messages m ON m.id = tm.message_id
 LEFT JOIN ticket_search s ON s.ticket_id = t.id
 
+-- fragment: is_not_queued
+-- A message `m` that is not a reply that can still be canceled: no word of a canceled reply stays in the index.
+NOT (m.direction = 'outbound' AND EXISTS (SELECT 1 FROM replies r WHERE r.message_id = m.id AND r.state = 'queued'))
+
 -- name: search_tickets_by_message
 -- The tickets of a message with their indexed words, and the header fields that the message adds.
-SELECT DISTINCT {indexed_columns} FROM {indexed_tables} WHERE tm.message_id = :message_id
+SELECT DISTINCT {indexed_columns} FROM {indexed_tables} WHERE tm.message_id = :message_id AND {is_not_queued}
 ORDER BY t.id, m.id;
 
 -- name: search_upsert
