@@ -33,7 +33,10 @@ async def cancel_reply(transaction: QueryExecutor, actor: Actor, reply: TicketRe
     await transaction.execute("erasure_message", message_id=reply.message_id)
     await ticket_events.record(transaction, actor, ticket.id, now, "reply.canceled", replyId=reply.id)
     if author is not None and reply.kind == "reply":
-        await _restore_draft(transaction, author.id, ticket.id, StoredDraft.from_json(reply.draft), now)
+        stored = StoredDraft.from_json(reply.draft)
+        for upload_id in stored.attachments:
+            await transaction.execute("upload_renew", id=upload_id, workspace_id=actor.workspace_id, now=now)
+        await _restore_draft(transaction, author.id, ticket.id, stored, now)
 
 
 _SENT = "This reply is being sent, or was sent: it cannot be canceled any more"

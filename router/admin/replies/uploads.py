@@ -1,4 +1,5 @@
 """Uploads: files for replies that are not sent yet. They are deleted after a day, or when their reply is sent.
+Those of a queued reply stay for the draft that it becomes if it is canceled.
 
 A file is stored in chunks while it is received, each in a transaction of its own, so that neither its size nor a slow
 client takes memory or locks. A file whose upload was interrupted has no known id, and is deleted after a day.

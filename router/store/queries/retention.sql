@@ -81,9 +81,19 @@ DELETE FROM sessions WHERE hash IN (
 DELETE FROM drafts WHERE (user_id, ticket_id, kind) IN (
     SELECT user_id, ticket_id, kind FROM drafts WHERE saved_at < :horizon ORDER BY saved_at LIMIT :limit);
 
+-- fragment: retention_queued_replies
+-- The replies that can still be canceled, in workspaces with old uploads. Their files are needed for the draft then.
+SELECT r.draft FROM replies r
+WHERE r.workspace_id IN (SELECT workspace_id FROM uploads WHERE created_at < :horizon)
+  AND r.state = 'queued' AND r.state <> 'sent'
+
 -- name: retention_uploads
--- Deletes old files that were uploaded for replies.
-DELETE FROM uploads WHERE id IN (SELECT id FROM uploads WHERE created_at < :horizon ORDER BY created_at LIMIT :limit);
+-- Deletes old files that were uploaded for replies, except those of queued replies.
+DELETE FROM uploads WHERE id IN (
+    SELECT id FROM uploads
+    WHERE created_at < :horizon AND id NOT IN (
+        SELECT file.value FROM ({retention_queued_replies}) queued, json_each(queued.draft, '$.attachments') file)
+    ORDER BY created_at LIMIT :limit);
 
 -- name: retention_acknowledgements
 -- Deletes the times of old acknowledgements.

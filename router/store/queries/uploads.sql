@@ -25,6 +25,10 @@ SELECT {Upload} FROM uploads WHERE id IN (SELECT value FROM json_each(:ids)) AND
 SELECT count(*) AS uploads, COALESCE(sum(size), 0) AS size FROM uploads
 WHERE workspace_id = :workspace_id AND COALESCE(user_id, '') = COALESCE(CAST(:user_id AS TEXT), '');
 
+-- name: upload_renew
+-- Keeps an upload for another day.
+UPDATE uploads SET created_at = :now WHERE id = :id AND workspace_id = :workspace_id;
+
 -- name: upload_delete
 -- Deletes an upload.
 DELETE FROM uploads WHERE id = :id AND workspace_id = :workspace_id;
