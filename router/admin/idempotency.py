@@ -6,16 +6,19 @@ process dies between these calls, retries are rejected until the claim times out
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from router.clock import SECOND, Clock
 from router.errors import Refused
 from router.model import Micros
-from router.store.database import Database
+from router.store.database import Database, QueryExecutor
 
 RESPONSE_RETENTION: Micros = 24 * 3600 * SECOND
 # A claim should outlast the longest request.
 CLAIM_TIMEOUT: Micros = 300 * SECOND
+# The time around a change in which its request was stored. Allows for clock differences between hosts.
+CHANGE_TOLERANCE: Micros = 3600 * SECOND
 CLEANUP_SECONDS = 3600.0
 MAX_KEY_LENGTH = 255
 
@@ -98,3 +101,29 @@ class IdempotencyService:
             return
         self._cleaned_at = self._clock.monotonic()
         await self._database.execute("idempotency_delete_expired", horizon=now - RESPONSE_RETENTION)
+
+
+async def erase_answers(executor: QueryExecutor, text: str, changed_at: Iterable[Micros]) -> None:
+    """Erases the stored responses that contain a text, of the requests that made changes at these times."""
+    for since, until in _merge(changed_at):
+        await executor.execute("idempotency_erase_answer", pattern=f"%{text}%", since=since, until=until)
+
+
+async def erase_ticket_answers(executor: QueryExecutor, ticket_id: str, now: Micros) -> None:
+    """Erases the stored responses to the requests that changed a ticket, before it is erased."""
+    since = now - RESPONSE_RETENTION - CHANGE_TOLERANCE
+    rows = await executor.fetch_all("idempotency_ticket_changes", ticket_id=ticket_id, since=since)
+    await erase_answers(executor, ticket_id, [row["at"] for row in rows])
+
+
+def _merge(changed_at: Iterable[Micros]) -> Iterator[tuple[Micros, Micros]]:
+    """Yields the periods around changes, so that each stored response is read once."""
+    since = until = None
+    for at in sorted(changed_at):
+        if since is not None and until is not None and at - CHANGE_TOLERANCE > until:
+            yield since, until
+            since = None
+        since = at - CHANGE_TOLERANCE if since is None else since
+        until = at + CHANGE_TOLERANCE
+    if since is not None and until is not None:
+        yield since, until

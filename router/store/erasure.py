@@ -1,4 +1,4 @@
-"""Erases a ticket with its deliveries, its events, and the messages that belong to no other ticket.
+"""Erases a ticket with its deliveries, events and replies, and the messages that belong to no other ticket.
 
 Keeps the counts of the loss audit correct. The caller decides whether the ticket may be erased.
 """
@@ -36,6 +36,8 @@ async def preview_erasure(executor: QueryExecutor, ticket_id: str) -> ErasurePre
 async def erase_ticket(transaction: QueryExecutor, ticket_id: str) -> int:
     """Returns the number of messages that were erased with the ticket."""
     rows = await transaction.fetch_all("erasure_messages", ticket_id=ticket_id)
+    await transaction.execute("erasure_uploads", ticket_id=ticket_id)
+    await transaction.execute("erasure_bounces", ticket_id=ticket_id)
     await transaction.execute("erasure_ticket", ticket_id=ticket_id)
     erased = 0
     for row in rows:

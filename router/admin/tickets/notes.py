@@ -11,15 +11,13 @@ from dataclasses import replace
 
 from router.admin import ticket_events, validation
 from router.admin.fetch import fetch_by_id
+from router.admin.idempotency import erase_answers
 from router.admin.tickets import drafts
-from router.clock import SECOND, Clock
+from router.clock import Clock
 from router.enumerations import TicketEventType
 from router.errors import Refused, not_found_error
 from router.model import Actor, Ticket, TicketEvent
 from router.store.database import Database, QueryExecutor
-
-# The time around the creation of a note in which its request was stored. Allows for clock differences between hosts.
-_REQUEST_TOLERANCE = 3600 * SECOND
 
 
 class NoteService:
@@ -82,12 +80,7 @@ class NoteService:
         """Replaces the detail of a note. Erases its text from the stored response to the request that added it."""
         changed = replace(note, detail=json.dumps(detail, ensure_ascii=False))
         await transaction.execute("ticket_event_update", id=note.id, detail=changed.detail)
-        await transaction.execute(
-            "idempotency_erase_answer",
-            pattern=f"%{note.id}%",
-            since=note.at - _REQUEST_TOLERANCE,
-            until=note.at + _REQUEST_TOLERANCE,
-        )
+        await erase_answers(transaction, note.id, [note.at])
         await ticket_events.record(transaction, actor, note.ticket_id, self._clock.now(), event_type, noteId=note.id)
         return changed
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from router.admin import audit, paging, validation
 from router.admin.fetch import fetch_by_id, find_ticket_id
+from router.admin.idempotency import erase_ticket_answers
 from router.admin.paging import DEFAULT_LIMIT, Page
 from router.admin.tickets.change_writer import (
     BulkResult,
@@ -182,8 +183,10 @@ class TicketService:
         """Erases a ticket and its messages, except messages that also belong to another ticket."""
         async with self._database.transaction() as transaction:
             ticket = await fetch_by_id(transaction, actor, Ticket, "ticket_lock", ticket_id)
+            now = self._clock.now()
+            await erase_ticket_answers(transaction, ticket.id, now)
             await erase_ticket(transaction, ticket.id)
-            await audit.record(transaction, actor, self._clock.now(), "ticket.delete", ticket.id, number=ticket.number)
+            await audit.record(transaction, actor, now, "ticket.delete", ticket.id, number=ticket.number)
 
     async def delete_many(self, actor: Actor, ticket_ids: Iterable[str]) -> int:
         """Erases up to `change_writer.MAX_BULK` tickets, each in its own transaction; returns how many existed."""

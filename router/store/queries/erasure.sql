@@ -21,6 +21,24 @@ FROM (
     FROM messages m WHERE m.id IN (SELECT message_id FROM ticket_messages WHERE ticket_id = :ticket_id)
 ) AS own;
 
+-- fragment: erasure_files
+-- The files of the drafts and the queued replies of a ticket, with their users.
+SELECT r.user_id, r.draft AS content FROM replies r WHERE r.ticket_id = :ticket_id AND r.state = 'queued'
+UNION ALL
+SELECT d.user_id, '{"attachments": ' || d.attachments || '}' FROM drafts d WHERE d.ticket_id = :ticket_id
+
+-- name: erasure_uploads
+-- Erases the files that were uploaded for replies to a ticket that are not sent yet.
+DELETE FROM uploads
+WHERE workspace_id = (SELECT workspace_id FROM tickets WHERE id = :ticket_id) AND (id, COALESCE(user_id, '')) IN (
+    SELECT file.value, COALESCE(own.user_id, '')
+    FROM ({erasure_files}) own, json_each(own.content, '$.attachments') file);
+
+-- name: erasure_bounces
+-- Erases the bounces of a ticket that are still to be read.
+DELETE FROM bounce_queue WHERE ticket_id = :ticket_id AND message_id IN (
+    SELECT tm.message_id FROM ticket_messages tm WHERE tm.ticket_id = :ticket_id);
+
 -- name: erasure_ticket
 -- Erases a ticket with the rows that refer to it by a foreign key. The foreign keys delete deliveries before their
 -- attempts, the order in which the outbox locks them.

@@ -18,6 +18,13 @@ UPDATE idempotent_requests SET status = :status, answer = :answer WHERE scope = 
 -- Erases the stored responses that contain a text, of requests between two times.
 UPDATE idempotent_requests SET answer = NULL WHERE at BETWEEN :since AND :until AND answer LIKE :pattern;
 
+-- name: idempotency_ticket_changes
+-- The times since a time at which a ticket was changed.
+SELECT at FROM ticket_events WHERE ticket_id = :ticket_id AND at >= :since
+UNION
+SELECT created_at FROM replies WHERE ticket_id = :ticket_id AND created_at >= :since
+ORDER BY 1;
+
 -- name: idempotency_release
 -- Deletes the key of a request for which no response is stored.
 DELETE FROM idempotent_requests WHERE scope = :scope AND key = :key AND status = 0 AND at = :at;
