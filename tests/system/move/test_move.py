@@ -15,6 +15,7 @@ from tests.support import seeds
 from tests.support.installation.command_line import ADMIN, WEBHOOK, initialise
 from tests.support.postgres import PostgresServer
 from tests.support.stores import Store, postgres_database, postgres_store, sqlite_database, sqlite_store
+from tests.system.upgrade.recording import list_recordings, load_rows, read_recording
 
 ODD = 'Grüße 📦\n\t"quoted" \\N \u2028 end'
 
@@ -37,19 +38,20 @@ async def test_every_table_is_listed(store: Store) -> None:
 
 async def test_a_move_to_the_other_database_and_back(postgres_server: PostgresServer, tmp_path: Path) -> None:
     async with sqlite_store(tmp_path) as first, postgres_store(postgres_server) as second:
+        latest = max(map(read_recording, list_recordings()), key=lambda recording: recording.version)
+        await load_rows(first.database, latest)  # rows of each table
         await _fill(first.database)
         before = await _content(first.database)
         there = await move(first.database, second.database, lambda *_: None)
         assert {each.table: each.source for each in there} == await count_rows(first.database)
-        assert all(each.source == each.target for each in there)
-        assert {each.table for each in there if each.source} >= {"messages", "raw_chunks", "tickets", "audit"}
+        assert [each for each in there if not each.source or each.source != each.target] == []
         (tmp_path / "back").mkdir()
         async with sqlite_store(tmp_path / "back") as third:
             back = await move(second.database, third.database, lambda *_: None)
             assert back == there
             assert await _content(third.database) == before
             found = await seeds.execute(
-                third.database, "SELECT rowid FROM ticket_words WHERE ticket_words MATCH 'lamp'"
+                third.database, "SELECT rowid FROM ticket_words WHERE ticket_words MATCH 'lantern'"
             )
             assert [row["rowid"] for row in found] == [5]
             await migrate.check_schema(third.database)
@@ -184,7 +186,7 @@ async def _fill(database: SqliteDatabase | PostgresDatabase) -> None:
     await seeds.execute(
         database,
         "INSERT INTO ticket_search (ticket_id, workspace_id, index_position, words) "
-        "VALUES ('ticket_1', :workspace_id, 5, 'lamp')",
+        "VALUES ('ticket_1', :workspace_id, 5, 'lantern')",
         workspace_id=workspace_id,
     )
     await seeds.execute(
