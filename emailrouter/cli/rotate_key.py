@@ -29,9 +29,10 @@ from router.secrets import KEY_FILE, fingerprint, load_or_create_key, new_key
 def rotate_key(ctx: click.Context, new_key_file: Path | None, yes: bool) -> None:
     """Replace the secret key of the installation.
 
-    Every webhook URL is encrypted again, in one transaction. Copy the new key to every other host that uses the
-    database, then restart every process. A process with the old key cannot decrypt the webhook URLs: it marks
-    integrations as failing and holds their deliveries until a later retry succeeds.
+    Every webhook URL, smarthost password and DKIM key is encrypted again, in one transaction. Copy the new key to
+    every other host that uses the database, then restart every process. A process with the old key cannot decrypt
+    them: it marks integrations as failing, and posts and replies wait until a later retry succeeds. Answers that
+    only have the token of a ticket (alias+t-TOKEN@) made with the old key open a new ticket.
     """
     invocation = console.get_invocation(ctx)
     server = invocation.load_config().server

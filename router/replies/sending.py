@@ -87,7 +87,10 @@ class SendingReader:
             access = self.read_access(domain)
             keys = await self._load_keys(domain)
         except DecryptionError:
-            reason = f"the smarthost or the DKIM keys of {domain.name} cannot be decrypted with this secret key"
+            reason = (
+                f"the smarthost or the DKIM keys of {domain.name} cannot be decrypted with this secret key: enter the "
+                "smarthost again, and turn sending off and on, which makes new keys"
+            )
             return SendingSetup(None, (), smarthost_id, reason)
         return SendingSetup(access, keys, smarthost_id, "" if access else "no smarthost is set")
 

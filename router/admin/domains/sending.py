@@ -58,7 +58,10 @@ class SendingService:
         self._allow_private = allow_private
 
     async def set_enabled(self, actor: Actor, domain_id: str, enabled: bool) -> DomainView:
-        """Turns sending on or off. The first time, the keys are made; they stay when sending is turned off."""
+        """Turns sending on or off. The first time, the keys are made; they stay when sending is turned off.
+
+        When it is turned on, new keys replace those that cannot be decrypted, because the secret key was lost.
+        """
         validation.validate_id(domain_id, "dom", "Domain")
         generated = await self._generate_missing(actor, domain_id, rotate=False) if enabled else {}
         async with self._database.transaction() as transaction:
@@ -174,8 +177,22 @@ class SendingService:
         """Makes the keys that the domain needs, in a thread: an RSA key takes some 100 ms."""
         domain = await fetch_by_id(self._database, actor, Domain, "domain_by_id", domain_id)
         keys = await fetch_models(self._database, DomainKey, "domain_keys", domain_id=domain.id)
-        missing = self._find_missing(keys, rotate=rotate)
+        lost = self._find_lost(domain, keys)
+        missing = self._find_missing([key for key in keys if key not in lost], rotate=rotate)
         return {algorithm: await asyncio.to_thread(generate, algorithm) for algorithm in missing}
+
+    def _find_lost(self, domain: Domain, keys: Sequence[DomainKey]) -> list[DomainKey]:
+        """Returns the keys that cannot be decrypted. With sending on, they stay: nothing is then sent unsigned."""
+        if domain.sending != "off":
+            return []
+        return [key for key in keys if key.retired_at is None and not self._is_readable(key)]
+
+    def _is_readable(self, key: DomainKey) -> bool:
+        try:
+            self._box.decrypt(key.encrypted_private_key, DKIM_PURPOSE)
+        except DecryptionError:
+            return False
+        return True
 
     def _find_missing(self, keys: Sequence[DomainKey], *, rotate: bool) -> list[DkimAlgorithm]:
         """Returns the algorithms that need a new key: with `rotate`, those without a waiting one."""
@@ -192,10 +209,13 @@ class SendingService:
         *,
         rotate: bool,
     ) -> None:
-        """Inserts the keys that are still missing."""
+        """Inserts the keys that are still missing. `domain` is as it was before the change."""
         keys = await fetch_models(transaction, DomainKey, "domain_keys", domain_id=domain.id)
+        lost = self._find_lost(domain, keys)
+        for key in lost:
+            await transaction.execute("domain_key_delete", domain_id=domain.id, selector=key.selector)
         now = self._clock.now()
-        for algorithm in self._find_missing(keys, rotate=rotate):
+        for algorithm in self._find_missing([key for key in keys if key not in lost], rotate=rotate):
             new = generated.get(algorithm)
             if new is None:  # the domain has lost a key since
                 raise Refused("conflict", "The keys of the domain were changed concurrently. Try again.")

@@ -27,6 +27,7 @@ from router.secrets import (
 )
 from router.store.database import Database, QueryExecutor
 
+_NEW_KEY = "turn sending from the domain off and on, which makes a new key whose record you then publish"
 NEXT_KEY_FILE = f"{KEY_FILE}.next"
 FINGERPRINT_FACT = "secret_key"  # a name in the table `installation`
 
@@ -81,7 +82,7 @@ async def _reencrypt_smarthosts(transaction: QueryExecutor, box: SecretBox) -> i
 async def _reencrypt_domain_keys(transaction: QueryExecutor, box: SecretBox) -> int:
     rows = await transaction.fetch_all("operator_encrypted_domain_keys")
     for row in rows:
-        what = f"The DKIM key {row['selector']} of {row['name']} ({row['domain_id']})", "remove the domain"
+        what = f"The DKIM key {row['selector']} of {row['name']} ({row['domain_id']})", _NEW_KEY
         encrypted = _reencrypt(box, row["encrypted_private_key"], DKIM_PURPOSE, *what)
         await transaction.execute(
             "operator_update_domain_key",

@@ -15,7 +15,7 @@ from router.errors import Refused
 from router.model import Domain
 from router.replies.sending import SendingReader, SendingSetup
 from router.replies.sending_state import DAY
-from router.secrets import SecretBox, fingerprint, new_key
+from router.secrets import DKIM_PURPOSE, SecretBox, fingerprint, new_key
 from tests.support.dns import DnsStandIn
 from tests.support.installation import HOST, Installation, seeded_installation
 from tests.support.refusal import refused_code
@@ -262,6 +262,32 @@ async def test_a_new_secret_key_keeps_keys_and_smarthosts(sender: SendingDomainS
     setup = await old.read(sender.domain_id)
     assert (setup.access, setup.keys) == (None, ())
     assert "cannot be decrypted" in setup.reason
+
+
+async def test_keys_of_a_lost_secret_key_are_replaced_when_sending_is_turned_on_again(
+    sender: SendingDomainSetup,
+) -> None:
+    await sender.activate()
+    installation = sender.installation
+    foreign = SecretBox(new_key()).encrypt("-----BEGIN", DKIM_PURPOSE)
+    await installation.execute("UPDATE domain_keys SET encrypted_private_key = :foreign", foreign=foreign)
+    settings = installation.core.box.encrypt("{}")
+    await installation.execute("UPDATE integrations SET encrypted_settings = :settings", settings=settings)
+    key = installation.secret_key
+    await installation.database.execute("installation_insert", name=FINGERPRINT_FACT, value=fingerprint(key))
+    rotation = KeyRotationService(installation.database, installation.clock)
+    with pytest.raises(Refused, match=rf"DKIM key er203001 of {NAME} .* turn sending from the domain off and on"):
+        await rotation.reencrypt_all(key, new_key())
+    view = await sender.sending.set_enabled(sender.actor, sender.domain_id, True)  # it is on: nothing changes
+    assert [each.selector for each in view.keys] == ["er203001"]
+    assert "turn sending off and on" in (await sender.read()).reason
+    await sender.sending.set_enabled(sender.actor, sender.domain_id, False)
+    view = await sender.sending.set_enabled(sender.actor, sender.domain_id, True)
+    assert (view.domain.sending, [each.selector for each in view.keys]) == ("pending", ["er203001-2"])
+    sender.publish(view)
+    assert (await sender.verify()).domain.sending == "active"
+    assert [each.selector for each in (await sender.read()).keys] == ["er203001-2"]
+    assert await rotation.reencrypt_all(key, new_key()) == 2
 
 
 async def test_removing_the_domain_removes_keys_and_smarthost(sender: SendingDomainSetup) -> None:
