@@ -103,8 +103,8 @@ WHERE d.ticket_id = :ticket_id AND d.message_id = :message_id AND d.target = 'sm
 ORDER BY a.started_at DESC, a.delivery_id DESC, a.n DESC LIMIT :limit;
 
 -- name: reply_cancel
--- Cancels a reply that is queued. Returns its id, or nothing if it has another state.
-UPDATE replies SET state = 'canceled', last_error = '' WHERE id = :id AND state = 'queued' RETURNING id;
+-- Cancels a reply that is queued. Returns its id, or nothing if it has another state. Its text is then in a draft only.
+UPDATE replies SET state = 'canceled', last_error = '', draft = '{}' WHERE id = :id AND state = 'queued' RETURNING id;
 
 -- name: reply_cancel_recipients
 -- Cancels all recipients of a reply.
