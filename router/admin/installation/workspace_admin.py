@@ -63,6 +63,7 @@ class WorkspaceAdminService:
             if workspace is None:
                 raise not_found_error("Workspace")
             await transaction.execute("operator_delete_domains", id=workspace_id)
+            await transaction.execute("operator_delete_smarthosts")
             await transaction.execute("routing_increment_version")
             await audit.record(
                 transaction, actor, self._clock.now(), "workspace.delete", workspace_id, name=workspace.name
@@ -70,4 +71,5 @@ class WorkspaceAdminService:
         for query in ("operator_erase_tickets", "operator_erase_messages"):
             while await self._database.execute(query, id=workspace_id, limit=BATCH_SIZE) == BATCH_SIZE:
                 pass
+        await self._database.execute("operator_erase_bounces")
         await self._database.execute("operator_erase_workspace", id=workspace_id)

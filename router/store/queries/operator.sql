@@ -29,6 +29,10 @@ SELECT (SELECT count(*) FROM domains WHERE workspace_id = :id) AS domains,
 -- Deletes the domains of a workspace, so that it receives no more mail for them.
 DELETE FROM domains WHERE workspace_id = :id;
 
+-- name: operator_delete_smarthosts
+-- Deletes the smarthosts of deleted domains, which have no foreign key.
+DELETE FROM smarthosts WHERE id LIKE 'dom!_%' ESCAPE '!' AND id NOT IN (SELECT id FROM domains);
+
 -- name: operator_erase_tickets
 -- Erases a batch of a workspace's tickets.
 DELETE FROM tickets WHERE id IN (SELECT id FROM tickets WHERE workspace_id = :id ORDER BY number LIMIT :limit);
@@ -36,6 +40,10 @@ DELETE FROM tickets WHERE id IN (SELECT id FROM tickets WHERE workspace_id = :id
 -- name: operator_erase_messages
 -- Erases a batch of a workspace's messages.
 DELETE FROM messages WHERE id IN (SELECT id FROM messages WHERE workspace_id = :id ORDER BY id LIMIT :limit);
+
+-- name: operator_erase_bounces
+-- Deletes the bounces that were to be read, and whose messages were erased.
+DELETE FROM bounce_queue WHERE message_id NOT IN (SELECT id FROM messages);
 
 -- name: operator_erase_workspace
 -- Deletes a workspace.

@@ -15,7 +15,7 @@ from tests.support import seeds
 from tests.support.installation.command_line import ADMIN, WEBHOOK, initialise
 from tests.support.postgres import PostgresServer
 from tests.support.stores import Store, postgres_database, postgres_store, sqlite_database, sqlite_store
-from tests.system.upgrade.recording import list_recordings, load_rows, read_recording
+from tests.system.upgrade.recording import load_rows, read_latest
 
 ODD = 'Grüße 📦\n\t"quoted" \\N \u2028 end'
 
@@ -38,8 +38,7 @@ async def test_every_table_is_listed(store: Store) -> None:
 
 async def test_a_move_to_the_other_database_and_back(postgres_server: PostgresServer, tmp_path: Path) -> None:
     async with sqlite_store(tmp_path) as first, postgres_store(postgres_server) as second:
-        latest = max(map(read_recording, list_recordings()), key=lambda recording: recording.version)
-        await load_rows(first.database, latest)  # rows of each table
+        await load_rows(first.database, read_latest())  # has rows of each table
         await _fill(first.database)
         before = await _content(first.database)
         there = await move(first.database, second.database, lambda *_: None)

@@ -60,6 +60,10 @@ def list_recordings(folder: Path = FOLDER) -> list[Path]:
     return recordings
 
 
+def read_latest() -> Recording:
+    return max(map(read_recording, list_recordings()), key=lambda recording: recording.version)
+
+
 def hash_migrations(migrations: Sequence[Migration]) -> list[str]:
     return [hashlib.sha256(migration.text.encode()).hexdigest() for migration in migrations]
 
