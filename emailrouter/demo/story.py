@@ -149,7 +149,7 @@ class Storyteller:
             if strings := record.strings:
                 self._demo.dns.add(record.name, "TXT", " ".join(f'"{string}"' for string in strings))
         checked = await services.domains.verify(admin, domain_id)
-        if checked.domain.sending != "active":
+        if any(record.status != "ok" for record in checked.sending_records):
             raise DemoFailed(f"{DOMAIN} does not send replies: {checked.sending_records}")
 
     async def _receive(self, event: StoryEvent) -> None:

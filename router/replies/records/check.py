@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -61,11 +62,12 @@ def smarthost_terms(domain: Domain, url: SmarthostUrl | None, hint: str) -> Smar
         return SmarthostTerms()
     if known := guess_terms(url.host):
         return SmarthostTerms(known)
-    if _is_public_address(url.host):
-        return SmarthostTerms((), (f"ip{6 if ':' in url.host else 4}:{url.host}",))
-    if is_public_name(url.host):
+    address = _parse_address(url.host)
+    if address is None and is_public_name(url.host):
         return SmarthostTerms((), (f"a:{url.host}",))
-    # A server on this host, which the MX records of the domain name unless another relay receives its mail.
+    if address is not None and is_public(url.host):
+        return SmarthostTerms((), (f"ip{address.version}:{address}",))
+    # A server of this network, which the MX records of the domain name unless another relay receives its mail.
     return SmarthostTerms((), () if domain.mx_managed_upstream else ("mx",))
 
 
@@ -175,8 +177,8 @@ def _decode(answer: DnsAnswer) -> tuple[str, ...]:
     return tuple(value.encode("latin-1").decode("utf-8", "replace") for value in answer.values)
 
 
-def _is_public_address(host: str) -> bool:
+def _parse_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        return is_public(host)
+        return ipaddress.ip_address(host)
     except ValueError:
-        return False
+        return None

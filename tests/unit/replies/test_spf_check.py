@@ -2,7 +2,10 @@
 
 import pytest
 
+from config.smarthost_url import SmarthostUrl
 from router.dns.answers import DnsAnswer, RecordType
+from router.model import Domain
+from router.replies.records.check import smarthost_terms
 from router.replies.records.providers import guess_terms
 from router.replies.records.spf_check import SpfCheck, check_facts, fetch_facts
 
@@ -96,3 +99,21 @@ async def test_dns_that_does_not_answer_is_no_fault_of_the_record() -> None:
 )
 def test_providers(host: str, terms: tuple[str, ...]) -> None:
     assert guess_terms(host) == terms
+
+
+@pytest.mark.parametrize(
+    ("host", "is_upstream", "suggested"),
+    [
+        ("mail.example.net", False, ("a:mail.example.net",)),
+        ("8.8.8.8", False, ("ip4:8.8.8.8",)),
+        ("2606:4700:4700::1111", False, ("ip6:2606:4700:4700::1111",)),
+        ("127.0.0.1", False, ("mx",)),
+        ("10.1.2.3", False, ("mx",)),
+        ("10.1.2.3", True, ()),
+        ("::1", False, ("mx",)),
+        ("localhost", False, ("mx",)),
+    ],
+)
+def test_a_guess_for_an_unknown_smarthost_is_valid(host: str, is_upstream: bool, suggested: tuple[str, ...]) -> None:
+    domain = Domain("dom_1", "ws_1", DOMAIN, "active", "t", "[]", 0, None, None, "upstream" if is_upstream else "here")
+    assert smarthost_terms(domain, SmarthostUrl("smtp", host, 25), "").suggested == suggested
