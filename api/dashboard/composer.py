@@ -134,7 +134,7 @@ async def build_composer(visit: Visit, ticket: Ticket) -> Composer | None:
         template=await find_template(visit, visit.form.get(TEMPLATE, "")) if is_reply_posted else None,
         reply_saved_at=None if reply_draft is None or posted == "reply" else reply_draft.saved_at,
         note_saved_at=None if note_draft is None or posted == "note" else note_draft.saved_at,
-        statuses=[*TICKET_STATUS.options(), (KEEP_STATUS, "no other status")],
+        statuses=[*TICKET_STATUS.options(), (KEEP_STATUS, "No change")],
     )
 
 

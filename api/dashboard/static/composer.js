@@ -91,10 +91,49 @@
     }
     for (const name of ["to", "cc", "bcc", "subject", "text"]) reply.elements[name].value = fresh.elements[name].value;
     reply.elements.text.readOnly = fresh.elements.text.readOnly;
+    for (const details of reply.querySelectorAll(".copies")) details.open ||= Boolean(reply.elements.cc.value || reply.elements.bcc.value);
     for (const part of [".recipient-notes", ".template-note"]) reply.querySelector(part).replaceWith(document.importNode(fresh.querySelector(part), true));
     reply.elements.text.dispatchEvent(new Event("input", { bubbles: true }));
     reply.elements.text.focus();
   });
+
+  // Files that are chosen, dropped or pasted are added to those of before. Each one has a checkbox, like a saved file.
+  const input = reply?.elements.files, list = reply?.querySelector(".attached");
+  let files = [];
+  function showFiles() {
+    const transfer = new DataTransfer();
+    for (const file of files) transfer.items.add(file);
+    input.files = transfer.files;
+    for (const item of list.querySelectorAll("[data-new]")) item.remove();
+    for (const file of files) {
+      const item = document.createElement("li"), label = document.createElement("label"), name = document.createElement("bdi");
+      const box = Object.assign(document.createElement("input"), { type: "checkbox", checked: true });
+      item.dataset.new = "";
+      label.className = "check";
+      name.textContent = file.name;
+      label.append(box, " ", name);
+      item.append(label);
+      list.append(item);
+      box.addEventListener("change", () => { files = files.filter((each) => each !== file); showFiles(); input.focus(); });
+    }
+  }
+  function addFiles(event, added) {
+    if (!added?.length) return;
+    event.preventDefault();
+    files = [...files, ...added];
+    showFiles();
+  }
+  if (input) {
+    input.addEventListener("change", (event) => addFiles(event, input.files));
+    reply.addEventListener("paste", (event) => addFiles(event, event.clipboardData?.files));
+    composer.addEventListener("dragover", (event) => {
+      if (!event.dataTransfer.types.includes("Files")) return;
+      event.preventDefault();
+      composer.classList.add("dropping");
+    });
+    for (const type of ["dragleave", "drop"]) composer.addEventListener(type, () => composer.classList.remove("dropping"));
+    composer.addEventListener("drop", (event) => addFiles(event, event.dataTransfer.files));
+  }
 
   // Counts down by the server's clock.
   const clockOffset = Date.now() - Date.parse(document.getElementById("main").dataset.now);

@@ -34,6 +34,7 @@ async def test_a_reply_with_a_file_is_sent_undone_and_sent_again(sqlite_served: 
     path, client = await open_ticket(sqlite_served)
     page = await client.get(path)
     assert (field(page, "to"), field(page, "subject")) == ("Ada Customer <ada@customer.test>", "Re: The door is stuck")
+    assert '<details class="copies">' in page.text
     data = aiohttp.FormData({**FORM, "quote": "yes", "ifLastMessageId": field(page, "ifLastMessageId")})
     data.add_field("files", "1;2", filename="lamp.csv", content_type="text/csv")
     sent = await client.request("POST", f"{path}/replies", data=data, headers={"Origin": client.root})
@@ -62,6 +63,7 @@ async def test_a_reply_stops_at_a_newer_message_once(sqlite_served: ServedInstal
     assert "The customer wrote again meanwhile" in refused.visible_text
     assert "Wait, it works again!" in refused.visible_text
     assert (field(refused, "text"), field(refused, "cc")) == (TEXT, "Bob <bob@x.test>")
+    assert '<details class="copies" open>' in refused.text
     assert 'title="Send (Ctrl+Enter)">Send anyway</button>' in refused.text
     newest = field(refused, "ifLastMessageId")
     assert newest != seen

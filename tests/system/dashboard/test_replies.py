@@ -73,6 +73,10 @@ async def test_conversation(answering: Answering, window: Window, tmp_path: Path
     lamp = tmp_path / "lamp.txt"
     lamp.write_text("the manual")
     await page.get_by_label("Attach files").set_input_files(lamp)
+    await page.get_by_label("Attach files").set_input_files(__file__)
+    await page.get_by_role("checkbox", name=Path(__file__).name).click()
+    await expect(page.get_by_role("checkbox", name="lamp.txt")).to_be_checked()
+    await expect(page.get_by_label("Cc", exact=True)).to_be_hidden()
     await expect(page.get_by_text("Draft saved")).to_be_visible()
     await check(page, "reply-composer")
     await text.press("Control+Enter")
