@@ -17,6 +17,7 @@ from api.dashboard.page_headers import set_page_headers
 from api.examples import KEY, URL
 from api.middleware.addresses import is_https
 from api.nouns import NOUNS
+from api.openapi import common_errors
 from api.reference import Reference
 from api.route import Route
 from api.schema.errors import ERRORS
@@ -26,7 +27,7 @@ from router.network import is_loopback
 # The form of a Host field (RFC 9110 section 7.2) that needs no escaping in HTML or in a quoted text of a shell.
 _HOST = re.compile(r"(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _KEY_EXAMPLE = "er_YOUR_KEY"
-MAX_CACHED_PAGES = 4  # one for each URL of this installation; each takes about 350 kB
+MAX_CACHED_PAGES = 4  # one for each URL of this installation; each takes about 500 kB
 
 
 class DocsPage:
@@ -66,7 +67,14 @@ class DocsPage:
     def _parts(self) -> list[bytes]:
         """The page, split at the places of the URL."""
         reference = Reference(json.loads(self._document_json()), self._routes)
-        context = {"title": "API", "nouns": NOUNS, "calls": reference.calls, "errors": ERRORS, "url": URL}
+        context = {
+            "title": "API",
+            "nouns": NOUNS,
+            "calls": reference.calls,
+            "errors": ERRORS,
+            "common_errors": common_errors(),
+            "url": URL,
+        }
         return self._render("api_docs.html", context).replace(KEY.encode(), _KEY_EXAMPLE.encode()).split(URL.encode())
 
 

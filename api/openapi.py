@@ -195,15 +195,37 @@ def _example(route: Route, part: str) -> dict[str, Any]:
     return {"example": example[part]} if part in example else {}
 
 
+# The errors of every call, and of every call that needs a user.
+_COMMON_ERRORS: tuple[ErrorCode, ...] = (
+    "invalid_request",
+    "unsupported_media_type",
+    "payload_too_large",
+    "internal_error",
+    "unavailable",
+)
+_USER_ERRORS: tuple[ErrorCode, ...] = ("unauthorized", "forbidden", "rate_limited")
+
+
+def common_errors() -> list[tuple[int, ErrorCode]]:
+    """Returns the statuses and codes that every call has, in order of status."""
+    return sorted((STATUS[code], code) for code in (*_COMMON_ERRORS, *_USER_ERRORS))
+
+
+def own_errors_of(route: Route) -> list[tuple[int, ErrorCode]]:
+    """Returns the statuses and codes of a call without those of every call, unless they have another meaning in it."""
+    common = {*_COMMON_ERRORS, *_USER_ERRORS} - {*route.errors}
+    return [(status, code) for status, codes in errors_of(route).items() for code in codes if code not in common]
+
+
 def errors_of(route: Route) -> dict[int, list[ErrorCode]]:
-    codes: list[ErrorCode] = ["invalid_request", "unsupported_media_type", "payload_too_large"]
+    codes: list[ErrorCode] = list(_COMMON_ERRORS)
     if route.role is not None:
-        codes += ["unauthorized", "forbidden", "rate_limited"]
+        codes += _USER_ERRORS
     if "{" in route.path:
         codes += ["not_found"]
     if route.creates:
         codes += ["conflict", "idempotency_mismatch"]
-    codes += [*route.errors, "internal_error", "unavailable"]
+    codes += route.errors
     by_status: dict[int, list[ErrorCode]] = {}
     for code in dict.fromkeys(codes):
         by_status.setdefault(STATUS[code], []).append(code)

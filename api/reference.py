@@ -10,9 +10,8 @@ from typing import Any
 
 from api.examples import examples
 from api.nouns import NOUNS
-from api.openapi import description_of, errors_of
+from api.openapi import description_of, own_errors_of
 from api.route import Route
-from api.schema.errors import STATUS
 from router.errors import ErrorCode
 
 Schema = Mapping[str, Any]
@@ -50,7 +49,12 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class CallReference:
-    """What the page shows of a call. `curl` has placeholders for the URL and the key (`api.examples`)."""
+    """What the page shows of a call.
+
+    Attributes:
+        errors: The statuses and codes, without those of every call.
+        curl: The example, with placeholders for the URL and the key (`api.examples`).
+    """
 
     route: Route
     description: tuple[str, ...]
@@ -85,7 +89,7 @@ class Reference:
             parameters=tuple(self._parameter(parameter) for parameter in operation["parameters"]),
             body=self._content(operation.get("requestBody")),
             answer=self._content(operation["responses"][str(route.status)]),
-            errors=tuple((STATUS[code], code) for codes in errors_of(route).values() for code in codes),
+            errors=tuple(own_errors_of(route)),
             curl=example["curl"],
             example="" if answer is None else json.dumps(answer, indent=2, ensure_ascii=False),
         )

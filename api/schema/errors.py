@@ -32,7 +32,7 @@ ERRORS: dict[ErrorCode, ErrorMeaning] = {
     ),
     "invalid_alias": ErrorMeaning(
         400,
-        "The local part is malformed, too long or would need quotes.",
+        "The local part is malformed, too long, would need quotes, or has the form of an address of replies.",
         "Send the part before the `@`, such as `support`, or `*` for the catch-all.",
     ),
     "invalid_integration": ErrorMeaning(
@@ -46,6 +46,17 @@ ERRORS: dict[ErrorCode, ErrorMeaning] = {
         "Copy the URL again from the settings of the service.",
     ),
     "invalid_status": ErrorMeaning(400, "The status is not one of the allowed values.", "Use a value of `message`."),
+    "no_recipient": ErrorMeaning(
+        400, "The reply has no recipient.", "Send `to`: the ticket has no address that can be answered."
+    ),
+    "invalid_recipient": ErrorMeaning(
+        400,
+        "A recipient is malformed, an alias of the installation, or an address to which mail could not be delivered.",
+        "Correct the address that `message` names. `force: true` sends to an undeliverable address.",
+    ),
+    "unknown_placeholder": ErrorMeaning(
+        400, "The text contains a placeholder that does not exist.", "Use one that `message` lists, or write `{{`."
+    ),
     "unauthorized": ErrorMeaning(
         401,
         "No valid API key or session was sent, or the password is incorrect.",
@@ -100,17 +111,8 @@ ERRORS: dict[ErrorCode, ErrorMeaning] = {
         "The customer wrote, or a colleague answered, after the message that `ifLastMessageId` names.",
         "Read the message `lastMessageId`, and send again with its id.",
     ),
-    "no_recipient": ErrorMeaning(
-        400, "The reply has no recipient.", "Send `to`: the ticket has no address that can be answered."
-    ),
-    "invalid_recipient": ErrorMeaning(
-        400,
-        "A recipient is malformed, an alias of the installation, or an address to which mail could not be delivered.",
-        "Correct the address that `message` names. `force: true` sends to an undeliverable address.",
-    ),
-    "already_sent": ErrorMeaning(409, "The reply has left the queue.", "It cannot be canceled any more."),
-    "unknown_placeholder": ErrorMeaning(
-        400, "The text contains a placeholder that does not exist.", "Use one that `message` lists, or write `{{`."
+    "already_sent": ErrorMeaning(
+        409, "The reply is not queued: it is being sent, was sent, or was canceled.", "Get the reply for its state."
     ),
     "payload_too_large": ErrorMeaning(
         413, "The body is larger than the call accepts.", "Send less; `message` has the limit in bytes."
