@@ -40,8 +40,8 @@ class RecipientChecks:
             cc = [ReplyAddress(each.address, each.name, "cc") for each in defaults.reply_all_cc]
         recipients = drop_duplicates([*to, *cc, *parse_recipients(request.bcc, "bcc")])
         if not any(each.field == "to" for each in recipients):
-            nobody = f"Ticket #{ticket.number} has no address that can be answered"
-            raise Refused("no_recipient", nobody if request.to is None else "to must name an address", "to")
+            reason = f"Ticket #{ticket.number} has no address that can be answered"
+            raise Refused("no_recipient", reason if request.to is None else "to must name an address", "to")
         check_count(len(recipients))
         await self.check(ticket.workspace_id, recipients, force=request.force)
         return recipients
