@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterable
 
 from router.mail.contents import NamedMailbox
+from router.replies.recipients import format_recipient
 
 MAX_LENGTH = 10_000  # characters of a field; a longer one has more recipients than a reply may have
 _ITEM = re.compile(r'(?:"[^"]*"|[^",;\r\n])+')
-_UNQUOTABLE = re.compile(r'["<>\\]')
-_SPECIAL = re.compile(r"[(),:;@\[\]]")
 
 
 def split_recipients(text: str) -> tuple[str, ...]:
@@ -21,11 +20,4 @@ def split_recipients(text: str) -> tuple[str, ...]:
 
 def join_recipients(mailboxes: Iterable[NamedMailbox]) -> str:
     """Returns the list that `split_recipients` splits: `Ada <ada@example.org>, bob@example.org`."""
-    return ", ".join(map(_format, mailboxes))
-
-
-def _format(mailbox: NamedMailbox) -> str:
-    name = _UNQUOTABLE.sub("", mailbox.name).strip()
-    if not name:
-        return mailbox.address
-    return f'"{name}" <{mailbox.address}>' if _SPECIAL.search(name) else f"{name} <{mailbox.address}>"
+    return ", ".join(map(format_recipient, mailboxes))

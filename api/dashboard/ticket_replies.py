@@ -60,7 +60,7 @@ class ShownReply:
 
     @property
     def can_retry(self) -> bool:
-        return bool(self.problems)
+        return bool(self.problems) or any(each.state == "retrying" for each in self.recipients)
 
 
 @dataclass(frozen=True, slots=True)

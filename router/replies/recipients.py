@@ -22,6 +22,8 @@ from router.routing.route import Target
 MAX_RECIPIENTS = 20
 MAX_VALUE_LENGTH = 600  # characters of a name with an address
 _NAMED = re.compile(r'\s*(?:"([^"]*)"\s*|([^<>"]*))<([^<>]*)>\s*')
+_UNQUOTABLE = re.compile(r'["<>\\]')
+_SPECIAL = re.compile(r"[(),:;@\[\]]")
 _NO_REPLY = re.compile(r"(?:no|do-?not|dont)[-_.]?reply\b", re.IGNORECASE)
 
 
@@ -110,6 +112,14 @@ class RecipientChooser:
 def parse_recipients(values: Iterable[str], field: RecipientField) -> list[ReplyAddress]:
     """Parses `eva@example.net` and `Eva <eva@example.net>`. Raises `invalid_recipient`."""
     return [_parse_recipient(value, field) for value in values]
+
+
+def format_recipient(mailbox: NamedMailbox) -> str:
+    """Returns the text that `parse_recipients` parses; without a name that is too long."""
+    name = _UNQUOTABLE.sub("", mailbox.name).strip()
+    if not name or len(name) + len(mailbox.address) + len('"" <>') > MAX_VALUE_LENGTH:
+        return mailbox.address
+    return f'"{name}" <{mailbox.address}>' if _SPECIAL.search(name) else f"{name} <{mailbox.address}>"
 
 
 def drop_duplicates(recipients: Iterable[ReplyAddress]) -> list[ReplyAddress]:

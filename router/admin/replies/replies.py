@@ -33,6 +33,7 @@ from router.ports import Waker
 from router.replies.answered_message import read_received
 from router.replies.build import ReplyAddress, ReplyAuthor, ReplyBuilder, ReplyMail
 from router.replies.new_reply import NewReply, insert_reply
+from router.replies.recipients import format_recipient
 from router.store.database import Database, QueryExecutor, fetch_model, retry_on_conflict, run_statements
 
 # Replies that are composed at the same time: each takes several times the memory of its files.
@@ -250,7 +251,7 @@ async def _assign_to_author(transaction: QueryExecutor, actor: Actor, ticket: Ti
 
 def _stored_draft(request: ReplyRequest, recipients: Sequence[ReplyAddress]) -> StoredDraft:
     def addresses(field: str) -> tuple[str, ...]:
-        return tuple(each.address for each in recipients if each.field == field)
+        return tuple(format_recipient(each.mailbox) for each in recipients if each.field == field)
 
     return StoredDraft(
         request.text, request.html, addresses("to"), addresses("cc"), addresses("bcc"), request.attachments

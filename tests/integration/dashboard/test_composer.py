@@ -46,11 +46,30 @@ async def test_a_reply_with_a_file_is_sent_undone_and_sent_again(sqlite_served: 
     (cancel,) = re.findall(r'id="undo-rpl_\w+".*?action="([^"]+)"', page.text, re.DOTALL)
     page = await client.post_and_follow(cancel, {})
     assert "Reply not sent. Its text is a draft again." in page.visible_text
-    assert (field(page, "text"), field(page, "to")) == (TEXT, "ada@customer.test")
+    assert (field(page, "text"), field(page, "to")) == (TEXT, "Ada <ada@customer.test>")
     (kept,) = re.findall(r'name="(attachment-upl_\w+)" value="yes" checked', page.text)
     page = await client.post_and_follow(f"{path}/replies", {**FORM, kept: "yes"})
     assert ("lamp.csv" in page.text, "queued, sent in" in page.visible_text) == (True, True)
     assert 'id="undo' not in (await (await signed_in_client(sqlite_served, "viewer")).get(path)).text
+    assert 'aria-label="Our reply:"' in (await client.get("/tickets")).text
+
+
+async def test_a_reply_that_is_retried_can_be_sent_at_once(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    path, client = await open_ticket(served)
+    assert (await client.post(f"{path}/replies", FORM)).status == 303
+    later = served.clock.now() + 3600 * 1_000_000
+    await served.execute(
+        "UPDATE reply_recipients SET state = 'retrying', code = 451, at = :now", now=served.clock.now()
+    )
+    await served.execute("UPDATE replies SET state = 'retrying'")
+    await served.execute("UPDATE deliveries SET next_attempt_at = :later WHERE target = 'smarthost'", later=later)
+    for page in (await client.get("/activity/outbox"), await client.get(path)):
+        assert "Retry now" in page.visible_text
+    (action,) = re.findall(r'action="([^"]+/retry[^"]*)"', page.text)
+    assert (await client.post(action, {})).status == 303
+    (due,) = await served.execute("SELECT next_attempt_at FROM deliveries WHERE target = 'smarthost'")
+    assert due["next_attempt_at"] == served.clock.now()
 
 
 async def test_a_reply_stops_at_a_newer_message_once(sqlite_served: ServedInstallation) -> None:
@@ -81,6 +100,7 @@ async def test_an_address_that_bounced_three_times_needs_a_confirmation(sqlite_s
     assert "Mail to ada@customer.test has bounced permanently several times. Send anyway" in page.visible_text
     refused = await client.post(f"{path}/replies", FORM)
     assert (refused.status, field(refused, "text")) == (400, TEXT)
+    assert "Not sent: " in refused.visible_text
     assert (await client.post(f"{path}/replies", {**FORM, "force": "yes"})).status == 303
 
 

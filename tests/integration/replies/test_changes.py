@@ -32,7 +32,8 @@ async def test_a_canceled_reply_is_a_draft_again(sending: Installation) -> None:
     assert await counts(sending) == before
     draft = await drafts.get(agent, ticket_id, "reply")
     assert draft is not None
-    assert (draft.text, draft.to, draft.cc) == (REQUEST.text, ("ann@customer.test",), ("bob@customer.test",))
+    assert (draft.text, draft.to) == (REQUEST.text, ("Ann <ann@customer.test>",))
+    assert draft.cc == ("bob@customer.test",)
     assert draft.attachments == (file.id,)
     events = (await sending.tickets.get(agent, ticket_id)).events
     assert (events[-1].type, json.loads(events[-1].detail)) == ("reply.canceled", {"replyId": reply.id})

@@ -104,7 +104,7 @@ async def test_conversation(answering: Answering, window: Window, tmp_path: Path
     (sent,) = answering.smarthost.accepted
     mail = message_from_bytes(sent.content)
     files = [part.get_filename() for part in mail.walk() if part.get_filename()]
-    assert (mail["To"], files) == ("ada@customer.test", ["lamp.txt"])
+    assert (mail["To"], files) == ("Ada Customer <ada@customer.test>", ["lamp.txt"])
 
     await served.accept_message(mails.reply_to(mail["Message-ID"], text="It is now, thank you!"))
     newest = page.locator(".timeline > .mail").first
