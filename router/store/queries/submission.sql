@@ -152,8 +152,10 @@ WHERE tm.ticket_id = :ticket_id AND tm.message_id = :message_id
 ON CONFLICT (rfc_message_id, thread_key, ticket_id) DO NOTHING;
 
 -- name: submission_renew
--- Extends the lease of an attempt. Returns no row if another attempt was begun, or if the delivery has ended.
-UPDATE deliveries SET next_attempt_at = :until
+-- Extends the lease of an attempt, and never shortens it: a renewal may come after the final dot. Returns no row if
+-- another attempt was begun, or if the delivery has ended.
+UPDATE deliveries
+SET next_attempt_at = CASE WHEN next_attempt_at > CAST(:until AS BIGINT) THEN next_attempt_at ELSE CAST(:until AS BIGINT) END
 WHERE id = :delivery_id AND attempts = :n AND COALESCE(state, '') = 'pending' AND parked_at IS NULL
 RETURNING id;
 

@@ -141,3 +141,16 @@ async def test_a_bounce_ends_a_submission_whose_answer_was_lost(submissions: Man
     installation.clock.advance(3600)
     assert await submissions.submit_due() == 0
     assert (await audit_losses(installation.database)).list_faults() == []
+
+
+async def test_a_renewal_that_comes_late_does_not_shorten_the_time_for_the_answer(
+    submissions: ManualSubmissions,
+) -> None:
+    """The renewal of a mail can be written after its final dot was committed, or in the same transaction."""
+    installation = submissions.installation
+    await queue_reply(installation, await installation.accept_ticket())
+    (claimed,) = await submissions.claim()
+    assert await submissions.outbox.begin_final_dot(claimed)
+    assert await submissions.outbox.renew(claimed)
+    installation.clock.advance(600)
+    assert await submissions.claim() == []
