@@ -157,9 +157,13 @@ class Acknowledgements:
         return await self._builder.build(ticket, mail, _AUTHOR)
 
     async def _write(self, row: Row, new: NewTicket, reply: NewReply) -> bool:
-        """Queues the reply, unless a limit is reached or another process was faster."""
+        """Queues the reply, unless a limit is reached or another process was faster.
+
+        Locks the ticket before the workspace, like the accept transaction.
+        """
         now, workspace_id = self._clock.now(), new.ticket.workspace_id
         async with self._database.transaction() as transaction:
+            await transaction.fetch_one("ticket_lock", id=row["ticket_id"], workspace_id=workspace_id)
             await transaction.fetch_one("workspace_lock", id=workspace_id)
             if not await transaction.execute("acknowledgement_dequeue", ticket_id=row["ticket_id"]):
                 return False

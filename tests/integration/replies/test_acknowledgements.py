@@ -1,5 +1,6 @@
 """Acknowledgements: which new tickets get one, how it looks, and its limits."""
 
+import asyncio
 from dataclasses import replace
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -10,11 +11,13 @@ import pytest
 from emailrouter.assembly import deliver
 from router.admin.routes.reply_settings import ReplySettingsChange
 from router.dispatch import acknowledgements
+from tests.integration.dispatch.test_locks import other_transaction
 from tests.support import mails
 from tests.support.installation import Installation, make_config
+from tests.support.postgres import PostgresServer, wait_until_blocked
 from tests.support.sender_checks import done, store_checks
 from tests.support.spam import hold_as_spam
-from tests.support.stores import Store
+from tests.support.stores import Store, postgres_store
 
 ANN = "Ann <ann@customer.test>"
 DAY = 86_400.0
@@ -201,3 +204,17 @@ async def test_results_of_checks_are_awaited(acknowledging: AcknowledgingInstall
     acknowledging.clock.advance(901)
     assert await acknowledging.acknowledge() == 0
     assert await acknowledging.queue_length() == 0
+
+
+async def test_the_ticket_is_locked_before_the_workspace(postgres_server: PostgresServer) -> None:
+    """The accept transaction locks them in this order: another one would delay the answer to a client."""
+    async with postgres_store(postgres_server) as store:
+        installation = AcknowledgingInstallation(store, {"outgoing.smarthost": "smtp://127.0.0.1:2526"})
+        await installation.set_up()
+        await installation.receive()
+        async with other_transaction(store, "SELECT 1 FROM tickets FOR NO KEY UPDATE") as other:
+            sending = asyncio.create_task(installation.acknowledge())
+            await wait_until_blocked(other.fetchval)
+            await other.execute("SELECT 1 FROM workspaces FOR NO KEY UPDATE NOWAIT")
+        assert await sending == 1
+        await installation.close()
