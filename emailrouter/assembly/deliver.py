@@ -186,7 +186,6 @@ def build_maintenance(core: Core) -> Maintenance:
     smarthost_alerts = SmarthostAlerts(core.database, core.clock, core.poster, link_base=core.link_base)
     tasks = [
         MaintenanceTask("acknowledgements", ACKNOWLEDGEMENT_INTERVAL, acknowledgements.send_due, shared=False),
-        MaintenanceTask("old_acknowledgements", RETENTION_INTERVAL, acknowledgements.forget_old),
         MaintenanceTask("retention", RETENTION_INTERVAL, retention.sweep),
         MaintenanceTask("recheck", DOMAIN_INTERVAL, checks.recheck_due, shared=False),
         MaintenanceTask("domain_alerts", DOMAIN_INTERVAL, alerts.post_pending),

@@ -74,10 +74,6 @@ class Acknowledgements:
             self._wake()
         return sent
 
-    async def forget_old(self) -> None:
-        """Deletes the records that limit nothing any more. Raises `Unavailable`."""
-        await self._database.execute("acknowledgement_forget", before=self._clock.now() - SENDER_PERIOD)
-
     async def _handle(self, row: Row) -> bool:
         if row["queued_at"] < self._clock.now() - MAX_WAIT:
             return await self._drop(row, "it is too late")
