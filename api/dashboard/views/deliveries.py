@@ -20,7 +20,6 @@ ACTIVITY_PATH = "/activity"
 DELIVERIES_PATH = "/activity/deliveries"
 MAX_SHOWN = 10  # maximum number of deliveries in each list of what needs attention
 MAX_ON_TOP = 5
-MAX_SCANNED_REPLIES = 50  # newest replies of each state that are searched for those that need attention
 _TARGET = "integration"  # the outbox lists the mails to smarthosts
 _INTEGRATION_FIELD = query_name("integration_id")
 
@@ -34,9 +33,9 @@ async def show_attention(visit: Visit) -> HtmlPage | Redirect:
     failed = await visit.services.attention.list_failed(visit.actor, limit=MAX_SHOWN + 1)
     types = visit.services.integrations.types
     remedies = {each.id: types[each.type].remedy(each.last_error) for each in health.failing if each.type in types}
-    replies = await _failed_replies(visit)
+    replies = await visit.services.attention.list_failed_replies(visit.actor, limit=MAX_SHOWN + 1)
     context = {
-        "failed_replies": replies[:MAX_SHOWN],
+        "failed_replies": [ShownReply(each) for each in replies[:MAX_SHOWN]],
         "more_replies": len(replies) > MAX_SHOWN,
         "smarthosts": await visit.services.attention.list_failing_smarthosts(visit.actor),
         "integrations": health.failing,
@@ -53,17 +52,6 @@ async def show_attention(visit: Visit) -> HtmlPage | Redirect:
         "count_limit": MAX_COUNTED,
     }
     return HtmlPage("attention.html", "Needs attention", context)
-
-
-async def _failed_replies(visit: Visit) -> Sequence[ShownReply]:
-    """Returns the newest replies that failed or bounced and whose ticket is not resolved since."""
-    found = []
-    for state in ("failed", "bounced"):
-        page = await visit.services.replies.list_outbox(visit.actor, state=state, limit=MAX_SCANNED_REPLIES)
-        found += [each for each in page.items if each.reply.kind == "reply"]
-    tickets = await visit.services.tickets.get_many(visit.actor, {each.reply.ticket_id for each in found})
-    unsolved = [each for each in found if tickets[each.reply.ticket_id].status != "resolved"]
-    return [ShownReply(each) for each in sorted(unsolved, key=lambda each: each.reply.id, reverse=True)]
 
 
 async def _tickets(visit: Visit, deliveries: Iterable[Delivery]) -> Mapping[str, Ticket]:

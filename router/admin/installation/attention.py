@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 
+from router.admin.tickets.reply_views import ReplyView, read_views
 from router.clock import Clock
 from router.expiring_cache import ExpiringCache
 from router.model import Actor, Delivery, Smarthost
@@ -18,8 +19,9 @@ from router.store.database import Database, fetch_models
 # Maximum of each count, to bound its cost.
 MAX_COUNTED = 1000
 CACHE_SECONDS = 5.0
-# Maximum number of failed deliveries that are searched for replayable ones, and of parked ones for the oldest.
-MAX_SCANNED_DELIVERIES = 1000
+# Maximum number of failed deliveries that are searched for replayable ones, of parked ones for the oldest, and of replies
+# that failed or bounced for those whose tickets are not resolved.
+MAX_SCANNED = 1000
 MAX_CACHED_WORKSPACES = 1000
 # Maximum number of failing integrations whose parked deliveries are counted, and of failing smarthosts in a list.
 MAX_INTEGRATIONS = 50
@@ -73,7 +75,9 @@ class AttentionService:
         cached = self._cache.get(actor.workspace_id)
         if cached is not None:
             return cached
-        row = await self._database.fetch_one("attention_counts", workspace_id=actor.workspace_id, limit=MAX_COUNTED)
+        row = await self._database.fetch_one(
+            "attention_counts", workspace_id=actor.workspace_id, limit=MAX_COUNTED, scanned=MAX_SCANNED
+        )
         counts = AttentionCounts() if row is None else AttentionCounts(**row)
         self._cache.store(actor.workspace_id, counts, CACHE_SECONDS)
         return counts
@@ -90,8 +94,15 @@ class AttentionService:
         return await self._list("attention_held", actor, limit)
 
     async def _list(self, query: str, actor: Actor, limit: int) -> Sequence[Delivery]:
-        parameters = {"workspace_id": actor.workspace_id, "scanned": MAX_SCANNED_DELIVERIES, "limit": limit}
+        parameters = {"workspace_id": actor.workspace_id, "scanned": MAX_SCANNED, "limit": limit}
         return await fetch_models(self._database, Delivery, query, **parameters)
+
+    async def list_failed_replies(self, actor: Actor, *, limit: int) -> Sequence[ReplyView]:
+        """Lists replies that failed or bounced, newest first."""
+        rows = await self._database.fetch_all(
+            "attention_replies", workspace_id=actor.workspace_id, scanned=MAX_SCANNED, limit=limit
+        )
+        return await read_views(self._database, rows)
 
     async def list_failing_smarthosts(self, actor: Actor) -> Sequence[Smarthost]:
         """Lists the failing smarthosts that hold replies of the workspace."""

@@ -1,11 +1,12 @@
 -- Acknowledgements of new tickets (router/dispatch/acknowledgements.py).
 
 -- name: acknowledgement_due
--- The queued tickets whose messages are checked, oldest first, and those that have waited too long.
+-- The queued tickets whose messages are checked, oldest first, and those that have waited too long. CROSS JOIN keeps
+-- SQLite from reading all tickets.
 SELECT q.ticket_id, q.message_id, q.queued_at, t.workspace_id
-FROM acknowledgement_queue q JOIN tickets t ON t.id = q.ticket_id
-WHERE CAST(:has_checks AS BIGINT) = 0 OR q.queued_at < :overdue
-   OR EXISTS (SELECT 1 FROM message_checks c WHERE c.message_id = q.message_id)
+FROM acknowledgement_queue q CROSS JOIN tickets t
+WHERE t.id = q.ticket_id AND (CAST(:has_checks AS BIGINT) = 0 OR q.queued_at < :overdue
+   OR EXISTS (SELECT 1 FROM message_checks c WHERE c.message_id = q.message_id))
 ORDER BY q.queued_at, q.ticket_id LIMIT :limit;
 
 -- name: acknowledgement_facts
@@ -37,7 +38,3 @@ WHERE acknowledgements.sent_at <= :since;
 -- name: acknowledgement_dequeue
 -- Removes a ticket from the queue.
 DELETE FROM acknowledgement_queue WHERE ticket_id = :ticket_id;
-
--- name: acknowledgement_forget
--- Deletes the acknowledgements that limit nothing any more.
-DELETE FROM acknowledgements WHERE sent_at < :before;

@@ -65,14 +65,14 @@ ORDER BY COALESCE(id, '') LIMIT :limit;
 
 -- name: loss_audit_mismatched_replies
 -- The newest replies with a recipient whose state is not that of its delivery.
-SELECT DISTINCT rr.reply_id AS id
+SELECT DISTINCT r.id
 FROM (SELECT id FROM replies ORDER BY id DESC LIMIT :max_examined) r
 JOIN reply_recipients rr ON rr.reply_id = r.id
 LEFT JOIN deliveries d ON d.id = rr.delivery_id AND d.target = 'smarthost'
 WHERE rr.state <> 'canceled' AND COALESCE(d.state, '') <> CASE
     WHEN rr.state IN ('queued', 'sending', 'retrying') THEN 'pending'
     WHEN rr.state = 'failed' THEN 'dead' ELSE 'delivered' END
-ORDER BY id LIMIT :limit;
+ORDER BY r.id LIMIT :limit;
 
 -- name: loss_audit_empty_tickets
 -- Tickets without a message.

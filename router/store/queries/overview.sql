@@ -178,9 +178,15 @@ ORDER BY misses DESC, id DESC LIMIT :limit;
 -- When a deliver process last claimed a shared maintenance task.
 SELECT MAX(CAST(value AS BIGINT)) AS seen_at FROM installation WHERE name IN ('maintenance.retention', 'maintenance.domain_alerts');
 
--- fragment: unsolved_reply
--- A reply that failed or bounced, and whose ticket is not resolved since.
-r.state IN ('failed', 'bounced') AND r.kind = 'reply' AND t.status <> 'resolved'
+-- fragment: problem_replies
+-- The newest replies of a workspace that failed, and those that bounced, up to `scanned` of each.
+SELECT * FROM (SELECT f.id, f.ticket_id FROM replies f
+               WHERE f.workspace_id = :workspace_id AND f.state = 'failed' AND f.state <> 'sent' AND f.kind = 'reply'
+               ORDER BY f.id DESC LIMIT :scanned) AS failed
+UNION ALL
+SELECT * FROM (SELECT b.id, b.ticket_id FROM replies b
+               WHERE b.workspace_id = :workspace_id AND b.state = 'bounced' AND b.state <> 'sent' AND b.kind = 'reply'
+               ORDER BY b.id DESC LIMIT :scanned) AS bounced
 
 -- fragment: failing_smarthost
 -- A failing smarthost of a domain of the workspace, or that of the installation if a domain of the workspace uses it.
@@ -204,20 +210,25 @@ SELECT
     (SELECT count(*) FROM (SELECT 1 FROM domains d WHERE d.workspace_id = :workspace_id
                              AND d.status = 'active' AND (d.misses > 0 OR d.sending = 'failing')
                            LIMIT :limit) AS e) AS missing,
-    (SELECT count(*) FROM (SELECT 1 FROM replies r JOIN tickets t ON t.id = r.ticket_id
-                           WHERE r.workspace_id = :workspace_id AND {unsolved_reply} LIMIT :limit) AS g)
-        AS failed_replies,
+    (SELECT count(*) FROM (SELECT 1 FROM ({problem_replies}) AS r CROSS JOIN tickets t
+                           WHERE t.id = r.ticket_id AND t.status <> 'resolved' LIMIT :limit) AS g) AS failed_replies,
     (SELECT count(*) FROM (SELECT 1 FROM smarthosts s WHERE {failing_smarthost} LIMIT :limit) AS h) AS smarthosts;
+
+-- name: attention_replies
+-- The newest of the replies that `failed_replies` counts: their tickets are not resolved.
+SELECT {reply_columns} FROM {reply_tables}
+WHERE r.id IN (SELECT id FROM ({problem_replies}) AS problems) AND t.status <> 'resolved'
+ORDER BY r.id DESC LIMIT :limit;
 
 -- name: attention_smarthosts
 -- The failing smarthosts that send mail of the workspace.
 SELECT {Smarthost:s} FROM smarthosts s WHERE {failing_smarthost} ORDER BY s.id LIMIT :limit;
 
 -- name: attention_failed
--- The dead deliveries of existing integrations among the newest `scanned` dead deliveries, newest first.
+-- The dead deliveries of existing integrations among the newest `scanned` dead posts, newest first.
 SELECT {Delivery:f}
 FROM (SELECT * FROM deliveries d
-      WHERE d.workspace_id = :workspace_id AND d.state = 'dead' AND d.event <> 'updated'
+      WHERE d.workspace_id = :workspace_id AND d.state = 'dead' AND d.event <> 'updated' AND d.target = 'integration'
       ORDER BY d.id DESC LIMIT :scanned) AS f
 WHERE EXISTS (SELECT 1 FROM integrations i WHERE i.id = f.integration_id)
 ORDER BY f.id DESC LIMIT :limit;
