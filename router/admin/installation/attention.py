@@ -19,8 +19,8 @@ from router.store.database import Database, fetch_models
 # Maximum of each count, to bound its cost.
 MAX_COUNTED = 1000
 CACHE_SECONDS = 5.0
-# Maximum number of failed deliveries that are searched for replayable ones, of parked ones for the oldest, and of replies
-# that failed or bounced for those whose tickets are not resolved.
+# Maximum number of failed deliveries that are searched for replayable ones, of parked ones for the oldest, and of
+# replies that failed or bounced for those whose tickets are not resolved.
 MAX_SCANNED = 1000
 MAX_CACHED_WORKSPACES = 1000
 # Maximum number of failing integrations whose parked deliveries are counted, and of failing smarthosts in a list.

@@ -63,7 +63,7 @@ async def test_the_cost_is_bounded(store: Store, workspace_id: str) -> None:
     is_sqlite = isinstance(store.database, SqliteDatabase)
     if not is_sqlite:
         await seeds.execute(store.database, "ANALYZE")
-    costs = {
+    costs: dict[str, tuple[dict[str, object], int]] = {
         "attention_counts": ({"workspace_id": workspace_id, "limit": 1000, "scanned": 10}, 1500),
         "acknowledgement_due": ({"has_checks": 1, "overdue": 0, "limit": 100}, 100),
         "loss_audit_mismatched_replies": ({"max_examined": 10, "limit": 10}, 1000),
