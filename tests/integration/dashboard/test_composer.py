@@ -87,6 +87,12 @@ async def test_a_reply_stops_at_a_newer_message_once(sqlite_served: ServedInstal
     newest = field(refused, "ifLastMessageId")
     assert newest != seen
     assert (await client.post(f"{path}/replies", {**FORM, "ifLastMessageId": newest})).status == 303
+    colleague = await signed_in_client(served, "admin")
+    refused = await colleague.post(f"{path}/replies", {**FORM, "ifLastMessageId": newest})
+    assert "A colleague answered meanwhile" in refused.visible_text
+    assert (
+        await colleague.post(f"{path}/replies", {**FORM, "ifLastMessageId": field(refused, "ifLastMessageId")})
+    ).status == 303
 
 
 async def test_an_address_that_bounced_three_times_needs_a_confirmation(sqlite_served: ServedInstallation) -> None:
