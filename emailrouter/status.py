@@ -169,6 +169,8 @@ async def _read_lines(context: CheckContext, database: AnyDatabase) -> tuple[lis
         "waitingDeliveries": sum(each.health.waiting + each.health.parked for each in found),
         "oldestWaitingSeconds": None if oldest_at is None else max(0, context.clock.now() - oldest_at) // SECOND,
         "failedDeliveries": sum(each.counts.failed for each in found),
+        "failedReplies": sum(each.counts.failed_replies for each in found),
+        "failingSmarthosts": max((each.counts.smarthosts for each in found), default=0),
         "failingIntegrations": sum(each.counts.failing for each in found),
         "unverifiedDomains": sum(each.counts.unverified + each.counts.missing for each in found),
         "unassignedTickets": sum(each.unassigned for each in found),
@@ -204,12 +206,23 @@ def _tickets(numbers: Numbers) -> CheckResult:
 
 
 def _deliveries(numbers: Numbers, found: Sequence[_WorkspaceStatus]) -> CheckResult:
-    failed, oldest = (numbers[name] or 0 for name in ("failedDeliveries", "oldestWaitingSeconds"))
+    failed, replies, smarthosts, oldest = (
+        numbers[name] or 0
+        for name in ("failedDeliveries", "failedReplies", "failingSmarthosts", "oldestWaitingSeconds")
+    )
     queued, held = (sum(getattr(each.health, name) for each in found) for name in ("waiting", "parked"))
     age = f", the oldest for {_duration(oldest)}" if queued + held else ""
     text = f"{queued} queued, {held} held{age}; {_count(failed, 'failed delivery', plural='failed deliveries')}"
+    if smarthosts:
+        text = f"{text}; a smarthost is failing, which holds replies"
+        return warn("deliveries", text, "Find the reason: emailrouter check")
+    if replies:
+        text = f"{text}, {_count(replies, 'reply', plural='replies')} failed or bounced"
     if failed:
         return warn("deliveries", text, "Find the reason: emailrouter delivery list --state dead")
+    if replies:
+        fix = "Find the reason: emailrouter reply list --state failed, or --state bounced"
+        return warn("deliveries", text, fix)
     if oldest * SECOND > OLD_DELIVERY_AGE:
         if not all(each.health.deliverer_alive for each in found):
             return warn(

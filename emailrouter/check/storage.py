@@ -101,7 +101,7 @@ async def queue(context: CheckContext) -> list[CheckResult]:
         results.append(warn("queue", f"{dead['dead']} deliveries failed permanently", fix))
     if dead is not None and dead["dead_replies"]:
         fix = "emailrouter reply list --state failed shows why; emailrouter reply retry ID retries one"
-        results.append(warn("queue", f"{dead['dead_replies']} replies were not sent to a recipient", fix))
+        results.append(warn("queue", f"recipients to whom a reply was not sent: {dead['dead_replies']}", fix))
     row = await context.database.fetch_one("metrics_queue")
     states = ("waiting", "parked", "waiting_replies", "parked_replies")
     waiting = sum(row[state] for state in states) if row is not None else 0

@@ -12,6 +12,7 @@ from emailrouter.check.check_context import CheckContext
 from router.check_result import CheckResult, ok
 from tests.support import seeds
 from tests.support.installation.checked import CheckedInstallation, assert_line, line_texts
+from tests.support.installation.replies import Outcome, add_reply, allow_sending
 from tests.support.spam import hold_as_spam
 
 
@@ -77,6 +78,24 @@ async def test_lines_that_need_attention(setup: CheckedInstallation) -> None:
     assert found.numbers["waitingDeliveries"] == 1
     assert found.numbers["failedDeliveries"] == 1
     assert found.numbers["spamHeld"] == 1
+
+
+async def test_replies_that_need_attention(setup: CheckedInstallation) -> None:
+    installation = setup.installation
+    await installation.add_alias("support")
+    await allow_sending(installation)
+    ticket_id = await installation.accept_ticket()
+    agent = await installation.add_actor()
+    await add_reply(installation, agent, ticket_id, outcomes={"ada@customer.test": Outcome("bounced", 550)})
+    found = await status.read_status(setup.config)
+    assert_line([*found.lines], "warn", "0 failed deliveries, 1 reply failed or bounced", "reply list --state failed")
+    assert found.numbers["failedReplies"] == 1
+    await installation.execute(
+        "INSERT INTO smarthosts (id, url, status) SELECT id, 'smtp://smarthost.test:587', 'failing' FROM domains"
+    )
+    found = await status.read_status(setup.config)
+    assert_line([*found.lines], "warn", "a smarthost is failing, which holds replies", "emailrouter check")
+    assert found.numbers["failingSmarthosts"] == 1
 
 
 async def test_duration_is_limited(setup: CheckedInstallation, monkeypatch: pytest.MonkeyPatch) -> None:
