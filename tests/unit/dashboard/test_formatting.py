@@ -115,6 +115,8 @@ def test_ordinals() -> None:
         ("Check [dns] nameservers, /etc/resolv.conf and/or port 53.", ["[dns] nameservers", "/etc/resolv.conf"]),
         ("mx1.example.org is at 192.0.2.1:25", ["mx1.example.org", "192.0.2.1:25"]),
         ("Run emailrouter check or systemctl start emailrouter", ["emailrouter check", "systemctl start emailrouter"]),
+        ("Add v=spf1 mx include:a.test ~all. If p=none fits", ["v=spf1 mx include:a.test ~all", "p=none"]),
+        ("Set v=DMARC1; p=none; rua=mailto:d@a.test. Reports", ["v=DMARC1; p=none; rua=mailto:d@a.test"]),
         ("No A or AAAA record <b>.", []),
     ],
 )
