@@ -99,18 +99,14 @@ class ReplyService:
                 send_at=self._clock.now() + undo,
             )
             new = await self._builder.build(ticket, mail, await _read_author(self._database, actor))
-            await self._insert(actor, ticket.id, request, new)
+            view = await self._insert(actor, ticket.id, request, new)
         self._wake.wake_submissions()
-        return await self.get(actor, new.reply.id)
+        return view
 
     async def get(self, actor: Actor, reply_id: str) -> ReplyView:
         """Returns a reply with its attempts."""
         validate_id(reply_id, "rpl", "Reply")
-        row = await self._database.fetch_one("reply_by_id", id=reply_id, workspace_id=actor.workspace_id)
-        if row is None:
-            raise not_found_error("Reply")
-        (view,) = await read_views(self._database, [row])
-        return replace(view, attempts=await read_attempts(self._database, view.reply))
+        return await _read_view(self._database, actor, reply_id)
 
     async def list_by_ticket(
         self,
@@ -202,7 +198,8 @@ class ReplyService:
             raise Refused("payload_too_large", f"A reply must be at most {self._max_bytes} bytes with its attachments")
 
     @retry_on_conflict
-    async def _insert(self, actor: Actor, ticket_id: str, request: ReplyRequest, new: NewReply) -> None:
+    async def _insert(self, actor: Actor, ticket_id: str, request: ReplyRequest, new: NewReply) -> ReplyView:
+        """Returns the reply as it was written: nothing may fail after the commit, or the caller would send it again."""
         async with self._database.transaction() as transaction:
             if actor.user_id is not None:
                 user = await fetch_model(
@@ -217,6 +214,15 @@ class ReplyService:
             await _assign_to_author(transaction, actor, ticket, new.reply.created_at)
             await drafts.delete_sent(transaction, actor, ticket.id, "reply", request.text)
             await run_statements(transaction, insert_reply(new))
+            return await _read_view(transaction, actor, new.reply.id)
+
+
+async def _read_view(executor: QueryExecutor, actor: Actor, reply_id: str) -> ReplyView:
+    row = await executor.fetch_one("reply_by_id", id=reply_id, workspace_id=actor.workspace_id)
+    if row is None:
+        raise not_found_error("Reply")
+    (view,) = await read_views(executor, [row])
+    return replace(view, attempts=await read_attempts(executor, view.reply))
 
 
 def _page_request(state: str | None, limit: int, cursor: str | None) -> tuple[PageRequest, ReplyState | None]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from router.errors import Unavailable
 from tests.support import mails
 from tests.support.installation import DOMAIN
 from tests.support.installation.http import ApiClient, ApiReply, ServedInstallation, serve_api, served_settings
@@ -128,3 +129,22 @@ async def test_an_uploaded_file_and_a_draft_with_it(sending: ServedInstallation)
     refused = await agent.delete(f"/replies/{reply['id']}")
     assert (refused.status, refused.code) == (409, "already_sent")
     assert [each["state"] for each in (await agent.get("/replies?state=canceled")).body["replies"]] == ["canceled"]
+
+
+async def test_a_reply_is_not_sent_again_if_the_database_fails_after_its_commit(
+    sending: ServedInstallation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error would release the key: the client would send the reply again."""
+    agent, _ = await sending.add_client("agent")
+    database = sending.database
+    fetch_one = database.fetch_one
+
+    async def fail(query: str, **values: object) -> object:
+        if query == "reply_by_id":
+            raise Unavailable("the connection was lost")
+        return await fetch_one(query, **values)
+
+    monkeypatch.setattr(database, "fetch_one", fail)
+    answers = [await agent.post(PATH, json={"text": "Hello."}, headers={"Idempotency-Key": "one"}) for _ in range(2)]
+    assert [each.status for each in answers] == [202, 202]
+    assert await sending.count_rows("replies") == 1
