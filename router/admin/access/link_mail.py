@@ -7,6 +7,7 @@ link with the reason.
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets as random
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -40,6 +41,7 @@ MAX_CONCURRENT = 4
 # For each workspace, so that nobody can flood a mailbox with links. Further links are returned to the admin.
 MAIL_LIMIT = RateLimit(requests=60, seconds=3600)
 _SENDER_NAME = "Email Router"
+_SECRET = re.compile(r"token=\S+")  # a smarthost can quote the link in its answer, for example a filter of links
 _AUTOMATIC = b"Auto-Submitted: auto-generated\r\nX-Auto-Response-Suppress: All\r\n"  # RFC 3834 section 5
 _SUBJECTS: dict[LinkKind, str] = {
     "invitation": "Invitation to {workspace}",
@@ -197,8 +199,10 @@ def _address_at(domain: str) -> str:
 
 
 def _describe(outcome: SubmissionOutcome) -> str:
+    """Returns why a mail was not accepted, without the link, because it is logged; `""` if it was."""
     if outcome.kind == "accepted":
         return ""
+    text = _SECRET.sub("token=***", outcome.text)
     if outcome.code is not None:
-        return f"{outcome.code} {outcome.text}"
-    return f"{outcome.text}; the mail may arrive nevertheless" if outcome.stage == "final" else outcome.text
+        return f"{outcome.code} {text}"
+    return f"{text}; the mail may arrive nevertheless" if outcome.stage == "final" else text

@@ -84,6 +84,13 @@ async def test_link_is_returned_with_the_reason(mailing: Installation, smarthost
     )
 
 
+async def test_a_link_that_the_smarthost_quotes_is_masked(mailing: Installation, smarthost: ScriptedSmarthost) -> None:
+    """The reason is logged."""
+    smarthost.answers["final"] = "550 5.7.1 Blocked: https://tickets.router.test/set-password?token=s3cr3t_x in text"
+    link = await invite(mailing)
+    assert link.mail_error == "550 5.7.1 Blocked: https://tickets.router.test/set-password?token=*** in text"
+
+
 async def test_smarthost_that_does_not_answer(
     mailing: Installation, smarthost: ScriptedSmarthost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
