@@ -40,8 +40,8 @@ OUTCOME_LABELS = {
 # As in `Slack returned 410 channel_is_archived: the Slack channel is archived`.
 _RESPONSE_CODE = re.compile(r"(?:failed permanently: )?([^:]{1,50}) returned \d{3} ?[\w-]*: (.+)", re.DOTALL)
 _MARKDOWN = re.compile(r"\*\*([^*]+)\*\*|`([^`]+)`|<(https://[^>\s]+)>")
-# What the texts of checks name: settings with their values, quoted values, DNS records, commands, URLs, addresses, names
-# and paths.
+# What the texts of checks name: settings with their values, quoted values, DNS records, commands, URLs, addresses,
+# names and paths.
 _VALUE = r'(?:"[^"]*"|\[(?:"[^"]*"(?:,\ )?)+\])'
 _TERM = re.compile(
     rf"""\[[a-z]+\]\ [a-z]+(?:_[a-z]+)*(?:\ =\ {_VALUE})?|"[^"\s]+"|https?://[^\s,;)]+
