@@ -49,12 +49,13 @@ _ORDER = (
 
 
 def record_ends(
-    completed: Sequence[CompletedSubmission], now: Micros, limits: SubmissionLimits
+    completed: Sequence[CompletedSubmission], locked: Sequence[Row], now: Micros, limits: SubmissionLimits
 ) -> StatementGenerator[list[Recorded]]:
-    """Records the ends of submissions whose tickets are locked; returns what was recorded of each, in their order."""
-    smarthost_ids = sorted({each.submission.smarthost_id for each in completed})
-    rows = yield Statement("submission_lock_smarthost", [{"id": each} for each in smarthost_ids])
-    smarthosts = {row["id"]: model_from_row(Smarthost, row) for row in rows}
+    """Records the ends of submissions; returns what was recorded of each, in their order.
+
+    Their tickets are locked, and their smarthosts, whose rows are `locked`.
+    """
+    smarthosts = {row["id"]: model_from_row(Smarthost, row) for row in locked}
     delivery_ids = sorted({each.submission.delivery_id for each in completed})
     rows = yield Statement("submission_lock_delivery", [{"delivery_id": each} for each in delivery_ids])
     deliveries = {row["id"]: row for row in rows}

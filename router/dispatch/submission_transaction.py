@@ -48,7 +48,11 @@ def write_submissions(
         each.submission.ticket_id for each in completed
     }
     yield Statement("submission_lock_tickets", [{"ticket_id": each} for each in sorted(tickets)])
-    recorded = yield from record_ends(completed, now, limits)
+    smarthosts = {each.submission.smarthost_id for each in completed} | {
+        each.smarthost.id for each in candidates.deliveries if each.is_probe
+    }
+    locked = yield Statement("submission_lock_smarthost", [{"id": each} for each in sorted(smarthosts)])
+    recorded = yield from record_ends(completed, locked, now, limits)
     held = yield from _renew(renewals, now, limits)
     yield from park_and_unpark(candidates.smarthosts, now)
     claimed = yield from begin_submissions(candidates.deliveries, now, owner, limits)

@@ -1,6 +1,7 @@
 """The states of smarthosts, and the mail that waits for them, as statements of the caller's transaction.
 
-Mail is queued for a smarthost. When a domain gets a smarthost of its own, or loses it, its queued mail is moved.
+Mail is queued for a smarthost. When a domain gets a smarthost of its own, or loses it, its queued mail is moved. All
+transactions lock smarthosts before deliveries.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ def save_smarthost(
 
 def remove_smarthost(smarthost_id: str, now: Micros) -> StatementGenerator[None]:
     """Removes the smarthost of a domain. Its queued mail goes to that of the installation."""
-    yield from _move(smarthost_id, INSTALLATION, now)
     yield Statement("smarthost_delete", [{"id": smarthost_id}])
+    yield from _move(smarthost_id, INSTALLATION, now)
 
 
 def _move(from_id: str, to_id: str, now: Micros, *, domain: str = "") -> StatementGenerator[None]:

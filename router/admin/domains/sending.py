@@ -24,7 +24,7 @@ from router.replies.sending import SendingReader
 from router.replies.sending_state import is_waiting
 from router.replies.smarthosts import remove_smarthost, save_smarthost
 from router.secrets import DKIM_PURPOSE, DecryptionError, SecretBox
-from router.store.database import Database, QueryExecutor, fetch_models, run_statements
+from router.store.database import Database, QueryExecutor, fetch_models, retry_on_conflict, run_statements
 from router.store.fragments import model_values
 
 
@@ -95,6 +95,12 @@ class SendingService:
         Raises `Refused("invalid_request")` for a URL that is not allowed, and if the password is missing.
         """
         validation.validate_id(domain_id, "dom", "Domain")
+        await self._store_smarthost(actor, domain_id, setting)
+        return await self._check(actor, domain_id)
+
+    @retry_on_conflict
+    async def _store_smarthost(self, actor: Actor, domain_id: str, setting: SmarthostSetting | None) -> None:
+        """Moves the queued mail, which other transactions lock at the same time."""
         async with self._database.transaction() as transaction:
             domain = await fetch_by_id(transaction, actor, Domain, "domain_lock", domain_id)
             now = self._clock.now()
@@ -112,7 +118,6 @@ class SendingService:
                 )
                 details = {"smarthost": hint} if hint else {"withoutSmarthost": True}
                 await self._record_change(transaction, actor, domain, **details)
-        return await self._check(actor, domain_id)
 
     def compare_smarthost(self, domain: Domain | None, setting: SmarthostSetting) -> tuple[str, bool]:
         """Returns the URL of a setting in its usual form, and whether it differs from that of the domain.

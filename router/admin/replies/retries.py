@@ -79,6 +79,7 @@ class Retries:
             waiting = [each for each in recipients if each.state == _WAITING]
             if not has_failed and (wanted is not None or not waiting):
                 raise Refused("conflict", "No recipient of this reply failed: there is nothing to send again")
+            await transaction.execute("smarthost_probe_now", id=domain.smarthost_id, now=now)
             due = replace(reply, send_at=now, created_at=now)
             again, replaced = _select(recipients, wanted)
             await self._repeat(transaction, again, due, domain)
@@ -88,7 +89,6 @@ class Retries:
             await self._add(transaction, due, added, domain)
             for each in waiting if wanted is None else ():
                 await transaction.execute("reply_delivery_due", id=each.delivery_id, now=now)
-            await transaction.execute("smarthost_probe_now", id=domain.smarthost_id, now=now)
             await _update_state(transaction, reply)
             await audit.record(transaction, actor, now, "delivery.replay", reply.id)
 

@@ -113,6 +113,7 @@ class DeliveryService:
     async def _retry_reply(self, transaction: QueryExecutor, actor: Actor, delivery: Delivery, now: Micros) -> None:
         """Queues a reply to a recipient again. Locks its ticket, like all that changes the states of replies."""
         await transaction.fetch_one("ticket_lock", id=delivery.ticket_id, workspace_id=actor.workspace_id)
+        await transaction.execute("smarthost_probe_now", id=delivery.integration_id, now=now)
         retried = await transaction.fetch_one(
             "delivery_retry_reply",
             id=delivery.id,
@@ -125,7 +126,6 @@ class DeliveryService:
             raise Refused("conflict", f"This reply {reason}")
         await transaction.execute("delivery_queue_recipient", delivery_id=delivery.id)
         await run_statements(transaction, update_replies([ReplyChange(delivery.reply_id)]))
-        await transaction.execute("smarthost_probe_now", id=delivery.integration_id, now=now)
 
     @retry_on_conflict
     async def replay_many(self, actor: Actor, *, integration_id: str | None = None, state: str | None = None) -> int:
