@@ -34,6 +34,10 @@ MAX_ATTEMPTS = 200
 # One transaction replays at most this many deliveries.
 MAX_REPLAYED = 10_000
 _ALL_DELIVERIES = DeliveryFilter()
+_RETRY_REFUSALS = {
+    "delivered": "has already been handed over",
+    "dead": "was sent to another address instead: send it again from its ticket",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +126,7 @@ class DeliveryService:
             expires_at=now + self._max_age,
         )
         if retried is None or delivery.reply_id is None:
-            reason = "has already been handed over" if delivery.state == "delivered" else "is being sent now"
-            raise Refused("conflict", f"This reply {reason}")
+            raise Refused("conflict", f"This reply {_RETRY_REFUSALS.get(delivery.state, 'is being sent now')}")
         await transaction.execute("delivery_queue_recipient", delivery_id=delivery.id)
         await run_statements(transaction, update_replies([ReplyChange(delivery.reply_id)]))
 

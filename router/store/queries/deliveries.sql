@@ -89,10 +89,11 @@ WHERE id IN ({replayable}) AND (state = 'dead' OR (state = 'pending' AND claims 
 RETURNING id, integration_id;
 
 -- name: delivery_retry_reply
--- Makes a reply due now that failed, or that waits for its next attempt.
+-- Makes a reply due now that failed, or that waits for its next attempt, unless another address has replaced its recipient.
 UPDATE deliveries SET {set_replayed}, last_error = ''
 WHERE id = :id AND workspace_id = :workspace_id AND target = 'smarthost'
   AND (state = 'dead' OR (state = 'pending' AND claims = 0))
+  AND EXISTS (SELECT 1 FROM reply_recipients rr WHERE rr.delivery_id = :id AND rr.state <> 'canceled')
 RETURNING id;
 
 -- name: delivery_queue_recipient

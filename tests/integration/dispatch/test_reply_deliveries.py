@@ -9,6 +9,7 @@ from router.dispatch.retention import Retention, RetentionPeriods
 from router.errors import Refused
 from router.filters import DeliveryFilter
 from router.store import batches
+from tests.support.installation.replies import allow_sending
 from tests.support.replies import ManualSubmissions, open_submissions, queue_reply
 from tests.support.spam import hold_as_spam
 from tests.support.stores import Store
@@ -59,6 +60,21 @@ async def test_a_failed_reply_is_retried_for_its_recipient(store: Store) -> None
         assert (await submissions.ticket(ticket_id))["status"] == "waiting"
         with pytest.raises(Refused, match="already been handed over"):
             await deliveries.replay(installation.actor, delivery_id)
+
+
+async def test_an_address_that_was_replaced_gets_nothing_by_a_replay(store: Store) -> None:
+    async with open_submissions(store) as submissions:
+        installation = submissions.installation
+        await allow_sending(installation)
+        reply = await queue_reply(installation, await installation.accept_ticket())
+        submissions.smarthost.answers["rcpt"] = ["550 5.1.1 No such user"]
+        await submissions.submit_due()
+        delivery_id = str((await submissions.recipient(reply.id))["delivery_id"])
+        await installation.services.replies.retry(installation.actor, reply.id, ["right@customer.test"])
+        with pytest.raises(Refused, match="another address"):
+            await installation.services.deliveries.replay(installation.actor, delivery_id)
+        assert await submissions.submit_due() == 1
+        assert [each.recipients for each in submissions.smarthost.accepted] == [["right@customer.test"]]
 
 
 async def test_a_pending_reply_is_never_held_as_spam(store: Store) -> None:
