@@ -1,12 +1,13 @@
 """The transaction of the mail for smarthosts, for everything that a process records or asks at once.
 
 It is a statement generator (`router.store.database`). It locks tickets in the order of their ids, then smarthosts,
-deliveries and attempts.
+deliveries and attempts. A claim never waits for a ticket: otherwise, a locked one would hold the mail of all others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from router.dispatch.submission_claim import (
     ClaimableMails,
@@ -44,10 +45,9 @@ def write_submissions(
     renewals = [each for each in items if isinstance(each, LeaseRenewal)]
     claim = next((each for each in items if isinstance(each, SubmissionClaim)), None)
     candidates = ClaimableMails() if claim is None else (yield from find_candidates(claim, now, limits))
-    tickets = {each.row["ticket_id"] for each in candidates.deliveries} | {
-        each.submission.ticket_id for each in completed
-    }
+    tickets = {each.submission.ticket_id for each in completed}
     yield Statement("submission_lock_tickets", [{"ticket_id": each} for each in sorted(tickets)])
+    candidates = yield from _lock_free(candidates)
     smarthosts = {each.submission.smarthost_id for each in completed} | {
         each.smarthost.id for each in candidates.deliveries if each.is_probe
     }
@@ -63,6 +63,14 @@ def write_submissions(
     if claim is not None:
         results[id(claim)] = claimed
     return [results[id(item)] for item in items]
+
+
+def _lock_free(candidates: ClaimableMails) -> StatementGenerator[ClaimableMails]:
+    """Locks the tickets of the candidates; omits those that other transactions have locked, for the next claim."""
+    tickets = sorted({each.row["ticket_id"] for each in candidates.deliveries})
+    rows = yield Statement("submission_lock_free_tickets", [{"ticket_id": each} for each in tickets])
+    free = {row["id"] for row in rows}
+    return replace(candidates, deliveries=[each for each in candidates.deliveries if each.row["ticket_id"] in free])
 
 
 def _renew(

@@ -4,6 +4,9 @@
 -- NO KEY UPDATE: inserting rows that refer to the ticket locks it FOR KEY SHARE.
 SELECT id FROM tickets WHERE id = :ticket_id FOR NO KEY UPDATE;
 
+-- name: submission_lock_free_tickets
+SELECT id FROM tickets WHERE id = :ticket_id FOR NO KEY UPDATE SKIP LOCKED;
+
 -- name: submission_lock_smarthost
 SELECT {Smarthost} FROM smarthosts WHERE id = :id FOR UPDATE;
 

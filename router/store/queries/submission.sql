@@ -73,6 +73,10 @@ RETURNING id;
 -- Locks a ticket until the commit: other transactions then do not change the states of its replies.
 SELECT id FROM tickets WHERE id = :ticket_id;
 
+-- name: submission_lock_free_tickets
+-- Locks a ticket until the commit, unless another transaction has locked it.
+SELECT id FROM tickets WHERE id = :ticket_id;
+
 -- name: submission_begin
 -- Takes the lease of a delivery that is due or parked, and counts its attempt. It is due again when the lease ends.
 UPDATE deliveries SET attempts = attempts + 1, claims = claims + 1, next_attempt_at = CAST(:until AS BIGINT),

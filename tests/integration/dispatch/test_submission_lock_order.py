@@ -1,4 +1,4 @@
-"""On PostgreSQL, all transactions lock smarthosts before the deliveries that wait for them, which avoids deadlocks."""
+"""On PostgreSQL, smarthosts are locked before the deliveries that wait for them, and claims wait for no ticket."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -50,3 +50,14 @@ async def test_smarthosts_are_locked_before_deliveries(submissions: ManualSubmis
         await wait_until_blocked(other.fetchval)
         await other.execute(LOCK_DELIVERIES)
     await task
+
+
+async def test_a_locked_ticket_holds_only_its_own_mail(submissions: ManualSubmissions) -> None:
+    installation = submissions.installation
+    tickets = [await installation.accept_ticket() for _ in range(3)]
+    for ticket_id in tickets:
+        await queue_reply(installation, ticket_id)
+    lock = "SELECT 1 FROM tickets WHERE id = $1 FOR UPDATE"
+    async with other_transaction(installation.store, lock, tickets[1]):
+        assert {each.ticket_id for each in await submissions.claim()} == {tickets[0], tickets[2]}
+    assert [each.ticket_id for each in await submissions.claim()] == [tickets[1]]
