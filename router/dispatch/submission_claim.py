@@ -206,20 +206,12 @@ def _exhausted(row: Row, candidate: ClaimableMail) -> FailedRecipient:
 
 
 def _begin_replies(rows: Sequence[Row], now: Micros) -> StatementGenerator[None]:
-    """Marks the recipients as being sent to. A queued reply sets the status of its ticket, ends its draft
-    and is indexed: it can no longer be canceled.
+    """Marks the recipients as being sent to. A queued reply sets the status of its ticket and is indexed:
+    it can no longer be canceled.
     """
     yield Statement("submission_begin_recipient", [{"delivery_id": row["delivery_id"]} for row in rows])
     first = {row["reply_id"]: row for row in rows if row["reply_state"] == "queued"}
     yield from _set_statuses(first.values(), now)
-    yield Statement(
-        "submission_delete_draft",
-        [
-            {"user_id": row["user_id"], "ticket_id": row["ticket_id"], "created_at": row["created_at"]}
-            for row in first.values()
-            if row["user_id"] is not None
-        ],
-    )
     yield Statement(
         "submission_delete_upload",
         [

@@ -116,11 +116,6 @@ SELECT id, workspace_id, name, mx_managed FROM domains WHERE workspace_id = :wor
 -- Gives a locked ticket the status of its reply.
 UPDATE tickets SET status = :status, resolved_at = :resolved_at, updated_at = :now WHERE id = :ticket_id;
 
--- name: submission_delete_draft
--- Deletes the draft of the author of a reply, unless it is newer than the reply.
-DELETE FROM drafts
-WHERE user_id = :user_id AND ticket_id = :ticket_id AND kind = 'reply' AND saved_at <= :created_at;
-
 -- name: submission_delete_upload
 -- Deletes a file that was sent with a reply, with its chunks.
 DELETE FROM uploads WHERE id = :id AND workspace_id = :workspace_id;

@@ -53,7 +53,7 @@ async def test_a_reply_is_handed_over(submissions: ManualSubmissions) -> None:
         "thread_key": installation.aliases["support"],
         "ticket_id": ticket_id,
     }
-    assert await installation.count_rows("drafts") == 0
+    assert await installation.count_rows("drafts") == 1  # what the author wrote elsewhere stays
     (attempt,) = await installation.execute("SELECT * FROM attempts")
     assert (attempt["outcome"], attempt["status"]) == ("sent", 250)
     assert attempt["final_dot_at"] is not None
