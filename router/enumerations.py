@@ -166,7 +166,6 @@ SPAM_BLOCK: Choice[SpamBlock] = Choice("block", get_args(SpamBlock))
 REPLY_STATE: Choice[ReplyState] = Choice(
     "state", get_args(ReplyState), labels={"sent": "Handed over", "sending": "Sending", "retrying": "Retrying"}
 )
-SENDING_STATUS: Choice[SendingStatus] = Choice("sending", get_args(SendingStatus))
 TEMPLATE_MODE: Choice[TemplateMode] = Choice(
     "mode",
     get_args(TemplateMode),

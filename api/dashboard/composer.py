@@ -27,7 +27,6 @@ MODE = "compose"
 ATTACHMENT_PREFIX = "attachment-"  # of the names of the checkboxes of uploads, before the id of the upload
 DEFAULT_STATUS = "waiting"
 KEEP_STATUS = "keep"
-SENDING_PATH = "/manage/domains"
 # The paths of the forms below that of the ticket, with the mode of those that have only one.
 _FORMS: Mapping[str, ComposerMode] = {"replies": "reply", "compose": "reply", "notes": "note"}
 _TEXT_FIELDS = ("to", "cc", "bcc", "subject", "text", "status")

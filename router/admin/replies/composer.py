@@ -67,7 +67,6 @@ class ComposerReader:
             from_name=frame.from_name,
             subject=frame.subject,
             signature=frame.signature,
-            quoted_message_id=frame.answered.message_id if frame.answered is not None else "",
             mailto_cc=frame.sender.tagged(reply_tokens.ticket_tag(token)),
             is_set_up=not fix,
             fix=fix,

@@ -87,7 +87,6 @@ class ComposerDefaults:
         fix: What must be done first; `""` if `is_set_up`.
         undeliverable: The addresses of `to`, `reply_all_cc` and `new_senders` to which mail bounced permanently.
         signature: The signature of the alias, as it is added to the text.
-        quoted_message_id: The message that is quoted; `""` for none.
         undo_seconds: How long the reply can be canceled.
         mailto_cc: The address that records an answer from another mail program on the ticket.
     """
@@ -104,7 +103,6 @@ class ComposerDefaults:
     fix: str = ""
     undeliverable: tuple[str, ...] = ()
     signature: str = ""
-    quoted_message_id: str = ""
     undo_seconds: int = 0
     mailto_cc: str = ""
 
