@@ -63,7 +63,6 @@ async def test_the_default_recipient(
 async def test_neither_strangers_nor_automatic_mail_are_answered_by_default(sending: Installation) -> None:
     agent = await sending.add_actor()
     ticket_id = await sending.accept_ticket(mails.mail())
-    first = (await sending.services.replies.read_composer(agent, ticket_id)).last_message_id
     reference = ("In-Reply-To: <one@customer.test>",)
     await sending.accept_message(mails.mail("<auto@customer.test>", extra=(*reference, "Auto-Submitted: auto-replied")))
     stranger = await sending.accept_message(mails.mail("<two@customer.test>", extra=reference, body="Me too."))
