@@ -304,8 +304,14 @@ SUBJECTS = (
     Subject(
         "dashboard: an internal note", lambda data: note_text.note_html(decode_text(data)), _NOTE, (*PLAIN, _LINKS)
     ),
+    # Most of the memory of a small page is that of its templates, and of fields that are cut.
     Subject(
-        "dashboard: the page of a ticket", render_ticket_page, _PAGE, (*PLAIN, HTML), quick=(*FEW_UNITS, *HTML[:6])
+        "dashboard: the page of a ticket",
+        render_ticket_page,
+        _PAGE,
+        (*PLAIN, HTML),
+        base=16 << 20,
+        quick=(*FEW_UNITS, *HTML[:6]),
     ),
     Subject("api: a ticket as JSON", serialize_ticket, _PAGE, (*PLAIN,)),
     Subject("dashboard: a mail's HTML", render_html_frame, _PAGE, (HTML, (b"&amp;",)), _PICTURES, base=28 << 20),
