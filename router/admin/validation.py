@@ -67,7 +67,7 @@ def validate_text(value: str, field: str, *, max_length: int = MAX_NOTE_LENGTH) 
 
 
 def clean_long_text(value: str, field: str, *, max_length: int) -> str:
-    """Returns a text of a mail without control characters. Pasted texts have some, which nobody sees."""
+    """Returns a text of a mail without control characters. Pasted texts can contain invisible ones."""
     if len(value) > max_length:
         raise Refused("invalid_request", f"{field} must not be longer than {max_length} characters", field)
     return clean_text(value)

@@ -239,7 +239,7 @@ class SubmissionRunner:
         running.must_finish = True
 
     async def _renew(self, running: _Running) -> None:
-        """Renews the lease until the final dot, which has a longer one."""
+        """Renews the lease until the final dot, which has a longer one. Cancelled when the transaction ends."""
         while True:
             await asyncio.sleep(RENEWAL_SECONDS)
             if running.must_finish:

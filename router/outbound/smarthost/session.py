@@ -122,7 +122,7 @@ class SmarthostSession:
             protocol = self._protocol
         answer = asyncio.create_task(protocol.read_response())
         answer.add_done_callback(_retrieve_exception)
-        await asyncio.sleep(0)  # starts the task: aiosmtplib drops answers that nobody waits for
+        await asyncio.sleep(0)  # starts the task: aiosmtplib discards an answer that no task awaits
         try:
             yield answer
         finally:
